@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The resources as the user knows them (names and properties of the Azure Resource Manager schema), resolved:
+ * references are indices, texts are values. Made by config.c, judged by validate.c, owned by the caller.
+ * Arrays are allocated to their length; texts are owned by the model.
+ */
+#ifndef XGW_CONTROL_MODEL_H
+#define XGW_CONTROL_MODEL_H
+
+#include "base/addr.h"
+#include "base/algorithms.h"
+#include "base/secret.h"
+#include "maps/layout.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MODEL_NONE UINT32_MAX /* "no such reference" */
+
+struct model_place {
+	uint32_t line, column; /* of the configuration, from 1; 0 = made by default */
+};
+
+struct model_port {
+	char *name, *device;
+	enum xgw_role role;
+	struct model_place place;
+};
+
+enum model_xdp_mode { MODEL_XDP_AUTO, MODEL_XDP_NATIVE, MODEL_XDP_GENERIC };
+
+struct model_host {
+	struct model_port *ports;
+	uint32_t n_ports;
+	uint32_t workers; /* 0 = auto */
+	enum model_xdp_mode xdp_mode;
+	char *crypto_backend; /* "auto", "ipsec-mb", "openssl" */
+	char *metrics;	      /* NULL = none */
+	bool export_keys;
+	uint32_t replay_window; /* 0 = default */
+};
+
+struct model_attachment {
+	uint32_t port; /* index into host.ports */
+	enum xgw_tag kind;
+	uint32_t tag; /* vlanId or vni */
+	bool has_address;
+	struct ip_prefix address; /* the gateway's own there, with the subnet's length */
+	struct ip_prefix address6;
+	bool has_address6;
+	struct ip_addr local_vtep; /* vxlan: localAddress */
+	uint16_t udp_port;	   /* vxlan */
+	struct model_place place;
+};
+
+struct model_endpoint {
+	struct ip_addr address, host; /* host: VTEP */
+	uint8_t mac[6];
+	uint32_t attachment; /* index into the VNet's attachments: its VXLAN one */
+	struct model_place place;
+};
+
+struct model_subnet {
+	char *name;
+	struct ip_prefix prefix;
+	struct model_place place;
+};
+
+struct model_vnet {
+	char *name;
+	uint32_t id; /* 1 … 16777215 */
+	bool classic;
+	struct ip_prefix *address_space;
+	uint32_t n_address_space;
+	struct model_subnet *subnets;
+	uint32_t n_subnets;
+	struct model_attachment *attachments;
+	uint32_t n_attachments;
+	struct model_endpoint *endpoints;
+	uint32_t n_endpoints;
+	bool learning;
+	struct model_place place;
+};
+
+struct model_gateway {
+	char *name;
+	uint32_t vnet;
+	bool policy_based;
+	struct ip_addr public_address;
+	char *identity; /* text; the address when none is given */
+	char *sku;
+	struct model_place place;
+};
+
+/* A localNetworkGateway or a remoteGateway: the far end of a tunnel. */
+struct model_site {
+	char *name;
+	bool is_remote_gateway;
+	struct ip_addr address; /* family IP_NONE: `any` */
+	char *identity;		/* NULL: the address, or anyone when that is `any` */
+	struct ip_prefix *address_space;
+	uint32_t n_address_space;
+	struct model_place place;
+};
+
+enum model_mode { MODEL_MODE_DEFAULT, MODEL_MODE_INITIATOR, MODEL_MODE_RESPONDER };
+
+struct model_policy {
+	enum encryption_id ike_encryption;
+	enum integrity_id ike_integrity;      /* AUTH_NONE with an AEAD */
+	enum prf_id ike_prf[2];		      /* PRF_NONE ends */
+	enum group_id dh_group;
+	enum encryption_id ipsec_encryption;
+	enum integrity_id ipsec_integrity;    /* AUTH_NONE with an AEAD */
+	enum group_id pfs_group;	      /* DH_NONE = no PFS */
+	uint32_t lifetime_seconds;
+	uint64_t lifetime_kilobytes;
+};
+
+struct model_ts_policy {
+	struct ip_range *local, *remote;
+	uint32_t n_local, n_remote;
+};
+
+struct model_connection {
+	char *name;
+	bool vnet2vnet;
+	uint32_t gateway;      /* virtualNetworkGateway1 */
+	uint32_t site;	       /* localNetworkGateway2 or a remote gateway; MODEL_NONE when peer_gateway is set */
+	uint32_t peer_gateway; /* virtualNetworkGateway2 of this file */
+	bool ikev1;
+	enum model_mode mode;
+	struct secret psk;
+	struct model_policy *policies; /* none: the default offer */
+	uint32_t n_policies;
+	bool policy_based_selectors;
+	struct model_ts_policy *ts_policies;
+	uint32_t n_ts_policies;
+	uint32_t dpd_timeout_seconds; /* 45 */
+	uint32_t routing_weight;
+	bool always_encapsulate;
+	struct model_place place;
+};
+
+struct model {
+	struct model_host host;
+	struct model_vnet *vnets;
+	uint32_t n_vnets;
+	struct model_gateway *gateways;
+	uint32_t n_gateways;
+	struct model_site *sites;
+	uint32_t n_sites;
+	struct model_connection *connections;
+	uint32_t n_connections;
+};
+
+void model_free(struct model *m); /* wipes secrets; the struct itself stays the caller's */
+
+#endif

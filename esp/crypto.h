@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Back ends of the ESP transform: tables of functions over bursts of operations. A back end owns
+ * expanded keys and, per worker, a context; it knows nothing of packets.
+ */
+#ifndef XGW_ESP_CRYPTO_H
+#define XGW_ESP_CRYPTO_H
+
+#include "base/algorithms.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct esp_key;	     /* expanded key of one direction of one SA; read-only, shared by workers */
+struct esp_crypto;   /* a worker's context */
+
+/* One packet's cryptography, in place. */
+struct esp_op {
+	const struct esp_key *key;
+	uint8_t *payload;   /* what is encrypted: behind the IV, up to the ICV */
+	uint32_t len;
+	uint8_t *icv;	    /* encrypt: written; decrypt: compared in constant time */
+	const uint8_t *aad; /* SPI, sequence number (RFC 4106 section 5; the high half in between with ESN) */
+	uint8_t aad_len;
+	bool ok; /* decrypt: authentic */
+	uint8_t nonce[16]; /* salt and IV as the algorithm wants them: 12 bytes GCM and ChaCha, 16 CBC */
+};
+
+struct esp_backend {
+	const char *name;    /* "ipsec-mb", "openssl" */
+	const char *(*version)(void); /* library version and the CPU code it chose, static text */
+	bool (*available)(void);
+	bool (*supports)(enum encryption_id e, enum integrity_id a);
+	/* 0, -ENOTSUP, -ENOMEM. `material`: key || salt || integrity key. Freed with key_free (wiped). */
+	int (*key_new)(struct esp_key **out, enum encryption_id e, enum integrity_id a,
+		       const uint8_t *material, size_t len, bool encrypt);
+	void (*key_free)(struct esp_key *k);
+	int (*context_new)(struct esp_crypto **out);
+	void (*context_free)(struct esp_crypto *c);
+	/* All operations of a burst may have different keys. Returns 0, or -EIO when the library failed. */
+	int (*encrypt)(struct esp_crypto *c, struct esp_op *ops, unsigned n);
+	int (*decrypt)(struct esp_crypto *c, struct esp_op *ops, unsigned n);
+};
+
+extern const struct esp_backend esp_backend_openssl;
+extern const struct esp_backend esp_backend_ipsec_mb; /* available() is false where it is not built in */
+
+/* "auto", "ipsec-mb", "openssl"; NULL when unknown or not available here. auto = the fastest available. */
+const struct esp_backend *esp_backend_choose(const char *name);
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Keys and values of the BPF maps: one definition for kernel and userspace. Fixed width, explicit
+ * padding that writers zero, sizes asserted. Addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d, unless
+ * a name says otherwise. `_be` = network order, all else host order. No keys of SAs ever stand here.
+ * A change of anything in this file raises XGW_LAYOUT_VERSION and renews layout.abi.
+ */
+#ifndef XGW_MAPS_LAYOUT_H
+#define XGW_MAPS_LAYOUT_H
+
+#ifdef __bpf__
+#include "vmlinux.h"
+#else
+#include <linux/types.h>
+#endif
+#include "maps/drops.h"
+
+#define XGW_LAYOUT_VERSION 1u
+#define XGW_LAYOUT(type, size) _Static_assert(sizeof(type) == (size), #type)
+
+#define XGW_MAX_PORTS	 64u
+#define XGW_MAX_QUEUES	 64u /* per port */
+#define XGW_NAME	 64u
+
+/* Roles of a port. */
+enum xgw_role { XGW_ROLE_NONE, XGW_ROLE_UPLINK, XGW_ROLE_VNET, XGW_ROLE_CIRCUIT };
+
+/* `config`: one entry, memory-mapped by the workers. */
+struct xgw_config {
+	__u32 layout_version;
+	__u32 flags;
+	__u64 generation;   /* bumped after every change that a cached decision may depend on */
+	__u64 daemon_beat;  /* CLOCK_MONOTONIC ns written by the daemon, 0 = none runs */
+	__u64 reserved;
+};
+XGW_LAYOUT(struct xgw_config, 32);
+
+/* `ports`: by interface index. */
+struct xgw_port {
+	__u32 id;     /* 0 … XGW_MAX_PORTS-1 */
+	__u32 role;   /* enum xgw_role */
+	__u32 ifindex;
+	__u32 mtu;
+	__u8 mac[6];
+	__u16 flags;
+};
+XGW_LAYOUT(struct xgw_port, 24);
+
+/* `attachments_in`: which VNet a packet came into. */
+enum xgw_tag { XGW_TAG_NONE, XGW_TAG_VLAN, XGW_TAG_VXLAN };
+struct xgw_tag_key {
+	__u32 ifindex;
+	__u32 kind; /* enum xgw_tag */
+	__u32 tag;  /* VLAN id or VNI; 0 for none */
+};
+XGW_LAYOUT(struct xgw_tag_key, 12);
+
+/* `attachments`: by attachment id (array): how to send out there. */
+struct xgw_attachment {
+	__u32 id; /* 0 is never used */
+	__u32 vnet;
+	__u32 ifindex;
+	__u32 port_id;
+	__u32 kind; /* enum xgw_tag */
+	__u32 tag;
+	__u8 local_vtep[16]; /* vxlan: outer source and our address for decapsulation */
+	__be16 vxlan_port_be;
+	__u8 mac[6]; /* our link-layer address there */
+	__u32 mtu;   /* of the inner IP packet */
+	__u32 flags; /* XGW_ATTACHMENT_* */
+};
+XGW_LAYOUT(struct xgw_attachment, 56);
+#define XGW_ATTACHMENT_LEARN   1u /* vxlan: endpoints learnt from traffic */
+#define XGW_ATTACHMENT_ANSWERS 2u /* ARP and neighbour discovery for our addresses answered by XDP */
+
+/* `addresses`: the gateway's own addresses inside VNets. */
+struct xgw_address_key {
+	__u32 vnet;
+	__u8 addr[16];
+};
+XGW_LAYOUT(struct xgw_address_key, 20);
+struct xgw_address {
+	__u32 attachment;
+	__u32 flags;
+};
+XGW_LAYOUT(struct xgw_address, 8);
+
+/* `endpoints`: where a host of a VNet is. */
+struct xgw_endpoint_key {
+	__u32 vnet;
+	__u8 addr[16];
+};
+XGW_LAYOUT(struct xgw_endpoint_key, 20);
+struct xgw_endpoint {
+	__u32 attachment;
+	__u8 mac[6];
+	__u16 flags;   /* XGW_ENDPOINT_* */
+	__u8 vtep[16]; /* vxlan: the host's underlay address */
+	__u32 reserved;
+	__u64 seen_ns; /* CLOCK_MONOTONIC, learnt ones */
+};
+XGW_LAYOUT(struct xgw_endpoint, 40);
+#define XGW_ENDPOINT_STATIC 1u
+#define XGW_ENDPOINT_KERNEL 2u /* from the kernel's neighbour table */
+#define XGW_ENDPOINT_LEARNT 4u /* by XDP, from ARP, ND or VXLAN traffic */
+
+/* `neighbours`: link-layer addresses of the underlay (VXLAN hosts), by netlink. */
+struct xgw_neighbour_key {
+	__u32 ifindex;
+	__u8 addr[16];
+};
+XGW_LAYOUT(struct xgw_neighbour_key, 20);
+struct xgw_neighbour {
+	__u8 mac[6];	 /* next hop's */
+	__u16 flags;
+	__u32 ifindex;
+};
+XGW_LAYOUT(struct xgw_neighbour, 12);
+
+/* `routes4`, `routes6`: longest prefix within a VNet. prefixlen counts the 32 bits of vnet too. */
+struct xgw_route4_key {
+	__u32 prefixlen;
+	__be32 vnet_be;
+	__u8 addr[4];
+};
+XGW_LAYOUT(struct xgw_route4_key, 12);
+struct xgw_route6_key {
+	__u32 prefixlen;
+	__be32 vnet_be;
+	__u8 addr[16];
+};
+XGW_LAYOUT(struct xgw_route6_key, 24);
+
+enum xgw_route_source {
+	XGW_ROUTE_SYSTEM, XGW_ROUTE_STATIC, XGW_ROUTE_USER, XGW_ROUTE_BGP, XGW_ROUTE_PEERING,
+	XGW_ROUTE_CLIENT
+};
+struct xgw_route {
+	__u32 next_hop; /* id in `next_hops` */
+	__u8 source;	/* enum xgw_route_source */
+	__u8 flags;	/* XGW_ROUTE_LOCAL: hosts of this VNet live here (source check) */
+	__u8 plen;	/* of the address alone, for explanations */
+	__u8 family;	/* 4 or 6 */
+};
+XGW_LAYOUT(struct xgw_route, 8);
+#define XGW_ROUTE_LOCAL 1u
+
+/* `next_hops`: by id. Ids of connections are their next hops. */
+enum xgw_hop_kind {
+	XGW_HOP_NONE,	 /* not there */
+	XGW_HOP_DROP,	 /* route type None */
+	XGW_HOP_LOCAL,	 /* a host of `vnet`, found in `endpoints` */
+	XGW_HOP_TUNNEL,	 /* a connection: to the worker, ESP */
+	XGW_HOP_GATEWAY, /* the gateway itself: to the kernel */
+	XGW_HOP_CIRCUIT,
+	XGW_HOP_CLIENT,
+};
+struct xgw_next_hop {
+	__u32 kind; /* enum xgw_hop_kind */
+	__u32 vnet; /* XGW_HOP_LOCAL: where the endpoint is looked up */
+	__u32 connection;
+	__u32 flags; /* XGW_HOP_UP: the tunnel has an SA (for display; the worker decides) */
+};
+XGW_LAYOUT(struct xgw_next_hop, 16);
+#define XGW_HOP_UP 1u
+
+/* `sas_in`: inbound child SAs, by the outer destination and SPI. */
+struct xgw_sa_key {
+	__u8 destination[16];
+	__be32 spi_be;
+};
+XGW_LAYOUT(struct xgw_sa_key, 20);
+struct xgw_sa_in {
+	__u32 slot;	  /* the worker's SA table */
+	__u32 connection;
+	__u32 vnet;
+	__u32 flags; /* XGW_SA_UDP: expected in UDP */
+};
+XGW_LAYOUT(struct xgw_sa_in, 16);
+#define XGW_SA_UDP 1u
+
+/* `drops`: per CPU, index = port id * XGW_DROP_SLOTS + reason; workers' drops under port XGW_WORKER_PORT. */
+#define XGW_DROP_SLOTS	64u
+#define XGW_WORKER_PORT (XGW_MAX_PORTS - 1u)
+_Static_assert(XGW_DROP_COUNT <= XGW_DROP_SLOTS, "drop reasons");
+struct xgw_count {
+	__u64 packets;
+	__u64 bytes;
+};
+XGW_LAYOUT(struct xgw_count, 16);
+
+/* `traffic`: per CPU, by port id. */
+struct xgw_traffic {
+	struct xgw_count received;
+	struct xgw_count passed;    /* to the kernel */
+	struct xgw_count forwarded; /* by XDP alone */
+	struct xgw_count to_worker;
+	struct xgw_count dropped;
+	struct xgw_count answered; /* ARP and neighbour discovery */
+};
+XGW_LAYOUT(struct xgw_traffic, 96);
+
+/* `names`: so that dumps of pins are readable without the daemon. */
+enum xgw_name_kind {
+	XGW_NAME_VNET = 1, XGW_NAME_CONNECTION, XGW_NAME_PORT, XGW_NAME_ATTACHMENT, XGW_NAME_GATEWAY
+};
+struct xgw_name_key {
+	__u32 kind;
+	__u32 id;
+};
+XGW_LAYOUT(struct xgw_name_key, 8);
+struct xgw_name {
+	char text[XGW_NAME];
+};
+XGW_LAYOUT(struct xgw_name, 64);
+
+/* `events`: ring buffer from XDP to the daemon; best effort. */
+enum xgw_event_kind {
+	XGW_EVENT_RESOLVE = 1, /* endpoint of vnet/addr unknown: ask for it on `attachment` (0 = any of the VNet's) */
+	XGW_EVENT_NEIGHBOUR,   /* underlay neighbour of ifindex/addr unknown */
+	XGW_EVENT_LEARNT,      /* XDP learnt or moved an endpoint */
+};
+struct xgw_event {
+	__u32 kind;
+	__u32 vnet;
+	__u32 attachment;
+	__u32 ifindex;
+	__u8 addr[16];
+};
+XGW_LAYOUT(struct xgw_event, 32);
+
+/*
+ * Explanation of a verdict: a test run whose packet has an xgw_trace with the magic as XDP metadata
+ * in front of it gets it filled in, and the packet goes nowhere. Drivers never put that there.
+ */
+#define XGW_TRACE_MAGIC 0x7867777472616365ull /* "xgwtrace" */
+struct xgw_trace {
+	__u64 magic;
+	__u32 verdict; /* enum xgw_hop_kind, or 0 with a drop, or XGW_TRACE_PASS */
+	__u32 drop;    /* enum xgw_drop */
+	__u32 vnet;
+	__u32 next_hop;
+	__u32 connection;
+	__u32 attachment; /* local: where it leaves */
+	__u8 plen, source, family, flags; /* of the route */
+	__u32 reserved;
+};
+XGW_LAYOUT(struct xgw_trace, 40);
+#define XGW_TRACE_PASS 100u
+
+#endif

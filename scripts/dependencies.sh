@@ -1,0 +1,82 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs what xgw needs, from Debian's (or Ubuntu's) packages and from nowhere else. This is the one
+# place where dependencies are named, each with its reason.
+#
+#   scripts/dependencies.sh build    to compile xgw
+#   scripts/dependencies.sh test     build + what the tests and the demo run (default)
+#   scripts/dependencies.sh bench    test + the peers that the benchmarks compare with
+#   scripts/dependencies.sh list     print the packages of the set given as second word, and install nothing
+set -euo pipefail
+
+build=(
+	gcc make pkg-config git                 # the build
+	clang llvm                              # BPF objects; the fuzzers
+	libbpf-dev bpftool                      # loading, skeletons, BTF
+	libxdp-dev                              # attaching beside other XDP programs, AF_XDP rings
+	libelf-dev zlib1g-dev                   # libbpf's own needs when linking
+	libssl-dev                              # IKE's cryptography, TLS, ESP fallback, the test oracle
+	liburcu-dev                             # SA tables read by the workers without locks
+	libevent-dev                            # event loop, metrics over HTTP
+	libmnl-dev                              # netlink: links, neighbours, routes
+	libfyaml-dev                            # YAML with positions
+	libjansson-dev                          # JSON output
+	libsystemd-dev                          # readiness and watchdog (sd_notify)
+	linux-libc-dev libc6-dev                # kernel and C headers
+)
+# AES-GCM at VAES speed; x86-64 only, the OpenSSL back end serves elsewhere
+[ "$(dpkg --print-architecture)" = amd64 ] && build+=(libipsec-mb-dev)
+
+test=(
+	libcmocka-dev                           # unit tests
+	libclang-rt-14-dev                      # libFuzzer and the sanitizers of clang
+	python3 python3-pytest python3-scapy    # end-to-end and packet-level tests
+	python3-yaml python3-cryptography       # the tests' configurations and an independent ESP
+	iproute2 iputils-ping ethtool nftables  # namespaces, veth, NAT
+	iperf3 curl tcpdump tshark              # traffic and captures
+	charon-systemd strongswan-charon strongswan-swanctl libstrongswan-standard-plugins
+	libstrongswan-extra-plugins libcharon-extra-plugins   # the real IKE peer (ESP in userspace)
+	clang-format clang-tidy shellcheck universal-ctags    # make lint
+	man-db bash procps psmisc util-linux    # man pages checked, helpers
+)
+bench=(
+	wireguard-go wireguard-tools            # peer to compare rates with
+	linux-perf                              # profiles
+)
+
+set_of() {
+	case $1 in
+	build) printf '%s\n' "${build[@]}" ;;
+	test) printf '%s\n' "${build[@]}" "${test[@]}" ;;
+	bench) printf '%s\n' "${build[@]}" "${test[@]}" "${bench[@]}" ;;
+	*) echo "dependencies.sh: unknown set '$1' (build, test, bench)" >&2; exit 2 ;;
+	esac
+}
+
+if [ "${1:-}" = list ]; then set_of "${2:-test}"; exit; fi
+mapfile -t want < <(set_of "${1:-test}")
+missing=()
+for p in "${want[@]}"; do
+	dpkg-query -W -f '${db:Status-Status}\n' "$p" 2>/dev/null | grep -qx installed || missing+=("$p")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+if [ "$(id -u)" != 0 ]; then
+	echo "dependencies.sh: missing ${missing[*]}; run this as root" >&2
+	exit 1
+fi
+echo "installing: ${missing[*]}" >&2
+export DEBIAN_FRONTEND=noninteractive
+# a service of a peer must not start on the host because its package was installed
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+	printf '#!/bin/sh\nexit 101\n' > $policy
+	chmod 755 $policy
+	trap 'rm -f $policy' EXIT
+fi
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${missing[@]}" > /tmp/xgw-dependencies.$$.log 2>&1 || {
+	tail -20 /tmp/xgw-dependencies.$$.log >&2
+	echo "dependencies.sh: apt-get failed; the whole log: /tmp/xgw-dependencies.$$.log" >&2
+	exit 1
+}
+rm -f /tmp/xgw-dependencies.$$.log
