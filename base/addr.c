@@ -177,7 +177,7 @@ struct ip_addr ip_addr_from_mapped(const uint8_t in[16])
 /* True when the first `bits` bits agree. */
 static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
 {
-	if (memcmp(a, b, bits / 8))
+	if (memcmp(a, b, bits / 8) != 0)
 		return false;
 	unsigned rest = bits % 8;
 	return !rest || !((a[bits / 8] ^ b[bits / 8]) >> (8 - rest));

@@ -29,7 +29,7 @@ struct ip_endpoint {
 	uint16_t port; /* host order */
 };
 
-#define IP_TEXT       48 /* longest address as text, with its NUL */
+#define IP_TEXT	      48 /* longest address as text, with its NUL */
 #define PREFIX_TEXT   52
 #define ENDPOINT_TEXT 56
 #define RANGE_TEXT    100

@@ -9,10 +9,10 @@
 #include <stdarg.h>
 
 struct fault {
-	int code;	   /* negative errno, 0 = none */
-	char place[160];   /* FILE:LINE:COLUMN, a payload and offset, a device */
-	char text[320];	   /* what failed; callers prefix it on the way up */
-	char advice[200];  /* what to do, may be empty */
+	int code;	  /* negative errno, 0 = none */
+	char place[160];  /* FILE:LINE:COLUMN, a payload and offset, a device */
+	char text[320];	  /* what failed; callers prefix it on the way up */
+	char advice[200]; /* what to do, may be empty */
 };
 
 #define must_check __attribute__((warn_unused_result))

@@ -12,8 +12,9 @@ static enum log_level level_of[LOG_GROUPS] = {
 };
 
 static const char *const group_names[LOG_GROUPS] = {
-	[LOG_IKE] = "ike", [LOG_ENC] = "enc", [LOG_NET] = "net", [LOG_MAP] = "map", [LOG_XDP] = "xdp",
-	[LOG_ESP] = "esp", [LOG_P2S] = "p2s", [LOG_CFG] = "cfg", [LOG_RUN] = "run",
+	[LOG_IKE] = "ike", [LOG_ENC] = "enc", [LOG_NET] = "net",
+	[LOG_MAP] = "map", [LOG_XDP] = "xdp", [LOG_ESP] = "esp",
+	[LOG_P2S] = "p2s", [LOG_CFG] = "cfg", [LOG_RUN] = "run",
 };
 static const char *const level_names[] = {"error", "warn", "info", "debug", "trace"};
 

@@ -10,9 +10,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG, LOG_LEVEL_TRACE };
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARN,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG,
+	LOG_LEVEL_TRACE
+};
 enum log_group {
-	LOG_IKE, LOG_ENC, LOG_NET, LOG_MAP, LOG_XDP, LOG_ESP, LOG_P2S, LOG_CFG, LOG_RUN,
+	LOG_IKE,
+	LOG_ENC,
+	LOG_NET,
+	LOG_MAP,
+	LOG_XDP,
+	LOG_ESP,
+	LOG_P2S,
+	LOG_CFG,
+	LOG_RUN,
 	LOG_GROUPS
 };
 
@@ -24,17 +38,18 @@ void log_set_levels(enum log_level level);
 bool log_wants(enum log_group group, enum log_level level);
 const char *log_group_name(enum log_group group);
 const char *log_level_name(enum log_level level);
-/* One line, no newline at the end. Control characters in it are replaced before it reaches the sink. */
+/* One line, no newline at the end. Control characters in it are replaced before it reaches the
+ * sink. */
 void log_write(enum log_group group, enum log_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 #define log_error(group, ...) log_write(group, LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(group, ...)  log_write(group, LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_info(group, ...)  log_write(group, LOG_LEVEL_INFO, __VA_ARGS__)
-#define log_debug(group, ...)                                                                      \
-	do {                                                                                       \
-		if (log_wants(group, LOG_LEVEL_DEBUG))                                             \
-			log_write(group, LOG_LEVEL_DEBUG, __VA_ARGS__);                            \
+#define log_debug(group, ...)                                           \
+	do {                                                            \
+		if (log_wants(group, LOG_LEVEL_DEBUG))                  \
+			log_write(group, LOG_LEVEL_DEBUG, __VA_ARGS__); \
 	} while (0)
 
 /* A token bucket for what strangers can trigger: `per_second` lines, the rest counted. */

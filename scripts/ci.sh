@@ -1,23 +1,154 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# One case per job; the same command on a laptop and in CI.
+# One case per job, the same command on a laptop and in CI: check, unit, bpf, sim, fuzz, e2e, lint, demo, bench.
+# `check` runs all but demo and bench; jobs print one line `N passed, M failed` at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
+passed=0
+failed=0
+failures=()
 
-step() { printf '\n== %s\n' "$*"; }
+step() { printf '\n== %s (%s)\n' "$*" "$(date -u +%H:%M:%S)"; }
+
+# run NAME COMMAND...: counts, and shows the output of what failed
+run() {
+	local name=$1 log
+	shift
+	log=$(mktemp)
+	if "$@" > "$log" 2>&1; then
+		passed=$((passed + 1))
+		printf '  ok    %s\n' "$name"
+	else
+		failed=$((failed + 1))
+		failures+=("$name")
+		printf '  FAIL  %s\n' "$name"
+		tail -60 "$log" | sed 's/^/        /'
+	fi
+	rm -f "$log"
+}
+
+dependencies() { step "dependencies"; scripts/dependencies.sh "$1"; }
+
+build() { step "build"; make -j"$jobs" all tools; }
+
+binaries() { find "$1" -maxdepth 2 -type f -perm -u+x -name "$2" 2>/dev/null | sort; }
 
 unit() {
 	step "unit tests (ASan, UBSan)"
 	make -j"$jobs" FLAVOUR=asan unit-bins
-	for t in build-asan/tests/unit/*/test_*; do
-		[ -x "$t" ] && [ -f "$t" ] || continue
-		case $t in *.d | *.o) continue ;; esac
-		"$t"
+	local t
+	for t in $(binaries build-asan/tests/unit 'test_*'); do run "${t#build-asan/}" timeout 600 "$t"; done
+}
+
+bpf() {
+	step "XDP programs by test run"
+	make -j"$jobs" bpf-bins
+	local t
+	for t in $(binaries build/tests/bpf 'test_*'); do run "${t#build/}" timeout 600 unshare -n "$t"; done
+}
+
+sim() {
+	step "IKE simulation (ASan, UBSan)"
+	make -j"$jobs" FLAVOUR=asan sim-bins
+	local t
+	for t in $(binaries build-asan/tests/sim 'sim_*'); do run "${t#build-asan/}" timeout 1200 "$t"; done
+}
+
+# SECONDS_EACH: how long each fuzzer runs
+fuzz() {
+	step "fuzzers, ${SECONDS_EACH:=20} s each"
+	make -j"$jobs" FLAVOUR=fuzz fuzz-bins
+	local t corpus seeds name
+	for t in $(binaries build-fuzz/tests/fuzz 'fuzz_*'); do
+		name=${t#build-fuzz/}
+		corpus=$(mktemp -d)
+		seeds=tests/fuzz/$(basename "$(dirname "$t")")/corpus_${t##*/fuzz_}
+		[ -d "$seeds" ] || seeds=$corpus
+		run "$name" timeout $((SECONDS_EACH + 60)) "$t" -max_total_time="$SECONDS_EACH" -rss_limit_mb=2048 \
+			-timeout=10 -artifact_prefix="$corpus/" "$corpus" "$seeds"
+		rm -rf "$corpus"
 	done
 }
 
-case ${1:?usage: scripts/ci.sh JOB} in
-unit) unit ;;
-*) echo "ci.sh: unknown job '$1'" >&2; exit 2 ;;
+e2e() {
+	step "end to end in network namespaces"
+	local log=build/e2e.log
+	if timeout "${E2E_SECONDS:-1500}" /usr/bin/python3 -m pytest -p no:cacheprovider -x -q --durations=10 tests/e2e tests/interop \
+		> "$log" 2>&1; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		failures+=("tests/e2e")
+	fi
+	tail -150 "$log"
+	# a skip is a failure: every test must run here
+	if grep -qE '[0-9]+ skipped' "$log"; then
+		failed=$((failed + 1))
+		failures+=("skipped tests")
+	fi
+}
+
+lint() {
+	step "lint"
+	local s
+	make -j"$jobs" all
+	for s in tests/lint/*.sh; do run "$s" "$s"; done
+}
+
+# what a run must not leave behind
+leftovers() {
+	step "nothing is left behind"
+	run "namespaces, pins, programs" bash -c '
+		left=0
+		[ -z "$(ip netns list)" ] || { ip netns list; left=1; }
+		[ ! -d /sys/fs/bpf/xgw ] || [ -z "$(ls /sys/fs/bpf/xgw)" ] || { ls -R /sys/fs/bpf/xgw; left=1; }
+		! pgrep -a -x "xgw|charon" || left=1
+		exit $left'
+}
+
+finish() {
+	printf '\n'
+	for f in "${failures[@]}"; do echo "failed: $f"; done
+	echo "$passed passed, $failed failed"
+	[ "$failed" = 0 ]
+}
+
+case ${1:?usage: scripts/ci.sh check|unit|bpf|sim|fuzz|e2e|lint|demo|bench} in
+check)
+	dependencies test
+	build
+	lint
+	unit
+	bpf
+	sim
+	fuzz
+	e2e
+	leftovers
+	finish
+	;;
+unit | bpf | sim | fuzz | lint)
+	dependencies test
+	"$1"
+	finish
+	;;
+e2e)
+	dependencies test
+	build
+	e2e
+	leftovers
+	finish
+	;;
+demo)
+	exec scripts/demo.sh
+	;;
+bench)
+	dependencies bench
+	build
+	exec scripts/bench.sh
+	;;
+*)
+	echo "ci.sh: unknown job '$1'" >&2
+	exit 2
+	;;
 esac

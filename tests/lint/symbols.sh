@@ -1,0 +1,15 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The cores do no I/O, read no clock, draw no randomness, start no thread: undefined symbols of their libraries
+# against a list. Run after `make`.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+forbidden='^(socket|connect|bind|send|sendto|sendmsg|sendmmsg|recv|recvfrom|recvmsg|recvmmsg|read|write|open|openat|fopen|fread|fwrite|fputs|puts|printf|fprintf|vprintf|vfprintf|__printf_chk|__fprintf_chk|perror|time|clock|clock_gettime|gettimeofday|nanosleep|usleep|sleep|getrandom|getentropy|rand|random|srand|RAND_.*|pthread_create|fork|exec.*|system|popen|exit|_exit|getenv|ioctl|bpf|syscall)$'
+bad=0
+for core in base auth esp ike control; do
+	lib=build/lib$core.a
+	[ -f "$lib" ] || { echo "$lib: error: not built; run make first"; exit 1; }
+	found=$(nm -u "$lib" 2>/dev/null | awk '$1 == "U" { print $2 }' | sed 's/@.*//' | sort -u | grep -E "$forbidden")
+	[ -z "$found" ] || { echo "$lib: error: a core may not use:" $found; bad=1; }
+done
+exit $bad
