@@ -25,7 +25,8 @@ struct model_place {
 struct model_port {
 	char *name, *device;
 	enum xgw_role role;
-	struct model_place place;
+	bool incomplete;
+	struct model_place place, device_at;
 };
 
 enum model_xdp_mode { MODEL_XDP_AUTO, MODEL_XDP_NATIVE, MODEL_XDP_GENERIC };
@@ -41,8 +42,12 @@ struct model_host {
 	uint32_t replay_window; /* 0 = default */
 };
 
+/*
+ * `incomplete`: the configuration said something about it that was refused, so its other values may be missing; rules
+ * about it are left out, since they would report consequences. A model that may be run has none.
+ */
 struct model_attachment {
-	uint32_t port; /* index into host.ports */
+	uint32_t port; /* index into host.ports, MODEL_NONE when incomplete */
 	enum xgw_tag kind;
 	uint32_t tag; /* vlanId or vni */
 	bool has_address;
@@ -51,20 +56,24 @@ struct model_attachment {
 	bool has_address6;
 	struct ip_addr local_vtep; /* vxlan: localAddress */
 	uint16_t udp_port;	   /* vxlan */
+	bool incomplete;
 	struct model_place place;
+	struct model_place address_at;
 };
 
 struct model_endpoint {
 	struct ip_addr address, host; /* host: VTEP */
 	uint8_t mac[6];
-	uint32_t attachment; /* index into the VNet's attachments: its VXLAN one */
+	uint32_t attachment; /* index into the VNet's attachments: its VXLAN one of the host's family */
+	bool incomplete;
 	struct model_place place;
 };
 
 struct model_subnet {
 	char *name;
 	struct ip_prefix prefix;
-	struct model_place place;
+	bool incomplete;
+	struct model_place place, prefix_at;
 };
 
 struct model_vnet {
@@ -72,6 +81,7 @@ struct model_vnet {
 	uint32_t id; /* 1 … 16777215 */
 	bool classic;
 	struct ip_prefix *address_space;
+	struct model_place *address_space_at; /* of each prefix */
 	uint32_t n_address_space;
 	struct model_subnet *subnets;
 	uint32_t n_subnets;
@@ -80,7 +90,8 @@ struct model_vnet {
 	struct model_endpoint *endpoints;
 	uint32_t n_endpoints;
 	bool learning;
-	struct model_place place;
+	bool incomplete;
+	struct model_place place, id_at;
 };
 
 struct model_gateway {
@@ -90,18 +101,21 @@ struct model_gateway {
 	struct ip_addr public_address;
 	char *identity; /* text; the address when none is given */
 	char *sku;
-	struct model_place place;
+	bool incomplete;
+	struct model_place place, vnet_at, address_at;
 };
 
 /* A localNetworkGateway or a remoteGateway: the far end of a tunnel. */
 struct model_site {
 	char *name;
 	bool is_remote_gateway;
+	bool incomplete;
 	struct ip_addr address; /* family IP_NONE: `any` */
 	char *identity;		/* NULL: the address, or anyone when that is `any` */
 	struct ip_prefix *address_space;
+	struct model_place *address_space_at; /* of each prefix */
 	uint32_t n_address_space;
-	struct model_place place;
+	struct model_place place, address_at;
 };
 
 enum model_mode { MODEL_MODE_DEFAULT, MODEL_MODE_INITIATOR, MODEL_MODE_RESPONDER };
@@ -115,12 +129,14 @@ struct model_policy {
 	enum integrity_id ipsec_integrity;    /* AUTH_NONE with an AEAD */
 	enum group_id pfs_group;	      /* DH_NONE = no PFS */
 	uint32_t lifetime_seconds;
-	uint64_t lifetime_kilobytes;
+	uint64_t lifetime_kilobytes; /* of 1024 bytes */
+	struct model_place place;
 };
 
 struct model_ts_policy {
 	struct ip_range *local, *remote;
 	uint32_t n_local, n_remote;
+	struct model_place place;
 };
 
 struct model_connection {
@@ -140,7 +156,8 @@ struct model_connection {
 	uint32_t dpd_timeout_seconds; /* 45 */
 	uint32_t routing_weight;
 	bool always_encapsulate;
-	struct model_place place;
+	bool incomplete;
+	struct model_place place, gateway_at, peer_at, psk_at, mode_at, policies_at;
 };
 
 struct model {

@@ -51,7 +51,10 @@ struct plan {
 	struct plan_connection *connections; uint32_t n_connections;
 };
 
-/* 0, -ENOMEM, -EINVAL with a fault. ports: as many as model.host.ports. */
+/*
+ * 0, -ENOMEM, -EINVAL with a fault. ports: as many as model.host.ports. Every array is sorted by its key and its keys
+ * are unique, which plan_diff relies on. What IKE offers for a connection is in offer.h.
+ */
 int must_check plan_make(struct plan *out, const struct model *m, const struct plan_port *ports, struct fault *f);
 void plan_free(struct plan *p);
 
@@ -71,8 +74,5 @@ struct plan_changes {
 /* have may be NULL (nothing is there). 0 or -ENOMEM. */
 int must_check plan_diff(struct plan_changes *out, const struct plan *have, const struct plan *want);
 void plan_changes_free(struct plan_changes *c);
-
-/* The default offer (AZURE.md) as policies, in order; static. */
-const struct model_policy *plan_default_policies(uint32_t *n);
 
 #endif

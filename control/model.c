@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/model.h"
+
+#include <stdlib.h>
+
+static void free_vnet(struct model_vnet *v)
+{
+	for (uint32_t i = 0; i < v->n_subnets; i++)
+		free(v->subnets[i].name);
+	free(v->subnets);
+	free(v->name);
+	free(v->address_space);
+	free(v->address_space_at);
+	free(v->attachments);
+	free(v->endpoints);
+}
+
+static void free_host(struct model_host *h)
+{
+	for (uint32_t i = 0; i < h->n_ports; i++) {
+		free(h->ports[i].name);
+		free(h->ports[i].device);
+	}
+	free(h->ports);
+	free(h->crypto_backend);
+	free(h->metrics);
+}
+
+static void free_site(struct model_site *s)
+{
+	free(s->name);
+	free(s->identity);
+	free(s->address_space);
+	free(s->address_space_at);
+}
+
+static void free_connection(struct model_connection *c)
+{
+	for (uint32_t i = 0; i < c->n_ts_policies; i++) {
+		free(c->ts_policies[i].local);
+		free(c->ts_policies[i].remote);
+	}
+	free(c->ts_policies);
+	free(c->policies);
+	free(c->name);
+	secret_wipe(&c->psk);
+}
+
+void model_free(struct model *m)
+{
+	free_host(&m->host);
+	for (uint32_t i = 0; i < m->n_vnets; i++)
+		free_vnet(&m->vnets[i]);
+	for (uint32_t i = 0; i < m->n_gateways; i++) {
+		free(m->gateways[i].name);
+		free(m->gateways[i].identity);
+		free(m->gateways[i].sku);
+	}
+	for (uint32_t i = 0; i < m->n_sites; i++)
+		free_site(&m->sites[i]);
+	for (uint32_t i = 0; i < m->n_connections; i++)
+		free_connection(&m->connections[i]);
+	free(m->vnets);
+	free(m->gateways);
+	free(m->sites);
+	free(m->connections);
+	*m = (struct model){0};
+}

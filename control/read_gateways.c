@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checked tree -> gateways, sites and connections of the model. */
+#include "control/read_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The identity that was given, or the address as text; NULL when there is neither. */
+static char *identity(struct read *r, const struct tree_node *map, enum schema_property p,
+		      const struct ip_addr *address)
+{
+	char text[IP_TEXT];
+	const char *given = read_text(map, p);
+	if (!given && !address->family)
+		return NULL;
+	return read_copy(r, given ? given : ip_addr_format(address, text));
+}
+
+int read_gateways(struct read *r)
+{
+	const struct tree_node *root = r->tree->root;
+	struct model *m = r->model;
+	uint32_t n = read_length(root, P_configuration_virtualNetworkGateways);
+	m->gateways = read_array(r, n, sizeof *m->gateways);
+	for (uint32_t i = 0; m->gateways && i < n; i++) {
+		const struct tree_node *item =
+			read_item(root, P_configuration_virtualNetworkGateways, i);
+		struct model_gateway *g = &m->gateways[m->n_gateways++];
+		g->name = read_copy(r, read_text(item, P_virtualNetworkGateway_name));
+		g->vnet = read_reference(r, item, P_virtualNetworkGateway_virtualNetwork, &r->vnets,
+					 "virtual network");
+		g->policy_based = read_choice(item, P_virtualNetworkGateway_vpnType) == 1;
+		g->public_address = read_address(item, P_virtualNetworkGateway_publicIPAddress);
+		g->identity =
+			identity(r, item, P_virtualNetworkGateway_identity, &g->public_address);
+		g->sku = read_copy(r, read_text(item, P_virtualNetworkGateway_sku));
+		g->incomplete = item->is_bad || g->vnet == MODEL_NONE;
+		g->place = read_place(item, P_virtualNetworkGateway_name);
+		g->vnet_at = read_place(item, P_virtualNetworkGateway_virtualNetwork);
+		g->address_at = read_place(item, P_virtualNetworkGateway_publicIPAddress);
+	}
+	return r->no_memory ? -ENOMEM
+			    : read_index_names(r, P_configuration_virtualNetworkGateways,
+					       P_virtualNetworkGateway_name, 0, &r->gateways);
+}
+
+static void read_site(struct read *r, const struct tree_node *map, struct model_site *s)
+{
+	s->name = read_copy(r, read_text(map, P_localNetworkGateway_name));
+	s->address = read_address(map, P_localNetworkGateway_gatewayIpAddress);
+	s->identity = identity(r, map, P_localNetworkGateway_identity, &s->address);
+	s->incomplete = map->is_bad;
+	s->place = read_place(map, P_localNetworkGateway_name);
+	s->address_at = read_place(map, P_localNetworkGateway_gatewayIpAddress);
+	s->n_address_space = read_prefixes(r, map, P_localNetworkGateway_addressSpace,
+					   &s->address_space, &s->address_space_at);
+	if (map->is_bad || schema_value(map, P_localNetworkGateway_gatewayIpAddress))
+		return;
+	s->incomplete = true;
+	if (!schema_value(map, P_localNetworkGateway_fqdn))
+		findings_error(r->findings, map->place,
+			       "gatewayIpAddress: missing in this local network gateway; give the "
+			       "site's address, or any when it is not known");
+}
+
+static void read_remote(struct read *r, const struct tree_node *map, struct model_site *s)
+{
+	s->name = read_copy(r, read_text(map, P_remoteGateway_name));
+	s->is_remote_gateway = true;
+	s->address = read_address(map, P_remoteGateway_publicIPAddress);
+	s->identity = identity(r, map, P_remoteGateway_identity, &s->address);
+	s->incomplete = map->is_bad;
+	s->place = read_place(map, P_remoteGateway_name);
+	s->address_at = read_place(map, P_remoteGateway_publicIPAddress);
+	s->n_address_space = read_prefixes(r, map, P_remoteGateway_addressSpace, &s->address_space,
+					   &s->address_space_at);
+}
+
+int read_far_ends(struct read *r)
+{
+	const struct tree_node *root = r->tree->root;
+	struct model *m = r->model;
+	uint32_t sites = read_length(root, P_configuration_localNetworkGateways);
+	uint32_t remotes = read_length(root, P_configuration_remoteGateways);
+	m->sites = read_array(r, sites + remotes, sizeof *m->sites);
+	for (uint32_t i = 0; m->sites && i < sites; i++)
+		read_site(r, read_item(root, P_configuration_localNetworkGateways, i),
+			  &m->sites[m->n_sites++]);
+	for (uint32_t i = 0; m->sites && i < remotes; i++)
+		read_remote(r, read_item(root, P_configuration_remoteGateways, i),
+			    &m->sites[m->n_sites++]);
+	if (r->no_memory)
+		return -ENOMEM;
+	int err = read_index_names(r, P_configuration_localNetworkGateways,
+				   P_localNetworkGateway_name, 0, &r->sites);
+	return err ? err
+		   : read_index_names(r, P_configuration_remoteGateways, P_remoteGateway_name,
+				      sites, &r->remotes);
+}
+
+/* Below this many characters a key can be found by trying. */
+#define WEAK_KEY 20u
+
+static void read_key(struct read *r, const struct tree_node *map, struct model_connection *c)
+{
+	const struct tree_node *v = schema_value(map, P_connection_sharedKey);
+	struct fault fault = {0};
+	int err = 0;
+	c->psk_at = read_place(map, P_connection_sharedKey);
+	if (!v || v->is_bad) {
+		if (!map->is_bad && read_choice(map, P_connection_authenticationType) == 0)
+			findings_error(r->findings, map->place,
+				       "sharedKey: missing in this connection, authenticationType "
+				       "PSK needs it");
+		c->incomplete = true;
+		return;
+	}
+	if (v->type == TREE_SCALAR)
+		err = secret_set(&c->psk, v->text, strlen(v->text));
+	else
+		err = r->files->read_secret(r->files->owner, v->items[0].value->text, &c->psk,
+					    &fault);
+	if (err) {
+		char text[FAULT_TEXT];
+		findings_error(r->findings, c->psk_at, "sharedKey: %.280s",
+			       err == -EMSGSIZE && !fault.code ? "expected at most 256 bytes, came "
+								 "a longer one"
+			       : fault.code		       ? fault_format(&fault, text)
+							       : strerror(-err));
+		c->incomplete = true;
+	} else if (!c->psk.len) {
+		findings_error(r->findings, c->psk_at,
+			       "sharedKey: expected a key, came an empty one");
+		c->incomplete = true;
+	} else if (c->psk.len < WEAK_KEY) {
+		findings_warn(r->findings, c->psk_at,
+			      "sharedKey: weak, %u characters can be guessed from a recorded "
+			      "handshake; take at least %u random ones",
+			      c->psk.len, WEAK_KEY);
+	}
+}
+
+static uint32_t ranges(struct read *r, const struct tree_node *map, enum schema_property p,
+		       struct ip_range **out)
+{
+	uint32_t n = read_length(map, p), kept = 0;
+	*out = read_array(r, n, sizeof **out);
+	for (uint32_t i = 0; *out && i < n; i++) {
+		const struct tree_node *v = read_item(map, p, i);
+		if (!v->is_bad && v->type == TREE_SCALAR && !ip_range_parse(&(*out)[kept], v->text))
+			kept++;
+	}
+	return kept;
+}
+
+static void read_selectors(struct read *r, const struct tree_node *map, struct model_connection *c)
+{
+	uint32_t n = read_length(map, P_connection_trafficSelectorPolicies);
+	c->policy_based_selectors = read_boolean(map, P_connection_usePolicyBasedTrafficSelectors);
+	c->ts_policies = read_array(r, n, sizeof *c->ts_policies);
+	for (uint32_t i = 0; c->ts_policies && i < n; i++) {
+		const struct tree_node *item =
+			read_item(map, P_connection_trafficSelectorPolicies, i);
+		struct model_ts_policy *t = &c->ts_policies[c->n_ts_policies++];
+		t->place = item->place;
+		t->n_local = ranges(r, item, P_trafficSelectorPolicy_localAddressRanges, &t->local);
+		t->n_remote =
+			ranges(r, item, P_trafficSelectorPolicy_remoteAddressRanges, &t->remote);
+		c->incomplete = c->incomplete || item->is_bad;
+	}
+}
+
+/* Exactly the far end that the type of the connection needs. */
+static void wrong_far_end(struct read *r, const struct tree_node *map, const char *type,
+			  enum schema_property needed, enum schema_property other)
+{
+	const struct tree_node *v = schema_value(map, other);
+	if (map->is_bad)
+		return;
+	if (v)
+		findings_error(r->findings, v->place,
+			       "%s: does not belong to connectionType %s, which has %s",
+			       schema_row(other)->name, type, schema_row(needed)->name);
+	if (!schema_value(map, needed))
+		findings_error(r->findings, map->place,
+			       "%s: missing in this connection, connectionType %s needs it",
+			       schema_row(needed)->name, type);
+}
+
+static void read_far_end(struct read *r, const struct tree_node *map, struct model_connection *c)
+{
+	c->site = c->peer_gateway = MODEL_NONE;
+	c->vnet2vnet = read_choice(map, P_connection_connectionType) == 1;
+	if (!c->vnet2vnet) {
+		wrong_far_end(r, map, "IPsec", P_connection_localNetworkGateway2,
+			      P_connection_virtualNetworkGateway2);
+		c->peer_at = read_place(map, P_connection_localNetworkGateway2);
+		c->site = read_reference(r, map, P_connection_localNetworkGateway2, &r->sites,
+					 "local network gateway");
+		return;
+	}
+	wrong_far_end(r, map, "Vnet2Vnet", P_connection_virtualNetworkGateway2,
+		      P_connection_localNetworkGateway2);
+	c->peer_at = read_place(map, P_connection_virtualNetworkGateway2);
+	const char *name = read_text(map, P_connection_virtualNetworkGateway2);
+	if (name)
+		c->site = read_find(&r->remotes, name);
+	if (c->site == MODEL_NONE)
+		c->peer_gateway =
+			read_reference(r, map, P_connection_virtualNetworkGateway2, &r->gateways,
+				       "virtual network gateway or remote gateway");
+}
+
+static void read_connection(struct read *r, const struct tree_node *map, struct model_connection *c)
+{
+	c->name = read_copy(r, read_text(map, P_connection_name));
+	c->incomplete = map->is_bad;
+	c->place = read_place(map, P_connection_name);
+	c->gateway = read_reference(r, map, P_connection_virtualNetworkGateway1, &r->gateways,
+				    "virtual network gateway");
+	c->gateway_at = read_place(map, P_connection_virtualNetworkGateway1);
+	/* of a type that is not supported only the type is reported */
+	if (schema_value(map, P_connection_connectionType))
+		read_far_end(r, map, c);
+	else
+		c->site = c->peer_gateway = MODEL_NONE;
+	c->ikev1 = read_choice(map, P_connection_connectionProtocol) == 1;
+	c->mode = (enum model_mode)read_choice(map, P_connection_connectionMode);
+	c->mode_at = read_place(map, P_connection_connectionMode);
+	read_key(r, map, c);
+	read_selectors(r, map, c);
+	read_policies(r, map, c);
+	c->policies_at = read_place(map, P_connection_ipsecPolicies);
+	c->dpd_timeout_seconds = read_number(map, P_connection_dpdTimeoutSeconds);
+	c->routing_weight = read_number(map, P_connection_routingWeight);
+	c->always_encapsulate = read_choice(map, P_connection_udpEncapsulation) == 1;
+	c->incomplete = c->incomplete || c->gateway == MODEL_NONE ||
+			(c->site == MODEL_NONE && c->peer_gateway == MODEL_NONE);
+}
+
+int read_connections(struct read *r)
+{
+	const struct tree_node *root = r->tree->root;
+	struct model *m = r->model;
+	uint32_t n = read_length(root, P_configuration_connections);
+	m->connections = read_array(r, n, sizeof *m->connections);
+	for (uint32_t i = 0; m->connections && i < n; i++)
+		read_connection(r, read_item(root, P_configuration_connections, i),
+				&m->connections[m->n_connections++]);
+	return r->no_memory ? -ENOMEM : 0;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checked tree -> host and virtual networks of the model. */
+#include "control/read_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+int read_host(struct read *r)
+{
+	const struct tree_node *map = schema_value(r->tree->root, P_configuration_host);
+	struct model_host *h = &r->model->host;
+	static const enum xgw_role roles[] = {XGW_ROLE_UPLINK, XGW_ROLE_VNET, XGW_ROLE_CIRCUIT};
+	uint32_t n = read_length(map, P_host_ports);
+	h->ports = read_array(r, n, sizeof *h->ports);
+	h->workers = read_number(map, P_host_workers);
+	h->xdp_mode = (enum model_xdp_mode)read_choice(map, P_host_xdpMode);
+	h->crypto_backend = read_copy(r, read_text(map, P_host_cryptoBackend));
+	h->replay_window = read_number(map, P_host_replayWindow);
+	h->export_keys = read_boolean(map, P_host_exportKeys);
+	for (uint32_t i = 0; h->ports && i < n; i++) {
+		const struct tree_node *item = read_item(map, P_host_ports, i);
+		struct model_port *p = &h->ports[h->n_ports++];
+		p->name = read_copy(r, read_text(item, P_port_name));
+		p->device = read_copy(r, read_text(item, P_port_device));
+		p->role = roles[read_choice(item, P_port_role)];
+		p->incomplete = item->is_bad;
+		p->place = read_place(item, P_port_name);
+		p->device_at = read_place(item, P_port_device);
+	}
+	return r->no_memory ? -ENOMEM
+			    : read_index_names(r, P_host_ports, P_port_name, 0, &r->ports);
+}
+
+static void read_subnets(struct read *r, const struct tree_node *map, struct model_vnet *v)
+{
+	uint32_t n = read_length(map, P_virtualNetwork_subnets);
+	v->subnets = read_array(r, n, sizeof *v->subnets);
+	for (uint32_t i = 0; v->subnets && i < n; i++) {
+		const struct tree_node *item = read_item(map, P_virtualNetwork_subnets, i);
+		const char *prefix = read_text(item, P_subnet_addressPrefix);
+		struct model_subnet *s = &v->subnets[v->n_subnets++];
+		s->name = read_copy(r, read_text(item, P_subnet_name));
+		s->incomplete = item->is_bad || !prefix || ip_prefix_parse(&s->prefix, prefix);
+		s->place = read_place(item, P_subnet_name);
+		s->prefix_at = read_place(item, P_subnet_addressPrefix);
+	}
+}
+
+/* One address of a family. */
+static void take_address(struct read *r, struct model_attachment *a, const struct tree_node *value)
+{
+	struct ip_prefix p;
+	if (value->type != TREE_SCALAR || value->is_bad || ip_prefix_parse(&p, value->text))
+		return;
+	bool v6 = p.addr.family == IP_V6;
+	if (v6 ? a->has_address6 : a->has_address) {
+		findings_error(r->findings, value->place,
+			       "address: expected one IPv4 and one IPv6 address at most, "
+			       "came a second IPv%d one",
+			       v6 ? 6 : 4);
+		a->incomplete = true;
+		return;
+	}
+	if (v6) {
+		a->address6 = p;
+		a->has_address6 = true;
+	} else {
+		a->address = p;
+		a->has_address = true;
+	}
+}
+
+static void read_addresses(struct read *r, const struct tree_node *map, struct model_attachment *a)
+{
+	const struct tree_node *v = schema_value(map, P_attachment_address);
+	a->address_at = read_place(map, P_attachment_address);
+	if (v && v->type == TREE_SCALAR)
+		take_address(r, a, v);
+	for (uint32_t i = 0; v && v->type == TREE_LIST && i < v->n; i++)
+		take_address(r, a, v->items[i].value);
+}
+
+/* A property that belongs to one encapsulation only. */
+static void tag_property(struct read *r, const struct tree_node *map, struct model_attachment *a,
+			 enum schema_property p, enum xgw_tag owner, enum schema_need need)
+{
+	static const char *const names[] = {"none", "vlan", "vxlan"};
+	const struct tree_node *v = schema_value(map, p);
+	if (map->is_bad || (a->kind == owner) == (v != NULL) ||
+	    (a->kind == owner && need == SCHEMA_OPTIONAL))
+		return;
+	if (v)
+		findings_error(r->findings, v->place,
+			       "%s: belongs to encapsulation %s, this attachment has %s",
+			       schema_row(p)->name, names[owner], names[a->kind]);
+	else
+		findings_error(r->findings, map->place, "%s: missing, encapsulation %s needs it",
+			       schema_row(p)->name, names[owner]);
+	a->incomplete = true;
+}
+
+static void read_attachment(struct read *r, const struct tree_node *map, struct model_attachment *a)
+{
+	static const enum xgw_tag kinds[] = {XGW_TAG_NONE, XGW_TAG_VLAN, XGW_TAG_VXLAN};
+	a->incomplete = map->is_bad;
+	a->place = read_place(map, P_attachment_port);
+	a->port = read_reference(r, map, P_attachment_port, &r->ports, "port");
+	a->kind = kinds[read_choice(map, P_attachment_encapsulation)];
+	tag_property(r, map, a, P_attachment_vlanId, XGW_TAG_VLAN, SCHEMA_REQUIRED);
+	tag_property(r, map, a, P_attachment_vni, XGW_TAG_VXLAN, SCHEMA_REQUIRED);
+	tag_property(r, map, a, P_attachment_localAddress, XGW_TAG_VXLAN, SCHEMA_REQUIRED);
+	tag_property(r, map, a, P_attachment_udpPort, XGW_TAG_VXLAN, SCHEMA_OPTIONAL);
+	if (a->kind == XGW_TAG_VLAN)
+		a->tag = read_number(map, P_attachment_vlanId);
+	if (a->kind == XGW_TAG_VXLAN) {
+		a->tag = read_number(map, P_attachment_vni);
+		a->local_vtep = read_address(map, P_attachment_localAddress);
+		a->udp_port = (uint16_t)read_number(map, P_attachment_udpPort);
+	}
+	read_addresses(r, map, a);
+	a->incomplete = a->incomplete || a->port == MODEL_NONE;
+}
+
+static void read_endpoints(struct read *r, const struct tree_node *map, struct model_vnet *v)
+{
+	uint32_t n = read_length(map, P_virtualNetwork_endpoints);
+	v->endpoints = read_array(r, n, sizeof *v->endpoints);
+	for (uint32_t i = 0; v->endpoints && i < n; i++) {
+		const struct tree_node *item = read_item(map, P_virtualNetwork_endpoints, i);
+		const char *mac = read_text(item, P_endpoint_mac);
+		struct model_endpoint *e = &v->endpoints[v->n_endpoints++];
+		e->address = read_address(item, P_endpoint_address);
+		e->host = read_address(item, P_endpoint_host);
+		e->incomplete = item->is_bad || !mac || mac_parse(e->mac, mac);
+		e->place = read_place(item, P_endpoint_address);
+		e->attachment = MODEL_NONE;
+		for (uint32_t k = v->n_attachments; k-- > 0;) {
+			const struct model_attachment *a = &v->attachments[k];
+			if (a->kind == XGW_TAG_VXLAN && a->local_vtep.family == e->host.family)
+				e->attachment = k;
+		}
+	}
+}
+
+static void read_vnet(struct read *r, const struct tree_node *map, struct model_vnet *v)
+{
+	uint32_t n = read_length(map, P_virtualNetwork_attachments);
+	v->name = read_copy(r, read_text(map, P_virtualNetwork_name));
+	v->id = read_number(map, P_virtualNetwork_id);
+	v->classic = read_choice(map, P_virtualNetwork_deploymentModel) == 1;
+	v->learning = read_boolean(map, P_virtualNetwork_learning);
+	v->incomplete = map->is_bad;
+	v->place = read_place(map, P_virtualNetwork_name);
+	v->id_at = read_place(map, P_virtualNetwork_id);
+	v->n_address_space = read_prefixes(r, map, P_virtualNetwork_addressSpace, &v->address_space,
+					   &v->address_space_at);
+	read_subnets(r, map, v);
+	v->attachments = read_array(r, n, sizeof *v->attachments);
+	for (uint32_t i = 0; v->attachments && i < n; i++)
+		read_attachment(r, read_item(map, P_virtualNetwork_attachments, i),
+				&v->attachments[v->n_attachments++]);
+	read_endpoints(r, map, v);
+}
+
+int read_vnets(struct read *r)
+{
+	const struct tree_node *root = r->tree->root;
+	struct model *m = r->model;
+	uint32_t n = read_length(root, P_configuration_virtualNetworks);
+	m->vnets = read_array(r, n, sizeof *m->vnets);
+	for (uint32_t i = 0; m->vnets && i < n; i++)
+		read_vnet(r, read_item(root, P_configuration_virtualNetworks, i),
+			  &m->vnets[m->n_vnets++]);
+	return r->no_memory ? -ENOMEM
+			    : read_index_names(r, P_configuration_virtualNetworks,
+					       P_virtualNetwork_name, 0, &r->vnets);
+}

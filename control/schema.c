@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables of schema.def, and the check of a configuration's tree against them. */
+#include "control/schema_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static const char *const kind_texts[] = {
+#define KIND(id, text) text,
+#define PROPERTY(...)
+#include "control/schema.def"
+#undef KIND
+#undef PROPERTY
+};
+
+static const char *const kind_ids[] = {
+#define KIND(id, text) #id,
+#define PROPERTY(...)
+#include "control/schema.def"
+#undef KIND
+#undef PROPERTY
+};
+
+static const struct schema_row rows[] = {
+#define KIND(id, text)
+#define PROPERTY(kind, name, type, detail, count, need, state, fallback, meaning) \
+	{K_##kind,	#name,		SCHEMA_##type, detail, SCHEMA_##count,    \
+	 SCHEMA_##need, SCHEMA_##state, fallback,      meaning},
+#include "control/schema.def"
+#undef KIND
+#undef PROPERTY
+};
+
+const struct schema_row *schema_row(enum schema_property p)
+{
+	return &rows[p];
+}
+
+const char *schema_kind_text(enum schema_kind k)
+{
+	return kind_texts[k];
+}
+
+enum schema_property schema_first(enum schema_kind k, uint32_t *n)
+{
+	uint32_t first = 0;
+	while (first < SCHEMA_PROPERTIES && rows[first].kind != k)
+		first++;
+	for (*n = 0; first + *n < SCHEMA_PROPERTIES && rows[first + *n].kind == k;)
+		(*n)++;
+	return (enum schema_property)first;
+}
+
+const struct tree_node *schema_value(const struct tree_node *map, enum schema_property p)
+{
+	uint32_t n;
+	if (!map || map->type != TREE_MAP || !map->values)
+		return NULL;
+	const struct tree_node *v = map->values[p - schema_first(rows[p].kind, &n)];
+	return v && (v->type != TREE_SCALAR || !v->is_bad) ? v : NULL;
+}
+
+struct checker {
+	struct tree *tree;
+	struct config_findings *findings;
+	bool inside_later; /* what holds this is not supported: said once */
+};
+
+static bool check_map(struct checker *c, enum schema_kind kind, struct tree_node *map);
+
+static const char *came(const struct tree_node *n, char shown[SHOWN_TEXT + 2])
+{
+	char text[SHOWN_TEXT];
+	if (n->type != TREE_SCALAR)
+		return n->type == TREE_LIST ? "a list" : "a mapping";
+	if (tree_is_null(n))
+		return "nothing";
+	snprintf(shown, SHOWN_TEXT + 2, "'%s'", findings_show(n->text, text));
+	return shown;
+}
+
+static enum schema_kind kind_by_id(const char *id)
+{
+	enum schema_kind k = 0;
+	while (k < SCHEMA_KINDS - 1 && strcmp(kind_ids[k], id) != 0)
+		k++;
+	return k;
+}
+
+/* A text, or a mapping with `file` alone. Its text never comes into a message. */
+static bool check_secret(struct checker *c, const struct schema_row *row, struct tree_node *n)
+{
+	static const struct schema_row file = {.type = SCHEMA_PATH};
+	const char *wrong = NULL;
+	struct model_place at = n->place;
+	if (n->type == TREE_LIST)
+		wrong = "came a list";
+	else if (n->type == TREE_SCALAR)
+		wrong = tree_is_null(n) ? "came nothing" : NULL;
+	else if (n->n != 1 || strcmp(n->items[0].key->text, "file") != 0)
+		wrong = "came a mapping of other properties";
+	else if (n->items[0].value->type != TREE_SCALAR ||
+		 !schema_text_fits(&file, n->items[0].value)) {
+		wrong = "the file is no absolute path";
+		at = n->items[0].value->place;
+	}
+	if (wrong)
+		findings_error(c->findings, at, "%s: expected a text or {file: PATH}, %s",
+			       row->name, wrong);
+	return !wrong;
+}
+
+static void refuse_value(struct checker *c, const struct schema_row *row, const struct tree_node *n)
+{
+	char shown[SHOWN_TEXT + 2], expected[EXPECTED_TEXT], hint[HINT_TEXT], word[HINT_TEXT];
+	struct nearest near;
+	nearest_init(&near, n->type == TREE_SCALAR ? n->text : "");
+	for (unsigned i = 0; row->type == SCHEMA_ENUM && schema_nth_word(row->detail, i, word); i++)
+		nearest_offer(&near, word);
+	findings_error(c->findings, n->place, "%s: expected %s, came %s%s", row->name,
+		       schema_expected(row, expected), came(n, shown), nearest_hint(&near, hint));
+}
+
+static bool check_canonical(struct checker *c, const struct schema_row *row,
+			    const struct tree_node *n)
+{
+	struct ip_prefix p, canonical;
+	char a[PREFIX_TEXT], b[PREFIX_TEXT];
+	if (ip_prefix_parse(&p, n->text) || ip_prefix_is_canonical(&p))
+		return true;
+	canonical = ip_prefix_canonical(p);
+	findings_error(c->findings, n->place,
+		       "%s: expected a prefix without host bits, came %s; write %s", row->name,
+		       ip_prefix_format(&p, a), ip_prefix_format(&canonical, b));
+	return false;
+}
+
+static bool check_one(struct checker *c, const struct schema_row *row, struct tree_node *n)
+{
+	bool later = false;
+	if (row->type == SCHEMA_SECRET)
+		return check_secret(c, row, n);
+	if (row->type == SCHEMA_OBJECT && n->type == TREE_MAP)
+		return check_map(c, kind_by_id(row->detail), n);
+	if (n->type != TREE_SCALAR || tree_is_null(n) || !schema_text_fits(row, n)) {
+		refuse_value(c, row, n);
+		return false;
+	}
+	if (row->type == SCHEMA_PREFIX)
+		return check_canonical(c, row, n);
+	if (row->type == SCHEMA_ENUM && schema_word(row->detail, n->text, &later) >= 0 && later &&
+	    !c->inside_later) {
+		findings_error(c->findings, n->place, "%s: %s: not supported yet", row->name,
+			       n->text);
+		return false;
+	}
+	return true;
+}
+
+/* What is wrong inside a resource of a list is that resource's, not its owner's. */
+static bool check_list(struct checker *c, const struct schema_row *row, struct tree_node *list)
+{
+	bool good = true;
+	for (uint32_t i = 0; i < list->n; i++) {
+		struct tree_node *n = list->items[i].value;
+		n->is_bad = !check_one(c, row, n);
+		good = good && !n->is_bad;
+	}
+	return good || row->type == SCHEMA_OBJECT;
+}
+
+static bool check_value(struct checker *c, const struct schema_row *row, struct tree_node *n)
+{
+	char shown[SHOWN_TEXT + 2];
+	if (row->count != SCHEMA_ONE && n->type == TREE_LIST)
+		return check_list(c, row, n);
+	if (row->count == SCHEMA_MANY) {
+		findings_error(c->findings, n->place, "%s: expected a list, came %s", row->name,
+			       row->type == SCHEMA_SECRET ? "none" : came(n, shown));
+		return false;
+	}
+	return check_one(c, row, n);
+}
+
+/* Whether a value that is not acted on yet says what stands without it. */
+static bool is_inert(const struct schema_row *row, const struct tree_node *n)
+{
+	if (!strcmp(row->fallback, "[]"))
+		return n->type == TREE_LIST && !n->n;
+	return *row->fallback && n->type == TREE_SCALAR && !strcasecmp(n->text, row->fallback);
+}
+
+static void unknown_property(struct checker *c, enum schema_kind kind, const struct tree_node *key)
+{
+	char shown[SHOWN_TEXT], hint[HINT_TEXT];
+	struct nearest near;
+	uint32_t n;
+	enum schema_property first = schema_first(kind, &n);
+	nearest_init(&near, key->text);
+	for (uint32_t i = 0; i < n; i++)
+		nearest_offer(&near, rows[first + i].name);
+	findings_error(c->findings, key->place, "%s: unknown property of a %s%s",
+		       findings_show(key->text, shown), kind_texts[kind],
+		       nearest_hint(&near, hint));
+}
+
+static bool check_property(struct checker *c, const struct schema_row *row, struct tree_item *item,
+			   struct tree_node **slot)
+{
+	if (*slot) {
+		findings_error(c->findings, item->key->place, "%s: given twice, first in line %u",
+			       row->name, (*slot)->place.line);
+		return false;
+	}
+	*slot = item->value;
+	bool was_inside = c->inside_later;
+	if (row->state == SCHEMA_LATER && !was_inside && !is_inert(row, item->value)) {
+		findings_error(c->findings, item->key->place, "%s: not supported yet", row->name);
+		c->inside_later = true;
+	}
+	item->value->is_bad = !check_value(c, row, item->value);
+	c->inside_later = was_inside;
+	return !item->value->is_bad;
+}
+
+static bool check_required(struct checker *c, enum schema_kind kind, const struct tree_node *map)
+{
+	uint32_t n;
+	bool good = true;
+	enum schema_property first = schema_first(kind, &n);
+	for (uint32_t i = 0; i < n; i++) {
+		if (rows[first + i].need != SCHEMA_REQUIRED || map->values[i])
+			continue;
+		findings_error(c->findings, map->place, "%s: missing in this %s",
+			       rows[first + i].name, kind_texts[kind]);
+		good = false;
+	}
+	return good;
+}
+
+static bool check_map(struct checker *c, enum schema_kind kind, struct tree_node *map)
+{
+	uint32_t n;
+	bool good = true;
+	enum schema_property first = schema_first(kind, &n);
+	map->values = tree_alloc(c->tree, n * sizeof *map->values);
+	if (!map->values)
+		return false;
+	for (uint32_t i = 0; i < map->n; i++) {
+		struct tree_item *item = &map->items[i];
+		uint32_t k = 0;
+		while (k < n && strcmp(rows[first + k].name, item->key->text) != 0)
+			k++;
+		if (k < n) {
+			good &= check_property(c, &rows[first + k], item, &map->values[k]);
+		} else {
+			unknown_property(c, kind, item->key);
+			good = false;
+		}
+	}
+	return check_required(c, kind, map) && good;
+}
+
+int schema_check(struct tree *t, struct config_findings *findings)
+{
+	struct checker c = {.tree = t, .findings = findings};
+	char shown[SHOWN_TEXT + 2];
+	if (t->root->type != TREE_MAP) {
+		findings_error(findings, t->root->place,
+			       "expected a mapping with host, virtualNetworks, ..., came %s",
+			       came(t->root, shown));
+		t->root->is_bad = true;
+		return 0;
+	}
+	t->root->is_bad = !check_map(&c, K_configuration, t->root);
+	return t->no_memory ? -ENOMEM : 0;
+}
