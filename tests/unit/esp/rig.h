@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the ESP tests share: random numbers with a seed, pairs of SAs, packets, buffers with guards. */
+/* What the ESP tests share: random numbers with a seed, pairs of SAs, packets, buffers with guards.
+ */
 #ifndef XGW_TESTS_UNIT_ESP_RIG_H
 #define XGW_TESTS_UNIT_ESP_RIG_H
 
@@ -140,7 +141,7 @@ static inline void rig_inner(uint8_t *ip, uint32_t len, unsigned family, uint64_
 {
 	rig_fill(ip, len, seed);
 	if (family == 4) {
-		static const uint8_t head[20] = {0x45, 0, 0, 0,  0, 0, 0x40, 0, 64, 253,
+		static const uint8_t head[20] = {0x45, 0, 0,  0, 0, 0, 0x40, 0, 64, 253,
 						 0,    0, 10, 1, 0, 4, 10,   2, 0,  4};
 		memcpy(ip, head, 20);
 		store_be16(ip + 2, (uint16_t)len);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ESP there and back: every algorithm, encapsulation, family and size; both back ends byte for byte; sizes
- * against what esp_outer_size and esp_inner_mtu promise; headers as the RFCs want them.
+ * ESP there and back: every algorithm, encapsulation, family and size; both back ends byte for
+ * byte; sizes against what esp_outer_size and esp_inner_mtu promise; headers as the RFCs want them.
  */
 #include "rig.h"
 
