@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#define CHUNK 32
+#define CHUNK 8
 
 #define NEXT_IPV4  4
 #define NEXT_IPV6  41
@@ -86,11 +86,15 @@ static enum xgw_drop open_packet(struct chunk *c, const struct esp_in *in, struc
 	return XGW_DROP_NONE;
 }
 
-static void prefetch(const struct esp_packet *p)
+/* What open_packet() touches of n packets: asked for while the packets before them are decrypted.
+ */
+static void prefetch(const struct esp_packet *p, unsigned n)
 {
-	__builtin_prefetch(p->at, 1);
-	__builtin_prefetch(p->at + ESP_LINE, 1);
-	__builtin_prefetch(p->at + p->len - 1, 1);
+	for (unsigned i = 0; i < n; i++) {
+		__builtin_prefetch(p[i].at, 1);
+		__builtin_prefetch(p[i].at + ESP_LINE, 1);
+		__builtin_prefetch(p[i].at + p[i].len - 1, 1);
+	}
 }
 
 static bool within_limits(struct esp_in *in)
@@ -107,8 +111,6 @@ static void open_run(struct chunk *c, struct esp_packet *p, unsigned n)
 	bool alive = within_limits(in);
 	unsigned replayed = 0;
 	for (unsigned i = 0; i < n; i++) {
-		if (i + 2 < n)
-			prefetch(&p[i + 2]);
 		p[i].drop = alive ? open_packet(c, in, &p[i]) : XGW_DROP_LIFETIME;
 		replayed += p[i].drop == XGW_DROP_REPLAY;
 		if (!p[i].drop)
@@ -290,6 +292,7 @@ static void finish_run(struct chunk *c, unsigned from, unsigned n)
 void esp_decrypt(struct esp_crypto *crypto, struct esp_packet *p, unsigned n)
 {
 	struct chunk c;
+	prefetch(p, n < CHUNK ? n : CHUNK);
 	for (unsigned done = 0; done < n;) {
 		unsigned end = n - done < CHUNK ? n : done + CHUNK, run;
 		c.n = 0;
@@ -298,6 +301,7 @@ void esp_decrypt(struct esp_crypto *crypto, struct esp_packet *p, unsigned n)
 				run++;
 			open_run(&c, p + done, run);
 		}
+		prefetch(p + end, n - end < CHUNK ? n - end : CHUNK);
 		crypt(crypto, &c);
 		for (unsigned i = 0; i < c.n; i += run) {
 			for (run = 1; i + run < c.n && c.packet[i + run]->sa == c.packet[i]->sa;)

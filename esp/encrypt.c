@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#define CHUNK 32
+#define CHUNK 8
 
 struct chunk {
 	unsigned n; /* operations; packet[i] is op[i]'s */
@@ -184,11 +184,14 @@ static bool within_limits(const struct esp_out *out, uint64_t packets, uint64_t 
 	       (!out->hard_bytes || bytes < out->hard_bytes);
 }
 
-static void prefetch(const struct esp_packet *p)
+/* What prepare() touches of n packets: asked for while the packets before them are encrypted. */
+static void prefetch(const struct esp_packet *p, unsigned n)
 {
-	__builtin_prefetch(p->at, 1);
-	__builtin_prefetch(p->at - ESP_LINE, 1);
-	__builtin_prefetch(p->at + p->len, 1);
+	for (unsigned i = 0; i < n; i++) {
+		__builtin_prefetch(p[i].at, 1);
+		__builtin_prefetch(p[i].at - ESP_LINE, 1);
+		__builtin_prefetch(p[i].at + p[i].len, 1);
+	}
 }
 
 /* n packets of one SA. Limits are judged with what was sent when the run began and by this run. */
@@ -203,8 +206,6 @@ static void prepare_run(struct chunk *c, struct esp_packet *p, unsigned n)
 	uint64_t seq = first;
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t len = 0;
-		if (i + 2 < n)
-			prefetch(&p[i + 2]);
 		if (!within_limits(out, packets, bytes))
 			p[i].drop = XGW_DROP_LIFETIME;
 		else if (seq == first + taken)
@@ -275,6 +276,7 @@ static void crypt(struct esp_crypto *crypto, struct chunk *c)
 void esp_encrypt(struct esp_crypto *crypto, struct esp_packet *p, unsigned n)
 {
 	struct chunk c;
+	prefetch(p, n < CHUNK ? n : CHUNK);
 	for (unsigned done = 0; done < n;) {
 		unsigned end = n - done < CHUNK ? n : done + CHUNK;
 		c.n = 0;
@@ -284,6 +286,7 @@ void esp_encrypt(struct esp_crypto *crypto, struct esp_packet *p, unsigned n)
 				run++;
 			prepare_run(&c, p + done, run);
 		}
+		prefetch(p + end, n - end < CHUNK ? n - end : CHUNK);
 		crypt(crypto, &c);
 	}
 }

@@ -94,6 +94,8 @@ static void count_lost(struct replay *r, uint64_t seq)
 	if (seq <= window)
 		return;
 	uint64_t first = top >= window ? top - window + 1 : 1, last = seq - window, lost = 0;
+	if (first == last && last <= top && look(word_of(r, last)) >> (last & 63) & 1)
+		return;	  /* the usual step: one leaves, and was there */
 	if (last > top) { /* jumped over: no bit was ever there for them */
 		lost = last - top;
 		last = top;
