@@ -62,6 +62,16 @@ static void outer_header(struct esp_out *out, const struct child_sa *child)
 	}
 }
 
+void esp_sa_readdress(struct esp_sa *sa, const struct ip_endpoint *local,
+		      const struct ip_endpoint *remote, uint8_t encapsulation)
+{
+	sa->child.local = *local;
+	sa->child.remote = *remote;
+	sa->child.encapsulation = encapsulation;
+	memset(sa->out.outer, 0, sizeof sa->out.outer);
+	outer_header(&sa->out, &sa->child);
+}
+
 /* Alignment of the trailer's end, minus one: the cipher's block, at least 4 (RFC 4303 section 2.4).
  */
 static uint8_t block_mask(const struct encryption *e)
