@@ -222,7 +222,7 @@ static void prepare_run(struct chunk *c, struct esp_packet *p, unsigned n)
 	return_sequence(out, seq - 1, first + taken - 1);
 	count(&out->packets, packets - packets_before);
 	count(&out->bytes, bytes - bytes_before);
-	if (seq > out->soft_sequence || (out->soft_bytes && bytes >= out->soft_bytes))
+	if (seq - 1 >= out->soft_sequence || (out->soft_bytes && bytes >= out->soft_bytes))
 		sa_soft_expired(sa);
 }
 
