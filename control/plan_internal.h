@@ -9,9 +9,9 @@
 
 struct plan_table {
 	const char *name;
-	size_t array, count;  /* offsets in struct plan */
-	size_t size;	      /* of an entry */
-	size_t key;	      /* offset of its key: key_words of 32 bits, then key_bytes */
+	size_t array, count; /* offsets in struct plan */
+	size_t size;	     /* of an entry */
+	size_t key;	     /* offset of its key: key_words of 32 bits, then key_bytes */
 	size_t key_words, key_bytes;
 	size_t value, value_size; /* what a change means; the key's map value */
 };

@@ -64,13 +64,13 @@ static bool is_name(const char *t)
 	return true;
 }
 
-/* One line without control bytes. */
+/* One line of printable ASCII: it goes into logs, JSON and identities as it is. */
 static bool is_line(const char *t, size_t longest)
 {
 	if (!*t || strlen(t) > longest)
 		return false;
 	for (; *t; t++) {
-		if ((unsigned char)*t < 0x20 || *t == 0x7f)
+		if ((unsigned char)*t < 0x20 || (unsigned char)*t > 0x7e)
 			return false;
 	}
 	return true;
@@ -183,8 +183,8 @@ const char *schema_expected(const struct schema_row *row, char out[EXPECTED_TEXT
 	static const char *const texts[] = {
 		[SCHEMA_OBJECT] = "a mapping of properties",
 		[SCHEMA_NAME] = "a name (letters, digits, '.', '_', '-'; at most 63)",
-		[SCHEMA_TEXT] = "a text of one line",
-		[SCHEMA_IDENTITY] = "an identity of at most 127 characters",
+		[SCHEMA_TEXT] = "a text of one line in ASCII",
+		[SCHEMA_IDENTITY] = "an identity of at most 127 ASCII characters",
 		[SCHEMA_DEVICE] = "the name of a network device (at most 15 characters)",
 		[SCHEMA_PATH] = "the absolute path of a file",
 		[SCHEMA_BOOLEAN] = "true or false",
