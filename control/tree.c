@@ -374,6 +374,41 @@ static int run(struct builder *b, struct fy_parser *parser, struct fy_diag *diag
 	return err;
 }
 
+/* Bytes of the well-formed UTF-8 character at p (RFC 3629 section 4), 0 when there is none. */
+static size_t utf8_bytes(const uint8_t *p, size_t left)
+{
+	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	if (!n || n > left || p[0] > 0xf4)
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	bool overlong = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90);
+	bool outside = (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf4 && p[1] > 0x8f);
+	return overlong || outside ? 0 : n;
+}
+
+/* YAML is UTF-8 without control characters; the library does not end on an unfinished character. */
+static int check_characters(const char *text, size_t len, struct config_findings *findings)
+{
+	struct model_place at = {1, 1};
+	for (size_t i = 0; i < len;) {
+		const uint8_t *p = (const uint8_t *)text + i;
+		size_t n = utf8_bytes(p, len - i);
+		if (!n || (*p < 0x20 && !strchr("\t\n\r", *p)) || !*p || *p == 0x7f) {
+			findings_error(findings, at,
+				       "not YAML: expected UTF-8 text, came byte 0x%02x", *p);
+			return -EINVAL;
+		}
+		i += n;
+		at.column++;
+		if (*p == '\n')
+			at = (struct model_place){at.line + 1, 1};
+	}
+	return 0;
+}
+
 static int parse(struct builder *b, const char *text, size_t len)
 {
 	struct fy_diag *diag = new_diag();
@@ -399,7 +434,9 @@ int tree_parse(struct tree *out, const char *text, size_t len, struct config_fin
 			       TREE_MAX_TEXT);
 		return -EINVAL;
 	}
-	int err = len ? parse(&b, text, len) : 0;
+	int err = check_characters(text, len, findings);
+	if (!err && len)
+		err = parse(&b, text, len);
 	if (!err && (!out->root || tree_is_null(out->root))) {
 		findings_error(findings, (struct model_place){1, 1}, "the configuration is empty");
 		err = -EINVAL;

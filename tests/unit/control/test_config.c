@@ -300,8 +300,10 @@ static const struct row text_rows[] = {
 	{"", "? [a]\n: b\n", "1:3: error: expected a property's name, came a list\n"},
 	{"", "host: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]\n",
 	 "1:38: error: nested deeper than 32 levels\n"},
-	{"", "host: {}\n\033[31m: 1\n", "1:7: error: ports: missing in this host\n"
-	 "2:1: error: ?[31m: unknown property of this configuration\n"},
+	{"", "host: {}\n  \033[31m: 1\n", "2:3: error: not YAML: expected UTF-8 text, came byte 0x1b\n"},
+	{"", "%\361", "1:2: error: not YAML: expected UTF-8 text, came byte 0xf1\n"},
+	{"", "a: \303\251\300\200\n", "1:5: error: not YAML: expected UTF-8 text, came byte 0xc0\n"},
+	{"", "a: \355\240\200\n", "1:4: error: not YAML: expected UTF-8 text, came byte 0xed\n"},
 	{"", "\"\\e[31mhost\": {}\n",
 	 "1:1: error: ?[31mhost: unknown property of this configuration\n"
 	 "1:1: error: host: missing in this configuration\n"},
