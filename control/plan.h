@@ -67,6 +67,7 @@ struct plan {
 	uint32_t n_tags;
 	struct xgw_attachment *attachments;
 	uint32_t n_attachments; /* ids from 1 */
+	/* each is a route to PLAN_HOP_GATEWAY too */
 	struct plan_entry_address *addresses;
 	uint32_t n_addresses;
 	struct plan_entry_endpoint *endpoints;
@@ -75,6 +76,8 @@ struct plan {
 	uint32_t n_routes;
 	struct plan_entry_hop *hops;
 	uint32_t n_hops;
+	/* ids: of VNets their own, of a gateway its VNet's, of ports, attachments and connections
+	 * the maps' */
 	struct plan_entry_name *names;
 	uint32_t n_names;
 	struct plan_connection *connections;
@@ -110,7 +113,11 @@ struct plan_changes {
 	struct plan_change *at;
 	size_t n;
 };
-/* have may be NULL (nothing is there). 0 or -ENOMEM. */
+/*
+ * have may be NULL (nothing is there). 0 or -ENOMEM. A change may withdraw an entry that a later
+ * one puts again: when an id that it refers to gets another meaning. Entries that are not in plans
+ * (learnt endpoints) are the caller's to flush when their attachment is removed or put.
+ */
 int must_check plan_diff(struct plan_changes *out, const struct plan *have,
 			 const struct plan *want);
 void plan_changes_free(struct plan_changes *c);

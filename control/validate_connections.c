@@ -159,6 +159,29 @@ static const struct model_connection *way_back(const struct model *m,
 	return NULL;
 }
 
+/* Lifetimes are each side's own. */
+static bool same_algorithms(const struct model_connection *a, const struct model_connection *b)
+{
+	return a->n_policies == b->n_policies &&
+	       (!a->n_policies ||
+		!memcmp(a->policies, b->policies, offsetof(struct model_policy, lifetime_seconds)));
+}
+
+static void compare_sides(struct judge *j, const struct model_connection *c,
+			  const struct model_connection *back)
+{
+	if (!secret_equal(c->psk.b, c->psk.len, back->psk.b, back->psk.len))
+		findings_error(j->findings, back->psk_at,
+			       "sharedKey: it differs from that of %s, the other side of this "
+			       "connection",
+			       c->name);
+	if (!same_algorithms(c, back))
+		findings_error(j->findings, back->policies_at,
+			       "ipsecPolicies: the algorithms differ from those of %s, the other "
+			       "side of this connection",
+			       c->name);
+}
+
 static void check_both_sides(struct judge *j, const struct model_connection *c)
 {
 	const struct model *m = j->m;
@@ -174,12 +197,8 @@ static void check_both_sides(struct judge *j, const struct model_connection *c)
 			       "virtualNetworkGateway2: %s is a gateway of this file and has no "
 			       "connection back to %s; each side needs its own",
 			       m->gateways[c->peer_gateway].name, m->gateways[c->gateway].name);
-	else if (!back->incomplete && back > c &&
-		 !secret_equal(c->psk.b, c->psk.len, back->psk.b, back->psk.len))
-		findings_error(j->findings, back->psk_at,
-			       "sharedKey: it differs from that of %s, the other side of this "
-			       "connection",
-			       c->name);
+	else if (!back->incomplete && back > c)
+		compare_sides(j, c, back);
 }
 
 static bool same_ranges(const struct ip_range *a, uint32_t n, const struct ip_range *b, uint32_t m)

@@ -177,7 +177,7 @@ static const struct row schema_rows[] = {
 	{"pfsGroup: PFS2048", "saLifeTimeSeconds: 299",
 	 "35:84: error: saLifeTimeSeconds: expected a number from 300 to 172799, came '299'\n"},
 	{"pfsGroup: PFS2048", "saDataSizeKilobytes: 1023",
-	 "35:86: error: saDataSizeKilobytes: expected a number from 1024 to 2147483647, came '1023'\n"},
+	 "35:86: error: saDataSizeKilobytes: expected 0 or a number from 1024 to 2147483647, came '1023'\n"},
 	{"    virtualNetworkGateway2: GW2\n", "    virtualNetworkGateway2: GW2\n    udpEncapsulation: never\n",
 	 "40:23: error: udpEncapsulation: expected auto or always, came 'never'\n"},
 };
@@ -279,8 +279,27 @@ static const struct row rule_rows[] = {
 	{"    sharedKey: abc", "    trafficSelectorPolicies: [{localAddressRanges: [], remoteAddressRanges: [10.22.0.0/24]}]\n    sharedKey: abc",
 	 "36:11: error: traffic selectors: usePolicyBasedTrafficSelectors needs prefixes on both sides\n"
 	 "40:31: error: trafficSelectorPolicies: expected at least one range on each side, came none\n"},
+	{"    sharedKey: abc", "    trafficSelectorPolicies:\n"
+	 "      - {localAddressRanges: [10.11.0.0/24], remoteAddressRanges: [10.22.0.0/24, 10.22.1.0/24, 10.22.2.0/24, 10.22.3.0/24,\n"
+	 "         10.22.4.0/24, 10.22.5.0/24, 10.22.6.0/24, 10.22.7.0/24, 10.22.8.0/24, 10.22.9.0/24, 10.22.10.0/24, 10.22.11.0/24,\n"
+	 "         10.22.12.0/24, 10.22.13.0/24, 10.22.14.0/24, 10.22.15.0/24, 10.22.16.0/24]}\n    sharedKey: abc",
+	 "36:11: error: traffic selectors: expected at most 16 on each side, came more\n"},
 	{"    ipsecPolicies:\n", "    ipsecPolicies:\n      - {ikeEncryption: AES256, ikeIntegrity: SHA256, dhGroup: ECP256, ipsecEncryption: AES256, ipsecIntegrity: SHA256}\n",
 	 "35:9: error: ipsecPolicies: expected one policy, came 2; only the combination of one is sent and accepted\n"},
+};
+
+/* Both sides of a Vnet2Vnet connection in one file: docs/examples/vnet-to-vnet.yaml with changes. */
+static const struct row side_rows[] = {
+	{"    virtualNetworkGateway1: VNet2GW\n    virtualNetworkGateway2: VNet1GW\n", "    virtualNetworkGateway1: VNet1GW\n    virtualNetworkGateway2: VNet2GW\n",
+	 "25:29: error: virtualNetworkGateway2: VNet2GW is a gateway of this file and has no connection back to VNet1GW; each side needs its own\n"
+	 "27:11: error: connection: VNet1-VNet2 goes to the same peer with the same identity, in line 22; the peer could not be told apart\n"
+	 "27:11: warning: routingWeight: 10.22.0.0/16 leads to VNet1-VNet2 too, with the same weight; the one whose name comes first is taken\n"
+	 "30:29: error: virtualNetworkGateway2: VNet2GW is a gateway of this file and has no connection back to VNet1GW; each side needs its own\n"},
+	{"sharedKey: {file: /etc/xgw/vnets.psk}", "sharedKey: abcdefghijklmnopqrstuvwxyz",
+	 "31:16: error: sharedKey: it differs from that of VNet1-VNet2, the other side of this connection\n"},
+	{"    virtualNetworkGateway2: VNet2GW\n", "    virtualNetworkGateway2: VNet2GW\n    ipsecPolicies:\n"
+	 "      - {ikeEncryption: AES256, ikeIntegrity: SHA256, dhGroup: ECP256, ipsecEncryption: AES256, ipsecIntegrity: SHA256}\n",
+	 "29:5: error: ipsecPolicies: the algorithms differ from those of VNet1-VNet2, the other side of this connection\n"},
 };
 
 /* Texts that are no configuration at all. */
@@ -311,14 +330,15 @@ static const struct row text_rows[] = {
 };
 /* clang-format on */
 
-static char *changed(const struct row *row)
+static char *changed(const char *base, const struct row *row)
 {
-	const char *at = strstr(good, row->old);
-	if (!at)
+	const char *at = strstr(base, row->old);
+	char *text = calloc(1, strlen(base) + strlen(row->new) + 1);
+	if (!at || !text) {
 		fail_msg("'%s' is not in the configuration", row->old);
-	char *text = calloc(1, sizeof good + strlen(row->new) + 1);
-	assert_non_null(text);
-	memcpy(text, good, (size_t)(at - good));
+		abort();
+	}
+	memcpy(text, base, (size_t)(at - base));
 	strcat(strcat(text, row->new), at + strlen(row->old));
 	return text;
 }
@@ -346,17 +366,17 @@ static void expect(const char *text, const struct row *row)
 	assert_true(matches(text, row));
 }
 
-static void run_rows(const struct row *rows, size_t n)
+static void run_rows(const char *base, const struct row *rows, size_t n)
 {
 	size_t wrong = 0;
 	for (size_t i = 0; i < n; i++) {
-		char *text = *rows[i].old ? changed(&rows[i]) : strdup(rows[i].new);
+		char *text = *rows[i].old ? changed(base, &rows[i]) : strdup(rows[i].new);
 		wrong += !matches(text, &rows[i]);
 		free(text);
 	}
 	assert_int_equal(wrong, 0);
 }
-#define ROWS(table) run_rows(table, sizeof(table) / sizeof *(table))
+#define ROWS(base, table) run_rows(base, table, sizeof(table) / sizeof *(table))
 
 static void good_one_is_good(void **state)
 {
@@ -367,25 +387,33 @@ static void good_one_is_good(void **state)
 static void schema(void **state)
 {
 	(void)state;
-	ROWS(schema_rows);
+	ROWS(good, schema_rows);
 }
 
 static void references(void **state)
 {
 	(void)state;
-	ROWS(reference_rows);
+	ROWS(good, reference_rows);
 }
 
 static void rules(void **state)
 {
 	(void)state;
-	ROWS(rule_rows);
+	ROWS(good, rule_rows);
+}
+
+static void both_sides(void **state)
+{
+	(void)state;
+	char *base = test_file("docs/examples/vnet-to-vnet.yaml");
+	ROWS(base, side_rows);
+	free(base);
 }
 
 static void texts(void **state)
 {
 	(void)state;
-	ROWS(text_rows);
+	ROWS(good, text_rows);
 }
 
 /* Several mistakes in one text come all, in the order of their places. */
@@ -498,8 +526,8 @@ static void keys_stay_unsaid(void **state)
 	for (size_t i = 0; i < sizeof texts_with_key / sizeof *texts_with_key; i++) {
 		struct model m;
 		struct config_findings findings;
-		char *text = changed(&(struct row){"sharedKey: {file: /etc/xgw/site5.psk}",
-						   texts_with_key[i], ""});
+		char *text = changed(good, &(struct row){"sharedKey: {file: /etc/xgw/site5.psk}",
+							 texts_with_key[i], ""});
 		assert_int_equal(test_parse(&m, text, &findings), -EINVAL);
 		for (size_t k = 0; k < findings.n; k++)
 			assert_null(strstr(findings.at[k].text, "MARKER"));
@@ -532,6 +560,7 @@ int main(void)
 		cmocka_unit_test(references),
 		cmocka_unit_test(rules),
 		cmocka_unit_test(texts),
+		cmocka_unit_test(both_sides),
 		cmocka_unit_test(all_mistakes),
 		cmocka_unit_test(contract_example),
 		cmocka_unit_test(aliases_and_json),

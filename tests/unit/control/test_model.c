@@ -4,6 +4,8 @@
 
 #include "control/offer.h"
 
+#include <glob.h>
+
 static void load(struct model *m, const char *path)
 {
 	char *text = test_file(path);
@@ -101,13 +103,28 @@ static void vnet_to_vnet(void **state)
 	model_free(&m);
 }
 
-static void first_example(void **state)
+/* Each example of the manual is accepted without so much as a warning, and can be planned. */
+static void every_example(void **state)
 {
 	(void)state;
-	struct model m;
-	load(&m, "docs/examples/first.yaml");
-	assert_int_equal(m.n_connections, 1);
-	model_free(&m);
+	glob_t found;
+	assert_int_equal(glob("docs/examples/*.yaml", 0, NULL, &found), 0);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		struct model m;
+		struct plan p;
+		struct config_findings findings;
+		char *text = test_file(found.gl_pathv[i]);
+		test_parse(&m, text, &findings);
+		if (findings.n)
+			fail_msg("%s:%u: %s", found.gl_pathv[i], findings.at[0].place.line,
+				 findings.at[0].text);
+		test_plan(&p, &m);
+		plan_free(&p);
+		config_findings_free(&findings);
+		model_free(&m);
+		free(text);
+	}
+	globfree(&found);
 }
 
 static void default_offer(void **state)
@@ -295,7 +312,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(host_and_vnet),   cmocka_unit_test(gateways_and_connections),
-		cmocka_unit_test(vnet_to_vnet),	   cmocka_unit_test(first_example),
+		cmocka_unit_test(vnet_to_vnet),	   cmocka_unit_test(every_example),
 		cmocka_unit_test(default_offer),   cmocka_unit_test(custom_offer),
 		cmocka_unit_test(exact_selectors), cmocka_unit_test(algorithms_of_policies),
 	};
