@@ -70,6 +70,13 @@ static const struct row schema_rows[] = {
 	{"workers: auto", "metrics: localhost",
 	 "5:3: error: metrics: not supported yet\n"
 	 "5:12: error: metrics: expected an address and a port such as 127.0.0.1:9187, came 'localhost'\n"},
+	{"workers: auto", "metrics: \"[::1]:9187\"", "5:3: error: metrics: not supported yet\n"},
+	{"workers: auto", "metrics: \"[::1]:0\"",
+	 "5:3: error: metrics: not supported yet\n"
+	 "5:12: error: metrics: expected an address and a port such as 127.0.0.1:9187, came '[::1]:0'\n"},
+	{"workers: auto", "xdpMode: \"0123456789012345678901234567890123456789012345678901234567890123456789\"",
+	 "5:12: error: xdpMode: expected auto, native or generic, came "
+	 "'01234567890123456789012345678901234567890123456789012345678901234567...'\n"},
 	{"workers: auto", "exportKeys: true", "5:3: error: exportKeys: not supported yet\n"},
 	{"workers: auto", "exportKeys: false", ""},
 	{"workers: auto", "replayWindow: 63", "5:17: error: replayWindow: expected a number from 64 to 65536, came '63'\n"},
@@ -265,6 +272,9 @@ static const struct row rule_rows[] = {
 	 "31:27: error: localNetworkGateway2: the peer's address is that of GW1 itself\n"},
 	{"gatewayIpAddress: 198.51.100.5", "gatewayIpAddress: any",
 	 "28:11: warning: connectionMode: gatewayIpAddress of Site5 is any, so this side can only answer; say ResponderOnly\n"},
+	{"gatewayIpAddress: 198.51.100.5, addressSpace: [192.168.5.0/24]}", "gatewayIpAddress: any, addressSpace: [192.168.5.0/24]}\n"
+	 "  - {name: Site6, gatewayIpAddress: any, addressSpace: [192.168.6.0/24]}",
+	 "29:11: warning: connectionMode: gatewayIpAddress of Site5 is any, so this side can only answer; say ResponderOnly\n"},
 	{"gatewayIpAddress: 198.51.100.5", "gatewayIpAddress: 203.0.113.2",
 	 "36:11: error: connection: ToSite5 goes to the same peer with the same identity, in line 28; the peer could not be told apart\n"},
 	{"gatewayIpAddress: 198.51.100.5", "gatewayIpAddress: 203.0.113.2, identity: site5.example", ""},
@@ -478,6 +488,59 @@ static void aliases_and_json(void **state)
 	model_free(&m);
 }
 
+/* A site without an address cannot be called. */
+static void any_peer(void **state)
+{
+	(void)state;
+	char *any = changed(
+		good, &(struct row){"gatewayIpAddress: 198.51.100.5", "gatewayIpAddress: any", ""});
+	struct row row = {"connectionType: IPsec\n",
+			  "connectionType: IPsec\n    connectionMode: InitiatorOnly\n",
+			  "30:21: error: connectionMode: InitiatorOnly needs the peer's address, "
+			  "gatewayIpAddress of Site5 is any; take ResponderOnly\n"};
+	char *text = changed(any, &row);
+	expect(text, &row);
+	free(text);
+	row.new = "connectionType: IPsec\n    connectionMode: ResponderOnly\n";
+	row.findings = "";
+	text = changed(any, &row);
+	expect(text, &row);
+	free(text);
+	free(any);
+}
+
+/* Beyond each cap there is a finding, not a surprise. */
+static void caps(void **state)
+{
+	(void)state;
+	char *text = calloc(1, 256 * 1024), *at = text;
+	assert_non_null(text);
+	at += sprintf(at, "host: {ports: [");
+	for (int i = 0; i < 64; i++)
+		at += sprintf(at, "\n {name: p%d, device: eth%d, role: uplink},", i, i);
+	sprintf(at, "]}\n");
+	expect(text,
+	       &(struct row){"ports", "", "65:9: error: ports: expected at most 63, came 64\n"});
+	at = text + sprintf(text, "host: {}\n");
+	for (int i = 0; i < 1001; i++)
+		at += sprintf(at, "a%d: &a%d 1\n", i, i);
+	expect(text, &(struct row){"anchors", "", "1002:15: error: more than 1000 anchors\n"});
+	at = text + sprintf(text, "a0: &a0 [[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]\n");
+	sprintf(at, "a1: [[[[[[[[[[[[[[*a0]]]]]]]]]]]]]]\n");
+	expect(text, &(struct row){"depth", "", "1:27: error: nested deeper than 32 levels\n"});
+	char *key = calloc(1, 400);
+	assert_non_null(key);
+	memset(key, 'k', 257);
+	struct row row = {"{file: /etc/xgw/site5.psk}", key,
+			  "32:16: error: sharedKey: expected a key of at most 256 bytes, came a "
+			  "longer one\n"};
+	free(text);
+	text = changed(good, &row);
+	expect(text, &row);
+	free(key);
+	free(text);
+}
+
 /* Ten levels of ten aliases stop at the cap on values. */
 static void alias_bomb(void **state)
 {
@@ -561,6 +624,8 @@ int main(void)
 		cmocka_unit_test(rules),
 		cmocka_unit_test(texts),
 		cmocka_unit_test(both_sides),
+		cmocka_unit_test(any_peer),
+		cmocka_unit_test(caps),
 		cmocka_unit_test(all_mistakes),
 		cmocka_unit_test(contract_example),
 		cmocka_unit_test(aliases_and_json),

@@ -92,6 +92,26 @@ static void routes_and_hops(void **state)
 	model_free(&m);
 }
 
+/* Equal weights: the name that comes first has the common prefix. */
+static void tie_by_name(void **state)
+{
+	(void)state;
+	struct model m;
+	struct plan p;
+	char *text = strdup(two_vnets);
+	assert_non_null(text);
+	memcpy(strstr(text, "routingWeight: 20"), "routingWeight: 10", 17);
+	struct config_findings findings;
+	assert_int_equal(test_parse(&m, text, &findings), 0);
+	assert_int_equal(findings.n, 1); /* the warning */
+	config_findings_free(&findings);
+	test_plan(&p, &m);
+	assert_route(&p, 1001, "192.168.0.0/16", PLAN_FIRST_CONNECTION, XGW_ROUTE_STATIC, 0);
+	plan_free(&p);
+	model_free(&m);
+	free(text);
+}
+
 static void attachments(void **state)
 {
 	(void)state;
@@ -436,6 +456,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(routes_and_hops),
+		cmocka_unit_test(tie_by_name),
 		cmocka_unit_test(attachments),
 		cmocka_unit_test(addresses_endpoints_names),
 		cmocka_unit_test(one_device_twice),
