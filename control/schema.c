@@ -103,7 +103,7 @@ static bool check_secret(struct checker *c, const struct schema_row *row, struct
 		wrong = "came a mapping of other properties";
 	else if (n->items[0].value->type != TREE_SCALAR ||
 		 !schema_text_fits(&file, n->items[0].value)) {
-		wrong = "the file is no absolute path";
+		wrong = "the file is no path";
 		at = n->items[0].value->place;
 	}
 	if (wrong)

@@ -150,8 +150,11 @@ static const struct row schema_rows[] = {
 	 "30:24: error: dpdTimeoutSeconds: expected a number from 9 to 3600, came '8'\n"},
 	{"    connectionType: IPsec\n", "    connectionType: IPsec\n    routingWeight: -1\n",
 	 "30:20: error: routingWeight: expected a number from 0 to 32000, came '-1'\n"},
-	{"{file: /etc/xgw/site5.psk}", "{file: site5.psk}",
-	 "32:23: error: sharedKey: expected a text or {file: PATH}, the file is no absolute path\n"},
+	{"{file: /etc/xgw/site5.psk}", "{file: site5.psk}", ""},
+	{"{file: /etc/xgw/site5.psk}", "{file: [site5.psk]}",
+	 "32:23: error: sharedKey: expected a text or {file: PATH}, the file is no path\n"},
+	{"{file: /etc/xgw/site5.psk}", "{file: \"\"}",
+	 "32:23: error: sharedKey: expected a text or {file: PATH}, the file is no path\n"},
 	{"{file: /etc/xgw/site5.psk}", "{path: /etc/xgw/site5.psk}",
 	 "32:16: error: sharedKey: expected a text or {file: PATH}, came a mapping of other properties\n"},
 	{"{file: /etc/xgw/site5.psk}", "[verysecretverysecret]",
@@ -582,9 +585,12 @@ static void keys_stay_unsaid(void **state)
 {
 	(void)state;
 	static const char *const texts_with_key[] = {
-		"sharedKey: {file: MARKER}",  "sharedKey: [MARKER]",
-		"sharedKey: {fille: MARKER}", "sharedKey: \"MARKER\\0\"",
-		"sharedKey: !x MARKER",	      "sharedKey: {file: {a: MARKER}}",
+		"sharedKey: {file: \"MARKER\\n\"}",
+		"sharedKey: [MARKER]",
+		"sharedKey: {fille: MARKER}",
+		"sharedKey: \"MARKER\\0\"",
+		"sharedKey: !x MARKER",
+		"sharedKey: {file: {a: MARKER}}",
 	};
 	for (size_t i = 0; i < sizeof texts_with_key / sizeof *texts_with_key; i++) {
 		struct model m;
