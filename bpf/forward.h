@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Local forwarding, which goes on while no daemon runs: judged first, then carried out. */
+#ifndef XGW_BPF_FORWARD_H
+#define XGW_BPF_FORWARD_H
+
+#include "encap.h"
+#include "route.h"
+
+/* VXLAN needs the outer link-layer addresses too. */
+static __always_inline int forward_underlay(struct packet *p)
+{
+	__u32 ifindex = p->out->ifindex;
+
+	p->out_port = bpf_map_lookup_elem(&ports, &ifindex);
+	if (!p->out_port)
+		return XGW_DROP_NO_ATTACHMENT;
+	p->neighbour = neighbour_find(ifindex, p->to->vtep);
+	if (p->neighbour)
+		return 0;
+	event_send(p, XGW_EVENT_NEIGHBOUR, p->out->vnet, p->out->id, ifindex, p->to->vtep);
+	return XGW_DROP_NO_NEIGHBOUR;
+}
+
+/* The next hop is a host of a VNet. */
+static __always_inline int forward_decide(struct packet *p)
+{
+	int rc;
+
+	p->to = endpoint_find(p->hop->vnet, p->ip.destination);
+	if (!p->to) {
+		event_send(p, XGW_EVENT_RESOLVE, p->hop->vnet, 0, 0, p->ip.destination);
+		return XGW_DROP_NO_ENDPOINT;
+	}
+	p->out = attachment_by_id(p->to->attachment);
+	if (!p->out)
+		return XGW_DROP_NO_ATTACHMENT;
+	if (p->ip.ttl <= 1)
+		return XGW_DROP_TTL;
+	if (p->out->mtu && p->ip.end - p->l3 > p->out->mtu)
+		return XGW_DROP_TOO_BIG;
+	if (p->out->kind == XGW_TAG_VXLAN) {
+		rc = forward_underlay(p);
+		if (rc)
+			return rc;
+	}
+	if (checksum_is_partial(p)) {
+		p->meta_kind = XGW_META_CHECKSUM;
+		return VERDICT_WORKER;
+	}
+	return VERDICT_FORWARD;
+}
+
+static __always_inline bool decrement_ttl(const struct packet *p)
+{
+	if (p->ip.family == 4) {
+		struct iphdr *h = HEADER(p, p->l3, struct iphdr);
+		__u32 check;
+
+		if (!h)
+			return false;
+		/* a wrong sum stays as wrong as it was: the host sees it */
+		check = h->check + bpf_htons(0x0100);
+		h->check = (__u16)(check + (check >= 0xffff));
+		h->ttl--;
+	} else {
+		struct ipv6hdr *h = HEADER(p, p->l3, struct ipv6hdr);
+
+		if (!h)
+			return false;
+		h->hop_limit--;
+	}
+	return true;
+}
+
+/* 0 when the frame stands as it leaves. */
+static __always_inline int forward_write(struct packet *p)
+{
+	__u32 ip_len = p->ip.end - p->l3;
+	__be16 port = 0;
+
+	if (!decrement_ttl(p))
+		return XGW_DROP_TRUNCATED;
+	if (p->out->kind == XGW_TAG_VXLAN)
+		port = flow_port(p);
+	p->shift = (int)p->l3 - (int)encap_bytes(p);
+	if (p->shift && bpf_xdp_adjust_head(p->xdp, p->shift))
+		return XGW_DROP_ENCAP_ROOM;
+	packet_refresh(p);
+	return encap_write(p, port, ip_len);
+}
+
+#endif

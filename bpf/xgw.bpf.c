@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * What runs in the kernel: one object, a program per port role. Reads top-down as the way of a
+ * packet: uplink.h and vnet.h decide, verdict.h carries out and counts.
+ *
+ * The programs take buffers with fragments (xdp.frags), because drivers otherwise refuse to attach
+ * at an MTU beyond one page; AF_XDP and rewriting need packets in one piece, so a packet that spans
+ * fragments is passed to the kernel or dropped with a reason, never forwarded.
+ */
+#include "vmlinux.h"
+#include "uplink.h"
+#include "verdict.h"
+#include "vnet.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+SEC("xdp.frags")
+int xgw_uplink(struct xdp_md *xdp)
+{
+	struct packet p;
+
+	return packet_begin(&p, xdp) ? finish(&p, uplink_decide(&p)) : XDP_PASS;
+}
+
+SEC("xdp.frags")
+int xgw_vnet(struct xdp_md *xdp)
+{
+	struct packet p;
+
+	return packet_begin(&p, xdp) ? finish(&p, vnet_decide(&p)) : XDP_PASS;
+}
+
+/* Circuits are peerings of VLAN-tagged VNets' neighbours, which the kernel serves: passed and
+ * counted. */
+SEC("xdp.frags")
+int xgw_circuit(struct xdp_md *xdp)
+{
+	struct packet p;
+
+	return packet_begin(&p, xdp) ? finish(&p, VERDICT_PASS) : XDP_PASS;
+}
