@@ -236,16 +236,15 @@ XGW_LAYOUT(struct xgw_event, 32);
 #define XGW_TRACE_MAGIC 0x7867777472616365ull /* "xgwtrace" */
 struct xgw_trace {
 	__u64 magic;
-	__u32 verdict; /* enum xgw_hop_kind, or 0 with a drop, or XGW_TRACE_PASS */
-	__u32 drop;    /* enum xgw_drop */
+	__u16 verdict; /* enum xgw_hop_kind, or 0 with a drop, or XGW_TRACE_PASS */
+	__u16 drop;    /* enum xgw_drop */
 	__u32 vnet;
 	__u32 next_hop;
 	__u32 connection;
 	__u32 attachment; /* local: where it leaves */
 	__u8 plen, source, family, flags; /* of the route */
-	__u32 reserved;
 };
-XGW_LAYOUT(struct xgw_trace, 40);
+XGW_LAYOUT(struct xgw_trace, 32); /* kernels before 6.9 take no more metadata than this */
 #define XGW_TRACE_PASS 100u
 
 #endif
