@@ -2,7 +2,11 @@
 #include "loader/attach.h"
 
 #include "base/log.h"
+/* bpftool writes a cast of the object's bytes that drops const */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wcast-qual"
 #include "bpf/xgw.skel.h"
+#pragma GCC diagnostic pop
 #include "loader/pins.h"
 
 #include <bpf/bpf.h>

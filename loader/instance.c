@@ -41,8 +41,9 @@ static void write_pid(int fd)
 {
 	char text[24];
 	int n = snprintf(text, sizeof text, "%d\n", getpid());
-	if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) != n)
-		(void)ftruncate(fd, 0);
+	/* without it the holder's pid is shown as unknown */
+	if (ftruncate(fd, 0) || pwrite(fd, text, (size_t)n, 0) != n)
+		return;
 }
 
 /* True when the locked file is still the one that the path names. */

@@ -9,7 +9,7 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
-#include <net/if.h>
+#include <linux/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
