@@ -15,7 +15,12 @@
 struct esp_key;	     /* expanded key of one direction of one SA; read-only, shared by workers */
 struct esp_crypto;   /* a worker's context */
 
-/* One packet's cryptography, in place. */
+/*
+ * One packet's cryptography, in place. With an HMAC the packet is contiguous: SPI and sequence number, IV, payload, and
+ * the authenticated part starts with the SPI in front of the IV; the high half of an extended sequence number
+ * (aad + 4 when aad_len is 12) is authenticated behind the payload (RFC 4303 section 2.8). The ICV's bytes may be
+ * used as scratch memory.
+ */
 struct esp_op {
 	const struct esp_key *key;
 	uint8_t *payload;   /* what is encrypted: behind the IV, up to the ICV */
@@ -32,12 +37,21 @@ struct esp_backend {
 	const char *(*version)(void); /* library version and the CPU code it chose, static text */
 	bool (*available)(void);
 	bool (*supports)(enum encryption_id e, enum integrity_id a);
-	/* 0, -ENOTSUP, -ENOMEM. `material`: key || salt || integrity key. Freed with key_free (wiped). */
+	/*
+	 * 0, -ENOTSUP, -ENOMEM, -EINVAL (wrong length). `material`: key || salt || integrity key, copied as far as
+	 * needed. Freed with key_free (wiped) when no worker uses it any more.
+	 */
 	int (*key_new)(struct esp_key **out, enum encryption_id e, enum integrity_id a,
 		       const uint8_t *material, size_t len, bool encrypt);
 	void (*key_free)(struct esp_key *k);
 	int (*context_new)(struct esp_crypto **out);
 	void (*context_free)(struct esp_crypto *c);
+	/*
+	 * For CBC keys made for encryption: replaces each op's nonce, a number unique under its key, by the IV that
+	 * only the key's owner can foretell (NIST SP 800-38A appendix C): AES-128 of it under a key derived from the
+	 * material. Leaves operations of other modes alone. 0 or -EIO.
+	 */
+	int (*make_ivs)(struct esp_crypto *c, struct esp_op *ops, unsigned n);
 	/* All operations of a burst may have different keys. Returns 0, or -EIO when the library failed. */
 	int (*encrypt)(struct esp_crypto *c, struct esp_op *ops, unsigned n);
 	int (*decrypt)(struct esp_crypto *c, struct esp_op *ops, unsigned n);

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ESP to packets, in the order of trust: format, a first look at the replay window, authentication,
+ * the window again (now for good), padding, inner header, ECN, selectors. Nothing of a packet is
+ * believed before its ICV was right. Chunks and runs as in esp/encrypt.c.
+ */
+#include "esp/sa.h"
+
+#include "base/bytes.h"
+#include "esp/checksum.h"
+
+#include <string.h>
+
+#define CHUNK 8
+
+#define NEXT_IPV4  4
+#define NEXT_IPV6  41
+#define NEXT_DUMMY 59
+
+#define ECN_MASK    3
+#define ECN_NOT_ECT 0
+#define ECN_ECT_1   1
+#define ECN_ECT_0   2
+#define ECN_CE	    3
+
+struct chunk {
+	unsigned n;
+	struct esp_op op[CHUNK];
+	struct esp_packet *packet[CHUNK];
+	uint64_t seq[CHUNK];
+	uint8_t aad[CHUNK][12];
+};
+
+/* Length of the outer packet by its own header; 0 when there is no such packet in len bytes. */
+static uint32_t outer_length(const uint8_t *ip, uint32_t len)
+{
+	if (len < 20)
+		return 0;
+	uint32_t total = ip[0] >> 4 == 4 ? load_be16(ip + 2) : 40u + load_be16(ip + 4);
+	return total <= len ? total : 0;
+}
+
+static void write_op(struct chunk *c, const struct esp_in *in, uint8_t *esp, uint32_t len,
+		     uint64_t seq)
+{
+	struct esp_op *op = &c->op[c->n];
+	uint8_t *aad = esp;
+	if (in->esn) {
+		aad = c->aad[c->n];
+		memcpy(aad, esp, 4);
+		store_be64(aad + 4, seq);
+	}
+	op->key = in->key;
+	op->payload = esp + 8 + in->iv_bytes;
+	op->len = len - 8 - in->iv_bytes - in->icv_bytes;
+	op->icv = op->payload + op->len;
+	op->aad = aad;
+	op->aad_len = in->esn ? 12 : 8;
+	op->ok = false;
+	if (in->aead) {
+		memcpy(op->nonce, in->salt, 4);
+		memcpy(op->nonce + 4, esp + 8, 8);
+	} else {
+		memcpy(op->nonce, esp + 8, in->iv_bytes);
+	}
+}
+
+/* Everything before the cryptography. XGW_DROP_NONE: op c->n is ready. */
+static enum xgw_drop open_packet(struct chunk *c, const struct esp_in *in, struct esp_packet *p)
+{
+	uint32_t total = outer_length(p->at, p->len);
+	uint32_t least = 8u + in->iv_bytes + 2 + in->icv_bytes;
+	if (!total || p->esp < 20 || total < p->esp || total - p->esp < least)
+		return XGW_DROP_TRUNCATED;
+	uint8_t *esp = p->at + p->esp;
+	uint32_t len = total - p->esp;
+	if (load_be32(esp) != in->spi)
+		return XGW_DROP_UNKNOWN_SPI;
+	if ((len - 8 - in->iv_bytes - in->icv_bytes) & in->block_mask)
+		return XGW_DROP_ESP_FORMAT;
+	uint64_t seq = replay_extend(&in->replay, load_be32(esp + 4), in->esn);
+	if (!replay_check(&in->replay, seq))
+		return XGW_DROP_REPLAY;
+	write_op(c, in, esp, len, seq);
+	c->seq[c->n] = seq;
+	return XGW_DROP_NONE;
+}
+
+/* What open_packet() touches of n packets: asked for while the packets before them are decrypted.
+ */
+static void prefetch(const struct esp_packet *p, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		__builtin_prefetch(p[i].at, 1);
+		__builtin_prefetch(p[i].at + ESP_LINE, 1);
+		__builtin_prefetch(p[i].at + p[i].len - 1, 1);
+	}
+}
+
+static bool within_limits(struct esp_in *in)
+{
+	return (!in->hard_bytes ||
+		atomic_load_explicit(&in->bytes, memory_order_relaxed) < in->hard_bytes) &&
+	       (!in->hard_packets ||
+		atomic_load_explicit(&in->packets, memory_order_relaxed) < in->hard_packets);
+}
+
+static void open_run(struct chunk *c, struct esp_packet *p, unsigned n)
+{
+	struct esp_in *in = &p->sa->in;
+	bool alive = within_limits(in);
+	unsigned replayed = 0;
+	for (unsigned i = 0; i < n; i++) {
+		p[i].drop = alive ? open_packet(c, in, &p[i]) : XGW_DROP_LIFETIME;
+		replayed += p[i].drop == XGW_DROP_REPLAY;
+		if (!p[i].drop)
+			c->packet[c->n++] = &p[i];
+	}
+	count(&in->replayed, replayed);
+}
+
+static void crypt(struct esp_crypto *crypto, struct chunk *c)
+{
+	for (unsigned i = 0, run; i < c->n; i += run) {
+		const struct esp_backend *b = c->packet[i]->sa->in.backend;
+		struct esp_crypto *mine = crypto_for(crypto, b);
+		for (run = 1; i + run < c->n && c->packet[i + run]->sa->in.backend == b;)
+			run++;
+		bool failed = !mine || b->decrypt(mine, &c->op[i], run);
+		for (unsigned j = i; failed && j < i + run; j++)
+			c->packet[j]->drop = XGW_DROP_CRYPTO;
+	}
+}
+
+/* RFC 6040 section 4.2, figure 4: the inner field's new value, or -1 when the packet must be
+ * dropped. */
+static int decapsulated_ecn(unsigned inner, unsigned outer)
+{
+	static const int8_t table[4][4] = {
+		/* outer:	   Not-ECT      ECT(1)       ECT(0)       CE */
+		[ECN_NOT_ECT] = {ECN_NOT_ECT, ECN_NOT_ECT, ECN_NOT_ECT, -1},
+		[ECN_ECT_1] = {ECN_ECT_1, ECN_ECT_1, ECN_ECT_1, ECN_CE},
+		[ECN_ECT_0] = {ECN_ECT_0, ECN_ECT_1, ECN_ECT_0, ECN_CE},
+		[ECN_CE] = {ECN_CE, ECN_CE, ECN_CE, ECN_CE},
+	};
+	return table[inner][outer];
+}
+
+static unsigned outer_ecn(const uint8_t *ip)
+{
+	return ip[0] >> 4 == 4 ? ip[1] & ECN_MASK : ip[1] >> 4 & ECN_MASK;
+}
+
+static bool pass_ecn_v4(uint8_t *ip, unsigned outer)
+{
+	unsigned inner = ip[1] & ECN_MASK;
+	int ecn = decapsulated_ecn(inner, outer);
+	if (ecn < 0)
+		return false;
+	if ((unsigned)ecn != inner) {
+		uint16_t was = load_be16(ip);
+		ip[1] = (uint8_t)((ip[1] & ~ECN_MASK) | ecn);
+		store_be16(ip + 10, checksum_change(load_be16(ip + 10), was, load_be16(ip)));
+	}
+	return true;
+}
+
+static bool pass_ecn_v6(uint8_t *ip, unsigned outer)
+{
+	int ecn = decapsulated_ecn(ip[1] >> 4 & ECN_MASK, outer);
+	if (ecn < 0)
+		return false;
+	ip[1] = (uint8_t)((ip[1] & ~(ECN_MASK << 4)) | ecn << 4);
+	return true;
+}
+
+static bool padding_ok(const uint8_t *pad, unsigned n)
+{
+	uint8_t wrong = 0;
+	for (unsigned i = 0; i < n; i++)
+		wrong |= (uint8_t)(pad[i] ^ (i + 1));
+	return !wrong;
+}
+
+/* The inner packet's length by its own header; what follows it is TFC padding (RFC 4303
+ * section 2.7). */
+static enum xgw_drop inner_length(const uint8_t *ip, uint32_t room, uint8_t next, uint32_t *out)
+{
+	unsigned version = next == NEXT_IPV4 ? 4 : 6;
+	if (room < (version == 4 ? 20u : 40u))
+		return XGW_DROP_TRUNCATED;
+	if (ip[0] >> 4 != version)
+		return XGW_DROP_ESP_FORMAT;
+	uint32_t head = version == 4 ? (ip[0] & 15u) * 4 : 40;
+	uint32_t len = version == 4 ? load_be16(ip + 2) : 40u + load_be16(ip + 4);
+	if (head < 20 || len < head)
+		return XGW_DROP_MALFORMED;
+	if (len > room)
+		return XGW_DROP_TRUNCATED;
+	*out = len;
+	return XGW_DROP_NONE;
+}
+
+/* An authentic, fresh packet. */
+static enum xgw_drop finish(const struct esp_sa *sa, struct esp_packet *p, const struct esp_op *op)
+{
+	uint8_t *ip = op->payload;
+	unsigned pad = ip[op->len - 2], next = ip[op->len - 1];
+	if (pad > op->len - 2 || !padding_ok(ip + op->len - 2 - pad, pad))
+		return XGW_DROP_ESP_FORMAT;
+	if (next == NEXT_DUMMY)
+		return XGW_DROP_DUMMY;
+	if (next != NEXT_IPV4 && next != NEXT_IPV6)
+		return XGW_DROP_ESP_FORMAT;
+	uint32_t len;
+	enum xgw_drop drop = inner_length(ip, op->len - 2 - pad, (uint8_t)next, &len);
+	if (!drop)
+		drop = selector_judge_in(sa, ip, len);
+	if (drop)
+		return drop;
+	unsigned ecn = outer_ecn(p->at);
+	if (next == NEXT_IPV4 ? !pass_ecn_v4(ip, ecn) : !pass_ecn_v6(ip, ecn))
+		return XGW_DROP_MALFORMED;
+	uint32_t front = (uint32_t)(ip - p->at);
+	p->headroom += front;
+	p->tailroom += p->len - front - len;
+	p->at = ip;
+	p->len = len;
+	p->family = next == NEXT_IPV4 ? 4 : 6;
+	return XGW_DROP_NONE;
+}
+
+static void lock(struct esp_in *in)
+{
+	while (atomic_flag_test_and_set_explicit(&in->lock, memory_order_acquire))
+		; /* held for the marking of one run */
+}
+
+/* The window moves in the order of the burst. Sets each packet's drop. */
+static void advance(struct chunk *c, struct esp_in *in, unsigned from, unsigned n)
+{
+	unsigned forged = 0, replayed = 0;
+	lock(in);
+	for (unsigned i = from; i < from + n; i++) {
+		struct esp_packet *p = c->packet[i];
+		if (p->drop)
+			continue;
+		if (!c->op[i].ok) {
+			p->drop = XGW_DROP_AUTHENTICATION;
+			forged++;
+		} else if (!replay_advance(&in->replay, c->seq[i])) {
+			p->drop = XGW_DROP_REPLAY;
+			replayed++;
+		}
+	}
+	atomic_flag_clear_explicit(&in->lock, memory_order_release);
+	count(&in->auth_failed, forged);
+	count(&in->replayed, replayed);
+}
+
+static void count_run(struct esp_sa *sa, uint64_t packets, uint64_t bytes, unsigned refused)
+{
+	struct esp_in *in = &sa->in;
+	count(&in->selector, refused);
+	count(&in->packets, packets);
+	count(&in->bytes, bytes);
+	if ((in->soft_bytes &&
+	     atomic_load_explicit(&in->bytes, memory_order_relaxed) >= in->soft_bytes) ||
+	    (in->soft_packets &&
+	     atomic_load_explicit(&in->packets, memory_order_relaxed) >= in->soft_packets))
+		sa_soft_expired(sa);
+}
+
+static void finish_run(struct chunk *c, unsigned from, unsigned n)
+{
+	struct esp_sa *sa = c->packet[from]->sa;
+	uint64_t bytes = 0;
+	unsigned good = 0, refused = 0;
+	advance(c, &sa->in, from, n);
+	for (unsigned i = from; i < from + n; i++) {
+		struct esp_packet *p = c->packet[i];
+		if (p->drop)
+			continue;
+		p->drop = finish(sa, p, &c->op[i]);
+		refused += p->drop == XGW_DROP_SELECTOR_IN;
+		good += !p->drop;
+		bytes += p->drop ? 0 : p->len;
+	}
+	count_run(sa, good, bytes, refused);
+}
+
+void esp_decrypt(struct esp_crypto *crypto, struct esp_packet *p, unsigned n)
+{
+	struct chunk c;
+	prefetch(p, n < CHUNK ? n : CHUNK);
+	for (unsigned done = 0; done < n;) {
+		unsigned end = n - done < CHUNK ? n : done + CHUNK, run;
+		c.n = 0;
+		for (; done < end; done += run) {
+			for (run = 1; done + run < end && p[done + run].sa == p[done].sa;)
+				run++;
+			open_run(&c, p + done, run);
+		}
+		prefetch(p + end, n - end < CHUNK ? n - end : CHUNK);
+		crypt(crypto, &c);
+		for (unsigned i = 0; i < c.n; i += run) {
+			for (run = 1; i + run < c.n && c.packet[i + run]->sa == c.packet[i]->sa;)
+				run++;
+			finish_run(&c, i, run);
+		}
+	}
+}

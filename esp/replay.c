@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The anti-replay window; see replay.h. Bit s of the ring is word (s / 64) mod words, bit s mod 64.
+ */
+#include "esp/replay.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A check may run beside an advance of another thread: both see whole words. */
+static uint64_t look(const uint64_t *p)
+{
+	return __atomic_load_n(p, __ATOMIC_RELAXED);
+}
+
+static void put(uint64_t *p, uint64_t v)
+{
+	__atomic_store_n(p, v, __ATOMIC_RELAXED);
+}
+
+static uint64_t *word_of(const struct replay *r, uint64_t seq)
+{
+	return &r->bits[(seq >> 6) & (r->words - 1)];
+}
+
+int replay_init(struct replay *r, uint32_t window)
+{
+	memset(r, 0, sizeof *r);
+	if (window > REPLAY_MAX_WINDOW)
+		return -EINVAL;
+	r->window = window;
+	if (!window)
+		return 0;
+	/* one word more than the window fills, so that a word is cleared only when it left the
+	 * window */
+	r->words = 2;
+	while ((r->words - 1) * 64 < window)
+		r->words *= 2;
+	r->bits = calloc(r->words, sizeof *r->bits);
+	return r->bits ? 0 : -ENOMEM;
+}
+
+void replay_free(struct replay *r)
+{
+	free(r->bits);
+	memset(r, 0, sizeof *r);
+}
+
+uint64_t replay_extend(const struct replay *r, uint32_t low, bool esn)
+{
+	if (!esn)
+		return low;
+	uint64_t top = look(&r->top);
+	uint32_t top_low = (uint32_t)top, high = (uint32_t)(top >> 32);
+	uint32_t window = r->window ? r->window : REPLAY_MAX_WINDOW;
+	uint32_t bottom = top_low - window + 1;
+	if (top_low >= window - 1) { /* case A: the window lies in one subspace */
+		if (low < bottom)
+			high++;
+	} else if (low >= bottom && high) { /* case B: it reaches into the one before */
+		high--;
+	}
+	return (uint64_t)high << 32 | low;
+}
+
+bool replay_check(const struct replay *r, uint64_t seq)
+{
+	uint64_t top = look(&r->top);
+	if (!seq)
+		return false;
+	if (!r->window || seq > top)
+		return true;
+	return top - seq < r->window && !(look(word_of(r, seq)) >> (seq & 63) & 1);
+}
+
+/* Numbers first … last, all within the ring, that were never marked. */
+static uint64_t unseen(const struct replay *r, uint64_t first, uint64_t last)
+{
+	uint64_t n = 0;
+	for (uint64_t s = first; s <= last; s = (s | 63) + 1) {
+		uint64_t end = (s | 63) < last ? (s | 63) : last;
+		uint64_t mask = (~0ull << (s & 63)) & (~0ull >> (63 - (end & 63)));
+		n += (unsigned)__builtin_popcountll(~look(word_of(r, s)) & mask);
+		if (end == last)
+			break;
+	}
+	return n;
+}
+
+/* Counts what leaves on the left when the top goes up to seq. */
+static void count_lost(struct replay *r, uint64_t seq)
+{
+	uint64_t top = r->top, window = r->window;
+	if (seq <= window)
+		return;
+	uint64_t first = top >= window ? top - window + 1 : 1, last = seq - window, lost = 0;
+	if (first == last && last <= top && look(word_of(r, last)) >> (last & 63) & 1)
+		return;	  /* the usual step: one leaves, and was there */
+	if (last > top) { /* jumped over: no bit was ever there for them */
+		lost = last - top;
+		last = top;
+	}
+	if (first <= last)
+		lost += unseen(r, first, last);
+	if (lost)
+		put(&r->lost, r->lost + lost);
+}
+
+static void raise_top(struct replay *r, uint64_t seq)
+{
+	uint64_t from = r->top >> 6, to = seq >> 6;
+	count_lost(r, seq);
+	uint64_t n = to - from < r->words ? to - from : r->words;
+	for (uint64_t i = 0; i < n; i++)
+		put(&r->bits[(to - i) & (r->words - 1)], 0);
+	put(&r->top, seq);
+}
+
+bool replay_advance(struct replay *r, uint64_t seq)
+{
+	if (!replay_check(r, seq))
+		return false;
+	if (!r->window) {
+		if (seq > r->top)
+			put(&r->top, seq);
+		return true;
+	}
+	if (seq > r->top)
+		raise_top(r, seq);
+	uint64_t *w = word_of(r, seq);
+	put(w, look(w) | 1ull << (seq & 63));
+	return true;
+}

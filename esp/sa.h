@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Run-time state of a child SA, for esp/ only. What the workers read for every packet, what they
+ * write, and what only status looks at stand in cache lines of their own, apart for each direction.
+ */
+#ifndef XGW_ESP_SA_H
+#define XGW_ESP_SA_H
+
+#include "esp/crypto_private.h"
+#include "esp/esp.h"
+#include "esp/replay.h"
+
+#include <stdatomic.h>
+
+#define ESP_LINE     64
+#define OUTER_MAX    48 /* IPv6 and UDP */
+#define SOFT_QUIET   0
+#define SOFT_PENDING 1
+#define SOFT_TAKEN   2
+
+/* Addresses as numbers of the host, so that a range is two comparisons. */
+struct selector_v4 {
+	uint32_t first, last;
+};
+struct selector_v6 {
+	unsigned __int128 first, last;
+};
+struct selector_set {
+	bool by_address; /* no protocol, no ports: v4 and v6 below say all; otherwise the child's
+			    list is asked */
+	uint8_t n4, n6;
+	struct selector_v4 v4[CHILD_SA_MAX_TS];
+	struct selector_v6 v6[CHILD_SA_MAX_TS];
+};
+void selector_compile(struct selector_set *out, const struct traffic_selector *ts, unsigned n);
+/* A decrypted packet whose header has been checked: XGW_DROP_NONE, or why it is refused. */
+enum xgw_drop selector_judge_in(const struct esp_sa *sa, const uint8_t *ip, uint32_t len);
+
+struct esp_out {
+	/* read for every packet */
+	const struct esp_key *key;
+	const struct esp_backend *backend;
+	uint32_t spi_be;
+	uint8_t salt[4];
+	uint16_t head_len; /* outer headers, ESP header, IV */
+	uint8_t outer_len, family, udp;
+	uint8_t iv_bytes, icv_bytes,
+		block_mask; /* block_mask: alignment of the trailer's end - 1 */
+	bool esn, cbc;
+	uint8_t tos_mask;      /* of the inner DSCP and ECN, what is copied */
+	uint32_t template_sum; /* of the constant words of the IPv4 header */
+	uint64_t last_sequence;
+	uint64_t hard_bytes, soft_bytes, soft_sequence, hard_packets;
+	uint8_t outer[OUTER_MAX];
+	/* written by every run */
+	_Atomic uint64_t sequence __attribute__((aligned(ESP_LINE))); /* last one taken */
+	_Atomic uint64_t packets, bytes;
+} __attribute__((aligned(ESP_LINE)));
+
+struct esp_in {
+	const struct esp_key *key;
+	const struct esp_backend *backend;
+	uint32_t spi;
+	uint8_t salt[4];
+	uint8_t iv_bytes, icv_bytes, block_mask;
+	bool esn, aead, cbc;
+	uint64_t hard_bytes, soft_bytes, hard_packets, soft_packets;
+	atomic_flag lock __attribute__((
+		aligned(ESP_LINE))); /* of replay_advance: a few dozen cycles a run */
+	struct replay replay;
+	_Atomic uint64_t packets, bytes, auth_failed, replayed, selector;
+} __attribute__((aligned(ESP_LINE)));
+
+struct esp_sa {
+	struct esp_out out;
+	struct esp_in in;
+	struct selector_set local, remote;
+	_Atomic int soft; /* SOFT_… */
+	struct child_sa child;
+};
+
+static inline void sa_soft_expired(struct esp_sa *sa)
+{
+	int quiet = SOFT_QUIET;
+	if (atomic_load_explicit(&sa->soft, memory_order_relaxed) == SOFT_QUIET)
+		atomic_compare_exchange_strong(&sa->soft, &quiet, SOFT_PENDING);
+}
+
+static inline void count(_Atomic uint64_t *c, uint64_t n)
+{
+	if (n)
+		atomic_fetch_add_explicit(c, n, memory_order_relaxed);
+}
+
+#endif
