@@ -11,21 +11,21 @@ static int find_port(struct netlink *n, const struct model_port *from, struct at
 {
 	int err = netlink_link_by_name(n, from->device, &to->link);
 	if (err == -ENODEV) {
-		fault_set(f, err, "port '%s': there is no device '%s' in this network namespace", from->name,
-			  from->device);
+		fault_set(f, err, "port '%s': there is no device '%s' in this network namespace",
+			  from->name, from->device);
 		return fault_advise(f, "`ip link` lists those there are");
 	}
 	if (err)
 		return fault_set(f, err, "port '%s': cannot ask for device '%s': %s", from->name,
 				 from->device, strerror(-err));
 	if (!to->link.ethernet) {
-		fault_set(f, -EMEDIUMTYPE, "port '%s': device '%s' is not an Ethernet device", from->name,
-			  from->device);
+		fault_set(f, -EMEDIUMTYPE, "port '%s': device '%s' is not an Ethernet device",
+			  from->name, from->device);
 		return fault_advise(f, "XDP programs of xgw read Ethernet frames");
 	}
 	if (!to->link.up)
-		log_warn(LOG_NET, "link-down device=%s port=%s: nothing passes until it is up", from->device,
-			 from->name);
+		log_warn(LOG_NET, "link-down device=%s port=%s: nothing passes until it is up",
+			 from->device, from->name);
 	to->role = from->role;
 	return 0;
 }
@@ -62,11 +62,12 @@ static int put_port(const struct maps *m, const struct xgw_port *p, bool removal
 
 static int put_route(const struct maps *m, const struct plan_entry_route *r, bool removal)
 {
-	return removal ? maps_route_delete(m, r->vnet, &r->prefix) :
-			 maps_route_put(m, r->vnet, &r->prefix, &r->value);
+	return removal ? maps_route_delete(m, r->vnet, &r->prefix)
+		       : maps_route_put(m, r->vnet, &r->prefix, &r->value);
 }
 
-static int put(const struct maps *m, enum maps_id id, const void *key, const void *value, bool removal)
+static int put(const struct maps *m, enum maps_id id, const void *key, const void *value,
+	       bool removal)
 {
 	return removal ? maps_delete(m, id, key) : maps_put(m, id, key, value);
 }
@@ -102,9 +103,14 @@ static int carry_out(const struct maps *m, const struct plan_change *c)
 }
 
 static const char *const table_names[] = {
-	[PLAN_NAMES] = "names",		[PLAN_PORTS] = "ports",	    [PLAN_ATTACHMENTS] = "attachments",
-	[PLAN_TAGS] = "attachments_in", [PLAN_ADDRESSES] = "addresses", [PLAN_ENDPOINTS] = "endpoints",
-	[PLAN_HOPS] = "next_hops",	[PLAN_ROUTES] = "routes",
+	[PLAN_NAMES] = "names",
+	[PLAN_PORTS] = "ports",
+	[PLAN_ATTACHMENTS] = "attachments",
+	[PLAN_TAGS] = "attachments_in",
+	[PLAN_ADDRESSES] = "addresses",
+	[PLAN_ENDPOINTS] = "endpoints",
+	[PLAN_HOPS] = "next_hops",
+	[PLAN_ROUTES] = "routes",
 };
 
 int apply_plan(const struct maps *m, const struct plan *have, const struct plan *want,
@@ -120,7 +126,8 @@ int apply_plan(const struct maps *m, const struct plan *have, const struct plan 
 		if (err == -ENOENT && c->removal)
 			err = 0;
 		if (err) {
-			fault_set(f, err, "cannot write the map %s: %s", table_names[c->map], strerror(-err));
+			fault_set(f, err, "cannot write the map %s: %s", table_names[c->map],
+				  strerror(-err));
 			if (err == -E2BIG || err == -ENOSPC)
 				fault_advise(f, "it is full; `xgw dump` shows sizes");
 		}

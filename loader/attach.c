@@ -38,9 +38,9 @@ struct attach {
 
 const char *attach_program_name(enum xgw_role role)
 {
-	return role == XGW_ROLE_UPLINK ? "xgw_uplink" :
-	       role == XGW_ROLE_VNET   ? "xgw_vnet" :
-					 "xgw_circuit";
+	return role == XGW_ROLE_UPLINK ? "xgw_uplink"
+	       : role == XGW_ROLE_VNET ? "xgw_vnet"
+				       : "xgw_circuit";
 }
 
 const struct maps *attach_maps(const struct attach *a)
@@ -53,7 +53,8 @@ static int load_fault(struct fault *f, int err)
 	fault_set(f, err, "the kernel does not load the XDP programs: %s", strerror(-err));
 	if (err == -EPERM)
 		return fault_advise(f, "run as root with CAP_BPF and CAP_NET_ADMIN");
-	return fault_advise(f, "Linux 6.1 or later with BTF is needed; -vv shows the verifier's words");
+	return fault_advise(
+		f, "Linux 6.1 or later with BTF is needed; -vv shows the verifier's words");
 }
 
 static int load_base(struct attach *a, struct fault *f)
@@ -68,7 +69,8 @@ static int load_base(struct attach *a, struct fault *f)
 	if (err)
 		return load_fault(f, err);
 	for (int id = 0; id < MAPS_COUNT; id++) {
-		int fd = bpf_object__find_map_fd_by_name(a->base->obj, maps_row((enum maps_id)id)->name);
+		int fd = bpf_object__find_map_fd_by_name(a->base->obj,
+							 maps_row((enum maps_id)id)->name);
 		fds[id] = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	}
 	err = maps_adopt(&a->maps, fds, f);
@@ -95,12 +97,14 @@ static int pin_all(struct attach *a, struct fault *f)
 	int err = 0;
 	for (int id = 0; !err && id < MAPS_COUNT; id++) {
 		if (a->maps.fd[id] >= 0)
-			err = pin(a->instance.pins, maps_row((enum maps_id)id)->name, a->maps.fd[id], f);
+			err = pin(a->instance.pins, maps_row((enum maps_id)id)->name,
+				  a->maps.fd[id], f);
 	}
 	bpf_object__for_each_program(program, a->base->obj)
 	{
 		if (!err)
-			err = pin(a->instance.pins, bpf_program__name(program), bpf_program__fd(program), f);
+			err = pin(a->instance.pins, bpf_program__name(program),
+				  bpf_program__fd(program), f);
 	}
 	return err;
 }
@@ -121,8 +125,8 @@ static struct xgw_bpf *open_for(const struct attach *a, const char *program_name
 			return NULL;
 		}
 	}
-	bpf_object__for_each_program(program, object->obj)
-		bpf_program__set_autoload(program, strcmp(bpf_program__name(program), program_name) == 0);
+	bpf_object__for_each_program(program, object->obj) bpf_program__set_autoload(
+		program, strcmp(bpf_program__name(program), program_name) == 0);
 	return object;
 }
 
@@ -156,13 +160,16 @@ static int attach_fault(struct fault *f, const struct attach_port *p, int err, b
 	fault_set(f, err, "cannot attach %s to %s in %s mode: %s", attach_program_name(p->role),
 		  p->link.name, native ? "native" : "generic", strerror(-err));
 	if (err == -EBUSY || err == -EEXIST)
-		return fault_advise(f, "another XDP program is on the device, without a dispatcher; "
-				       "`ip link set dev %s xdp off` removes it",
+		return fault_advise(f,
+				    "another XDP program is on the device, without a dispatcher; "
+				    "`ip link set dev %s xdp off` removes it",
 				    p->link.name);
 	if (native)
-		return fault_advise(f, "the driver may lack XDP, or the MTU of %u be too large for it; "
-				       "xdpMode: generic works with any device",
-				    p->link.mtu);
+		return fault_advise(
+			f,
+			"the driver may lack XDP, or the MTU of %u be too large for it; "
+			"xdpMode: generic works with any device",
+			p->link.mtu);
 	return fault_advise(f, "`xgw doctor` shows what the device can do");
 }
 
@@ -186,13 +193,15 @@ static int attach_port(struct attach *a, struct attach_port *p, enum model_xdp_m
 	p->generic = mode == MODEL_XDP_GENERIC;
 	if (!p->generic) {
 		err = try_attach(a, p, XDP_MODE_NATIVE);
-		if (err && (mode == MODEL_XDP_NATIVE || err == -EBUSY || err == -EEXIST || err == -EPERM))
+		if (err &&
+		    (mode == MODEL_XDP_NATIVE || err == -EBUSY || err == -EEXIST || err == -EPERM))
 			return attach_fault(f, p, err, true);
 		if (err)
-			log_warn(LOG_XDP,
-				 "generic-fallback device=%s driver=%s: native XDP is refused (%s); generic "
-				 "mode serves, slower",
-				 p->link.name, p->link.driver, strerror(-err));
+			log_warn(
+				LOG_XDP,
+				"generic-fallback device=%s driver=%s: native XDP is refused (%s); generic "
+				"mode serves, slower",
+				p->link.name, p->link.driver, strerror(-err));
 	}
 	if (err) {
 		p->generic = true;
@@ -202,8 +211,8 @@ static int attach_port(struct attach *a, struct attach_port *p, enum model_xdp_m
 		return attach_fault(f, p, err, false);
 	struct xdp_multiprog *all = xdp_multiprog__get_from_ifindex((int)p->link.ifindex);
 	bool single = libxdp_get_error(all) || xdp_multiprog__is_legacy(all);
-	log_info(LOG_XDP, "attached device=%s program=%s mode=%s by=%s queues=%u mtu=%u", p->link.name,
-		 attach_program_name(p->role), p->generic ? "generic" : "native",
+	log_info(LOG_XDP, "attached device=%s program=%s mode=%s by=%s queues=%u mtu=%u",
+		 p->link.name, attach_program_name(p->role), p->generic ? "generic" : "native",
 		 single ? "single-program" : "dispatcher", p->link.rx_queues, p->link.mtu);
 	if (!libxdp_get_error(all))
 		xdp_multiprog__close(all);
@@ -222,14 +231,16 @@ static int clear_leftovers(const struct instance *i, struct netlink *n, struct f
 	json_t *removed = json_array();
 	err = sweep(i, n, false, removed, f);
 	if (!err && json_array_size(removed))
-		log_warn(LOG_XDP, "leftovers instance=%s: %zu things of a dead daemon were cleared away",
+		log_warn(LOG_XDP,
+			 "leftovers instance=%s: %zu things of a dead daemon were cleared away",
 			 i->name, json_array_size(removed));
 	json_decref(removed);
 	return err;
 }
 
 int attach_start(struct attach **out, const struct instance *i, struct netlink *n,
-		 struct attach_port *ports, unsigned n_ports, enum model_xdp_mode mode, struct fault *f)
+		 struct attach_port *ports, unsigned n_ports, enum model_xdp_mode mode,
+		 struct fault *f)
 {
 	int err = clear_leftovers(i, n, f);
 	if (err)
@@ -263,10 +274,10 @@ int attach_address(struct attach *a, struct netlink *n, const struct netlink_lin
 	if (err == -EEXIST)
 		return 0;
 	if (err)
-		return fault_set(f, err, "cannot put the address %s on %s: %s", ip_prefix_format(p, text),
-				 l->name, strerror(-err));
-	log_info(LOG_NET, "address-added device=%s address=%s: it is taken away at the end", l->name,
-		 ip_prefix_format(p, text));
+		return fault_set(f, err, "cannot put the address %s on %s: %s",
+				 ip_prefix_format(p, text), l->name, strerror(-err));
+	log_info(LOG_NET, "address-added device=%s address=%s: it is taken away at the end",
+		 l->name, ip_prefix_format(p, text));
 	if (a->state.n_addresses < STATE_MAX_ADDRESSES)
 		a->state.addresses[a->state.n_addresses++] = (struct state_address){l->ifindex, *p};
 	return state_write(a->instance.state, &a->state, f);
@@ -283,7 +294,8 @@ void attach_end(struct attach *a, struct netlink *n)
 			log_info(LOG_XDP, "detached device=%s", at->device);
 	}
 	for (uint32_t i = 0; i < a->state.n_addresses; i++)
-		netlink_address_remove(n, a->state.addresses[i].ifindex, &a->state.addresses[i].prefix);
+		netlink_address_remove(n, a->state.addresses[i].ifindex,
+				       &a->state.addresses[i].prefix);
 	pins_remove(&a->instance);
 	unlink(a->instance.state);
 	attach_leave(a);

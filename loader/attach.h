@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Loading, pinning and attaching the XDP programs, and taking them away. One set of maps; each port gets an object of
- * its own that shares them, since libxdp loads a program for the dispatcher of one device (and falls back to a single
- * program where the kernel has no freplace).
+ * Loading, pinning and attaching the XDP programs, and taking them away. One set of maps; each port
+ * gets an object of its own that shares them, since libxdp loads a program for the dispatcher of
+ * one device (and falls back to a single program where the kernel has no freplace).
  */
 #ifndef XGW_LOADER_ATTACH_H
 #define XGW_LOADER_ATTACH_H
@@ -24,8 +24,8 @@ struct attach_port {
 };
 
 /*
- * Leftovers of a dead daemon of the same instance are cleared first; pins of another layout version are refused. The
- * caller holds the instance's lock. On failure nothing is left behind.
+ * Leftovers of a dead daemon of the same instance are cleared first; pins of another layout version
+ * are refused. The caller holds the instance's lock. On failure nothing is left behind.
  */
 int must_check attach_start(struct attach **out, const struct instance *i, struct netlink *n,
 			    struct attach_port *ports, unsigned n_ports, enum model_xdp_mode mode,
@@ -40,9 +40,9 @@ void attach_end(struct attach *a, struct netlink *n);
 void attach_leave(struct attach *a);
 
 /*
- * Finds and removes all that an instance which no longer runs left behind: programs on the devices of this network
- * namespace, pins, addresses, socket. Each thing removed is added to `removed` (array of texts, may be NULL).
- * `dry`: only says.
+ * Finds and removes all that an instance which no longer runs left behind: programs on the devices
+ * of this network namespace, pins, addresses, socket. Each thing removed is added to `removed`
+ * (array of texts, may be NULL). `dry`: only says.
  */
 int sweep(const struct instance *i, struct netlink *n, bool dry, json_t *removed, struct fault *f);
 

@@ -32,8 +32,8 @@ static json_t *machine(void)
 	read_cpu(cpu, sizeof cpu);
 	if (uname(&u))
 		return json_object();
-	return json_pack("{s:s,s:s,s:s,s:i}", "cpu", cpu, "kernel", u.release, "architecture", u.machine,
-			 "cores", (int)sysconf(_SC_NPROCESSORS_ONLN));
+	return json_pack("{s:s,s:s,s:s,s:i}", "cpu", cpu, "kernel", u.release, "architecture",
+			 u.machine, "cores", (int)sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 /* Columns are those of the first result. */
@@ -42,11 +42,12 @@ static void print_table(const json_t *results)
 	size_t i;
 	const char *key;
 	json_t *row, *value;
-	json_object_foreach(json_array_get(results, 0), key, value)
-		printf("%-14s", key);
+	json_object_foreach(json_array_get(results, 0), key, value) printf("%-14s", key);
 	printf("\n");
-	json_array_foreach(results, i, row) {
-		json_object_foreach(row, key, value) {
+	json_array_foreach(results, i, row)
+	{
+		json_object_foreach(row, key, value)
+		{
 			if (json_is_string(value))
 				printf("%-14s", json_string_value(value));
 			else if (json_is_real(value))
@@ -72,14 +73,16 @@ int cmd_bench(const struct command_options *o)
 		json_decref(results);
 		if (strcmp(what, "ike") == 0)
 			return command_say(EXIT_FAILED, "`xgw bench ike` is not supported yet");
-		return command_say(EXIT_USAGE, "no benchmark has the name '%s'; there are esp and xdp", what);
+		return command_say(EXIT_USAGE,
+				   "no benchmark has the name '%s'; there are esp and xdp", what);
 	}
 	if (err) {
 		json_decref(results);
 		return command_fail(EXIT_FAILED, &f);
 	}
 	if (o->json)
-		return command_print_json(json_pack("{s:o,s:o}", "machine", machine(), "results", results));
+		return command_print_json(
+			json_pack("{s:o,s:o}", "machine", machine(), "results", results));
 	print_table(results);
 	json_decref(results);
 	return EXIT_DONE;

@@ -12,7 +12,9 @@ static int need_root(void)
 {
 	if (geteuid() == 0)
 		return 0;
-	return command_say(EXIT_FAILED, "this needs root (CAP_BPF, CAP_NET_ADMIN, CAP_SYS_ADMIN); run it as root");
+	return command_say(
+		EXIT_FAILED,
+		"this needs root (CAP_BPF, CAP_NET_ADMIN, CAP_SYS_ADMIN); run it as root");
 }
 
 int cmd_run(const struct command_options *o)
@@ -46,10 +48,11 @@ static json_t *findings_document(const struct config_findings *findings)
 	json_t *list = json_array();
 	for (size_t i = 0; i < findings->n; i++) {
 		const struct config_finding *at = &findings->at[i];
-		json_array_append_new(list, json_pack("{s:s,s:i,s:i,s:s}", "severity",
-						      at->severity == CONFIG_ERROR ? "error" : "warning",
-						      "line", (int)at->place.line, "column",
-						      (int)at->place.column, "text", at->text));
+		json_array_append_new(list,
+				      json_pack("{s:s,s:i,s:i,s:s}", "severity",
+						at->severity == CONFIG_ERROR ? "error" : "warning",
+						"line", (int)at->place.line, "column",
+						(int)at->place.column, "text", at->text));
 	}
 	return json_pack("{s:b,s:o}", "ok", findings->errors == 0, "findings", list);
 }
@@ -81,9 +84,9 @@ static int print_removed(const struct command_options *o, json_t *removed)
 	size_t i;
 	const json_t *text;
 	if (o->json)
-		return command_print_json(json_pack("{s:s,s:o}", "instance", o->instance.name, "removed", removed));
-	json_array_foreach(removed, i, text)
-		printf("removed %s\n", json_string_value(text));
+		return command_print_json(
+			json_pack("{s:s,s:o}", "instance", o->instance.name, "removed", removed));
+	json_array_foreach(removed, i, text) printf("removed %s\n", json_string_value(text));
 	if (!json_array_size(removed))
 		printf("nothing of instance '%s' is left on this host\n", o->instance.name);
 	json_decref(removed);

@@ -15,7 +15,8 @@ static json_t *find_connection(const json_t *document, const char *name, const c
 {
 	size_t i, most = 2;
 	json_t *c;
-	json_array_foreach(json_object_get(document, "connections"), i, c) {
+	json_array_foreach(json_object_get(document, "connections"), i, c)
+	{
 		const char *have = json_string_value(json_object_get(c, "name"));
 		size_t same = 0;
 		if (have && strcmp(have, name) == 0)
@@ -35,9 +36,13 @@ static int print_one(const struct command_options *o, const json_t *document)
 	const char *near = NULL, *name = o->argv[0];
 	json_t *c = find_connection(document, name, &near);
 	if (!c && near)
-		return command_say(EXIT_FAILED, "no connection has the name '%s'; did you mean '%s'?", name, near);
+		return command_say(EXIT_FAILED,
+				   "no connection has the name '%s'; did you mean '%s'?", name,
+				   near);
 	if (!c)
-		return command_say(EXIT_FAILED, "no connection has the name '%s'; `xgw status` lists them", name);
+		return command_say(EXIT_FAILED,
+				   "no connection has the name '%s'; `xgw status` lists them",
+				   name);
 	if (o->json)
 		return command_print_json(json_incref(c));
 	status_print_connection(stdout, c);
@@ -104,8 +109,9 @@ static int order(const struct command_options *o, const char *verb)
 {
 	struct fault f = {0};
 	json_t *response;
-	int err = control_ask(&o->instance, json_pack("{s:s,s:s}", "verb", verb, "name", o->argv[0]),
-			      &response, &f);
+	int err =
+		control_ask(&o->instance, json_pack("{s:s,s:s}", "verb", verb, "name", o->argv[0]),
+			    &response, &f);
 	if (err)
 		return command_fail(EXIT_FAILED, &f);
 	json_decref(response);

@@ -25,15 +25,16 @@ static const struct command commands[] = {
 	 "where the gateway would send such a packet, and why",
 	 "Asks the loaded XDP program itself by a test run. SRC defaults to an address of the virtual network.",
 	 OPTION_JSON | OPTION_VNET | OPTION_FROM, 1, 1, cmd_next_hop},
-	{"up", "NAME", "starts a connection", "It stays wanted, with retries, until `xgw down`.", 0, 1,
-	 1, cmd_up},
+	{"up", "NAME", "starts a connection", "It stays wanted, with retries, until `xgw down`.", 0,
+	 1, 1, cmd_up},
 	{"down", "NAME", "stops a connection",
 	 "The peer is told; the connection neither starts nor answers until `xgw up`.", 0, 1, 1,
 	 cmd_down},
-	{"rekey", "NAME", "rekeys the IKE SA and the child SAs of a connection", "No packet is lost.",
-	 0, 1, 1, cmd_rekey},
+	{"rekey", "NAME", "rekeys the IKE SA and the child SAs of a connection",
+	 "No packet is lost.", 0, 1, 1, cmd_rekey},
 	{"reset", "NAME", "restarts a connection", "As `down` and `up`.", 0, 1, 1, cmd_reset},
-	{"attach", "-c FILE", "loads, pins and attaches the XDP programs and fills the maps, without a daemon",
+	{"attach", "-c FILE",
+	 "loads, pins and attaches the XDP programs and fills the maps, without a daemon",
 	 "Forwarding inside virtual networks works; what needs a tunnel is dropped. `xgw detach` takes it away.",
 	 OPTION_CONFIG, 0, 0, cmd_attach},
 	{"detach", "", "takes away what `attach` made or a killed daemon left behind",
@@ -44,14 +45,15 @@ static const struct command commands[] = {
 	 OPTION_JSON | OPTION_CONFIG, 0, 0, cmd_doctor},
 	{"version", "[--json]", "version, libraries and crypto back ends", "", OPTION_JSON, 0, 0,
 	 cmd_version},
-	{"bench", "esp|xdp [--json]", "built-in benchmarks that need no network", "", OPTION_JSON, 1, 1,
-	 cmd_bench},
-	{"reload", "[-c FILE]", "applies a changed configuration (not supported yet)", "", OPTION_ANY,
-	 0, 99, cmd_later},
-	{"import", "[--from arm|netcfg] FILE", "turns a template into a configuration (not supported yet)",
-	 "", OPTION_ANY, 0, 99, cmd_later},
-	{"capture", "[NAME] [-w FILE]", "a pcapng of a connection (not supported yet)", "", OPTION_ANY, 0,
-	 99, cmd_later},
+	{"bench", "esp|xdp [--json]", "built-in benchmarks that need no network", "", OPTION_JSON,
+	 1, 1, cmd_bench},
+	{"reload", "[-c FILE]", "applies a changed configuration (not supported yet)", "",
+	 OPTION_ANY, 0, 99, cmd_later},
+	{"import", "[--from arm|netcfg] FILE",
+	 "turns a template into a configuration (not supported yet)", "", OPTION_ANY, 0, 99,
+	 cmd_later},
+	{"capture", "[NAME] [-w FILE]", "a pcapng of a connection (not supported yet)", "",
+	 OPTION_ANY, 0, 99, cmd_later},
 	{"keys", "[NAME]", "SAs for a packet analyser (not supported yet)", "", OPTION_ANY, 0, 99,
 	 cmd_later},
 	{"client-profile", "GATEWAY --client NAME -o DIR",
@@ -136,7 +138,8 @@ int cmd_help(const struct command_options *o)
 
 int cmd_later(const struct command_options *o)
 {
-	return command_say(EXIT_FAILED, "`xgw %s` is not supported yet; nothing was done", o->argv[-1]);
+	return command_say(EXIT_FAILED, "`xgw %s` is not supported yet; nothing was done",
+			   o->argv[-1]);
 }
 
 int command_fail(enum exit_status status, const struct fault *f)
@@ -158,9 +161,10 @@ int command_say(enum exit_status status, const char *format, ...)
 
 int command_print_json(json_t *document)
 {
-	int err = !document || json_dumpf(document, stdout, JSON_INDENT(1)) != 0 || putchar('\n') == EOF ||
-		  fflush(stdout) != 0;
+	int err = !document || json_dumpf(document, stdout, JSON_INDENT(1)) != 0 ||
+		  putchar('\n') == EOF || fflush(stdout) != 0;
 	json_decref(document);
-	return err ? command_say(EXIT_FAILED, "the document could not be written to standard output") :
-		     EXIT_DONE;
+	return err ? command_say(EXIT_FAILED,
+				 "the document could not be written to standard output")
+		   : EXIT_DONE;
 }

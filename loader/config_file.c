@@ -34,11 +34,13 @@ static int judge_secret(int fd, const char *path, struct fault *f)
 {
 	struct stat st;
 	if (fstat(fd, &st))
-		return fault_set(f, -errno, "cannot look at the secret file '%s': %s", path, strerror(errno));
+		return fault_set(f, -errno, "cannot look at the secret file '%s': %s", path,
+				 strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return fault_set(f, -EINVAL, "the secret file '%s' is not a regular file", path);
 	if (st.st_mode & 0077) {
-		fault_set(f, -EACCES, "the secret file '%s' can be read or changed by others (mode %04o)", path,
+		fault_set(f, -EACCES,
+			  "the secret file '%s' can be read or changed by others (mode %04o)", path,
 			  st.st_mode & 07777);
 		return fault_advise(f, "chmod 600 it");
 	}
@@ -54,18 +56,20 @@ static int read_secret(void *owner, const char *path, struct secret *out, struct
 	char full[4200];
 	uint8_t bytes[SECRET_MAX + 3];
 	const char *directory = owner;
-	snprintf(full, sizeof full, "%s%s%s", *path == '/' ? "" : directory, *path == '/' ? "" : "/",
-		 path);
+	snprintf(full, sizeof full, "%s%s%s", *path == '/' ? "" : directory,
+		 *path == '/' ? "" : "/", path);
 	int fd = open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
-		return fault_set(f, -errno, "cannot read the secret file '%s': %s", path, strerror(errno));
+		return fault_set(f, -errno, "cannot read the secret file '%s': %s", path,
+				 strerror(errno));
 	int err = judge_secret(fd, path, f);
 	ssize_t n = err ? 0 : read_all(fd, bytes, sizeof bytes);
 	close(fd);
 	if (err)
 		return err;
 	if (n < 0)
-		return fault_set(f, (int)n, "cannot read the secret file '%s': %s", path, strerror((int)-n));
+		return fault_set(f, (int)n, "cannot read the secret file '%s': %s", path,
+				 strerror((int)-n));
 	/* the line end that editors add is not part of the secret */
 	if (n && bytes[n - 1] == '\n')
 		n--;
@@ -74,7 +78,8 @@ static int read_secret(void *owner, const char *path, struct secret *out, struct
 	if (!n)
 		err = fault_set(f, -EINVAL, "the secret file '%s' is empty", path);
 	else if (secret_set(out, bytes, (size_t)n))
-		err = fault_set(f, -EMSGSIZE, "the secret file '%s' has more than %d bytes", path, SECRET_MAX);
+		err = fault_set(f, -EMSGSIZE, "the secret file '%s' has more than %d bytes", path,
+				SECRET_MAX);
 	wipe(bytes, sizeof bytes);
 	return err;
 }
@@ -102,7 +107,8 @@ static int read_text(const char *path, char **out, size_t *len, struct fault *f)
 	if (n < 0 || (size_t)n == CONFIG_MAX_BYTES) {
 		free(*out);
 		n = n < 0 ? n : -EFBIG;
-		return fault_set(f, (int)n, "cannot read the configuration %s: %s", path, strerror((int)-n));
+		return fault_set(f, (int)n, "cannot read the configuration %s: %s", path,
+				 strerror((int)-n));
 	}
 	*len = (size_t)n;
 	return 0;
@@ -120,7 +126,8 @@ int config_file_load(const char *path, struct model *out, struct config_findings
 		return err == -EINVAL ? -EISDIR : err;
 	const char *slash = strrchr(path, '/');
 	if (slash && (size_t)(slash - path) < sizeof directory)
-		snprintf(directory, sizeof directory, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+		snprintf(directory, sizeof directory, "%.*s",
+			 slash == path ? 1 : (int)(slash - path), path);
 	struct config_files files = {read_secret, directory};
 	err = config_parse(out, text, len, &files, findings);
 	wipe(text, len);

@@ -52,8 +52,9 @@ static json_t *refuse(const char *error)
 static void answer_line(struct control_client *c, const char *line, size_t len)
 {
 	json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
-	json_t *response = json_is_object(request) ? c->socket->answer(c->socket->owner, request) :
-						     refuse("a request is one JSON object on a line");
+	json_t *response = json_is_object(request)
+				   ? c->socket->answer(c->socket->owner, request)
+				   : refuse("a request is one JSON object on a line");
 	char *text = response ? json_dumps(response, JSON_COMPACT) : NULL;
 	if (text)
 		bufferevent_write(c->stream, text, strlen(text));
@@ -122,9 +123,11 @@ static void on_connect(struct evconnlistener *l, evutil_socket_t fd, struct sock
 	(void)len;
 	while (slot < MAX_CLIENTS && s->clients[slot])
 		slot++;
-	struct control_client *c = slot < MAX_CLIENTS && is_allowed(fd) ? calloc(1, sizeof *c) : NULL;
+	struct control_client *c =
+		slot < MAX_CLIENTS && is_allowed(fd) ? calloc(1, sizeof *c) : NULL;
 	struct bufferevent *stream =
-		c ? bufferevent_socket_new(evconnlistener_get_base(l), fd, BEV_OPT_CLOSE_ON_FREE) : NULL;
+		c ? bufferevent_socket_new(evconnlistener_get_base(l), fd, BEV_OPT_CLOSE_ON_FREE)
+		  : NULL;
 	if (!stream) {
 		close(fd);
 		free(c);
@@ -147,7 +150,8 @@ static socklen_t address_of(struct sockaddr_un *out, const struct instance *i)
 }
 
 int control_socket_open(struct control_socket **out, struct event_base *base,
-			const struct instance *i, control_answer *answer, void *owner, struct fault *f)
+			const struct instance *i, control_answer *answer, void *owner,
+			struct fault *f)
 {
 	struct sockaddr_un at;
 	struct control_socket *c = calloc(1, sizeof *c);

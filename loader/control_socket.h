@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The daemon's local socket: one JSON request a line, one JSON answer a line. {"verb":"status"} ->
- * {"ok":true,"status":{…}}; {"verb":"up","name":"…"} -> {"ok":true} or {"ok":false,"error":"…"}. Mode 0600, and only
- * root or the daemon's own user is heard.
+ * {"ok":true,"status":{…}}; {"verb":"up","name":"…"} -> {"ok":true} or {"ok":false,"error":"…"}.
+ * Mode 0600, and only root or the daemon's own user is heard.
  */
 #ifndef XGW_LOADER_CONTROL_SOCKET_H
 #define XGW_LOADER_CONTROL_SOCKET_H
@@ -25,9 +25,11 @@ int must_check control_socket_open(struct control_socket **out, struct event_bas
 void control_socket_close(struct control_socket *c);
 
 /*
- * A command's side: asks the daemon of the instance. Takes the request; *out is the caller's. -ECONNREFUSED with a
- * fault when no daemon runs; -EREMOTEIO with the daemon's own words when it refuses.
+ * A command's side: asks the daemon of the instance. Takes the request; *out is the caller's.
+ * -ECONNREFUSED with a fault when no daemon runs; -EREMOTEIO with the daemon's own words when it
+ * refuses.
  */
-int must_check control_ask(const struct instance *i, json_t *request, json_t **out, struct fault *f);
+int must_check control_ask(const struct instance *i, json_t *request, json_t **out,
+			   struct fault *f);
 
 #endif

@@ -178,7 +178,8 @@ static int watch_all(struct daemon *d, struct fault *f)
 	d->refresh = evtimer_new(d->base, on_refresh, d);
 	d->events = ring_buffer__new(d->maps->fd[MAPS_events], on_xdp_event, d, NULL);
 	if (!d->refresh || !d->events)
-		return fault_set(f, -ENOMEM, "cannot listen to the programs' events: %s", strerror(errno));
+		return fault_set(f, -ENOMEM, "cannot listen to the programs' events: %s",
+				 strerror(errno));
 	err |= watch(d, netlink_watch_fd(d->netlink), EV_READ, on_netlink);
 	err |= watch(d, ring_buffer__epoll_fd(d->events), EV_READ, on_xdp_events);
 	err |= watch(d, datapath_event_fd(d->datapath), EV_READ, on_datapath);
@@ -209,7 +210,9 @@ static int start_datapath(struct daemon *d, struct fault *f)
 	d->backend = esp_backend_choose(wanted);
 	if (!d->backend) {
 		fault_set(f, -ENOTSUP, "the crypto back end '%s' is not available here", wanted);
-		return fault_advise(f, "`xgw version` lists those there are; cryptoBackend: auto takes the best");
+		return fault_advise(
+			f,
+			"`xgw version` lists those there are; cryptoBackend: auto takes the best");
 	}
 	struct datapath_options *o = calloc(1, sizeof *o);
 	if (!o)
@@ -248,8 +251,8 @@ static int prepare(struct daemon *d, struct fault *f)
 	if (!err)
 		err = plan_make(&d->plan, &d->model, d->facts, f);
 	if (!err)
-		err = attach_start(&d->attach, &d->instance, d->netlink, d->ports, d->model.host.n_ports,
-				   d->model.host.xdp_mode, f);
+		err = attach_start(&d->attach, &d->instance, d->netlink, d->ports,
+				   d->model.host.n_ports, d->model.host.xdp_mode, f);
 	if (err)
 		return err;
 	d->maps = attach_maps(d->attach);
@@ -259,7 +262,8 @@ static int prepare(struct daemon *d, struct fault *f)
 
 static int start_underlay(struct daemon *d, struct fault *f)
 {
-	const struct underlay_host h = {d->netlink, d->maps, &d->model, &d->plan, d->ports, d->datapath};
+	const struct underlay_host h = {d->netlink, d->maps,  &d->model,
+					&d->plan,   d->ports, d->datapath};
 	return underlay_new(&d->underlay, &h, f);
 }
 

@@ -37,7 +37,8 @@ struct daemon {
 	unsigned seconds;
 };
 
-/* Runs until a signal ends it. Takes the model. 0 or the exit status of the program, told already. */
+/* Runs until a signal ends it. Takes the model. 0 or the exit status of the program, told already.
+ */
 int daemon_run(const struct instance *i, struct model *m);
 /* Maps filled and programs attached without anything that needs a process. */
 int daemon_attach_only(const struct instance *i, struct model *m);

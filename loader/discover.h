@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Frames that ask for a link-layer address: ARP requests (RFC 826) and neighbour solicitations (RFC 4861). */
+/* Frames that ask for a link-layer address: ARP requests (RFC 826) and neighbour solicitations (RFC
+ * 4861). */
 #ifndef XGW_LOADER_DISCOVER_H
 #define XGW_LOADER_DISCOVER_H
 
@@ -11,8 +12,8 @@
 #define DISCOVER_FRAME 96
 
 struct discover {
-	uint8_t mac[6];	/* ours */
-	uint16_t vlan;	/* 0 = no tag */
+	uint8_t mac[6];		       /* ours */
+	uint16_t vlan;		       /* 0 = no tag */
 	struct ip_addr source, target; /* of one family */
 };
 /* Length of the frame, 0 when the families differ. */

@@ -89,7 +89,8 @@ static struct ip_endpoint from_sockaddr(const struct sockaddr_storage *from)
 {
 	if (from->ss_family == AF_INET) {
 		const struct sockaddr_in *s = (const struct sockaddr_in *)from;
-		return (struct ip_endpoint){ip_addr_from_bytes(IP_V4, &s->sin_addr), ntohs(s->sin_port)};
+		return (struct ip_endpoint){ip_addr_from_bytes(IP_V4, &s->sin_addr),
+					    ntohs(s->sin_port)};
 	}
 	const struct sockaddr_in6 *s = (const struct sockaddr_in6 *)from;
 	return (struct ip_endpoint){ip_addr_from_bytes(IP_V6, &s->sin6_addr), ntohs(s->sin6_port)};
@@ -115,7 +116,8 @@ static void send_datagram(struct ike_host *h, const struct ike_effect *e)
 		return;
 	}
 	/* what is lost here, retransmission sends again */
-	if (sendto(s->fd, e->datagram.at, e->datagram.len, MSG_DONTWAIT, (struct sockaddr *)&to, len) < 0 &&
+	if (sendto(s->fd, e->datagram.at, e->datagram.len, MSG_DONTWAIT, (struct sockaddr *)&to,
+		   len) < 0 &&
 	    log_limit_pass(&h->limit, clock_now_ns(), 5))
 		log_warn(LOG_IKE, "send-failed peer=%s: %s", ip_endpoint_format(&e->remote, text),
 			 strerror(errno));
@@ -140,7 +142,8 @@ static void install_child(struct ike_host *h, const struct ike_effect *e)
 	underlay_peer(h->o.underlay, e->connection, &c->local.addr, &c->remote.addr);
 	int err = datapath_child_install(h->o.datapath, vnet_of(h, e->connection), c, &f);
 	if (!err) {
-		log_info(LOG_ESP, "child-installed connection=%s spi-in=%08x spi-out=%08x encapsulation=%s",
+		log_info(LOG_ESP,
+			 "child-installed connection=%s spi-in=%08x spi-out=%08x encapsulation=%s",
 			 name_of(h, e->connection), c->spi_in, c->spi_out,
 			 c->encapsulation == ESP_IN_UDP ? "udp" : "esp");
 		return;
@@ -157,8 +160,9 @@ static void update_child(struct ike_host *h, const struct ike_effect *e)
 	char text[ENDPOINT_TEXT];
 	int err = datapath_child_update(h->o.datapath, e->child);
 	underlay_peer(h->o.underlay, e->connection, &e->child->local.addr, &e->child->remote.addr);
-	log_info(LOG_ESP, "child-moved connection=%s spi-in=%08x peer=%s%s%s", name_of(h, e->connection),
-		 e->child->spi_in, ip_endpoint_format(&e->child->remote, text), err ? ": " : "",
+	log_info(LOG_ESP, "child-moved connection=%s spi-in=%08x peer=%s%s%s",
+		 name_of(h, e->connection), e->child->spi_in,
+		 ip_endpoint_format(&e->child->remote, text), err ? ": " : "",
 		 err ? strerror(-err) : "");
 }
 
@@ -168,8 +172,8 @@ static void say_up(struct ike_host *h, const struct ike_effect *e)
 	char peer[ENDPOINT_TEXT] = "?";
 	if (s && ike_status(h->engine, e->connection, s) == 0)
 		log_info(LOG_IKE, "connection-up name=%s peer=%s identity=%s proposal=%s",
-			 name_of(h, e->connection), ip_endpoint_format(&s->remote, peer), s->remote_id,
-			 s->proposal);
+			 name_of(h, e->connection), ip_endpoint_format(&s->remote, peer),
+			 s->remote_id, s->proposal);
 	free(s);
 }
 
@@ -217,7 +221,8 @@ static void carry_out(struct ike_host *h)
 		carry_out_one(h, &e);
 	}
 	if (h->effects.lost)
-		log_error(LOG_IKE, "effects-lost: not enough memory; the peers' retransmissions repair it");
+		log_error(LOG_IKE,
+			  "effects-lost: not enough memory; the peers' retransmissions repair it");
 	ike_effects_clear(&h->effects);
 	h->effects.lost = false;
 }
@@ -230,7 +235,8 @@ static void arm(struct ike_host *h)
 		return;
 	}
 	uint64_t us = at > now ? (at - now + 999) / 1000 : 0;
-	struct timeval wait = {.tv_sec = (time_t)(us / 1000000), .tv_usec = (suseconds_t)(us % 1000000)};
+	struct timeval wait = {.tv_sec = (time_t)(us / 1000000),
+			       .tv_usec = (suseconds_t)(us % 1000000)};
 	event_add(h->timer, &wait);
 }
 
@@ -257,7 +263,8 @@ static void on_datagram(evutil_socket_t fd, short what, void *owner)
 	for (int i = 0; i < READS_PER_WAKEUP; i++) {
 		struct sockaddr_storage from;
 		socklen_t len = sizeof from;
-		ssize_t n = recvfrom(fd, h->buffer, DATAGRAM_MAX, MSG_DONTWAIT, (struct sockaddr *)&from, &len);
+		ssize_t n = recvfrom(fd, h->buffer, DATAGRAM_MAX, MSG_DONTWAIT,
+				     (struct sockaddr *)&from, &len);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
 		if (n <= 0)
@@ -277,10 +284,12 @@ static int bind_fault(struct fault *f, const struct ip_endpoint *at, int err)
 	char text[ENDPOINT_TEXT];
 	fault_set(f, err, "cannot bind UDP %s: %s", ip_endpoint_format(at, text), strerror(-err));
 	if (err == -EADDRNOTAVAIL)
-		return fault_advise(f, "publicIPAddress must be an address of this host; put it on the uplink "
-				       "with `ip addr add`");
+		return fault_advise(
+			f, "publicIPAddress must be an address of this host; put it on the uplink "
+			   "with `ip addr add`");
 	if (err == -EADDRINUSE)
-		return fault_advise(f, "another IKE program holds the port; `ss -ulnp` shows which");
+		return fault_advise(f,
+				    "another IKE program holds the port; `ss -ulnp` shows which");
 	return fault_advise(f, "run as root");
 }
 
@@ -300,8 +309,8 @@ static int open_socket(struct ike_host *h, const struct ip_endpoint *local, stru
 	h->n_sockets++;
 	if (!v4)
 		setsockopt(s->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-	setsockopt(s->fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &discover,
-		   sizeof discover);
+	setsockopt(s->fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER,
+		   &discover, sizeof discover);
 	setsockopt(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
 	socklen_t len = to_sockaddr(&at, local);
 	if (bind(s->fd, (struct sockaddr *)&at, len))
@@ -361,7 +370,8 @@ static void start_connections(struct ike_host *h)
 		if (h->o.model->connections[c->model].mode != MODEL_MODE_RESPONDER)
 			err = ike_up(h->engine, c->id, clock_now_ns(), &h->effects);
 		if (err)
-			log_warn(LOG_IKE, "not-started name=%s: %s", name_of(h, c->id), strerror(-err));
+			log_warn(LOG_IKE, "not-started name=%s: %s", name_of(h, c->id),
+				 strerror(-err));
 	}
 	settle(h);
 }
@@ -427,19 +437,19 @@ static int reset(struct ike_host *h, uint32_t connection, uint64_t now)
 int ike_host_order(struct ike_host *h, const char *verb, uint32_t connection, struct fault *f)
 {
 	uint64_t now = clock_now_ns();
-	int err = strcmp(verb, "up") == 0    ? ike_up(h->engine, connection, now, &h->effects) :
-		  strcmp(verb, "down") == 0  ? ike_down(h->engine, connection, now, &h->effects) :
-		  strcmp(verb, "rekey") == 0 ? ike_rekey(h->engine, connection, now, &h->effects) :
-		  strcmp(verb, "reset") == 0 ? reset(h, connection, now) :
-					       -EINVAL;
+	int err = strcmp(verb, "up") == 0      ? ike_up(h->engine, connection, now, &h->effects)
+		  : strcmp(verb, "down") == 0  ? ike_down(h->engine, connection, now, &h->effects)
+		  : strcmp(verb, "rekey") == 0 ? ike_rekey(h->engine, connection, now, &h->effects)
+		  : strcmp(verb, "reset") == 0 ? reset(h, connection, now)
+					       : -EINVAL;
 	settle(h);
 	if (err == -ENOTCONN) {
 		fault_set(f, err, "connection '%s' is not up", name_of(h, connection));
 		return fault_advise(f, "`xgw up %s` starts it", name_of(h, connection));
 	}
 	if (err)
-		return fault_set(f, err, "cannot %s connection '%s': %s", verb, name_of(h, connection),
-				 strerror(-err));
+		return fault_set(f, err, "cannot %s connection '%s': %s", verb,
+				 name_of(h, connection), strerror(-err));
 	log_info(LOG_IKE, "order verb=%s name=%s", verb, name_of(h, connection));
 	return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The host of the IKE engine: its sockets, its timer, its randomness, and its effects carried out. */
+/* The host of the IKE engine: its sockets, its timer, its randomness, and its effects carried out.
+ */
 #ifndef XGW_LOADER_IKE_HOST_H
 #define XGW_LOADER_IKE_HOST_H
 
@@ -24,7 +25,8 @@ struct ike_host_options {
 };
 
 /* Opens UDP 500 and 4500 on every gateway's public address and starts the connections. */
-int must_check ike_host_start(struct ike_host **out, const struct ike_host_options *o, struct fault *f);
+int must_check ike_host_start(struct ike_host **out, const struct ike_host_options *o,
+			      struct fault *f);
 /* Tells the peers that all is over; the datagrams are on their way when this returns. */
 void ike_host_shutdown(struct ike_host *h);
 void ike_host_free(struct ike_host *h);

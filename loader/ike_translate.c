@@ -90,8 +90,8 @@ int ike_host_translate(struct ike_connection *out, const struct model *m,
 	memset(out, 0, sizeof *out);
 	int err = offer_of(m, pc->model, &offer);
 	if (err)
-		return fault_set(f, err, "connection '%s' has more than %d traffic selectors", c->name,
-				 CHILD_SA_MAX_TS);
+		return fault_set(f, err, "connection '%s' has more than %d traffic selectors",
+				 c->name, CHILD_SA_MAX_TS);
 	copy_offer(out, &offer);
 	out->id = pc->id;
 	out->name = c->name;

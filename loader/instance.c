@@ -14,10 +14,12 @@
 int instance_init(struct instance *out, const char *name, struct fault *f)
 {
 	size_t n = strlen(name);
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
 	if (!n || n > INSTANCE_NAME || *name == '.' || strspn(name, allowed) != n) {
 		fault_set(f, -EINVAL, "'%.40s' is no name of an instance", name);
-		return fault_advise(f, "use 1 to %d letters, digits, '-', '_' or '.'", INSTANCE_NAME);
+		return fault_advise(f, "use 1 to %d letters, digits, '-', '_' or '.'",
+				    INSTANCE_NAME);
 	}
 	memset(out, 0, sizeof *out);
 	memcpy(out->name, name, n);
@@ -57,7 +59,8 @@ static int is_current(int fd, const char *path)
 int instance_lock(const struct instance *i, int *out, struct fault *f)
 {
 	if (mkdir(RUN_DIRECTORY, 0700) && errno != EEXIST) {
-		fault_set(f, -errno, "cannot make the directory " RUN_DIRECTORY ": %s", strerror(errno));
+		fault_set(f, -errno, "cannot make the directory " RUN_DIRECTORY ": %s",
+			  strerror(errno));
 		return fault_advise(f, "run as root");
 	}
 	for (;;) {
@@ -70,7 +73,8 @@ int instance_lock(const struct instance *i, int *out, struct fault *f)
 		if (fcntl(fd, F_OFD_SETLK, &whole)) {
 			pid_t pid = read_pid(fd);
 			close(fd);
-			fault_set(f, -EBUSY, "instance '%s' is running already (pid %d)", i->name, pid);
+			fault_set(f, -EBUSY, "instance '%s' is running already (pid %d)", i->name,
+				  pid);
 			return fault_advise(f, "stop it first, or choose another --instance NAME");
 		}
 		if (is_current(fd, i->lock)) {

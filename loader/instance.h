@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An instance: its name, its paths, and who holds it. The lock is held for as long as a daemon (or a command that
- * changes the programs) lives; the kernel drops it with the process, so a dead daemon never blocks a new one.
+ * An instance: its name, its paths, and who holds it. The lock is held for as long as a daemon (or
+ * a command that changes the programs) lives; the kernel drops it with the process, so a dead
+ * daemon never blocks a new one.
  */
 #ifndef XGW_LOADER_INSTANCE_H
 #define XGW_LOADER_INSTANCE_H
@@ -20,9 +21,11 @@ struct instance {
 	char lock[64], state[64];
 };
 
-/* Letters, digits, '-', '_' and '.', at most INSTANCE_NAME, not starting with '.'. -EINVAL with a fault. */
+/* Letters, digits, '-', '_' and '.', at most INSTANCE_NAME, not starting with '.'. -EINVAL with a
+ * fault. */
 int must_check instance_init(struct instance *out, const char *name, struct fault *f);
-/* Takes the lock: fd in *out. -EBUSY with a fault that names the holder's pid. Makes RUN_DIRECTORY. */
+/* Takes the lock: fd in *out. -EBUSY with a fault that names the holder's pid. Makes RUN_DIRECTORY.
+ */
 int must_check instance_lock(const struct instance *i, int *out, struct fault *f);
 /* Process that holds the lock, 0 when none. */
 pid_t instance_holder(const struct instance *i);

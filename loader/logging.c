@@ -16,11 +16,11 @@ static bool with_stamp, with_colour, libraries_hushed;
 
 static const char *colour_of(enum log_level level)
 {
-	return !with_colour		 ? "" :
-	       level == LOG_LEVEL_ERROR ? "\033[31m" :
-	       level == LOG_LEVEL_WARN	 ? "\033[33m" :
-	       level >= LOG_LEVEL_DEBUG	 ? "\033[2m" :
-					   "";
+	return !with_colour		  ? ""
+	       : level == LOG_LEVEL_ERROR ? "\033[31m"
+	       : level == LOG_LEVEL_WARN  ? "\033[33m"
+	       : level >= LOG_LEVEL_DEBUG ? "\033[2m"
+					  : "";
 }
 
 static void sink(enum log_group group, enum log_level level, const char *line)
@@ -39,7 +39,8 @@ static void sink(enum log_group group, enum log_level level, const char *line)
 		log_group_name(group), line, *colour ? "\033[0m" : "");
 }
 
-/* What a library calls a warning is one of our debug lines: whether it matters, our own text says. */
+/* What a library calls a warning is one of our debug lines: whether it matters, our own text says.
+ */
 static int forward(enum log_level level, const char *format, va_list ap)
 {
 	char line[512];

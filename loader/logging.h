@@ -5,7 +5,8 @@
 
 #include <stdbool.h>
 
-/* verbosity: 0 = the default level, positive more, negative less. `stamped`: time and group on each line. */
+/* verbosity: 0 = the default level, positive more, negative less. `stamped`: time and group on each
+ * line. */
 void logging_start(int verbosity, bool stamped);
 /* While probing, the libraries' complaints are expected: nothing of theirs is shown. */
 void logging_hush_libraries(bool hush);

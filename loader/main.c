@@ -15,12 +15,18 @@ struct option_row {
 };
 
 static const struct option_row option_rows[] = {
-	{"--instance", 0, true},	 {"-c", OPTION_CONFIG, true},
-	{"--config", OPTION_CONFIG, true}, {"--json", OPTION_JSON, false},
-	{"--watch", OPTION_WATCH, false}, {"--vnet", OPTION_VNET, true},
-	{"--from", OPTION_FROM, true},	 {"-v", 0, false},
-	{"-vv", 0, false},		 {"-q", 0, false},
-	{"--help", 0, false},		 {"-h", 0, false},
+	{"--instance", 0, true},
+	{"-c", OPTION_CONFIG, true},
+	{"--config", OPTION_CONFIG, true},
+	{"--json", OPTION_JSON, false},
+	{"--watch", OPTION_WATCH, false},
+	{"--vnet", OPTION_VNET, true},
+	{"--from", OPTION_FROM, true},
+	{"-v", 0, false},
+	{"-vv", 0, false},
+	{"-q", 0, false},
+	{"--help", 0, false},
+	{"-h", 0, false},
 };
 
 struct command_line {
@@ -103,8 +109,8 @@ static int unknown_command(const char *name)
 {
 	const char *near = command_nearest(name);
 	return near ? command_say(EXIT_USAGE, "unknown command '%s'; did you mean '%s'?", name,
-				  near) :
-		      command_say(EXIT_USAGE, "unknown command '%s'; see `xgw help`", name);
+				  near)
+		    : command_say(EXIT_USAGE, "unknown command '%s'; see `xgw help`", name);
 }
 
 /* Positional words are gathered to the front of argv: the command, then its arguments. */
@@ -139,12 +145,13 @@ static int judge(const struct command_line *l)
 		return 0;
 	for (size_t i = 0; i < sizeof option_rows / sizeof *option_rows; i++) {
 		if (option_rows[i].bit & alien)
-			return command_say(EXIT_USAGE, "`xgw %s` has no option %s; see `xgw %s --help`",
+			return command_say(EXIT_USAGE,
+					   "`xgw %s` has no option %s; see `xgw %s --help`",
 					   c->name, option_rows[i].name, c->name);
 	}
 	if (l->o.argc < c->least)
-		return command_say(EXIT_USAGE, "`xgw %s` needs an argument; usage: xgw %s %s", c->name,
-				   c->name, c->arguments);
+		return command_say(EXIT_USAGE, "`xgw %s` needs an argument; usage: xgw %s %s",
+				   c->name, c->name, c->arguments);
 	if (l->o.argc > c->most)
 		return command_say(EXIT_USAGE, "`xgw %s` takes no argument '%s'; usage: xgw %s %s",
 				   c->name, l->o.argv[c->most], c->name, c->arguments);

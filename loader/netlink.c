@@ -31,7 +31,8 @@ static int open_socket(struct mnl_socket **out, unsigned groups)
 {
 	struct timeval bound = {.tv_sec = 2};
 	int size = 4 << 20;
-	struct mnl_socket *s = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | (groups ? SOCK_NONBLOCK : 0));
+	struct mnl_socket *s =
+		mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | (groups ? SOCK_NONBLOCK : 0));
 	if (!s)
 		return -errno;
 	int fd = mnl_socket_get_fd(s);
@@ -62,7 +63,8 @@ int netlink_open(struct netlink **out, struct fault *f)
 		err = -errno;
 	if (err) {
 		netlink_close(n);
-		return fault_set(f, err, "cannot talk to the kernel by netlink: %s", strerror(-err));
+		return fault_set(f, err, "cannot talk to the kernel by netlink: %s",
+				 strerror(-err));
 	}
 	n->port = mnl_socket_get_portid(n->ask);
 	*out = n;
@@ -129,7 +131,8 @@ static bool get_addr(const struct nlattr *a, int family, struct ip_addr *out)
 static void read_xdp(const struct nlattr *nest, struct netlink_link *l)
 {
 	const struct nlattr *a;
-	mnl_attr_for_each_nested(a, nest) {
+	mnl_attr_for_each_nested(a, nest)
+	{
 		if (mnl_attr_get_type(a) == IFLA_XDP_ATTACHED)
 			l->xdp_mode = mnl_attr_get_u8(a);
 		else if (mnl_attr_get_type(a) == IFLA_XDP_PROG_ID)
@@ -140,7 +143,8 @@ static void read_xdp(const struct nlattr *nest, struct netlink_link *l)
 static void read_kind(const struct nlattr *nest, struct netlink_link *l)
 {
 	const struct nlattr *a;
-	mnl_attr_for_each_nested(a, nest) {
+	mnl_attr_for_each_nested(a, nest)
+	{
 		if (mnl_attr_get_type(a) == IFLA_INFO_KIND)
 			strncpy(l->kind, mnl_attr_get_str(a), sizeof l->kind - 1);
 	}
@@ -155,7 +159,8 @@ static bool read_link(const struct nlmsghdr *h, struct netlink_link *l)
 	l->ethernet = m->ifi_type == ARPHRD_ETHER;
 	l->up = (m->ifi_flags & IFF_UP) && (m->ifi_flags & IFF_RUNNING);
 	l->rx_queues = 1;
-	mnl_attr_for_each(a, h, sizeof *m) {
+	mnl_attr_for_each(a, h, sizeof *m)
+	{
 		switch (mnl_attr_get_type(a)) {
 		case IFLA_IFNAME: strncpy(l->name, mnl_attr_get_str(a), sizeof l->name - 1); break;
 		case IFLA_MTU: l->mtu = mnl_attr_get_u32(a); break;
@@ -172,7 +177,8 @@ static bool read_link(const struct nlmsghdr *h, struct netlink_link *l)
 	return true;
 }
 
-/* Channels and driver are ethtool's; a device without them has one queue and the name of its kind. */
+/* Channels and driver are ethtool's; a device without them has one queue and the name of its kind.
+ */
 static void add_ethtool(const struct netlink *n, struct netlink_link *l)
 {
 	struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
@@ -280,7 +286,8 @@ static bool read_neighbour(const struct nlmsghdr *h, struct netlink_neighbour *x
 	bool has_addr = false, has_mac = false;
 	memset(x, 0, sizeof *x);
 	x->ifindex = (uint32_t)m->ndm_ifindex;
-	mnl_attr_for_each(a, h, sizeof *m) {
+	mnl_attr_for_each(a, h, sizeof *m)
+	{
 		if (mnl_attr_get_type(a) == NDA_DST) {
 			has_addr = get_addr(a, m->ndm_family, &x->addr);
 		} else if (mnl_attr_get_type(a) == NDA_LLADDR && mnl_attr_get_payload_len(a) == 6) {
@@ -365,7 +372,8 @@ static int take_route(const struct nlmsghdr *h, void *owner)
 	if (h->nlmsg_type != RTM_NEWROUTE)
 		return MNL_CB_OK;
 	r->local = m->rtm_type == RTN_LOCAL;
-	mnl_attr_for_each(a, h, sizeof *m) {
+	mnl_attr_for_each(a, h, sizeof *m)
+	{
 		switch (mnl_attr_get_type(a)) {
 		case RTA_OIF: r->ifindex = mnl_attr_get_u32(a); break;
 		case RTA_GATEWAY: get_addr(a, m->rtm_family, &r->gateway); break;
@@ -376,7 +384,8 @@ static int take_route(const struct nlmsghdr *h, void *owner)
 			break;
 		}
 		case RTA_METRICS:
-			mnl_attr_for_each_nested(metric, a) {
+			mnl_attr_for_each_nested(metric, a)
+			{
 				if (mnl_attr_get_type(metric) == RTAX_MTU)
 					r->mtu = mnl_attr_get_u32(metric);
 			}
@@ -448,12 +457,12 @@ static int match_address(const struct nlmsghdr *h, void *owner)
 	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
 	const struct nlattr *a;
 	struct ip_addr got;
-	mnl_attr_for_each(a, h, sizeof *m) {
+	mnl_attr_for_each(a, h, sizeof *m)
+	{
 		int type = mnl_attr_get_type(a);
 		/* on a point-to-point link IFA_ADDRESS is the other end */
 		int own = m->ifa_family == AF_INET ? IFA_LOCAL : IFA_ADDRESS;
-		if (type == own && get_addr(a, m->ifa_family, &got) &&
-		    ip_addr_equal(&got, s->want))
+		if (type == own && get_addr(a, m->ifa_family, &got) && ip_addr_equal(&got, s->want))
 			s->found = true;
 	}
 	return MNL_CB_OK;

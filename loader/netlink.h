@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the kernel knows of links, neighbours, routes and addresses: asked (synchronously, bounded in time) and
- * watched. All functions return 0 or -errno unless they say otherwise.
+ * What the kernel knows of links, neighbours, routes and addresses: asked (synchronously, bounded
+ * in time) and watched. All functions return 0 or -errno unless they say otherwise.
  */
 #ifndef XGW_LOADER_NETLINK_H
 #define XGW_LOADER_NETLINK_H
@@ -21,7 +21,8 @@ struct netlink_link {
 	bool ethernet;
 	char name[16], kind[16], driver[32];
 	uint32_t rx_queues;
-	uint32_t xdp_mode, xdp_id; /* of IFLA_XDP: 0 = none, 1 driver, 2 generic, 3 offload, 4 several */
+	uint32_t xdp_mode,
+		xdp_id; /* of IFLA_XDP: 0 = none, 1 driver, 2 generic, 3 offload, 4 several */
 };
 
 struct netlink_neighbour {
@@ -32,7 +33,7 @@ struct netlink_neighbour {
 };
 
 struct netlink_route {
-	uint32_t ifindex, mtu; /* mtu 0 = the device's */
+	uint32_t ifindex, mtu;	/* mtu 0 = the device's */
 	struct ip_addr gateway; /* IP_NONE: on the link */
 	bool local;		/* an address of this host */
 };

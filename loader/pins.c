@@ -22,7 +22,8 @@ static int mount_bpffs(struct fault *f)
 	struct statfs st;
 	if (statfs(BPFFS, &st)) {
 		fault_set(f, -errno, "there is no " BPFFS ": %s", strerror(errno));
-		return fault_advise(f, "the kernel needs CONFIG_BPF_SYSCALL, and /sys must be mounted");
+		return fault_advise(
+			f, "the kernel needs CONFIG_BPF_SYSCALL, and /sys must be mounted");
 	}
 	if ((unsigned long)st.f_type == BPF_FS_MAGIC)
 		return 0;
@@ -94,8 +95,8 @@ static void take_map(int fd, int fds[MAPS_COUNT])
 	uint32_t len = sizeof about;
 	if (bpf_obj_get_info_by_fd(fd, &about, &len) == 0) {
 		for (int id = 0; id < MAPS_COUNT; id++) {
-			if (fds[id] < 0 &&
-			    strncmp(about.name, maps_row((enum maps_id)id)->name, sizeof about.name - 1) == 0) {
+			if (fds[id] < 0 && strncmp(about.name, maps_row((enum maps_id)id)->name,
+						   sizeof about.name - 1) == 0) {
 				fds[id] = fd;
 				return;
 			}
@@ -140,7 +141,8 @@ static int adopt_attached(struct maps *out, const struct instance *i, struct fau
 			close(fds[id]);
 	}
 	fault_set(f, -ENOENT, "no maps of instance '%s' are loaded on this host", i->name);
-	return fault_advise(f, "start it with `xgw run` or `xgw attach`, or name another --instance");
+	return fault_advise(f,
+			    "start it with `xgw run` or `xgw attach`, or name another --instance");
 }
 
 int pins_open_maps(struct maps *out, const struct instance *i, struct fault *f)
@@ -182,5 +184,6 @@ int pins_open_program(const struct instance *i, const char *name, struct fault *
 	if (fd >= 0)
 		return fd;
 	fault_set(f, -ENOENT, "the program %s of instance '%s' is not loaded", name, i->name);
-	return fault_advise(f, "start it with `xgw run` or `xgw attach`, or name another --instance");
+	return fault_advise(f,
+			    "start it with `xgw run` or `xgw attach`, or name another --instance");
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pinned maps and programs of an instance: the BPF file system, the instance's directory, and how another process
- * finds them. `ip netns exec` gives every command a mount namespace of its own, so the pins of a daemon are looked for
- * through the daemon's root too, and those of a dead one through the programs that are still attached.
+ * The pinned maps and programs of an instance: the BPF file system, the instance's directory, and
+ * how another process finds them. `ip netns exec` gives every command a mount namespace of its own,
+ * so the pins of a daemon are looked for through the daemon's root too, and those of a dead one
+ * through the programs that are still attached.
  */
 #ifndef XGW_LOADER_PINS_H
 #define XGW_LOADER_PINS_H

@@ -50,10 +50,8 @@ int state_read(const char *path, struct state *out)
 	if (!document)
 		return access(path, F_OK) ? -ENOENT : -EINVAL;
 	out->netns = (uint64_t)json_integer_value(json_object_get(document, "netns"));
-	json_array_foreach(json_object_get(document, "ports"), i, at)
-		read_port(out, at);
-	json_array_foreach(json_object_get(document, "addresses"), i, at)
-		read_address(out, at);
+	json_array_foreach(json_object_get(document, "ports"), i, at) read_port(out, at);
+	json_array_foreach(json_object_get(document, "addresses"), i, at) read_address(out, at);
 	json_decref(document);
 	return 0;
 }
@@ -64,19 +62,18 @@ static json_t *document_of(const struct state *s)
 	json_t *ports = json_array(), *addresses = json_array();
 	for (uint32_t i = 0; i < s->n_ports; i++) {
 		const struct state_port *p = &s->ports[i];
-		json_array_append_new(ports, json_pack("{s:I,s:I,s:s,s:s,s:b}", "ifindex",
-						       (json_int_t)p->ifindex, "program",
-						       (json_int_t)p->program, "device", p->device,
-						       "programName", p->program_name, "generic",
-						       p->generic));
+		json_array_append_new(
+			ports, json_pack("{s:I,s:I,s:s,s:s,s:b}", "ifindex", (json_int_t)p->ifindex,
+					 "program", (json_int_t)p->program, "device", p->device,
+					 "programName", p->program_name, "generic", p->generic));
 	}
 	for (uint32_t i = 0; i < s->n_addresses; i++)
 		json_array_append_new(addresses,
 				      json_pack("{s:I,s:s}", "ifindex",
 						(json_int_t)s->addresses[i].ifindex, "prefix",
 						ip_prefix_format(&s->addresses[i].prefix, text)));
-	return json_pack("{s:I,s:o,s:o}", "netns", (json_int_t)s->netns, "ports", ports, "addresses",
-			 addresses);
+	return json_pack("{s:I,s:o,s:o}", "netns", (json_int_t)s->netns, "ports", ports,
+			 "addresses", addresses);
 }
 
 int state_write(const char *path, const struct state *s, struct fault *f)
@@ -100,8 +97,8 @@ int state_write(const char *path, const struct state *s, struct fault *f)
 	return err;
 }
 
-void state_each(const char *except, void (*each)(void *owner, const char *name, const struct state *s),
-		void *owner)
+void state_each(const char *except,
+		void (*each)(void *owner, const char *name, const struct state *s), void *owner)
 {
 	struct state *s = malloc(sizeof *s);
 	DIR *d = opendir(RUN_DIRECTORY);

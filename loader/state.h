@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What an instance has changed on this host, written to RUN_DIRECTORY as it changes it, so that it can be taken back
- * after a crash: attached programs, added addresses.
+ * What an instance has changed on this host, written to RUN_DIRECTORY as it changes it, so that it
+ * can be taken back after a crash: attached programs, added addresses.
  */
 #ifndef XGW_LOADER_STATE_H
 #define XGW_LOADER_STATE_H
@@ -35,7 +35,7 @@ uint64_t state_netns(void);
 int state_read(const char *path, struct state *out);
 int must_check state_write(const char *path, const struct state *s, struct fault *f);
 /* Calls `each` with the state of every instance but `except` (may be NULL). */
-void state_each(const char *except, void (*each)(void *owner, const char *name, const struct state *s),
-		void *owner);
+void state_each(const char *except,
+		void (*each)(void *owner, const char *name, const struct state *s), void *owner);
 
 #endif

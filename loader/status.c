@@ -53,10 +53,12 @@ static json_t *child(struct daemon *d, const struct ike_child_status *c, uint64_
 	set(o, "encapsulation", json_string(c->encapsulation == ESP_IN_UDP ? "udp" : "esp"));
 	set(o, "localTs", selectors(c->local_ts, c->n_local_ts));
 	set(o, "remoteTs", selectors(c->remote_ts, c->n_remote_ts));
-	set(o, "rekeySeconds", number(c->rekey_at_ns > now && c->rekey_at_ns != INSTANT_NEVER ?
-					      (c->rekey_at_ns - now) / NS_PER_S :
-					      0));
-	set(o, "since", c->installed_ns ? json_string(clock_format(c->installed_ns, when)) : json_null());
+	set(o, "rekeySeconds",
+	    number(c->rekey_at_ns > now && c->rekey_at_ns != INSTANT_NEVER
+			   ? (c->rekey_at_ns - now) / NS_PER_S
+			   : 0));
+	set(o, "since",
+	    c->installed_ns ? json_string(clock_format(c->installed_ns, when)) : json_null());
 	set(o, "bytesIn", number(count.bytes_in));
 	set(o, "bytesOut", number(count.bytes_out));
 	set(o, "packetsIn", number(count.packets_in));
@@ -101,7 +103,8 @@ static void add_error(json_t *o, const struct ike_status *s)
 		return;
 	}
 	set(o, "lastError", json_string(fault_format(&s->last_error, text)));
-	set(o, "lastErrorAt", s->last_error_ns ? json_string(clock_format(s->last_error_ns, when)) : json_null());
+	set(o, "lastErrorAt",
+	    s->last_error_ns ? json_string(clock_format(s->last_error_ns, when)) : json_null());
 }
 
 static void add_ike(json_t *o, const struct ike_status *s, uint64_t now)
@@ -110,8 +113,9 @@ static void add_ike(json_t *o, const struct ike_status *s, uint64_t now)
 	bool up = s->state == IKE_STATE_ESTABLISHED;
 	set(o, "connectionStatus", json_string(state_texts[s->state]));
 	set(o, "since", s->since_ns ? json_string(clock_format(s->since_ns, when)) : json_null());
-	set(o, "peer", s->remote.addr.family ? json_string(ip_addr_format(&s->remote.addr, peer)) :
-					       json_string("any"));
+	set(o, "peer",
+	    s->remote.addr.family ? json_string(ip_addr_format(&s->remote.addr, peer))
+				  : json_string("any"));
 	set(o, "ikeProposal", up ? json_string(s->proposal) : json_null());
 	add_error(o, s);
 	set(o, "wanted", json_boolean(s->wanted));
@@ -130,9 +134,9 @@ static void add_ike(json_t *o, const struct ike_status *s, uint64_t now)
 	set(o, "ikeSpiResponder", json_string(spi));
 	set(o, "nat", json_pack("{s:b,s:b}", "local", s->nat_local, "remote", s->nat_remote));
 	set(o, "ikeRekeySeconds",
-	    number(s->rekey_at_ns > now && s->rekey_at_ns != INSTANT_NEVER ?
-			   (s->rekey_at_ns - now) / NS_PER_S :
-			   0));
+	    number(s->rekey_at_ns > now && s->rekey_at_ns != INSTANT_NEVER
+			   ? (s->rekey_at_ns - now) / NS_PER_S
+			   : 0));
 }
 
 static json_t *events(const struct ike_status *s)
@@ -141,8 +145,8 @@ static json_t *events(const struct ike_status *s)
 	json_t *list = json_array();
 	for (unsigned i = 0; i < s->n_events; i++)
 		json_array_append_new(list, json_pack("{s:s,s:s}", "at",
-						      clock_format(s->events[i].at_ns, when), "text",
-						      s->events[i].text));
+						      clock_format(s->events[i].at_ns, when),
+						      "text", s->events[i].text));
 	return list;
 }
 
@@ -150,9 +154,10 @@ static void add_path(struct daemon *d, json_t *o, uint32_t id)
 {
 	struct datapath_path path;
 	bool usable = underlay_path(d->underlay, id, &path) && path.usable;
-	set(o, "path", usable ? json_pack("{s:s,s:i}", "port",
-					  d->model.host.ports[path.port_id].name, "mtu", (int)path.mtu) :
-				json_null());
+	set(o, "path",
+	    usable ? json_pack("{s:s,s:i}", "port", d->model.host.ports[path.port_id].name, "mtu",
+			       (int)path.mtu)
+		   : json_null());
 }
 
 static json_t *connection(struct daemon *d, const struct plan_connection *pc, uint64_t now)
@@ -198,7 +203,8 @@ static int match_traffic(void *owner, const void *key, const void *value)
 
 static json_t *count(const struct xgw_count *c)
 {
-	return json_pack("{s:I,s:I}", "packets", (json_int_t)c->packets, "bytes", (json_int_t)c->bytes);
+	return json_pack("{s:I,s:I}", "packets", (json_int_t)c->packets, "bytes",
+			 (json_int_t)c->bytes);
 }
 
 json_t *status_traffic(const struct maps *m, uint32_t port_id)
@@ -265,9 +271,10 @@ static json_t *workers(struct daemon *d)
 		struct datapath_worker_status s = {0};
 		datapath_worker_status(d->datapath, w, &s);
 		json_array_append_new(
-			list, json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "packetsIn", (json_int_t)s.packets_in,
-					"packetsOut", (json_int_t)s.packets_out, "rounds",
-					(json_int_t)s.rounds, "wakeups", (json_int_t)s.wakeups, "noFrame",
+			list, json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "packetsIn",
+					(json_int_t)s.packets_in, "packetsOut",
+					(json_int_t)s.packets_out, "rounds", (json_int_t)s.rounds,
+					"wakeups", (json_int_t)s.wakeups, "noFrame",
 					(json_int_t)s.no_frame, "txFull", (json_int_t)s.tx_full));
 	}
 	return list;
@@ -292,20 +299,21 @@ json_t *status_document(struct daemon *d)
 	for (uint32_t i = 0; i < d->model.n_gateways; i++) {
 		const struct model_gateway *g = &d->model.gateways[i];
 		char address[IP_TEXT];
-		json_array_append_new(gateways,
-				      json_pack("{s:s,s:s,s:s,s:s,s:s}", "name", g->name, "virtualNetwork",
-						d->model.vnets[g->vnet].name, "gatewayType", "Vpn",
-						"vpnType", g->policy_based ? "PolicyBased" : "RouteBased",
-						"publicIPAddress",
-						ip_addr_format(&g->public_address, address)));
+		json_array_append_new(
+			gateways,
+			json_pack("{s:s,s:s,s:s,s:s,s:s}", "name", g->name, "virtualNetwork",
+				  d->model.vnets[g->vnet].name, "gatewayType", "Vpn", "vpnType",
+				  g->policy_based ? "PolicyBased" : "RouteBased", "publicIPAddress",
+				  ip_addr_format(&g->public_address, address)));
 	}
 	for (uint32_t i = 0; i < d->plan.n_connections; i++)
 		json_array_append_new(connections, connection(d, &d->plan.connections[i], now));
 	for (uint32_t i = 0; i < d->model.host.n_ports; i++)
 		json_array_append_new(ports, port(d, i));
 	set(o, "instance", json_string(d->instance.name));
-	set(o, "daemon", json_pack("{s:b,s:i,s:s,s:s}", "running", 1, "pid", (int)getpid(), "since",
-				   clock_format(d->started_ns, when), "cryptoBackend", d->backend->name));
+	set(o, "daemon",
+	    json_pack("{s:b,s:i,s:s,s:s}", "running", 1, "pid", (int)getpid(), "since",
+		      clock_format(d->started_ns, when), "cryptoBackend", d->backend->name));
 	set(o, "gateways", gateways);
 	set(o, "connections", connections);
 	set(o, "clients", json_array());

@@ -35,10 +35,10 @@ static const char *colour(FILE *to, const char *status)
 {
 	if (!isatty(fileno(to)) || getenv("NO_COLOR"))
 		return "";
-	return strcmp(status, "Connected") == 0	   ? "\033[32m" :
-	       strcmp(status, "Connecting") == 0   ? "\033[33m" :
-	       strcmp(status, "NotConnected") == 0 ? "\033[31m" :
-						     "";
+	return strcmp(status, "Connected") == 0	     ? "\033[32m"
+	       : strcmp(status, "Connecting") == 0   ? "\033[33m"
+	       : strcmp(status, "NotConnected") == 0 ? "\033[31m"
+						     : "";
 }
 
 static void print_row(FILE *to, const json_t *c)
@@ -62,9 +62,9 @@ static void print_ports(FILE *to, const json_t *ports)
 	fprintf(to, "\n%-12s %-12s %-8s %-6s %6s  %s\n", "PORT", "DEVICE", "ROLE", "STATE", "MTU",
 		"MODE");
 	json_array_foreach(ports, i, p)
-		fprintf(to, "%-12s %-12s %-8s %-6s %6" JSON_INTEGER_FORMAT "  %s\n", text(p, "name"),
-			text(p, "device"), text(p, "role"), text(p, "state"), integer(p, "mtu"),
-			text(p, "mode"));
+		fprintf(to, "%-12s %-12s %-8s %-6s %6" JSON_INTEGER_FORMAT "  %s\n",
+			text(p, "name"), text(p, "device"), text(p, "role"), text(p, "state"),
+			integer(p, "mtu"), text(p, "mode"));
 }
 
 static void print_counts(FILE *to, const char *title, const json_t *counts)
@@ -85,19 +85,20 @@ void status_print(FILE *to, const json_t *document)
 	size_t i;
 	const json_t *o, *daemon = json_object_get(document, "daemon");
 	fprintf(to, "instance %s: %s", text(document, "instance"),
-		json_is_true(json_object_get(daemon, "running")) ? "running" : "no daemon is running");
+		json_is_true(json_object_get(daemon, "running")) ? "running"
+								 : "no daemon is running");
 	if (json_object_get(daemon, "pid"))
-		fprintf(to, ", pid %" JSON_INTEGER_FORMAT ", since %s, crypto %s", integer(daemon, "pid"),
-			text(daemon, "since"), text(daemon, "cryptoBackend"));
+		fprintf(to, ", pid %" JSON_INTEGER_FORMAT ", since %s, crypto %s",
+			integer(daemon, "pid"), text(daemon, "since"),
+			text(daemon, "cryptoBackend"));
 	fputc('\n', to);
 	json_array_foreach(json_object_get(document, "gateways"), i, o)
-		fprintf(to, "gateway %s of %s, %s, %s\n", text(o, "name"), text(o, "virtualNetwork"),
-			text(o, "vpnType"), text(o, "publicIPAddress"));
+		fprintf(to, "gateway %s of %s, %s, %s\n", text(o, "name"),
+			text(o, "virtualNetwork"), text(o, "vpnType"), text(o, "publicIPAddress"));
 	if (json_array_size(json_object_get(document, "connections")))
-		fprintf(to, "\n%-24s %-13s %-20s %-24s %s\n", "CONNECTION", "STATUS", "SINCE", "PEER",
-			"TRAFFIC");
-	json_array_foreach(json_object_get(document, "connections"), i, o)
-		print_row(to, o);
+		fprintf(to, "\n%-24s %-13s %-20s %-24s %s\n", "CONNECTION", "STATUS", "SINCE",
+			"PEER", "TRAFFIC");
+	json_array_foreach(json_object_get(document, "connections"), i, o) print_row(to, o);
 	print_ports(to, json_object_get(document, "ports"));
 	print_counts(to, "\ndrops:", json_object_get(document, "drops"));
 }
@@ -107,8 +108,7 @@ static void print_list(FILE *to, const char *title, const json_t *list)
 	size_t i;
 	const json_t *o;
 	fprintf(to, "%s", title);
-	json_array_foreach(list, i, o)
-		fprintf(to, "%s%s", i ? ", " : "", json_string_value(o));
+	json_array_foreach(list, i, o) fprintf(to, "%s%s", i ? ", " : "", json_string_value(o));
 	fputc('\n', to);
 }
 
@@ -121,9 +121,11 @@ static void print_child(FILE *to, const json_t *s)
 	print_list(to, "  remote  ", json_object_get(s, "remoteTs"));
 	fprintf(to,
 		"  traffic %s (%" JSON_INTEGER_FORMAT " packets) in, %s (%" JSON_INTEGER_FORMAT
-		" packets) out, MTU %" JSON_INTEGER_FORMAT ", rekey in %" JSON_INTEGER_FORMAT " s\n",
-		bytes(integer(s, "bytesIn"), in), integer(s, "packetsIn"), bytes(integer(s, "bytesOut"), out),
-		integer(s, "packetsOut"), integer(s, "mtu"), integer(s, "rekeySeconds"));
+		" packets) out, MTU %" JSON_INTEGER_FORMAT ", rekey in %" JSON_INTEGER_FORMAT
+		" s\n",
+		bytes(integer(s, "bytesIn"), in), integer(s, "packetsIn"),
+		bytes(integer(s, "bytesOut"), out), integer(s, "packetsOut"), integer(s, "mtu"),
+		integer(s, "rekeySeconds"));
 	if (integer(s, "authFailed") || integer(s, "replayed") || integer(s, "lost"))
 		fprintf(to,
 			"  faults  %" JSON_INTEGER_FORMAT " not authentic, %" JSON_INTEGER_FORMAT
@@ -142,20 +144,22 @@ void status_print_connection(FILE *to, const json_t *c)
 		fprintf(to, "path      port %s, MTU %" JSON_INTEGER_FORMAT "\n", text(path, "port"),
 			integer(path, "mtu"));
 	else
-		fprintf(to, "path      none: no route to the peer, or its next hop does not answer\n");
+		fprintf(to,
+			"path      none: no route to the peer, or its next hop does not answer\n");
 	if (json_object_get(c, "ikeSpiInitiator")) {
 		const json_t *nat = json_object_get(c, "nat");
 		fprintf(to, "IKE SA    %s, %s -> %s, identity %s, %s%s%s\n", text(c, "ikeProposal"),
-			text(c, "localEndpoint"), text(c, "remoteEndpoint"), text(c, "remoteIdentity"),
+			text(c, "localEndpoint"), text(c, "remoteEndpoint"),
+			text(c, "remoteIdentity"),
 			json_is_true(json_object_get(c, "initiator")) ? "initiator" : "responder",
 			json_is_true(json_object_get(nat, "local")) ? ", NAT on this side" : "",
-			json_is_true(json_object_get(nat, "remote")) ? ", NAT on the peer's side" : "");
+			json_is_true(json_object_get(nat, "remote")) ? ", NAT on the peer's side"
+								     : "");
 		fprintf(to, "          SPIs %s, %s; rekey in %" JSON_INTEGER_FORMAT " s\n",
 			text(c, "ikeSpiInitiator"), text(c, "ikeSpiResponder"),
 			integer(c, "ikeRekeySeconds"));
 	}
-	json_array_foreach(json_object_get(c, "childSas"), i, o)
-		print_child(to, o);
+	json_array_foreach(json_object_get(c, "childSas"), i, o) print_child(to, o);
 	print_counts(to, "\ndrops:", json_object_get(c, "drops"));
 	if (json_array_size(json_object_get(c, "events")))
 		fprintf(to, "\nlast events\n");
@@ -181,16 +185,18 @@ static int add_named(void *owner, const void *key, const void *value)
 	name.text[XGW_NAME - 1] = '\0';
 	if (k.kind == XGW_NAME_GATEWAY)
 		json_array_append_new(v->gateways,
-				      json_pack("{s:s,s:s,s:s,s:n}", "name", name.text, "virtualNetwork",
-						maps_name(v->m, XGW_NAME_VNET, k.id, vnet), "gatewayType",
-						"Vpn", "vpnType"));
+				      json_pack("{s:s,s:s,s:s,s:n}", "name", name.text,
+						"virtualNetwork",
+						maps_name(v->m, XGW_NAME_VNET, k.id, vnet),
+						"gatewayType", "Vpn", "vpnType"));
 	else if (k.kind == XGW_NAME_CONNECTION)
 		json_array_append_new(
 			v->connections,
 			json_pack("{s:s,s:n,s:s,s:n,s:n,s:n,s:n,s:i,s:i,s:i,s:i,s:[],s:s}", "name",
-				  name.text, "connectionType", "connectionStatus", "Unknown", "since",
-				  "peer", "ikeVersion", "ikeProposal", "ingressBytes", 0, "egressBytes", 0,
-				  "ingressPackets", 0, "egressPackets", 0, "childSas", "lastError",
+				  name.text, "connectionType", "connectionStatus", "Unknown",
+				  "since", "peer", "ikeVersion", "ikeProposal", "ingressBytes", 0,
+				  "egressBytes", 0, "ingressPackets", 0, "egressPackets", 0,
+				  "childSas", "lastError",
 				  "the daemon is not running: no tunnel can be up"));
 	else if (k.kind == XGW_NAME_PORT)
 		json_array_append_new(v->ports, json_pack("{s:s,s:o}", "name", name.text, "traffic",
@@ -203,6 +209,6 @@ json_t *status_of_pins(const struct maps *m, const char *instance)
 	struct pins_view v = {m, json_array(), json_array(), json_array()};
 	maps_walk(m, MAPS_names, add_named, &v);
 	return json_pack("{s:s,s:{s:b},s:o,s:o,s:[],s:[],s:o,s:o}", "instance", instance, "daemon",
-			 "running", 0, "gateways", v.gateways, "connections", v.connections, "clients",
-			 "circuits", "ports", v.ports, "drops", status_drops(m));
+			 "running", 0, "gateways", v.gateways, "connections", v.connections,
+			 "clients", "circuits", "ports", v.ports, "drops", status_drops(m));
 }

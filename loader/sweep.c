@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an instance that no longer runs left behind, and how it is taken away. Doing it twice is no error. */
+/* What an instance that no longer runs left behind, and how it is taken away. Doing it twice is no
+ * error. */
 #include "loader/attach.h"
 #include "loader/pins.h"
 
@@ -41,7 +42,8 @@ static void note_foreign(void *owner, const char *name, const struct state *othe
 {
 	struct sweeper *s = owner;
 	(void)name;
-	uint32_t *grown = reallocarray(s->foreign, s->n_foreign + other->n_ports + 1, sizeof *grown);
+	uint32_t *grown =
+		reallocarray(s->foreign, s->n_foreign + other->n_ports + 1, sizeof *grown);
 	if (!grown)
 		return;
 	s->foreign = grown;
@@ -78,8 +80,8 @@ static void remove_program(struct sweeper *s, const struct netlink_link *l, stru
 		return;
 	int err = xdp_program__detach(p, (int)l->ifindex, mode, 0);
 	if (err && !s->err)
-		s->err = fault_set(s->f, err, "cannot detach %s from %s: %s", xdp_program__name(p), l->name,
-				   strerror(-err));
+		s->err = fault_set(s->f, err, "cannot detach %s from %s: %s", xdp_program__name(p),
+				   l->name, strerror(-err));
 }
 
 static void sweep_link(void *owner, const struct netlink_link *l)
@@ -145,7 +147,8 @@ static void sweep_pins(struct sweeper *s)
 		pins_remove(s->instance);
 }
 
-/* Programs of the record that live on in another network namespace cannot be taken off from here. */
+/* Programs of the record that live on in another network namespace cannot be taken off from here.
+ */
 static void check_elsewhere(struct sweeper *s)
 {
 	if (s->err || s->dry || !s->own.n_ports || s->own.netns == s->netns)
@@ -155,10 +158,11 @@ static void check_elsewhere(struct sweeper *s)
 		if (fd < 0)
 			continue;
 		close(fd);
-		s->err = fault_set(s->f, -EXDEV,
-				   "%s is still attached to %s in another network namespace (inode %llu)",
-				   s->own.ports[i].program_name, s->own.ports[i].device,
-				   (unsigned long long)s->own.netns);
+		s->err = fault_set(
+			s->f, -EXDEV,
+			"%s is still attached to %s in another network namespace (inode %llu)",
+			s->own.ports[i].program_name, s->own.ports[i].device,
+			(unsigned long long)s->own.netns);
 		fault_advise(s->f, "run `xgw detach --instance %s` there", s->instance->name);
 		return;
 	}

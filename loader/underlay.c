@@ -14,10 +14,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MAX_VTEPS     4096
-#define ASKED	      256 /* slots of what was asked for lately */
-#define ASK_AGAIN_NS  (500 * NS_PER_MS)
-#define NO_PORT	      UINT32_MAX
+#define MAX_VTEPS    4096
+#define ASKED	     256 /* slots of what was asked for lately */
+#define ASK_AGAIN_NS (500 * NS_PER_MS)
+#define NO_PORT	     UINT32_MAX
 
 struct peer {
 	uint32_t connection;
@@ -70,7 +70,8 @@ static const char *name_of(const struct underlay *u, uint32_t connection)
 
 /* ---- hosts of plain attachments ---- */
 
-/* The VNet of a neighbour, if it is a host of a plain attachment; id of the attachment in *attachment. */
+/* The VNet of a neighbour, if it is a host of a plain attachment; id of the attachment in
+ * *attachment. */
 static const struct model_vnet *vnet_of(const struct underlay *u, uint32_t ifindex,
 					const struct ip_addr *a, uint32_t *attachment)
 {
@@ -113,7 +114,8 @@ static void put_endpoint(struct underlay *u, const struct netlink_neighbour *x)
 	else
 		return;
 	if (err)
-		log_warn(LOG_MAP, "endpoint-refused: cannot write the map endpoints: %s", strerror(-err));
+		log_warn(LOG_MAP, "endpoint-refused: cannot write the map endpoints: %s",
+			 strerror(-err));
 	maps_bump(u->h.maps);
 }
 
@@ -148,8 +150,8 @@ static struct way find_way(struct underlay *u, const struct ip_addr *to, const s
 	w.port = port_of(u, r.ifindex);
 	w.next_hop = r.gateway.family ? r.gateway : *to;
 	if (r.local || w.port == NO_PORT) {
-		w.why = r.local ? "it is an address of this host" :
-				  "its route leaves by a device that is no port of the configuration";
+		w.why = r.local ? "it is an address of this host"
+				: "its route leaves by a device that is no port of the configuration";
 		return w;
 	}
 	const struct netlink_link *l = &u->h.ports[w.port].link;
@@ -172,7 +174,8 @@ static void refresh_peer(struct underlay *u, struct peer *p)
 	char to[IP_TEXT], via[IP_TEXT];
 	if (!p->remote.family || !u->h.datapath)
 		return;
-	struct way w = find_way(u, &p->remote, p->local.family == p->remote.family ? &p->local : NULL);
+	struct way w =
+		find_way(u, &p->remote, p->local.family == p->remote.family ? &p->local : NULL);
 	p->ifindex = w.ifindex;
 	p->next_hop = w.next_hop;
 	path.usable = w.usable;
@@ -196,7 +199,8 @@ static void refresh_peer(struct underlay *u, struct peer *p)
 			 name_of(u, p->connection), to, u->h.ports[w.port].link.name,
 			 ip_addr_format(&w.next_hop, via), path.mtu);
 	else
-		log_info(LOG_NET, "no-path connection=%s peer=%s: %s", name_of(u, p->connection), to, w.why);
+		log_info(LOG_NET, "no-path connection=%s peer=%s: %s", name_of(u, p->connection),
+			 to, w.why);
 }
 
 static void refresh_vtep(struct underlay *u, struct vtep *v)
@@ -224,7 +228,8 @@ static void refresh_vtep(struct underlay *u, struct vtep *v)
 	v->value = value;
 	maps_bump(u->h.maps);
 	if (err)
-		log_warn(LOG_MAP, "neighbour-refused: cannot write the map neighbours: %s", strerror(-err));
+		log_warn(LOG_MAP, "neighbour-refused: cannot write the map neighbours: %s",
+			 strerror(-err));
 }
 
 static void add_vtep(struct underlay *u, uint32_t ifindex, const struct ip_addr *addr)
@@ -242,20 +247,23 @@ static void add_vtep(struct underlay *u, uint32_t ifindex, const struct ip_addr 
 /* ---- questions of the data path ---- */
 
 /* True when the same was asked a moment ago. */
-static bool asked_lately(struct underlay *u, uint32_t vnet, const struct ip_addr *a, uint64_t now_ns)
+static bool asked_lately(struct underlay *u, uint32_t vnet, const struct ip_addr *a,
+			 uint64_t now_ns)
 {
 	uint32_t h = vnet;
 	for (unsigned i = 0; i < 16; i++)
 		h = h * 31 + a->b[i];
 	struct asked *slot = &u->asked[h % ASKED];
-	if (slot->vnet == vnet && ip_addr_equal(&slot->addr, a) && now_ns < slot->at_ns + ASK_AGAIN_NS)
+	if (slot->vnet == vnet && ip_addr_equal(&slot->addr, a) &&
+	    now_ns < slot->at_ns + ASK_AGAIN_NS)
 		return true;
 	*slot = (struct asked){now_ns, vnet, *a};
 	return false;
 }
 
 /* The kernel has no address on a tagged attachment, so the gateway asks for itself. */
-static void ask_on_vlan(struct underlay *u, const struct model_attachment *a, const struct ip_addr *to)
+static void ask_on_vlan(struct underlay *u, const struct model_attachment *a,
+			const struct ip_addr *to)
 {
 	uint8_t frame[DISCOVER_FRAME];
 	const struct netlink_link *l = &u->h.ports[a->port].link;

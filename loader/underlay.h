@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the network around the gateway says, carried into the maps and the data path: the way to each peer, link-layer
- * addresses of VXLAN hosts, and hosts of plain attachments out of the kernel's neighbour table.
+ * What the network around the gateway says, carried into the maps and the data path: the way to
+ * each peer, link-layer addresses of VXLAN hosts, and hosts of plain attachments out of the
+ * kernel's neighbour table.
  */
 #ifndef XGW_LOADER_UNDERLAY_H
 #define XGW_LOADER_UNDERLAY_H
