@@ -14,5 +14,7 @@
  * what a back end said.
  */
 int must_check bench_esp(json_t *results, struct fault *f);
+/* The XDP programs' decision by test run on maps of its own: nothing is attached. Needs root. */
+int must_check bench_xdp(json_t *results, struct fault *f);
 
 #endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the model and this host's ports to filled maps. */
+#ifndef XGW_LOADER_APPLY_H
+#define XGW_LOADER_APPLY_H
+
+#include "control/plan.h"
+#include "loader/attach.h"
+
+/* Finds the device of every port of the model. Both arrays have model.host.n_ports entries. */
+int must_check apply_find_ports(struct netlink *n, const struct model *m, struct attach_port *ports,
+				struct plan_port *facts, struct fault *f);
+/* Brings the maps from one plan (NULL: empty maps) to another, in an order that opens no hole. */
+int must_check apply_plan(const struct maps *m, const struct plan *have, const struct plan *want,
+			  struct fault *f);
+/* The gateway's own addresses on plain attachments are put on their devices. */
+int must_check apply_addresses(struct attach *a, struct netlink *n, const struct model *m,
+			       const struct attach_port *ports, struct fault *f);
+
+#endif

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "loader/attach.h"
+
+#include "base/log.h"
+/* bpftool writes a cast of the object's bytes that drops const */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wcast-qual"
+#include "bpf/xgw.skel.h"
+#pragma GCC diagnostic pop
+#include "loader/pins.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <xdp/libxdp.h>
+
+struct attached {
+	struct xgw_bpf *object;
+	struct xdp_program *program;
+	enum xdp_attach_mode mode;
+	uint32_t ifindex;
+	char device[16];
+};
+
+struct attach {
+	struct instance instance;
+	struct xgw_bpf *base; /* owns the maps; its programs serve test runs */
+	struct maps maps;
+	struct state state;
+	unsigned n;
+	struct attached at[XGW_MAX_PORTS];
+};
+
+const char *attach_program_name(enum xgw_role role)
+{
+	return role == XGW_ROLE_UPLINK ? "xgw_uplink"
+	       : role == XGW_ROLE_VNET ? "xgw_vnet"
+				       : "xgw_circuit";
+}
+
+const struct maps *attach_maps(const struct attach *a)
+{
+	return &a->maps;
+}
+
+static int load_fault(struct fault *f, int err)
+{
+	fault_set(f, err, "the kernel does not load the XDP programs: %s", strerror(-err));
+	if (err == -EPERM)
+		return fault_advise(f, "run as root with CAP_BPF and CAP_NET_ADMIN");
+	return fault_advise(
+		f, "Linux 6.1 or later with BTF is needed; -vv shows the verifier's words");
+}
+
+static int load_base(struct attach *a, struct fault *f)
+{
+	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	int fds[MAPS_COUNT];
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	a->base = xgw_bpf__open();
+	if (!a->base)
+		return load_fault(f, -errno);
+	int err = xgw_bpf__load(a->base);
+	if (err)
+		return load_fault(f, err);
+	for (int id = 0; id < MAPS_COUNT; id++) {
+		int fd = bpf_object__find_map_fd_by_name(a->base->obj,
+							 maps_row((enum maps_id)id)->name);
+		fds[id] = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	}
+	err = maps_adopt(&a->maps, fds, f);
+	if (err)
+		return err;
+	const uint32_t zero = 0;
+	const struct xgw_config first = {.layout_version = XGW_LAYOUT_VERSION, .generation = 1};
+	err = maps_put(&a->maps, MAPS_config, &zero, &first);
+	return err ? fault_set(f, err, "cannot write the map config: %s", strerror(-err)) : 0;
+}
+
+static int pin(const char *directory, const char *name, int fd, struct fault *f)
+{
+	char path[192];
+	snprintf(path, sizeof path, "%s/%s", directory, name);
+	if (bpf_obj_pin(fd, path) == 0)
+		return 0;
+	return fault_set(f, -errno, "cannot pin %s: %s", path, strerror(errno));
+}
+
+static int pin_all(struct attach *a, struct fault *f)
+{
+	struct bpf_program *program;
+	int err = 0;
+	for (int id = 0; !err && id < MAPS_COUNT; id++) {
+		if (a->maps.fd[id] >= 0)
+			err = pin(a->instance.pins, maps_row((enum maps_id)id)->name,
+				  a->maps.fd[id], f);
+	}
+	bpf_object__for_each_program(program, a->base->obj)
+	{
+		if (!err)
+			err = pin(a->instance.pins, bpf_program__name(program),
+				  bpf_program__fd(program), f);
+	}
+	return err;
+}
+
+/* An unloaded object whose maps are the base's and whose only program is the role's. */
+static struct xgw_bpf *open_for(const struct attach *a, const char *program_name)
+{
+	struct bpf_program *program;
+	struct bpf_map *map;
+	struct xgw_bpf *object = xgw_bpf__open();
+	if (!object)
+		return NULL;
+	bpf_object__for_each_map(map, object->obj)
+	{
+		int fd = bpf_object__find_map_fd_by_name(a->base->obj, bpf_map__name(map));
+		if (!bpf_map__is_internal(map) && fd >= 0 && bpf_map__reuse_fd(map, fd)) {
+			xgw_bpf__destroy(object);
+			return NULL;
+		}
+	}
+	bpf_object__for_each_program(program, object->obj) bpf_program__set_autoload(
+		program, strcmp(bpf_program__name(program), program_name) == 0);
+	return object;
+}
+
+static int try_attach(struct attach *a, const struct attach_port *p, enum xdp_attach_mode mode)
+{
+	struct attached *at = &a->at[a->n];
+	const char *name = attach_program_name(p->role);
+	*at = (struct attached){.mode = mode, .ifindex = p->link.ifindex};
+	memcpy(at->device, p->link.name, sizeof at->device);
+	at->object = open_for(a, name);
+	if (!at->object)
+		return -errno ? -errno : -ENOMEM;
+	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = at->object->obj, .prog_name = name);
+	at->program = xdp_program__create(&opts);
+	long err = libxdp_get_error(at->program);
+	if (err)
+		at->program = NULL;
+	else
+		err = xdp_program__attach(at->program, (int)p->link.ifindex, mode, 0);
+	if (err) {
+		xdp_program__close(at->program);
+		xgw_bpf__destroy(at->object);
+		*at = (struct attached){0};
+	}
+	return (int)err;
+}
+
+static int attach_fault(struct fault *f, const struct attach_port *p, int err, bool native)
+{
+	fault_place(f, "%s", p->link.name);
+	fault_set(f, err, "cannot attach %s to %s in %s mode: %s", attach_program_name(p->role),
+		  p->link.name, native ? "native" : "generic", strerror(-err));
+	if (err == -EBUSY || err == -EEXIST)
+		return fault_advise(f,
+				    "another XDP program is on the device, without a dispatcher; "
+				    "`ip link set dev %s xdp off` removes it",
+				    p->link.name);
+	if (native)
+		return fault_advise(
+			f,
+			"the driver may lack XDP, or the MTU of %u be too large for it; "
+			"xdpMode: generic works with any device",
+			p->link.mtu);
+	return fault_advise(f, "`xgw doctor` shows what the device can do");
+}
+
+static int remember(struct attach *a, const struct attach_port *p, struct fault *f)
+{
+	struct state_port *s = &a->state.ports[a->state.n_ports++];
+	const struct attached *at = &a->at[a->n];
+	s->ifindex = p->link.ifindex;
+	s->program = xdp_program__id(at->program);
+	s->generic = p->generic;
+	memcpy(s->device, p->link.name, sizeof s->device);
+	strncpy(s->program_name, attach_program_name(p->role), sizeof s->program_name - 1);
+	a->n++;
+	return state_write(a->instance.state, &a->state, f);
+}
+
+static int attach_port(struct attach *a, struct attach_port *p, enum model_xdp_mode mode,
+		       struct fault *f)
+{
+	int err = -EOPNOTSUPP;
+	p->generic = mode == MODEL_XDP_GENERIC;
+	if (!p->generic) {
+		err = try_attach(a, p, XDP_MODE_NATIVE);
+		if (err &&
+		    (mode == MODEL_XDP_NATIVE || err == -EBUSY || err == -EEXIST || err == -EPERM))
+			return attach_fault(f, p, err, true);
+		if (err)
+			log_warn(
+				LOG_XDP,
+				"generic-fallback device=%s driver=%s: native XDP is refused (%s); generic "
+				"mode serves, slower",
+				p->link.name, p->link.driver, strerror(-err));
+	}
+	if (err) {
+		p->generic = true;
+		err = try_attach(a, p, XDP_MODE_SKB);
+	}
+	if (err)
+		return attach_fault(f, p, err, false);
+	struct xdp_multiprog *all = xdp_multiprog__get_from_ifindex((int)p->link.ifindex);
+	bool single = libxdp_get_error(all) || xdp_multiprog__is_legacy(all);
+	log_info(LOG_XDP, "attached device=%s program=%s mode=%s by=%s queues=%u mtu=%u",
+		 p->link.name, attach_program_name(p->role), p->generic ? "generic" : "native",
+		 single ? "single-program" : "dispatcher", p->link.rx_queues, p->link.mtu);
+	if (!libxdp_get_error(all))
+		xdp_multiprog__close(all);
+	return remember(a, p, f);
+}
+
+/* What a dead daemon of this instance left; pins of another layout are left to `xgw detach`. */
+static int clear_leftovers(const struct instance *i, struct netlink *n, struct fault *f)
+{
+	struct maps old;
+	int err = maps_open(&old, i->pins, f);
+	if (err == -EPROTO)
+		return err;
+	if (!err)
+		maps_close(&old);
+	json_t *removed = json_array();
+	err = sweep(i, n, false, removed, f);
+	if (!err && json_array_size(removed))
+		log_warn(LOG_XDP,
+			 "leftovers instance=%s: %zu things of a dead daemon were cleared away",
+			 i->name, json_array_size(removed));
+	json_decref(removed);
+	return err;
+}
+
+int attach_start(struct attach **out, const struct instance *i, struct netlink *n,
+		 struct attach_port *ports, unsigned n_ports, enum model_xdp_mode mode,
+		 struct fault *f)
+{
+	int err = clear_leftovers(i, n, f);
+	if (err)
+		return err;
+	struct attach *a = calloc(1, sizeof *a);
+	if (!a)
+		return fault_set(f, -ENOMEM, "not enough memory to attach");
+	a->instance = *i;
+	a->state.netns = state_netns();
+	memset(a->maps.fd, -1, sizeof a->maps.fd);
+	err = pins_prepare(i, f);
+	if (!err)
+		err = load_base(a, f);
+	if (!err)
+		err = pin_all(a, f);
+	for (unsigned p = 0; !err && p < n_ports; p++)
+		err = attach_port(a, &ports[p], mode, f);
+	if (err) {
+		attach_end(a, n);
+		return err;
+	}
+	*out = a;
+	return 0;
+}
+
+int attach_address(struct attach *a, struct netlink *n, const struct netlink_link *l,
+		   const struct ip_prefix *p, struct fault *f)
+{
+	char text[PREFIX_TEXT];
+	int err = netlink_address_add(n, l->ifindex, p);
+	if (err == -EEXIST)
+		return 0;
+	if (err)
+		return fault_set(f, err, "cannot put the address %s on %s: %s",
+				 ip_prefix_format(p, text), l->name, strerror(-err));
+	log_info(LOG_NET, "address-added device=%s address=%s: it is taken away at the end",
+		 l->name, ip_prefix_format(p, text));
+	if (a->state.n_addresses < STATE_MAX_ADDRESSES)
+		a->state.addresses[a->state.n_addresses++] = (struct state_address){l->ifindex, *p};
+	return state_write(a->instance.state, &a->state, f);
+}
+
+void attach_end(struct attach *a, struct netlink *n)
+{
+	for (unsigned i = 0; i < a->n; i++) {
+		struct attached *at = &a->at[i];
+		int err = xdp_program__detach(at->program, (int)at->ifindex, at->mode, 0);
+		if (err)
+			log_debug(LOG_XDP, "detach device=%s: %s", at->device, strerror(-err));
+		else
+			log_info(LOG_XDP, "detached device=%s", at->device);
+	}
+	for (uint32_t i = 0; i < a->state.n_addresses; i++)
+		netlink_address_remove(n, a->state.addresses[i].ifindex,
+				       &a->state.addresses[i].prefix);
+	pins_remove(&a->instance);
+	unlink(a->instance.state);
+	attach_leave(a);
+}
+
+void attach_leave(struct attach *a)
+{
+	for (unsigned i = 0; i < a->n; i++) {
+		xdp_program__close(a->at[i].program);
+		xgw_bpf__destroy(a->at[i].object);
+	}
+	maps_close(&a->maps);
+	xgw_bpf__destroy(a->base);
+	free(a);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Loading, pinning and attaching the XDP programs, and taking them away. One set of maps; each port
+ * gets an object of its own that shares them, since libxdp loads a program for the dispatcher of
+ * one device (and falls back to a single program where the kernel has no freplace).
+ */
+#ifndef XGW_LOADER_ATTACH_H
+#define XGW_LOADER_ATTACH_H
+
+#include "control/model.h"
+#include "loader/instance.h"
+#include "loader/netlink.h"
+#include "loader/state.h"
+#include "maps/maps.h"
+
+#include <jansson.h>
+
+struct attach;
+
+struct attach_port {
+	struct netlink_link link;
+	enum xgw_role role;
+	bool generic; /* filled in */
+};
+
+/*
+ * Leftovers of a dead daemon of the same instance are cleared first; pins of another layout version
+ * are refused. The caller holds the instance's lock. On failure nothing is left behind.
+ */
+int must_check attach_start(struct attach **out, const struct instance *i, struct netlink *n,
+			    struct attach_port *ports, unsigned n_ports, enum model_xdp_mode mode,
+			    struct fault *f);
+const struct maps *attach_maps(const struct attach *a);
+/* Puts an address on a device when it is not there, and remembers to take it away. */
+int must_check attach_address(struct attach *a, struct netlink *n, const struct netlink_link *l,
+			      const struct ip_prefix *p, struct fault *f);
+/* Detaches, unpins, takes added addresses away. */
+void attach_end(struct attach *a, struct netlink *n);
+/* Frees what this process holds and leaves programs, pins and maps working. */
+void attach_leave(struct attach *a);
+
+/*
+ * Finds and removes all that an instance which no longer runs left behind: programs on the devices
+ * of this network namespace, pins, addresses, socket. Each thing removed is added to `removed`
+ * (array of texts, may be NULL). `dry`: only says.
+ */
+int sweep(const struct instance *i, struct netlink *n, bool dry, json_t *removed, struct fault *f);
+
+/* "xgw_uplink" and so on. */
+const char *attach_program_name(enum xgw_role role);
+
+#endif

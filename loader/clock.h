@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The clocks: monotonic for all decisions, wall time for what is printed. */
+#ifndef XGW_LOADER_CLOCK_H
+#define XGW_LOADER_CLOCK_H
+
+#include <stdint.h>
+
+uint64_t clock_now_ns(void);
+#define CLOCK_TEXT 32
+/* A monotonic instant as wall time, RFC 3339 in UTC. */
+const char *clock_format(uint64_t instant_ns, char out[CLOCK_TEXT]);
+
+#endif

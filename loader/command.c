@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of commands, and how a command speaks to its user. */
+#include "loader/command.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct command commands[] = {
+	{"run", "-c FILE", "the gateway, in the foreground",
+	 "Loads and attaches the XDP programs, fills the maps, starts the workers and IKE. Logs to standard error,\n"
+	 "tells systemd when it is ready. SIGTERM or SIGINT ends it: peers are told, nothing is left behind.",
+	 OPTION_CONFIG, 0, 0, cmd_run},
+	{"check", "-c FILE", "parses and validates a configuration, and names every mistake",
+	 "One line for each finding: FILE:LINE:COLUMN: error: TEXT (or warning). Exit status 2 when there is an error.",
+	 OPTION_CONFIG | OPTION_JSON, 0, 0, cmd_check},
+	{"status", "[NAME] [--json] [--watch]",
+	 "gateways, connections, tunnels: state, peer, traffic, last error",
+	 "With NAME, one connection in detail with its last events. --watch repeats every two seconds.",
+	 OPTION_JSON | OPTION_WATCH, 0, 1, cmd_status},
+	{"dump", "[MAP] [--json]", "the BPF maps, decoded with names",
+	 "Without MAP, the list of maps with entries and memory. Works on the pins, so also without a daemon.",
+	 OPTION_JSON, 0, 1, cmd_dump},
+	{"next-hop", "--vnet VNET [--from SRC] DST [--json]",
+	 "where the gateway would send such a packet, and why",
+	 "Asks the loaded XDP program itself by a test run. SRC defaults to an address of the virtual network.",
+	 OPTION_JSON | OPTION_VNET | OPTION_FROM, 1, 1, cmd_next_hop},
+	{"up", "NAME", "starts a connection", "It stays wanted, with retries, until `xgw down`.", 0,
+	 1, 1, cmd_up},
+	{"down", "NAME", "stops a connection",
+	 "The peer is told; the connection neither starts nor answers until `xgw up`.", 0, 1, 1,
+	 cmd_down},
+	{"rekey", "NAME", "rekeys the IKE SA and the child SAs of a connection",
+	 "No packet is lost.", 0, 1, 1, cmd_rekey},
+	{"reset", "NAME", "restarts a connection", "As `down` and `up`.", 0, 1, 1, cmd_reset},
+	{"attach", "-c FILE",
+	 "loads, pins and attaches the XDP programs and fills the maps, without a daemon",
+	 "Forwarding inside virtual networks works; what needs a tunnel is dropped. `xgw detach` takes it away.",
+	 OPTION_CONFIG, 0, 0, cmd_attach},
+	{"detach", "", "takes away what `attach` made or a killed daemon left behind",
+	 "Programs, pins, added addresses, the control socket. Done already is done: exit status 0.",
+	 OPTION_JSON, 0, 0, cmd_detach},
+	{"doctor", "[--json]", "what this host can do and what is left over",
+	 "Ports with driver, XDP mode, queues and MTU; kernel features; pins, locks and sockets of instances.",
+	 OPTION_JSON | OPTION_CONFIG, 0, 0, cmd_doctor},
+	{"version", "[--json]", "version, libraries and crypto back ends", "", OPTION_JSON, 0, 0,
+	 cmd_version},
+	{"bench", "esp|xdp [--json]", "built-in benchmarks that need no network", "", OPTION_JSON,
+	 1, 1, cmd_bench},
+	{"reload", "[-c FILE]", "applies a changed configuration (not supported yet)", "",
+	 OPTION_ANY, 0, 99, cmd_later},
+	{"import", "[--from arm|netcfg] FILE",
+	 "turns a template into a configuration (not supported yet)", "", OPTION_ANY, 0, 99,
+	 cmd_later},
+	{"capture", "[NAME] [-w FILE]", "a pcapng of a connection (not supported yet)", "",
+	 OPTION_ANY, 0, 99, cmd_later},
+	{"keys", "[NAME]", "SAs for a packet analyser (not supported yet)", "", OPTION_ANY, 0, 99,
+	 cmd_later},
+	{"client-profile", "GATEWAY --client NAME -o DIR",
+	 "what a point-to-site user needs (not supported yet)", "", OPTION_ANY, 0, 99, cmd_later},
+	{"help", "[COMMAND]", "this text, or a command's", "", 0, 0, 1, cmd_help},
+};
+
+const struct command *command_table(unsigned *n)
+{
+	*n = sizeof commands / sizeof *commands;
+	return commands;
+}
+
+/* Levenshtein distance of short words; longer ones count as far. */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[33];
+	size_t n = strlen(a), m = strlen(b);
+	if (n > 32 || m > 32)
+		return 99;
+	for (unsigned j = 0; j <= m; j++)
+		row[j] = j;
+	for (unsigned i = 1; i <= n; i++) {
+		unsigned diagonal = row[0];
+		row[0] = i;
+		for (unsigned j = 1; j <= m; j++) {
+			unsigned change = diagonal + (a[i - 1] != b[j - 1]);
+			diagonal = row[j];
+			unsigned step = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+			row[j] = change < step ? change : step;
+		}
+	}
+	return row[m];
+}
+
+const char *command_nearest(const char *name)
+{
+	const char *best = NULL;
+	unsigned least = 3;
+	for (unsigned i = 0; i < sizeof commands / sizeof *commands; i++) {
+		unsigned d = distance(name, commands[i].name);
+		if (d < least) {
+			least = d;
+			best = commands[i].name;
+		}
+	}
+	return best;
+}
+
+void command_help(const struct command *c)
+{
+	printf("usage: xgw %s%s%s\n\n%s.\n", c->name, *c->arguments ? " " : "", c->arguments,
+	       c->summary);
+	if (*c->help)
+		printf("%s\n", c->help);
+	printf("\nOptions of every command: --instance NAME (default: default), -v, -q, --help\n");
+	if (c->options & OPTION_CONFIG)
+		printf("-c FILE  the configuration (default: " COMMAND_DEFAULT_CONFIG ")\n");
+	if (c->options & OPTION_JSON)
+		printf("--json   one JSON document on standard output\n");
+}
+
+int cmd_help(const struct command_options *o)
+{
+	const unsigned n = sizeof commands / sizeof *commands;
+	if (!o->argc) {
+		printf("xgw: an XDP-accelerated IPsec VPN gateway\n\nusage: xgw COMMAND [ARGUMENTS]\n\n");
+		for (unsigned i = 0; i < n; i++)
+			printf("  %-15s %s\n", commands[i].name, commands[i].summary);
+		printf("\nOptions of every command: --instance NAME (default: default), -v, -q, --help\n"
+		       "`xgw COMMAND --help` says more; see also xgw(8) and gateway.yaml(5).\n");
+		return EXIT_DONE;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (strcmp(commands[i].name, o->argv[0]) == 0) {
+			command_help(&commands[i]);
+			return EXIT_DONE;
+		}
+	}
+	return command_say(EXIT_USAGE, "no command has the name '%s'; see `xgw help`", o->argv[0]);
+}
+
+int cmd_later(const struct command_options *o)
+{
+	return command_say(EXIT_FAILED, "`xgw %s` is not supported yet; nothing was done",
+			   o->argv[-1]);
+}
+
+int command_fail(enum exit_status status, const struct fault *f)
+{
+	char text[FAULT_TEXT];
+	return command_say(status, "%s", fault_format(f, text));
+}
+
+int command_say(enum exit_status status, const char *format, ...)
+{
+	va_list ap;
+	va_start(ap, format);
+	fputs("xgw: ", stderr);
+	vfprintf(stderr, format, ap);
+	fputc('\n', stderr);
+	va_end(ap);
+	return (int)status;
+}
+
+int command_print_json(json_t *document)
+{
+	int err = !document || json_dumpf(document, stdout, JSON_INDENT(1)) != 0 ||
+		  putchar('\n') == EOF || fflush(stdout) != 0;
+	json_decref(document);
+	return err ? command_say(EXIT_FAILED,
+				 "the document could not be written to standard output")
+		   : EXIT_DONE;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands of the program as a table, and the options that they share. */
+#ifndef XGW_LOADER_COMMAND_H
+#define XGW_LOADER_COMMAND_H
+
+#include "base/fault.h"
+#include "loader/instance.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* Exit statuses of the contract. */
+enum exit_status { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+#define COMMAND_DEFAULT_CONFIG "/etc/xgw/gateway.yaml"
+
+struct command_options {
+	struct instance instance;
+	const char *config; /* -c, never NULL */
+	const char *vnet, *from;
+	bool json, watch;
+	int verbosity; /* -v counts up, -q down */
+	int argc;      /* positional arguments */
+	char **argv;
+};
+
+/* Options that only some commands take; the rest is every command's. */
+enum command_option {
+	OPTION_CONFIG = 1,
+	OPTION_JSON = 2,
+	OPTION_WATCH = 4,
+	OPTION_VNET = 8,
+	OPTION_FROM = 16,
+	OPTION_ANY = 32, /* the command is refused anyway: whatever stands there */
+};
+
+struct command {
+	const char *name, *arguments, *summary, *help;
+	unsigned options;
+	int least, most; /* positional arguments */
+	int (*run)(const struct command_options *o);
+};
+
+const struct command *command_table(unsigned *n);
+/* Nearest of the table, or NULL when none is near. */
+const char *command_nearest(const char *name);
+void command_help(const struct command *c);
+
+/* One line on standard error: "xgw: TEXT". Returns `status`. */
+int command_fail(enum exit_status status, const struct fault *f);
+int command_say(enum exit_status status, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* The document on standard output; takes the reference. Returns the exit status. */
+int command_print_json(json_t *document);
+
+int cmd_run(const struct command_options *o);
+int cmd_check(const struct command_options *o);
+int cmd_status(const struct command_options *o);
+int cmd_dump(const struct command_options *o);
+int cmd_next_hop(const struct command_options *o);
+int cmd_up(const struct command_options *o);
+int cmd_down(const struct command_options *o);
+int cmd_rekey(const struct command_options *o);
+int cmd_reset(const struct command_options *o);
+int cmd_attach(const struct command_options *o);
+int cmd_detach(const struct command_options *o);
+int cmd_doctor(const struct command_options *o);
+int cmd_version(const struct command_options *o);
+int cmd_bench(const struct command_options *o);
+int cmd_later(const struct command_options *o);
+int cmd_help(const struct command_options *o);
+
+#endif

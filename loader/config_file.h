@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A configuration file and the secrets it names, read from disk. */
+#ifndef XGW_LOADER_CONFIG_FILE_H
+#define XGW_LOADER_CONFIG_FILE_H
+
+#include "control/config.h"
+
+/*
+ * Reads and parses. 0; -EINVAL with findings; another -errno with a fault when the file cannot be
+ * read. Secret files are taken relative to the configuration's directory; one that others can read
+ * is an error.
+ */
+int must_check config_file_load(const char *path, struct model *out,
+				struct config_findings *findings, struct fault *f);
+/* The same for commands: findings go to standard error. 0, or the exit status of the program, told
+ * already. */
+int config_file_take(const char *path, struct model *out);
+
+#endif

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The event loop: wires the parts together, and nothing else. */
+#include "loader/daemon.h"
+
+#include "base/instant.h"
+#include "base/log.h"
+#include "loader/clock.h"
+#include "loader/command.h"
+#include "loader/control_socket.h"
+#include "loader/status.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#define EVENTS_PER_WAKEUP 1024
+#define REFRESH_MS	  10 /* changes of the network come in bursts */
+#define CONFIRM_SECONDS	  20
+
+/* ---- what wakes the loop ---- */
+
+static void on_signal(evutil_socket_t signal_number, short what, void *owner)
+{
+	struct daemon *d = owner;
+	(void)what;
+	if (signal_number == SIGHUP) {
+		log_warn(LOG_RUN, "reload: not supported yet; the configuration stays as it is");
+		return;
+	}
+	log_info(LOG_RUN, "stopping signal=%s", signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
+	event_base_loopbreak(d->base);
+}
+
+static void schedule_refresh(struct daemon *d)
+{
+	const struct timeval soon = {.tv_usec = REFRESH_MS * 1000};
+	if (underlay_dirty(d->underlay) && !event_pending(d->refresh, EV_TIMEOUT, NULL))
+		event_add(d->refresh, &soon);
+}
+
+static void on_refresh(evutil_socket_t fd, short what, void *owner)
+{
+	struct daemon *d = owner;
+	(void)fd;
+	(void)what;
+	underlay_refresh(d->underlay);
+	schedule_refresh(d);
+}
+
+static void on_netlink(evutil_socket_t fd, short what, void *owner)
+{
+	struct daemon *d = owner;
+	(void)fd;
+	(void)what;
+	underlay_watch(d->underlay);
+	schedule_refresh(d);
+}
+
+static int on_xdp_event(void *owner, void *bytes, size_t len)
+{
+	struct daemon *d = owner;
+	struct xgw_event e;
+	if (len < sizeof e)
+		return 0;
+	memcpy(&e, bytes, sizeof e);
+	underlay_event(d->underlay, &e, clock_now_ns());
+	return 0;
+}
+
+static void on_xdp_events(evutil_socket_t fd, short what, void *owner)
+{
+	struct daemon *d = owner;
+	(void)fd;
+	(void)what;
+	ring_buffer__consume(d->events);
+	schedule_refresh(d);
+}
+
+static void take_datapath_event(struct daemon *d, const struct datapath_event *e)
+{
+	char from[ENDPOINT_TEXT];
+	switch (e->kind) {
+	case DATAPATH_SOFT_EXPIRY: ike_host_expiring(d->ike, e->spi_in); break;
+	case DATAPATH_ALIVE:
+		ike_host_alive(d->ike, e->spi_in);
+		if (e->moved)
+			log_debug(LOG_ESP, "peer-moved spi-in=%08x from=%s", e->spi_in,
+				  ip_endpoint_format(&e->from, from));
+		break;
+	}
+}
+
+static void on_datapath(evutil_socket_t fd, short what, void *owner)
+{
+	struct daemon *d = owner;
+	struct datapath_event e;
+	(void)fd;
+	(void)what;
+	for (int i = 0; i < EVENTS_PER_WAKEUP && datapath_next_event(d->datapath, &e); i++)
+		take_datapath_event(d, &e);
+	schedule_refresh(d);
+}
+
+static void on_second(evutil_socket_t fd, short what, void *owner)
+{
+	struct daemon *d = owner;
+	(void)fd;
+	(void)what;
+	if (d->maps->config)
+		d->maps->config->daemon_beat = clock_now_ns();
+	datapath_flush_drops(d->datapath);
+	sd_notify(0, "WATCHDOG=1");
+	if (++d->seconds % CONFIRM_SECONDS == 0)
+		underlay_confirm(d->underlay);
+	schedule_refresh(d);
+}
+
+/* ---- requests of commands ---- */
+
+static json_t *refusal(const struct fault *f)
+{
+	char text[FAULT_TEXT];
+	return json_pack("{s:b,s:s}", "ok", 0, "error", fault_format(f, text));
+}
+
+static json_t *carry_out_order(struct daemon *d, const char *verb, const json_t *request)
+{
+	struct fault f = {0};
+	uint32_t id;
+	const char *name = json_string_value(json_object_get(request, "name"));
+	int err = status_find(d, name ? name : "", &id, &f);
+	if (!err)
+		err = ike_host_order(d->ike, verb, id, &f);
+	return err ? refusal(&f) : json_pack("{s:b}", "ok", 1);
+}
+
+static json_t *answer(void *owner, const json_t *request)
+{
+	static const char *const orders[] = {"up", "down", "rekey", "reset"};
+	struct daemon *d = owner;
+	struct fault f = {0};
+	const char *verb = json_string_value(json_object_get(request, "verb"));
+	for (size_t i = 0; verb && i < sizeof orders / sizeof *orders; i++) {
+		if (strcmp(verb, orders[i]) == 0)
+			return carry_out_order(d, verb, request);
+	}
+	if (verb && strcmp(verb, "status") == 0)
+		return json_pack("{s:b,s:o}", "ok", 1, "status", status_document(d));
+	fault_set(&f, -EINVAL, "the daemon knows no verb '%.32s'", verb ? verb : "");
+	return refusal(&f);
+}
+
+/* ---- start ---- */
+
+static int watch(struct daemon *d, evutil_socket_t fd, short what, event_callback_fn call)
+{
+	struct event *e = event_new(d->base, fd, what | EV_PERSIST, call, d);
+	if (!e || event_add(e, NULL)) {
+		if (e)
+			event_free(e);
+		return -ENOMEM;
+	}
+	d->loop_events[d->n_loop_events++] = e;
+	return 0;
+}
+
+static int watch_all(struct daemon *d, struct fault *f)
+{
+	const struct timeval second = {.tv_sec = 1};
+	int err = 0;
+	d->refresh = evtimer_new(d->base, on_refresh, d);
+	d->events = ring_buffer__new(d->maps->fd[MAPS_events], on_xdp_event, d, NULL);
+	if (!d->refresh || !d->events)
+		return fault_set(f, -ENOMEM, "cannot listen to the programs' events: %s",
+				 strerror(errno));
+	err |= watch(d, netlink_watch_fd(d->netlink), EV_READ, on_netlink);
+	err |= watch(d, ring_buffer__epoll_fd(d->events), EV_READ, on_xdp_events);
+	err |= watch(d, datapath_event_fd(d->datapath), EV_READ, on_datapath);
+	err |= watch(d, SIGTERM, EV_SIGNAL, on_signal);
+	err |= watch(d, SIGINT, EV_SIGNAL, on_signal);
+	err |= watch(d, SIGHUP, EV_SIGNAL, on_signal);
+	struct event *beat = event_new(d->base, -1, EV_PERSIST, on_second, d);
+	if (err || !beat || event_add(beat, &second))
+		return fault_set(f, -ENOMEM, "not enough memory for the event loop");
+	d->loop_events[d->n_loop_events++] = beat;
+	return 0;
+}
+
+static unsigned worker_count(const struct daemon *d)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	uint32_t queues = 1;
+	if (d->model.host.workers)
+		return d->model.host.workers;
+	for (uint32_t i = 0; i < d->model.host.n_ports; i++)
+		queues = d->ports[i].link.rx_queues > queues ? d->ports[i].link.rx_queues : queues;
+	return cores > 0 && queues > (uint32_t)cores ? (unsigned)cores : queues;
+}
+
+static int start_datapath(struct daemon *d, struct fault *f)
+{
+	const char *wanted = d->model.host.crypto_backend ? d->model.host.crypto_backend : "auto";
+	d->backend = esp_backend_choose(wanted);
+	if (!d->backend) {
+		fault_set(f, -ENOTSUP, "the crypto back end '%s' is not available here", wanted);
+		return fault_advise(
+			f,
+			"`xgw version` lists those there are; cryptoBackend: auto takes the best");
+	}
+	struct datapath_options *o = calloc(1, sizeof *o);
+	if (!o)
+		return fault_set(f, -ENOMEM, "not enough memory for the data path");
+	*o = (struct datapath_options){.maps = d->maps,
+				       .workers = worker_count(d),
+				       .backend = d->backend,
+				       .replay_window = d->model.host.replay_window,
+				       .n_ports = d->model.host.n_ports};
+	for (uint32_t i = 0; i < d->model.host.n_ports; i++) {
+		const struct netlink_link *l = &d->ports[i].link;
+		struct datapath_port *p = &o->port[i];
+		*p = (struct datapath_port){.id = i,
+					    .ifindex = l->ifindex,
+					    .role = d->ports[i].role,
+					    .queues = l->rx_queues,
+					    .mtu = l->mtu,
+					    .generic = d->ports[i].generic};
+		memcpy(p->mac, l->mac, sizeof p->mac);
+		memcpy(p->device, l->name, sizeof p->device);
+	}
+	log_info(LOG_RUN, "workers=%u backend=%s", o->workers, d->backend->name);
+	int err = datapath_start(&d->datapath, o, f);
+	free(o);
+	return err;
+}
+
+/* Programs attached and maps filled: what needs no process. */
+static int prepare(struct daemon *d, struct fault *f)
+{
+	int err = instance_lock(&d->instance, &d->lock, f);
+	if (!err)
+		err = netlink_open(&d->netlink, f);
+	if (!err)
+		err = apply_find_ports(d->netlink, &d->model, d->ports, d->facts, f);
+	if (!err)
+		err = plan_make(&d->plan, &d->model, d->facts, f);
+	if (!err)
+		err = attach_start(&d->attach, &d->instance, d->netlink, d->ports,
+				   d->model.host.n_ports, d->model.host.xdp_mode, f);
+	if (err)
+		return err;
+	d->maps = attach_maps(d->attach);
+	err = apply_plan(d->maps, NULL, &d->plan, f);
+	return err ? err : apply_addresses(d->attach, d->netlink, &d->model, d->ports, f);
+}
+
+static int start_underlay(struct daemon *d, struct fault *f)
+{
+	const struct underlay_host h = {d->netlink, d->maps,  &d->model,
+					&d->plan,   d->ports, d->datapath};
+	return underlay_new(&d->underlay, &h, f);
+}
+
+static int start(struct daemon *d, struct fault *f)
+{
+	int err = prepare(d, f);
+	if (err)
+		return err;
+	d->base = event_base_new();
+	if (!d->base)
+		return fault_set(f, -ENOMEM, "not enough memory for the event loop");
+	err = start_datapath(d, f);
+	if (!err)
+		err = start_underlay(d, f);
+	if (!err)
+		err = watch_all(d, f);
+	if (err)
+		return err;
+	const struct ike_host_options o = {d->base,	&d->model,   &d->plan,	d->maps,
+					   d->datapath, d->underlay, d->netlink};
+	err = ike_host_start(&d->ike, &o, f);
+	if (!err)
+		err = control_socket_open(&d->control, d->base, &d->instance, answer, d, f);
+	if (!err)
+		underlay_refresh(d->underlay);
+	return err;
+}
+
+/* The reverse of start, from wherever it came to. */
+static void stop(struct daemon *d)
+{
+	control_socket_close(d->control);
+	if (d->ike)
+		ike_host_shutdown(d->ike);
+	ike_host_free(d->ike);
+	if (d->datapath)
+		datapath_stop(d->datapath);
+	underlay_free(d->underlay);
+	for (unsigned i = 0; i < d->n_loop_events; i++)
+		event_free(d->loop_events[i]);
+	if (d->refresh)
+		event_free(d->refresh);
+	ring_buffer__free(d->events);
+	if (d->attach)
+		attach_end(d->attach, d->netlink);
+	if (d->base)
+		event_base_free(d->base);
+	netlink_close(d->netlink);
+	plan_free(&d->plan);
+	model_free(&d->model);
+	instance_unlock(&d->instance, d->lock);
+}
+
+/* No key may reach a core file or another process of the same user. */
+static void harden(void)
+{
+	const struct rlimit none = {0, 0}, all = {RLIM_INFINITY, RLIM_INFINITY};
+	prctl(PR_SET_DUMPABLE, 0);
+	setrlimit(RLIMIT_CORE, &none);
+	setrlimit(RLIMIT_MEMLOCK, &all);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static struct daemon *new_daemon(const struct instance *i, struct model *m)
+{
+	struct daemon *d = calloc(1, sizeof *d);
+	if (!d) {
+		model_free(m);
+		command_say(EXIT_FAILED, "not enough memory to start");
+		return NULL;
+	}
+	d->instance = *i;
+	d->lock = -1;
+	d->model = *m;
+	memset(m, 0, sizeof *m);
+	d->started_ns = clock_now_ns();
+	return d;
+}
+
+int daemon_run(const struct instance *i, struct model *m)
+{
+	struct fault f = {0};
+	harden();
+	struct daemon *d = new_daemon(i, m);
+	if (!d)
+		return EXIT_FAILED;
+	int err = start(d, &f);
+	if (!err) {
+		on_second(-1, 0, d);
+		log_info(LOG_RUN, "ready instance=%s ports=%u connections=%u", i->name,
+			 d->model.host.n_ports, d->model.n_connections);
+		sd_notifyf(0, "READY=1\nSTATUS=%u connections", d->model.n_connections);
+		event_base_dispatch(d->base);
+		sd_notify(0, "STOPPING=1");
+	}
+	stop(d);
+	free(d);
+	if (err)
+		return command_fail(EXIT_FAILED, &f);
+	log_info(LOG_RUN, "stopped instance=%s", i->name);
+	return EXIT_DONE;
+}
+
+int daemon_attach_only(const struct instance *i, struct model *m)
+{
+	struct fault f = {0};
+	struct daemon *d = new_daemon(i, m);
+	if (!d)
+		return EXIT_FAILED;
+	int err = prepare(d, &f);
+	/* what the kernel's neighbour table knows now; later changes need the daemon */
+	if (!err)
+		err = start_underlay(d, &f);
+	if (!err) {
+		underlay_refresh(d->underlay);
+		attach_leave(d->attach);
+		d->attach = NULL;
+	}
+	stop(d);
+	free(d);
+	return err ? command_fail(EXIT_FAILED, &f) : EXIT_DONE;
+}

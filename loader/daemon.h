@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The running gateway: what its parts are, for the loop that wires them and for its status. */
+#ifndef XGW_LOADER_DAEMON_H
+#define XGW_LOADER_DAEMON_H
+
+#include "loader/apply.h"
+#include "loader/attach.h"
+#include "loader/ike_host.h"
+#include "loader/underlay.h"
+
+#include <event2/event.h>
+
+struct control_socket;
+struct ring_buffer;
+
+struct daemon {
+	struct instance instance;
+	int lock;
+	struct model model;
+	struct plan plan;
+	struct attach_port ports[XGW_MAX_PORTS];
+	struct plan_port facts[XGW_MAX_PORTS];
+	struct netlink *netlink;
+	struct attach *attach;
+	const struct maps *maps;
+	struct datapath *datapath;
+	const struct esp_backend *backend;
+	struct underlay *underlay;
+	struct ike_host *ike;
+	struct control_socket *control;
+	struct ring_buffer *events; /* from XDP */
+	struct event_base *base;
+	struct event *loop_events[16];
+	unsigned n_loop_events;
+	struct event *refresh;
+	uint64_t started_ns;
+	unsigned seconds;
+};
+
+/* Runs until a signal ends it. Takes the model. 0 or the exit status of the program, told already.
+ */
+int daemon_run(const struct instance *i, struct model *m);
+/* Maps filled and programs attached without anything that needs a process. */
+int daemon_attach_only(const struct instance *i, struct model *m);
+
+#endif

@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "loader/ike_host.h"
+
+#include "base/instant.h"
+#include "base/log.h"
+#include "loader/clock.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READS_PER_WAKEUP 64
+#define DATAGRAM_MAX	 65536
+
+struct ike_socket {
+	struct ike_host *host;
+	struct ip_endpoint local;
+	int fd;
+	struct event *readable;
+};
+
+struct ike_host {
+	struct ike_host_options o;
+	struct ike *engine;
+	struct ike_effects effects;
+	struct event *timer;
+	uint32_t n_sockets;
+	struct ike_socket *sockets;
+	struct log_limit limit;
+	uint8_t *buffer;
+};
+
+static const char *name_of(const struct ike_host *h, uint32_t connection)
+{
+	uint32_t i = connection - PLAN_FIRST_CONNECTION;
+	return i < h->o.model->n_connections ? h->o.model->connections[i].name : "?";
+}
+
+static uint32_t vnet_of(const struct ike_host *h, uint32_t connection)
+{
+	for (uint32_t i = 0; i < h->o.plan->n_connections; i++) {
+		if (h->o.plan->connections[i].id == connection)
+			return h->o.plan->connections[i].vnet;
+	}
+	return 0;
+}
+
+/* ---- randomness ---- */
+
+static void fill_random(void *owner, uint8_t *out, size_t n)
+{
+	(void)owner;
+	while (n) {
+		ssize_t got = getrandom(out, n, 0);
+		if (got < 0 && errno != EINTR)
+			abort(); /* no key may be made without it */
+		if (got > 0) {
+			out += got;
+			n -= (size_t)got;
+		}
+	}
+}
+
+/* ---- datagrams ---- */
+
+static socklen_t to_sockaddr(struct sockaddr_storage *out, const struct ip_endpoint *e)
+{
+	memset(out, 0, sizeof *out);
+	if (e->addr.family == IP_V4) {
+		struct sockaddr_in *s = (struct sockaddr_in *)out;
+		s->sin_family = AF_INET;
+		s->sin_port = htons(e->port);
+		memcpy(&s->sin_addr, e->addr.b, 4);
+		return sizeof *s;
+	}
+	struct sockaddr_in6 *s = (struct sockaddr_in6 *)out;
+	s->sin6_family = AF_INET6;
+	s->sin6_port = htons(e->port);
+	memcpy(&s->sin6_addr, e->addr.b, 16);
+	return sizeof *s;
+}
+
+static struct ip_endpoint from_sockaddr(const struct sockaddr_storage *from)
+{
+	if (from->ss_family == AF_INET) {
+		const struct sockaddr_in *s = (const struct sockaddr_in *)from;
+		return (struct ip_endpoint){ip_addr_from_bytes(IP_V4, &s->sin_addr),
+					    ntohs(s->sin_port)};
+	}
+	const struct sockaddr_in6 *s = (const struct sockaddr_in6 *)from;
+	return (struct ip_endpoint){ip_addr_from_bytes(IP_V6, &s->sin6_addr), ntohs(s->sin6_port)};
+}
+
+static const struct ike_socket *socket_of(const struct ike_host *h, const struct ip_endpoint *local)
+{
+	for (uint32_t i = 0; i < h->n_sockets; i++) {
+		if (ip_endpoint_equal(&h->sockets[i].local, local))
+			return &h->sockets[i];
+	}
+	return NULL;
+}
+
+static void send_datagram(struct ike_host *h, const struct ike_effect *e)
+{
+	struct sockaddr_storage to;
+	char text[ENDPOINT_TEXT];
+	const struct ike_socket *s = socket_of(h, &e->local);
+	socklen_t len = to_sockaddr(&to, &e->remote);
+	if (!s) {
+		log_error(LOG_IKE, "no-socket local=%s", ip_endpoint_format(&e->local, text));
+		return;
+	}
+	/* what is lost here, retransmission sends again */
+	if (sendto(s->fd, e->datagram.at, e->datagram.len, MSG_DONTWAIT, (struct sockaddr *)&to,
+		   len) < 0 &&
+	    log_limit_pass(&h->limit, clock_now_ns(), 5))
+		log_warn(LOG_IKE, "send-failed peer=%s: %s", ip_endpoint_format(&e->remote, text),
+			 strerror(errno));
+}
+
+/* ---- effects ---- */
+
+static void mark_hop(struct ike_host *h, uint32_t connection, bool up)
+{
+	struct xgw_next_hop hop;
+	if (maps_get(h->o.maps, MAPS_next_hops, &connection, &hop))
+		return;
+	hop.flags = up ? hop.flags | XGW_HOP_UP : hop.flags & ~XGW_HOP_UP;
+	maps_put(h->o.maps, MAPS_next_hops, &connection, &hop);
+}
+
+static void install_child(struct ike_host *h, const struct ike_effect *e)
+{
+	struct fault f = {0};
+	char text[FAULT_TEXT];
+	const struct child_sa *c = e->child;
+	underlay_peer(h->o.underlay, e->connection, &c->local.addr, &c->remote.addr);
+	int err = datapath_child_install(h->o.datapath, vnet_of(h, e->connection), c, &f);
+	if (!err) {
+		log_info(LOG_ESP,
+			 "child-installed connection=%s spi-in=%08x spi-out=%08x encapsulation=%s",
+			 name_of(h, e->connection), c->spi_in, c->spi_out,
+			 c->encapsulation == ESP_IN_UDP ? "udp" : "esp");
+		return;
+	}
+	if (!f.code)
+		fault_set(&f, err, "%s", strerror(-err));
+	log_error(LOG_ESP, "child-refused connection=%s spi-in=%08x: %s", name_of(h, e->connection),
+		  c->spi_in, fault_format(&f, text));
+	ike_down(h->engine, e->connection, clock_now_ns(), &h->effects);
+}
+
+static void update_child(struct ike_host *h, const struct ike_effect *e)
+{
+	char text[ENDPOINT_TEXT];
+	int err = datapath_child_update(h->o.datapath, e->child);
+	underlay_peer(h->o.underlay, e->connection, &e->child->local.addr, &e->child->remote.addr);
+	log_info(LOG_ESP, "child-moved connection=%s spi-in=%08x peer=%s%s%s",
+		 name_of(h, e->connection), e->child->spi_in,
+		 ip_endpoint_format(&e->child->remote, text), err ? ": " : "",
+		 err ? strerror(-err) : "");
+}
+
+static void say_up(struct ike_host *h, const struct ike_effect *e)
+{
+	struct ike_status *s = malloc(sizeof *s);
+	char peer[ENDPOINT_TEXT] = "?";
+	if (s && ike_status(h->engine, e->connection, s) == 0)
+		log_info(LOG_IKE, "connection-up name=%s peer=%s identity=%s proposal=%s",
+			 name_of(h, e->connection), ip_endpoint_format(&s->remote, peer),
+			 s->remote_id, s->proposal);
+	free(s);
+}
+
+static void say(const struct ike_host *h, const struct ike_effect *e, enum log_level level,
+		const char *event)
+{
+	char text[FAULT_TEXT];
+	log_write(LOG_IKE, level, "%s name=%s: %s", event, name_of(h, e->connection),
+		  fault_format(&e->fault, text));
+}
+
+static void carry_out_one(struct ike_host *h, const struct ike_effect *e)
+{
+	switch (e->kind) {
+	case IKE_SEND: send_datagram(h, e); break;
+	case IKE_CHILD_INSTALL: install_child(h, e); break;
+	case IKE_CHILD_USE:
+		if (datapath_child_use(h->o.datapath, e->child ? e->child->spi_in : e->spi_in))
+			log_warn(LOG_ESP, "child-unknown connection=%s", name_of(h, e->connection));
+		break;
+	case IKE_CHILD_UPDATE: update_child(h, e); break;
+	case IKE_CHILD_REMOVE:
+		if (datapath_child_remove(h->o.datapath, e->spi_in) == 0)
+			log_info(LOG_ESP, "child-removed connection=%s spi-in=%08x",
+				 name_of(h, e->connection), e->spi_in);
+		break;
+	case IKE_UP:
+		mark_hop(h, e->connection, true);
+		say_up(h, e);
+		break;
+	case IKE_DOWN:
+		mark_hop(h, e->connection, false);
+		say(h, e, LOG_LEVEL_WARN, "connection-down");
+		break;
+	case IKE_FAILED: say(h, e, LOG_LEVEL_WARN, "connection-failed"); break;
+	case IKE_EVENT: say(h, e, LOG_LEVEL_DEBUG, "event"); break;
+	}
+}
+
+/* Carrying out may add effects behind the last one, and so move the list. */
+static void carry_out(struct ike_host *h)
+{
+	for (size_t i = 0; i < h->effects.n; i++) {
+		struct ike_effect e = h->effects.at[i];
+		carry_out_one(h, &e);
+	}
+	if (h->effects.lost)
+		log_error(LOG_IKE,
+			  "effects-lost: not enough memory; the peers' retransmissions repair it");
+	ike_effects_clear(&h->effects);
+	h->effects.lost = false;
+}
+
+static void arm(struct ike_host *h)
+{
+	uint64_t at = ike_next_deadline(h->engine), now = clock_now_ns();
+	if (at == INSTANT_NEVER) {
+		event_del(h->timer);
+		return;
+	}
+	uint64_t us = at > now ? (at - now + 999) / 1000 : 0;
+	struct timeval wait = {.tv_sec = (time_t)(us / 1000000),
+			       .tv_usec = (suseconds_t)(us % 1000000)};
+	event_add(h->timer, &wait);
+}
+
+static void settle(struct ike_host *h)
+{
+	carry_out(h);
+	arm(h);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *owner)
+{
+	struct ike_host *h = owner;
+	(void)fd;
+	(void)what;
+	ike_expire(h->engine, clock_now_ns(), &h->effects);
+	settle(h);
+}
+
+static void on_datagram(evutil_socket_t fd, short what, void *owner)
+{
+	struct ike_socket *s = owner;
+	struct ike_host *h = s->host;
+	(void)what;
+	for (int i = 0; i < READS_PER_WAKEUP; i++) {
+		struct sockaddr_storage from;
+		socklen_t len = sizeof from;
+		ssize_t n = recvfrom(fd, h->buffer, DATAGRAM_MAX, MSG_DONTWAIT,
+				     (struct sockaddr *)&from, &len);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (n <= 0)
+			continue; /* an ICMP error of an earlier datagram, or an empty one */
+		struct ip_endpoint remote = from_sockaddr(&from);
+		ike_receive(h->engine, &s->local, &remote, (struct bytes){h->buffer, (size_t)n},
+			    clock_now_ns(), &h->effects);
+		carry_out(h);
+	}
+	arm(h);
+}
+
+/* ---- sockets ---- */
+
+static int bind_fault(struct fault *f, const struct ip_endpoint *at, int err)
+{
+	char text[ENDPOINT_TEXT];
+	fault_set(f, err, "cannot bind UDP %s: %s", ip_endpoint_format(at, text), strerror(-err));
+	if (err == -EADDRNOTAVAIL)
+		return fault_advise(
+			f, "publicIPAddress must be an address of this host; put it on the uplink "
+			   "with `ip addr add`");
+	if (err == -EADDRINUSE)
+		return fault_advise(f,
+				    "another IKE program holds the port; `ss -ulnp` shows which");
+	return fault_advise(f, "run as root");
+}
+
+static int open_socket(struct ike_host *h, const struct ip_endpoint *local, struct fault *f)
+{
+	struct ike_socket *s = &h->sockets[h->n_sockets];
+	struct sockaddr_storage at;
+	bool v4 = local->addr.family == IP_V4;
+	int on = 1, room = 1 << 20;
+	/* IKE messages larger than the path's MTU travel in fragments */
+	int discover = v4 ? IP_PMTUDISC_DONT : IPV6_PMTUDISC_DONT;
+	s->fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (s->fd < 0)
+		return fault_set(f, -errno, "cannot open a UDP socket: %s", strerror(errno));
+	s->host = h;
+	s->local = *local;
+	h->n_sockets++;
+	if (!v4)
+		setsockopt(s->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+	setsockopt(s->fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER,
+		   &discover, sizeof discover);
+	setsockopt(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
+	socklen_t len = to_sockaddr(&at, local);
+	if (bind(s->fd, (struct sockaddr *)&at, len))
+		return bind_fault(f, local, -errno);
+	s->readable = event_new(h->o.base, s->fd, EV_READ | EV_PERSIST, on_datagram, s);
+	if (!s->readable || event_add(s->readable, NULL))
+		return fault_set(f, -ENOMEM, "not enough memory for a socket's event");
+	return 0;
+}
+
+static int open_sockets(struct ike_host *h, struct fault *f)
+{
+	static const uint16_t ports[] = {IKE_PORT, IKE_NATT_PORT};
+	const struct model *m = h->o.model;
+	h->sockets = calloc(m->n_gateways * 2u + 1, sizeof *h->sockets);
+	if (!h->sockets)
+		return fault_set(f, -ENOMEM, "not enough memory for the sockets");
+	for (uint32_t i = 0; i < m->n_gateways; i++) {
+		for (unsigned p = 0; p < 2; p++) {
+			struct ip_endpoint local = {m->gateways[i].public_address, ports[p]};
+			int err = socket_of(h, &local) ? 0 : open_socket(h, &local, f);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+/* ---- connections ---- */
+
+static int add_connections(struct ike_host *h, struct fault *f)
+{
+	struct ike_connection *c = malloc(sizeof *c);
+	int err = c ? 0 : fault_set(f, -ENOMEM, "not enough memory for the connections");
+	for (uint32_t i = 0; !err && i < h->o.plan->n_connections; i++) {
+		err = ike_host_translate(c, h->o.model, &h->o.plan->connections[i], f);
+		if (err)
+			break;
+		err = ike_add(h->engine, c, f);
+		if (err && !f->code)
+			fault_set(f, err, "%s", strerror(-err));
+		if (err)
+			fault_prefix(f, "connection '%s'", c->name);
+		else if (c->remote.family)
+			underlay_peer(h->o.underlay, c->id, &c->local, &c->remote);
+		secret_wipe(&c->psk);
+	}
+	free(c);
+	return err;
+}
+
+static void start_connections(struct ike_host *h)
+{
+	for (uint32_t i = 0; i < h->o.plan->n_connections; i++) {
+		const struct plan_connection *c = &h->o.plan->connections[i];
+		int err = 0;
+		if (h->o.model->connections[c->model].mode != MODEL_MODE_RESPONDER)
+			err = ike_up(h->engine, c->id, clock_now_ns(), &h->effects);
+		if (err)
+			log_warn(LOG_IKE, "not-started name=%s: %s", name_of(h, c->id),
+				 strerror(-err));
+	}
+	settle(h);
+}
+
+int ike_host_start(struct ike_host **out, const struct ike_host_options *o, struct fault *f)
+{
+	const struct ike_options options = {0};
+	const struct ike_random random = {fill_random, NULL};
+	struct ike_host *h = calloc(1, sizeof *h);
+	if (!h)
+		return fault_set(f, -ENOMEM, "not enough memory for IKE");
+	h->o = *o;
+	ike_effects_init(&h->effects);
+	h->buffer = malloc(DATAGRAM_MAX);
+	h->timer = evtimer_new(o->base, on_timer, h);
+	int err = h->buffer && h->timer ? ike_new(&h->engine, &options, &random) : -ENOMEM;
+	if (err)
+		fault_set(f, err, "cannot start the IKE engine: %s", strerror(-err));
+	if (!err)
+		err = open_sockets(h, f);
+	if (!err)
+		err = add_connections(h, f);
+	if (err) {
+		ike_host_free(h);
+		return err;
+	}
+	start_connections(h);
+	*out = h;
+	return 0;
+}
+
+void ike_host_shutdown(struct ike_host *h)
+{
+	ike_shutdown(h->engine, clock_now_ns(), &h->effects);
+	carry_out(h);
+}
+
+void ike_host_free(struct ike_host *h)
+{
+	if (!h)
+		return;
+	for (uint32_t i = 0; i < h->n_sockets; i++) {
+		if (h->sockets[i].readable)
+			event_free(h->sockets[i].readable);
+		close(h->sockets[i].fd);
+	}
+	if (h->timer)
+		event_free(h->timer);
+	if (h->engine)
+		ike_free(h->engine);
+	ike_effects_free(&h->effects);
+	free(h->sockets);
+	free(h->buffer);
+	free(h);
+}
+
+static int reset(struct ike_host *h, uint32_t connection, uint64_t now)
+{
+	int err = ike_down(h->engine, connection, now, &h->effects);
+	return err ? err : ike_up(h->engine, connection, now, &h->effects);
+}
+
+int ike_host_order(struct ike_host *h, const char *verb, uint32_t connection, struct fault *f)
+{
+	uint64_t now = clock_now_ns();
+	int err = strcmp(verb, "up") == 0      ? ike_up(h->engine, connection, now, &h->effects)
+		  : strcmp(verb, "down") == 0  ? ike_down(h->engine, connection, now, &h->effects)
+		  : strcmp(verb, "rekey") == 0 ? ike_rekey(h->engine, connection, now, &h->effects)
+		  : strcmp(verb, "reset") == 0 ? reset(h, connection, now)
+					       : -EINVAL;
+	settle(h);
+	if (err == -ENOTCONN) {
+		fault_set(f, err, "connection '%s' is not up", name_of(h, connection));
+		return fault_advise(f, "`xgw up %s` starts it", name_of(h, connection));
+	}
+	if (err)
+		return fault_set(f, err, "cannot %s connection '%s': %s", verb,
+				 name_of(h, connection), strerror(-err));
+	log_info(LOG_IKE, "order verb=%s name=%s", verb, name_of(h, connection));
+	return 0;
+}
+
+void ike_host_expiring(struct ike_host *h, uint32_t spi_in)
+{
+	ike_child_expiring(h->engine, spi_in, clock_now_ns(), &h->effects);
+	settle(h);
+}
+
+void ike_host_alive(struct ike_host *h, uint32_t spi_in)
+{
+	ike_child_alive(h->engine, spi_in, clock_now_ns());
+	arm(h);
+}
+
+int ike_host_status(const struct ike_host *h, uint32_t connection, struct ike_status *out)
+{
+	return ike_status(h->engine, connection, out);
+}
+
+uint64_t ike_host_count(const struct ike_host *h, enum ike_counter c)
+{
+	return ike_count(h->engine, c);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The host of the IKE engine: its sockets, its timer, its randomness, and its effects carried out.
+ */
+#ifndef XGW_LOADER_IKE_HOST_H
+#define XGW_LOADER_IKE_HOST_H
+
+#include "control/plan.h"
+#include "datapath/datapath.h"
+#include "ike/ike.h"
+#include "loader/netlink.h"
+#include "loader/underlay.h"
+
+#include <event2/event.h>
+
+struct ike_host;
+
+struct ike_host_options {
+	struct event_base *base;
+	const struct model *model;
+	const struct plan *plan;
+	const struct maps *maps;
+	struct datapath *datapath;
+	struct underlay *underlay;
+	struct netlink *netlink;
+};
+
+/* Opens UDP 500 and 4500 on every gateway's public address and starts the connections. */
+int must_check ike_host_start(struct ike_host **out, const struct ike_host_options *o,
+			      struct fault *f);
+/* Tells the peers that all is over; the datagrams are on their way when this returns. */
+void ike_host_shutdown(struct ike_host *h);
+void ike_host_free(struct ike_host *h);
+
+/* What a person asks for. -EINVAL for an unknown verb, else the engine's errors, with a fault. */
+int must_check ike_host_order(struct ike_host *h, const char *verb, uint32_t connection,
+			      struct fault *f);
+/* What the workers saw. */
+void ike_host_expiring(struct ike_host *h, uint32_t spi_in);
+void ike_host_alive(struct ike_host *h, uint32_t spi_in);
+
+int ike_host_status(const struct ike_host *h, uint32_t connection, struct ike_status *out);
+uint64_t ike_host_count(const struct ike_host *h, enum ike_counter c);
+
+/* A connection of the model as the engine takes it; the caller wipes `psk`. Pure. */
+int must_check ike_host_translate(struct ike_connection *out, const struct model *m,
+				  const struct plan_connection *c, struct fault *f);
+
+#endif

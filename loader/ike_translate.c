@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A connection of the model in the engine's words. */
+#include "base/instant.h"
+#include "control/offer.h"
+#include "loader/ike_host.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void copy_ike(struct ike_proposal *to, const struct offer_ike *from)
+{
+	to->n_encryption = from->n_encryption;
+	to->n_integrity = from->n_integrity;
+	to->n_prf = from->n_prf;
+	to->n_group = from->n_group;
+	memcpy(to->encryption, from->encryption, sizeof from->encryption);
+	memcpy(to->integrity, from->integrity, sizeof from->integrity);
+	memcpy(to->prf, from->prf, sizeof from->prf);
+	memcpy(to->group, from->group, sizeof from->group);
+}
+
+static void copy_child(struct ike_proposal *to, const struct offer_child *from)
+{
+	to->n_encryption = from->n_encryption;
+	to->n_integrity = from->n_integrity;
+	to->n_group = from->n_group;
+	to->esn = from->esn;
+	memcpy(to->encryption, from->encryption, sizeof from->encryption);
+	memcpy(to->integrity, from->integrity, sizeof from->integrity);
+	memcpy(to->group, from->group, sizeof from->group);
+}
+
+static void copy_offer(struct ike_connection *to, const struct offer *from)
+{
+	_Static_assert(OFFER_MAX_TRANSFORMS <= IKE_MAX_PROPOSAL, "transforms");
+	_Static_assert(OFFER_MAX_PROPOSALS <= IKE_MAX_PROPOSALS, "proposals");
+	to->n_ike = from->n_ike;
+	to->n_child = from->n_child;
+	for (unsigned i = 0; i < from->n_ike; i++)
+		copy_ike(&to->ike[i], &from->ike[i]);
+	for (unsigned i = 0; i < from->n_child; i++)
+		copy_child(&to->child[i], &from->child[i]);
+	to->n_local_ts = from->n_local_ts;
+	to->n_remote_ts = from->n_remote_ts;
+	memcpy(to->local_ts, from->local_ts, sizeof to->local_ts);
+	memcpy(to->remote_ts, from->remote_ts, sizeof to->remote_ts);
+	to->ike_lifetime_ns = from->ike_lifetime_seconds * NS_PER_S;
+	to->child_lifetime_ns = from->child_lifetime_seconds * NS_PER_S;
+	to->child_lifetime_bytes = from->child_lifetime_bytes;
+}
+
+static int set_identity(struct identity *out, const char *text, const char *whose, struct fault *f)
+{
+	if (identity_parse(out, text) == 0)
+		return 0;
+	fault_set(f, -EINVAL, "'%s' is no identity of %s", text, whose);
+	return fault_advise(f, "write an address, a domain name or a mail address");
+}
+
+static int set_remote(struct ike_connection *out, const struct model *m,
+		      const struct model_connection *c, struct fault *f)
+{
+	char text[IP_TEXT];
+	const char *identity, *name;
+	if (c->site != MODEL_NONE) {
+		out->remote = m->sites[c->site].address;
+		identity = m->sites[c->site].identity;
+		name = m->sites[c->site].name;
+	} else {
+		out->remote = m->gateways[c->peer_gateway].public_address;
+		identity = m->gateways[c->peer_gateway].identity;
+		name = m->gateways[c->peer_gateway].name;
+	}
+	if (!identity && out->remote.family)
+		identity = ip_addr_format(&out->remote, text);
+	return set_identity(&out->remote_id, identity ? identity : "%any", name, f);
+}
+
+int ike_host_translate(struct ike_connection *out, const struct model *m,
+		       const struct plan_connection *pc, struct fault *f)
+{
+	static const enum ike_start starts[] = {
+		[MODEL_MODE_DEFAULT] = IKE_START_BOTH,
+		[MODEL_MODE_INITIATOR] = IKE_START_INITIATE,
+		[MODEL_MODE_RESPONDER] = IKE_START_RESPOND,
+	};
+	const struct model_connection *c = &m->connections[pc->model];
+	const struct model_gateway *g = &m->gateways[c->gateway];
+	struct offer offer;
+	memset(out, 0, sizeof *out);
+	int err = offer_of(m, pc->model, &offer);
+	if (err)
+		return fault_set(f, err, "connection '%s' has more than %d traffic selectors",
+				 c->name, CHILD_SA_MAX_TS);
+	copy_offer(out, &offer);
+	out->id = pc->id;
+	out->name = c->name;
+	out->local = g->public_address;
+	err = set_identity(&out->local_id, g->identity, g->name, f);
+	if (!err)
+		err = set_remote(out, m, c, f);
+	out->psk = c->psk;
+	out->start = out->remote.family ? starts[c->mode] : IKE_START_RESPOND;
+	out->dpd_timeout_ns = c->dpd_timeout_seconds * NS_PER_S;
+	out->always_encapsulate = c->always_encapsulate;
+	if (err)
+		secret_wipe(&out->psk);
+	return err;
+}

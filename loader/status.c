@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "loader/status.h"
+
+#include "base/instant.h"
+#include "loader/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static json_t *number(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
+
+static void set(json_t *object, const char *key, json_t *value)
+{
+	json_object_set_new(object, key, value);
+}
+
+/* ---- child SAs ---- */
+
+/* "10.0.0.0/8", with "[6/443]" behind it when the protocol or ports are bounded. */
+static json_t *selectors(const struct traffic_selector *ts, unsigned n)
+{
+	json_t *list = json_array();
+	for (unsigned i = 0; i < n; i++) {
+		char range[RANGE_TEXT], text[RANGE_TEXT + 40];
+		ip_range_format(&ts[i].range, range);
+		if (!ts[i].protocol && ts[i].port_first == 0 && ts[i].port_last == 65535)
+			snprintf(text, sizeof text, "%s", range);
+		else
+			snprintf(text, sizeof text, "%s[%u/%u-%u]", range, ts[i].protocol,
+				 ts[i].port_first, ts[i].port_last);
+		json_array_append_new(list, json_string(text));
+	}
+	return list;
+}
+
+static json_t *child(struct daemon *d, const struct ike_child_status *c, uint64_t now)
+{
+	char in[9], out[9], when[CLOCK_TEXT];
+	struct esp_counters count = {0};
+	uint32_t mtu = 0;
+	json_t *o = json_object();
+	bool known = datapath_child_counters(d->datapath, c->spi_in, &count, &mtu) == 0;
+	snprintf(in, sizeof in, "%08x", c->spi_in);
+	snprintf(out, sizeof out, "%08x", c->spi_out);
+	set(o, "spiIn", json_string(in));
+	set(o, "spiOut", json_string(out));
+	set(o, "proposal", json_string(c->proposal));
+	set(o, "encapsulation", json_string(c->encapsulation == ESP_IN_UDP ? "udp" : "esp"));
+	set(o, "localTs", selectors(c->local_ts, c->n_local_ts));
+	set(o, "remoteTs", selectors(c->remote_ts, c->n_remote_ts));
+	set(o, "rekeySeconds",
+	    number(c->rekey_at_ns > now && c->rekey_at_ns != INSTANT_NEVER
+			   ? (c->rekey_at_ns - now) / NS_PER_S
+			   : 0));
+	set(o, "since",
+	    c->installed_ns ? json_string(clock_format(c->installed_ns, when)) : json_null());
+	set(o, "bytesIn", number(count.bytes_in));
+	set(o, "bytesOut", number(count.bytes_out));
+	set(o, "packetsIn", number(count.packets_in));
+	set(o, "packetsOut", number(count.packets_out));
+	set(o, "authFailed", number(count.auth_failed));
+	set(o, "replayed", number(count.replayed));
+	set(o, "lost", number(count.lost));
+	set(o, "sequenceOut", number(count.sequence_out));
+	set(o, "mtu", known ? number(mtu) : json_null());
+	return o;
+}
+
+/* ---- connections ---- */
+
+static const char *const state_texts[] = {
+	[IKE_STATE_IDLE] = "NotConnected",
+	[IKE_STATE_CONNECTING] = "Connecting",
+	[IKE_STATE_ESTABLISHED] = "Connected",
+};
+
+static void add_traffic(struct daemon *d, json_t *o, uint32_t id)
+{
+	struct datapath_traffic t = {0};
+	json_t *drops = json_object();
+	datapath_connection_traffic(d->datapath, id, &t);
+	set(o, "ingressBytes", number(t.bytes_in));
+	set(o, "egressBytes", number(t.bytes_out));
+	set(o, "ingressPackets", number(t.packets_in));
+	set(o, "egressPackets", number(t.packets_out));
+	for (unsigned r = 1; r < XGW_DROP_COUNT; r++) {
+		if (t.drops[r])
+			set(drops, maps_drop_name(r), number(t.drops[r]));
+	}
+	set(o, "drops", drops);
+}
+
+static void add_error(json_t *o, const struct ike_status *s)
+{
+	char text[FAULT_TEXT], when[CLOCK_TEXT];
+	if (!s->last_error.code) {
+		set(o, "lastError", json_null());
+		return;
+	}
+	set(o, "lastError", json_string(fault_format(&s->last_error, text)));
+	set(o, "lastErrorAt",
+	    s->last_error_ns ? json_string(clock_format(s->last_error_ns, when)) : json_null());
+}
+
+static void add_ike(json_t *o, const struct ike_status *s, uint64_t now)
+{
+	char peer[IP_TEXT], from[ENDPOINT_TEXT], to[ENDPOINT_TEXT], spi[40], when[CLOCK_TEXT];
+	bool up = s->state == IKE_STATE_ESTABLISHED;
+	set(o, "connectionStatus", json_string(state_texts[s->state]));
+	set(o, "since", s->since_ns ? json_string(clock_format(s->since_ns, when)) : json_null());
+	set(o, "peer",
+	    s->remote.addr.family ? json_string(ip_addr_format(&s->remote.addr, peer))
+				  : json_string("any"));
+	set(o, "ikeProposal", up ? json_string(s->proposal) : json_null());
+	add_error(o, s);
+	set(o, "wanted", json_boolean(s->wanted));
+	set(o, "attempts", number(s->attempts));
+	set(o, "rekeysIke", number(s->rekeys_ike));
+	set(o, "rekeysChild", number(s->rekeys_child));
+	if (!up)
+		return;
+	set(o, "localEndpoint", json_string(ip_endpoint_format(&s->local, from)));
+	set(o, "remoteEndpoint", json_string(ip_endpoint_format(&s->remote, to)));
+	set(o, "remoteIdentity", json_string(s->remote_id));
+	set(o, "initiator", json_boolean(s->is_initiator));
+	snprintf(spi, sizeof spi, "%016llx", (unsigned long long)s->spi_i);
+	set(o, "ikeSpiInitiator", json_string(spi));
+	snprintf(spi, sizeof spi, "%016llx", (unsigned long long)s->spi_r);
+	set(o, "ikeSpiResponder", json_string(spi));
+	set(o, "nat", json_pack("{s:b,s:b}", "local", s->nat_local, "remote", s->nat_remote));
+	set(o, "ikeRekeySeconds",
+	    number(s->rekey_at_ns > now && s->rekey_at_ns != INSTANT_NEVER
+			   ? (s->rekey_at_ns - now) / NS_PER_S
+			   : 0));
+}
+
+static json_t *events(const struct ike_status *s)
+{
+	char when[CLOCK_TEXT];
+	json_t *list = json_array();
+	for (unsigned i = 0; i < s->n_events; i++)
+		json_array_append_new(list, json_pack("{s:s,s:s}", "at",
+						      clock_format(s->events[i].at_ns, when),
+						      "text", s->events[i].text));
+	return list;
+}
+
+static void add_path(struct daemon *d, json_t *o, uint32_t id)
+{
+	struct datapath_path path;
+	bool usable = underlay_path(d->underlay, id, &path) && path.usable;
+	set(o, "path",
+	    usable ? json_pack("{s:s,s:i}", "port", d->model.host.ports[path.port_id].name, "mtu",
+			       (int)path.mtu)
+		   : json_null());
+}
+
+static json_t *connection(struct daemon *d, const struct plan_connection *pc, uint64_t now)
+{
+	const struct model_connection *c = &d->model.connections[pc->model];
+	struct ike_status *s = calloc(1, sizeof *s);
+	json_t *o = json_object(), *children = json_array();
+	set(o, "name", json_string(c->name));
+	set(o, "connectionType", json_string(c->vnet2vnet ? "Vnet2Vnet" : "IPsec"));
+	set(o, "virtualNetworkGateway", json_string(d->model.gateways[c->gateway].name));
+	set(o, "ikeVersion", json_string(c->ikev1 ? "IKEv1" : "IKEv2"));
+	if (s && ike_host_status(d->ike, pc->id, s) == 0)
+		add_ike(o, s, now);
+	else
+		set(o, "connectionStatus", json_string("Unknown"));
+	add_traffic(d, o, pc->id);
+	for (unsigned i = 0; s && i < s->n_children; i++)
+		json_array_append_new(children, child(d, &s->children[i], now));
+	set(o, "childSas", children);
+	add_path(d, o, pc->id);
+	set(o, "events", s ? events(s) : json_array());
+	free(s);
+	return o;
+}
+
+/* ---- ports ---- */
+
+struct traffic_search {
+	uint32_t port;
+	struct xgw_traffic found;
+};
+
+static int match_traffic(void *owner, const void *key, const void *value)
+{
+	struct traffic_search *s = owner;
+	uint32_t id;
+	memcpy(&id, key, sizeof id);
+	if (id != s->port)
+		return 0;
+	memcpy(&s->found, value, sizeof s->found);
+	return 1;
+}
+
+static json_t *count(const struct xgw_count *c)
+{
+	return json_pack("{s:I,s:I}", "packets", (json_int_t)c->packets, "bytes",
+			 (json_int_t)c->bytes);
+}
+
+json_t *status_traffic(const struct maps *m, uint32_t port_id)
+{
+	struct traffic_search s = {.port = port_id};
+	json_t *o = json_object();
+	maps_walk(m, MAPS_traffic, match_traffic, &s);
+	set(o, "received", count(&s.found.received));
+	set(o, "passed", count(&s.found.passed));
+	set(o, "forwarded", count(&s.found.forwarded));
+	set(o, "toWorker", count(&s.found.to_worker));
+	set(o, "dropped", count(&s.found.dropped));
+	set(o, "answered", count(&s.found.answered));
+	return o;
+}
+
+static int add_drop(void *owner, const void *key, const void *value)
+{
+	uint64_t *totals = owner;
+	uint32_t index;
+	struct xgw_count c;
+	memcpy(&index, key, sizeof index);
+	memcpy(&c, value, sizeof c);
+	totals[index % XGW_DROP_SLOTS] += c.packets;
+	return 0;
+}
+
+json_t *status_drops(const struct maps *m)
+{
+	uint64_t totals[XGW_DROP_SLOTS] = {0};
+	json_t *o = json_object();
+	maps_walk(m, MAPS_drops, add_drop, totals);
+	for (unsigned r = 1; r < XGW_DROP_COUNT; r++) {
+		if (totals[r])
+			set(o, maps_drop_name(r), number(totals[r]));
+	}
+	return o;
+}
+
+static const char *const role_texts[] = {"none", "uplink", "vnet", "circuit"};
+
+static json_t *port(struct daemon *d, uint32_t i)
+{
+	const struct model_port *p = &d->model.host.ports[i];
+	const struct netlink_link *l = &d->ports[i].link;
+	char mode[64] = "";
+	json_t *o = json_object();
+	set(o, "name", json_string(p->name));
+	set(o, "device", json_string(p->device));
+	set(o, "role", json_string(role_texts[p->role]));
+	set(o, "mode", json_string(datapath_port_mode(d->datapath, i, mode)));
+	set(o, "xdpMode", json_string(d->ports[i].generic ? "generic" : "native"));
+	set(o, "queues", number(l->rx_queues));
+	set(o, "mtu", number(l->mtu));
+	set(o, "state", json_string(l->up ? "up" : "down"));
+	set(o, "traffic", status_traffic(d->maps, i));
+	return o;
+}
+
+static json_t *workers(struct daemon *d)
+{
+	json_t *list = json_array();
+	for (unsigned w = 0; w < datapath_workers(d->datapath); w++) {
+		struct datapath_worker_status s = {0};
+		datapath_worker_status(d->datapath, w, &s);
+		json_array_append_new(
+			list, json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "packetsIn",
+					(json_int_t)s.packets_in, "packetsOut",
+					(json_int_t)s.packets_out, "rounds", (json_int_t)s.rounds,
+					"wakeups", (json_int_t)s.wakeups, "noFrame",
+					(json_int_t)s.no_frame, "txFull", (json_int_t)s.tx_full));
+	}
+	return list;
+}
+
+static json_t *ike_counters(struct daemon *d)
+{
+	json_t *o = json_object();
+#define IKE_COUNTER(id, name, text) set(o, name, number(ike_host_count(d->ike, IKE_COUNT_##id)));
+#include "ike/counters.def"
+#undef IKE_COUNTER
+	return o;
+}
+
+json_t *status_document(struct daemon *d)
+{
+	char when[CLOCK_TEXT];
+	uint64_t now = clock_now_ns();
+	json_t *o = json_object(), *gateways = json_array(), *connections = json_array(),
+	       *ports = json_array();
+	datapath_flush_drops(d->datapath);
+	for (uint32_t i = 0; i < d->model.n_gateways; i++) {
+		const struct model_gateway *g = &d->model.gateways[i];
+		char address[IP_TEXT];
+		json_array_append_new(
+			gateways,
+			json_pack("{s:s,s:s,s:s,s:s,s:s}", "name", g->name, "virtualNetwork",
+				  d->model.vnets[g->vnet].name, "gatewayType", "Vpn", "vpnType",
+				  g->policy_based ? "PolicyBased" : "RouteBased", "publicIPAddress",
+				  ip_addr_format(&g->public_address, address)));
+	}
+	for (uint32_t i = 0; i < d->plan.n_connections; i++)
+		json_array_append_new(connections, connection(d, &d->plan.connections[i], now));
+	for (uint32_t i = 0; i < d->model.host.n_ports; i++)
+		json_array_append_new(ports, port(d, i));
+	set(o, "instance", json_string(d->instance.name));
+	set(o, "daemon",
+	    json_pack("{s:b,s:i,s:s,s:s}", "running", 1, "pid", (int)getpid(), "since",
+		      clock_format(d->started_ns, when), "cryptoBackend", d->backend->name));
+	set(o, "gateways", gateways);
+	set(o, "connections", connections);
+	set(o, "clients", json_array());
+	set(o, "circuits", json_array());
+	set(o, "ports", ports);
+	set(o, "workers", workers(d));
+	set(o, "drops", status_drops(d->maps));
+	set(o, "ike", ike_counters(d));
+	return o;
+}
+
+/* ---- names ---- */
+
+static unsigned common_letters(const char *a, const char *b)
+{
+	unsigned n = 0;
+	while (a[n] && a[n] == b[n])
+		n++;
+	return n;
+}
+
+int status_find(const struct daemon *d, const char *name, uint32_t *id, struct fault *f)
+{
+	const char *near = NULL;
+	unsigned most = 2;
+	for (uint32_t i = 0; i < d->plan.n_connections; i++) {
+		const char *have = d->model.connections[d->plan.connections[i].model].name;
+		if (strcmp(have, name) == 0) {
+			*id = d->plan.connections[i].id;
+			return 0;
+		}
+		if (common_letters(have, name) > most) {
+			most = common_letters(have, name);
+			near = have;
+		}
+	}
+	fault_set(f, -ENOENT, "no connection has the name '%.64s'", name);
+	if (near)
+		return fault_advise(f, "did you mean '%s'?", near);
+	return fault_advise(f, "`xgw status` lists them");
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the network around the gateway says, carried into the maps and the data path: the way to
+ * each peer, link-layer addresses of VXLAN hosts, and hosts of plain attachments out of the
+ * kernel's neighbour table.
+ */
+#ifndef XGW_LOADER_UNDERLAY_H
+#define XGW_LOADER_UNDERLAY_H
+
+#include "control/plan.h"
+#include "datapath/datapath.h"
+#include "loader/attach.h"
+#include "loader/netlink.h"
+
+struct underlay;
+
+struct underlay_host {
+	struct netlink *netlink;
+	const struct maps *maps;
+	const struct model *model;
+	const struct plan *plan;
+	struct attach_port *ports; /* as in the model; link state is kept up to date */
+	struct datapath *datapath; /* NULL: no tunnels (the loader alone) */
+};
+
+int must_check underlay_new(struct underlay **out, const struct underlay_host *h, struct fault *f);
+void underlay_free(struct underlay *u);
+/* The netlink socket is readable. */
+void underlay_watch(struct underlay *u);
+/* The outer addresses of a connection, at start and as IKE moves them. */
+void underlay_peer(struct underlay *u, uint32_t connection, const struct ip_addr *local,
+		   const struct ip_addr *remote);
+/* XDP or a worker asks for an address. */
+void underlay_event(struct underlay *u, const struct xgw_event *e, uint64_t now_ns);
+/* True when something changed and underlay_refresh has work. */
+bool underlay_dirty(const struct underlay *u);
+void underlay_refresh(struct underlay *u);
+/* Every few seconds: keeps the kernel's entries of next hops in use alive. */
+void underlay_confirm(struct underlay *u);
+/* Way to the peer: mtu, and whether there is one. */
+bool underlay_path(const struct underlay *u, uint32_t connection, struct datapath_path *out);
+
+#endif
