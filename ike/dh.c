@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See dh.h. Three families: MODP (modular exponentiation in constant time), NIST curves (affine points, RFC 5903),
- * Curve25519 (RFC 8031).
+ * See dh.h. Three families: MODP (modular exponentiation in constant time), NIST curves (affine
+ * points, RFC 5903), Curve25519 (RFC 8031).
  */
 #include "ike/dh.h"
 #include "base/secret.h"
@@ -18,6 +18,7 @@
 struct dh {
 	enum group_id group;
 	size_t public_bytes;
+	EVP_PKEY *key; /* Curve25519: with its public half, which each import would compute again */
 	uint8_t secret[DH_PRIVATE_BYTES];
 	uint8_t public[LIMIT_KE];
 };
@@ -94,14 +95,14 @@ static int field_of(enum group_id group, struct field *f)
 	return f->p && f->g && BN_set_word(f->g, 2) ? 0 : -ENOMEM;
 }
 
-/* out = base^secret mod p, as wide as p. */
+/* out = base^secret mod p, as wide as p. Exponents as long as RFC 3526 section 8 asks for. */
 static int raise(const struct field *f, const BIGNUM *base, const uint8_t *secret, uint8_t *out,
 		 size_t width)
 {
 	BN_CTX *ctx = BN_CTX_secure_new();
 	BIGNUM *x = BN_secure_new(), *r = BN_secure_new();
-	int err = -ENOMEM;
-	if (ctx && x && r && BN_bin2bn(secret, 64, x)) {
+	int err = -ENOMEM, bytes = width <= 256 ? 40 : 64;
+	if (ctx && x && r && BN_bin2bn(secret, bytes, x)) {
 		BN_set_flags(x, BN_FLG_CONSTTIME);
 		if (BN_mod_exp_mont_consttime(r, base, x, f->p, ctx, NULL) &&
 		    BN_bn2binpad(r, out, (int)width) == (int)width)
@@ -118,8 +119,8 @@ static bool in_range(const struct field *f, const BIGNUM *y)
 {
 	BN_CTX *ctx = BN_CTX_new();
 	BIGNUM *t = BN_new();
-	bool ok = ctx && t && BN_copy(t, f->p) && BN_sub_word(t, 1) && BN_cmp(y, BN_value_one()) > 0 &&
-		  BN_cmp(y, t) < 0;
+	bool ok = ctx && t && BN_copy(t, f->p) && BN_sub_word(t, 1) &&
+		  BN_cmp(y, BN_value_one()) > 0 && BN_cmp(y, t) < 0;
 	if (ok && f->q)
 		ok = BN_mod_exp(t, y, f->q, f->p, ctx) && BN_is_one(t);
 	BN_free(t);
@@ -158,8 +159,9 @@ static int modp_shared(const struct dh *dh, struct bytes peer, uint8_t *out, siz
 
 static EC_GROUP *curve_of(enum group_id group)
 {
-	int nid = group == DH_ECP_256 ? NID_X9_62_prime256v1 :
-		  group == DH_ECP_384 ? NID_secp384r1 : NID_secp521r1;
+	int nid = group == DH_ECP_256	? NID_X9_62_prime256v1
+		  : group == DH_ECP_384 ? NID_secp384r1
+					: NID_secp521r1;
 	return EC_GROUP_new_by_curve_name(nid);
 }
 
@@ -184,11 +186,11 @@ static bool curve_open(struct curve *c, const struct dh *dh)
 	c->out = EC_POINT_new(c->group);
 	if (!c->in || !c->out || !BN_bin2bn(dh->secret, DH_PRIVATE_BYTES, c->k))
 		return false;
+	BN_set_flags(c->k, BN_FLG_CONSTTIME);
 	/* 1 … order - 1; the 80 bytes leave a bias below 2^-100 (FIPS 186-4 B.4.1) */
 	BIGNUM *n = BN_dup(EC_GROUP_get0_order(c->group));
 	bool ok = n && BN_sub_word(n, 1) && BN_mod(c->k, c->k, n, c->ctx) && BN_add_word(c->k, 1);
 	BN_free(n);
-	BN_set_flags(c->k, BN_FLG_CONSTTIME);
 	return ok;
 }
 
@@ -217,6 +219,15 @@ static int nist_public(struct dh *dh)
 	return err;
 }
 
+/* RFC 6989 section 2.3: coordinates below p (setting them would reduce them), and on the curve. */
+static bool take_point(struct curve *c, struct bytes peer, size_t half)
+{
+	const BIGNUM *p = EC_GROUP_get0_field(c->group);
+	return BN_bin2bn(peer.at, (int)half, c->x) && BN_bin2bn(peer.at + half, (int)half, c->y) &&
+	       BN_cmp(c->x, p) < 0 && BN_cmp(c->y, p) < 0 &&
+	       EC_POINT_set_affine_coordinates(c->group, c->in, c->x, c->y, c->ctx) == 1;
+}
+
 static int nist_shared(const struct dh *dh, struct bytes peer, uint8_t *out, size_t *len)
 {
 	struct curve c;
@@ -226,9 +237,7 @@ static int nist_shared(const struct dh *dh, struct bytes peer, uint8_t *out, siz
 	if (!curve_open(&c, dh))
 		goto out;
 	err = -EPROTO;
-	/* setting coordinates fails off the curve (RFC 6989 section 2.3) */
-	if (BN_bin2bn(peer.at, (int)half, c.x) && BN_bin2bn(peer.at + half, (int)half, c.y) &&
-	    EC_POINT_set_affine_coordinates(c.group, c.in, c.x, c.y, c.ctx) == 1 &&
+	if (take_point(&c, peer, half) &&
 	    EC_POINT_mul(c.group, c.out, NULL, c.in, c.k, c.ctx) == 1 &&
 	    !EC_POINT_is_at_infinity(c.group, c.out) &&
 	    EC_POINT_get_affine_coordinates(c.group, c.out, c.x, NULL, c.ctx) == 1 &&
@@ -243,26 +252,23 @@ out:
 
 static int montgomery_public(struct dh *dh)
 {
-	EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, dh->secret, 32);
 	size_t n = dh->public_bytes;
-	int err = key && EVP_PKEY_get_raw_public_key(key, dh->public, &n) == 1 ? 0 : -ENOMEM;
-	EVP_PKEY_free(key);
-	return err;
+	dh->key = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, dh->secret, 32);
+	return dh->key && EVP_PKEY_get_raw_public_key(dh->key, dh->public, &n) == 1 ? 0 : -ENOMEM;
 }
 
 static int montgomery_shared(const struct dh *dh, struct bytes peer, uint8_t *out, size_t *len)
 {
-	EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, dh->secret, 32);
 	EVP_PKEY *other = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, peer.at, peer.len);
-	EVP_PKEY_CTX *ctx = key ? EVP_PKEY_CTX_new(key, NULL) : NULL;
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(dh->key, NULL);
 	*len = 32;
 	/* an all-zero result is refused by EVP_PKEY_derive (RFC 8031 section 2.3) */
-	int err = ctx && other && EVP_PKEY_derive_init(ctx) == 1 &&
-		  EVP_PKEY_derive_set_peer(ctx, other) == 1 && EVP_PKEY_derive(ctx, out, len) == 1 ?
-		  0 : -EPROTO;
+	int err = -EPROTO;
+	if (ctx && other && EVP_PKEY_derive_init(ctx) == 1 &&
+	    EVP_PKEY_derive_set_peer(ctx, other) == 1 && EVP_PKEY_derive(ctx, out, len) == 1)
+		err = 0;
 	EVP_PKEY_CTX_free(ctx);
 	EVP_PKEY_free(other);
-	EVP_PKEY_free(key);
 	return err;
 }
 
@@ -279,8 +285,9 @@ int dh_new(struct dh **out, enum group_id group, const uint8_t random[DH_PRIVATE
 	dh->group = group;
 	dh->public_bytes = group_of(group)->public_bytes;
 	memcpy(dh->secret, random, DH_PRIVATE_BYTES);
-	int err = family == MODP ? modp_public(dh) :
-		  family == NIST ? nist_public(dh) : montgomery_public(dh);
+	int err = family == MODP   ? modp_public(dh)
+		  : family == NIST ? nist_public(dh)
+				   : montgomery_public(dh);
 	if (err) {
 		dh_free(dh);
 		return err;
@@ -293,6 +300,7 @@ void dh_free(struct dh *dh)
 {
 	if (!dh)
 		return;
+	EVP_PKEY_free(dh->key);
 	wipe(dh, sizeof *dh);
 	free(dh);
 }

@@ -67,8 +67,10 @@ int keys_prf_plus(enum prf_id prf, struct bytes key, const struct bytes *seed, u
 			parts[k++] = seed[i];
 		parts[k++] = (struct bytes){&counter, 1};
 		int err = keys_prf(prf, key, parts, k, block, &len);
-		if (err)
+		if (err) {
+			wipe(block, sizeof block);
 			return err;
+		}
 		size_t take = n < len ? n : len;
 		memcpy(out, block, take);
 		out += take;
@@ -150,13 +152,14 @@ int keys_child(struct secret *initiator, struct secret *responder, const struct 
 	       struct bytes nr)
 {
 	const struct encryption *e = encryption_of(child->encryption);
-	size_t each = (size_t)e->key_bytes + e->salt_bytes +
-		      integrity_of(child->integrity)->key_bytes;
+	size_t each =
+		(size_t)e->key_bytes + e->salt_bytes + integrity_of(child->integrity)->key_bytes;
 	uint8_t stream[2 * (64 + 64)];
 	struct bytes seed[] = {shared, ni, nr};
 	if (2 * each > sizeof stream)
 		return -ENOTSUP;
-	int err = keys_prf_plus(prf, (struct bytes){ike->d.b, ike->d.len}, seed, 3, stream, 2 * each);
+	int err =
+		keys_prf_plus(prf, (struct bytes){ike->d.b, ike->d.len}, seed, 3, stream, 2 * each);
 	if (!err) {
 		const uint8_t *at = stream;
 		cut(initiator, &at, each);

@@ -96,7 +96,8 @@ static void read_auth(struct ike_message *m, struct reader *r)
 
 static void read_notify(struct ike_message *m, struct reader *r)
 {
-	struct ike_notify n = {.protocol = reader_u8(r)};
+	struct ike_notify n = {0};
+	n.protocol = reader_u8(r);
 	uint8_t spi_bytes = reader_u8(r);
 	n.type = reader_u16(r);
 	n.spi = reader_bytes(r, spi_bytes);
@@ -109,12 +110,14 @@ static void read_notify(struct ike_message *m, struct reader *r)
 
 static void read_delete(struct ike_message *m, struct reader *r)
 {
-	struct ike_delete d = {.protocol = reader_u8(r), .spi_bytes = reader_u8(r)};
+	struct ike_delete d = {0};
+	d.protocol = reader_u8(r);
+	d.spi_bytes = reader_u8(r);
 	d.n = reader_u16(r);
 	d.spis = reader_rest(r);
 	if (d.spis.len != (size_t)d.n * d.spi_bytes)
 		reader_fail(r);
-	else if (d.protocol == PROTOCOL_IKE ? d.n != 0 : d.spi_bytes != 4)
+	else if (d.protocol == PROTOCOL_IKE ? d.n || d.spi_bytes : d.spi_bytes != 4)
 		reader_fail(r);
 	else if (m->n_deletes < LIMIT_NOTIFIES)
 		m->deletes[m->n_deletes++] = d;
@@ -261,7 +264,11 @@ static void read_selector(struct reader *r, uint8_t type, struct traffic_selecto
 	reader_copy(r, last, n);
 	ts->range.first = ip_addr_from_bytes(family, first);
 	ts->range.last = ip_addr_from_bytes(family, last);
-	if (ip_addr_cmp(&ts->range.first, &ts->range.last) > 0)
+	/* 65535 to 0 is OPAQUE (RFC 7296 section 3.13.1), any other range that runs backwards is
+	 * not one */
+	bool opaque = ts->port_first == 65535 && !ts->port_last;
+	if (ip_addr_cmp(&ts->range.first, &ts->range.last) > 0 ||
+	    (ts->port_first > ts->port_last && !opaque))
 		reader_fail(r);
 }
 

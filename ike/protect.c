@@ -119,7 +119,8 @@ static bool cbc_seal(const struct ike_chosen *chosen, const struct secret *ke,
 
 /* Encrypt-then-MAC: nothing is decrypted that does not verify. */
 static bool cbc_open(const struct ike_chosen *chosen, const struct secret *ke,
-		     const struct secret *ka, const uint8_t *m, const struct layout *l, uint8_t *out)
+		     const struct secret *ka, const uint8_t *m, const struct layout *l,
+		     uint8_t *out)
 {
 	uint8_t full[EVP_MAX_MD_SIZE];
 	size_t icv = icv_of(chosen);
@@ -160,11 +161,12 @@ int protect_seal(struct ike_keys *k, const struct ike_chosen *chosen, const stru
 		store_be64(out + l.iv, ++k->iv);
 	else
 		memcpy(out + l.iv, iv_random, e->iv_bytes);
-	memcpy(out + l.text, inner.at, inner.len);
+	if (inner.len)
+		memcpy(out + l.text, inner.at, inner.len);
 	memset(out + l.text + inner.len, 0, padded - inner.len);
 	out[l.icv - 1] = (uint8_t)(padded - inner.len - 1);
-	bool ok = e->aead ? aead_seal(e, chosen->encryption, ke, out, &l) :
-			    cbc_seal(chosen, ke, ka, out, &l);
+	bool ok = e->aead ? aead_seal(e, chosen->encryption, ke, out, &l)
+			  : cbc_seal(chosen, ke, ka, out, &l);
 	return ok ? 0 : -EIO;
 }
 
@@ -182,10 +184,13 @@ int protect_open(const struct ike_keys *k, const struct ike_chosen *chosen,
 	l.text = l.iv + e->iv_bytes;
 	l.text_len = m->sk.len - fixed;
 	l.icv = l.text + l.text_len;
-	bool ok = e->aead ? aead_open(e, chosen->encryption, ke, m->whole.at, &l, out) :
-			    cbc_open(chosen, ke, ka, m->whole.at, &l, out);
-	if (!ok)
+	bool ok = e->aead ? aead_open(e, chosen->encryption, ke, m->whole.at, &l, out)
+			  : cbc_open(chosen, ke, ka, m->whole.at, &l, out);
+	if (!ok) {
+		/* an AEAD decrypts before it verifies: leave nothing of that */
+		wipe(out, l.text_len);
 		return -EBADMSG;
+	}
 	size_t pad = out[l.text_len - 1];
 	if (pad + 1 > l.text_len)
 		return -EBADMSG;
