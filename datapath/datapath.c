@@ -26,7 +26,8 @@ static unsigned queues_of(const struct datapath *d, unsigned worker)
 	return n;
 }
 
-static int open_queue(struct worker *w, unsigned port, unsigned queue, struct fault *f)
+static int open_queue(struct worker *w, unsigned port, unsigned queue, bool zero_copy,
+		      struct fault *f)
 {
 	struct datapath *d = w->d;
 	const struct datapath_port *p = &d->o.port[port];
@@ -37,8 +38,7 @@ static int open_queue(struct worker *w, unsigned port, unsigned queue, struct fa
 	const struct queue_options o = {.device = p->device,
 					.queue = queue,
 					.ring = d->o.ring,
-					.zero_copy = d->o.copy == DATAPATH_ZEROCOPY_FORCE,
-					.need_copy = p->generic || d->o.copy == DATAPATH_COPY_FORCE,
+					.zero_copy = zero_copy,
 					.busy_poll = d->o.busy_poll};
 	int err = queue_open(q, &w->frames, &o, f);
 	if (err)
@@ -55,6 +55,38 @@ static int open_queue(struct worker *w, unsigned port, unsigned queue, struct fa
 	return 0;
 }
 
+static void close_queues(struct worker *w)
+{
+	for (unsigned i = 0; i < w->n_queues; i++) {
+		uint32_t slot = w->queues[i].port_id * XGW_MAX_QUEUES + w->queues[i].queue;
+		maps_delete(w->d->o.maps, MAPS_xsks, &slot);
+		queue_close(&w->queues[i]);
+	}
+	w->n_queues = 0;
+	memset(w->queue_of_port, 0, sizeof w->queue_of_port);
+	frames_free_all(&w->frames);
+}
+
+static int open_queues(struct worker *w, bool zero_copy, struct fault *f)
+{
+	struct datapath *d = w->d;
+	memset(w->queues, 0, queues_of(d, w->index) * sizeof *w->queues);
+	int err = frames_init(&w->frames, d->o.frames, f);
+	for (unsigned p = 0; p < d->o.n_ports; p++)
+		for (unsigned q = w->index; !err && q < d->o.port[p].queues; q += d->n_workers)
+			err = open_queue(w, p, q, zero_copy, f);
+	return err;
+}
+
+/* One UMEM has one mode, so one device without zero copy means copies for all of a worker's. */
+static bool may_zero_copy(const struct datapath *d)
+{
+	for (unsigned p = 0; p < d->o.n_ports; p++)
+		if (d->o.port[p].generic)
+			return false;
+	return d->o.copy != DATAPATH_COPY_FORCE;
+}
+
 static int open_worker(struct worker *w, struct fault *f)
 {
 	struct datapath *d = w->d;
@@ -67,20 +99,18 @@ static int open_worker(struct worker *w, struct fault *f)
 	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (!w->queues || !w->cache || w->wake_fd < 0)
 		return fault_set(f, -ENOMEM, "no memory for worker %u", w->index);
-	int err = frames_init(&w->frames, d->o.frames, f);
-	if (err)
-		return err;
-	err = d->o.backend->context_new(&w->crypto);
+	int err = d->o.backend->context_new(&w->crypto);
 	if (err)
 		return fault_set(f, err, "cannot start the crypto back end %s: %s",
 				 d->o.backend->name, strerror(-err));
-	for (unsigned p = 0; p < d->o.n_ports; p++)
-		for (unsigned q = w->index; q < d->o.port[p].queues; q += d->n_workers) {
-			err = open_queue(w, p, q, f);
-			if (err)
-				return err;
-		}
-	return 0;
+	err = -EOPNOTSUPP;
+	if (may_zero_copy(d))
+		err = open_queues(w, true, f);
+	if (err && d->o.copy != DATAPATH_ZEROCOPY_FORCE) {
+		close_queues(w);
+		err = open_queues(w, false, f);
+	}
+	return err;
 }
 
 /* Signals belong to the loader's thread. */
@@ -150,12 +180,7 @@ int datapath_start(struct datapath **out, const struct datapath_options *o, stru
 
 static void close_worker(struct worker *w)
 {
-	for (unsigned i = 0; i < w->n_queues; i++) {
-		uint32_t slot = w->queues[i].port_id * XGW_MAX_QUEUES + w->queues[i].queue;
-		maps_delete(w->d->o.maps, MAPS_xsks, &slot);
-		queue_close(&w->queues[i]);
-	}
-	frames_free_all(&w->frames);
+	close_queues(w);
 	if (w->crypto)
 		w->d->o.backend->context_free(w->crypto);
 	if (w->wake_fd >= 0)

@@ -90,18 +90,9 @@ int queue_open(struct queue *q, struct frames *f, const struct queue_options *o,
 				      .tx_size = o->ring,
 				      .libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
 				      .bind_flags = XDP_USE_NEED_WAKEUP};
-	err = -EOPNOTSUPP;
-	if (!o->need_copy) {
-		c.bind_flags = XDP_USE_NEED_WAKEUP | XDP_ZEROCOPY;
-		err = xsk_socket__create_shared(&q->xsk, o->device, o->queue, f->umem, &q->rx,
-						&q->tx, &q->fill, &q->comp, &c);
-		q->zero_copy = !err;
-	}
-	if (err && !o->zero_copy) {
-		c.bind_flags = XDP_USE_NEED_WAKEUP | XDP_COPY;
-		err = xsk_socket__create_shared(&q->xsk, o->device, o->queue, f->umem, &q->rx,
-						&q->tx, &q->fill, &q->comp, &c);
-	}
+	c.bind_flags |= o->zero_copy ? XDP_ZEROCOPY : XDP_COPY;
+	err = xsk_socket__create_shared(&q->xsk, o->device, o->queue, f->umem, &q->rx, &q->tx,
+					&q->fill, &q->comp, &c);
 	if (err) {
 		q->xsk = NULL;
 		fault_set(why, err, "cannot bind an AF_XDP socket to queue %u of %s: %s", o->queue,
@@ -112,6 +103,11 @@ int queue_open(struct queue *q, struct frames *f, const struct queue_options *o,
 	}
 	q->fd = xsk_socket__fd(q->xsk);
 	q->queue = o->queue;
+	/* what the kernel gave, not what was asked for */
+	struct xdp_options given = {0};
+	socklen_t len = sizeof given;
+	q->zero_copy = !getsockopt(q->fd, SOL_XDP, XDP_OPTIONS, &given, &len) &&
+		       given.flags & XDP_OPTIONS_ZEROCOPY;
 	tune(q, o);
 	return 0;
 }

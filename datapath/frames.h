@@ -58,10 +58,10 @@ static inline void frames_give(struct frames *f, uint64_t addr)
 struct queue_options {
 	const char *device;
 	uint32_t queue, ring;
-	bool zero_copy, need_copy, busy_poll;
+	bool zero_copy, busy_poll;
 };
-/* Binds; with zero_copy tried first unless need_copy. The first queue of a worker makes the UMEM.
- */
+/* Binds in the mode asked for. The first queue of a worker makes the UMEM, whose mode all others
+ * share. */
 int must_check queue_open(struct queue *q, struct frames *f, const struct queue_options *o,
 			  struct fault *why);
 void queue_close(struct queue *q);
