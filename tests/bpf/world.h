@@ -7,7 +7,11 @@
 #ifndef XGW_TESTS_BPF_WORLD_H
 #define XGW_TESTS_BPF_WORLD_H
 
+/* bpftool's text, not ours to be strict about */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wcast-qual"
 #include "bpf/xgw.skel.h"
+#pragma GCC diagnostic pop
 #include "frames.h"
 #include "maps/explain.h"
 #include "maps/maps.h"
@@ -20,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include <xdp/xsk.h>
 
 #define LAN_MAC	 "02:00:00:00:0a:01"
@@ -45,13 +50,13 @@ struct world {
 	void *area;
 };
 
-#define must(condition)                                                                            \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #condition,         \
-				strerror(errno));                                                  \
-			abort();                                                                   \
-		}                                                                                  \
+#define must(condition)                                                                    \
+	do {                                                                               \
+		if (!(condition)) {                                                        \
+			fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #condition, \
+				strerror(errno));                                          \
+			abort();                                                           \
+		}                                                                          \
 	} while (0)
 
 static inline void world_mapped(uint8_t out[16], const char *text)
@@ -158,12 +163,11 @@ static inline void world_configure(struct world *w)
 			 (struct xgw_attachment){
 				 .id = VXLAN, .vnet = VNET, .kind = XGW_TAG_VXLAN, .flags = a},
 			 "192.0.2.1", 1001);
-	world_attachment(w,
-			 (struct xgw_attachment){.id = VXLAN_LEARN,
-						 .vnet = LEARNING,
-						 .kind = XGW_TAG_VXLAN,
-						 .flags = a | l},
-			 "192.0.2.1", 1002);
+	world_attachment(
+		w,
+		(struct xgw_attachment){
+			.id = VXLAN_LEARN, .vnet = LEARNING, .kind = XGW_TAG_VXLAN, .flags = a | l},
+		"192.0.2.1", 1002);
 	world_attachment(w,
 			 (struct xgw_attachment){
 				 .id = VXLAN6, .vnet = VNET, .kind = XGW_TAG_VXLAN, .flags = a},
@@ -247,8 +251,8 @@ static inline void world_open(struct world *w, unsigned repeatable)
 	must(maps_adopt(&w->maps, fds, NULL) == 0);
 	world_port(w, LAN, LAN_MAC);
 	world_port(w, WAN, WAN_MAC);
-	w->area = mmap(NULL, 256 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		       0);
+	w->area =
+		mmap(NULL, 256 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	must(w->area != MAP_FAILED);
 	must(xsk_umem__create(&w->umem, w->area, 256 * 4096, &w->fill[LAN], &w->comp[LAN], NULL) ==
 	     0);
