@@ -222,7 +222,7 @@ static void run_end(struct run *r, struct esp_sa *sa)
 /* Limits are judged with what the SA had sent when the run began and with the run itself. */
 static void take(struct chunk *c, struct run *r, struct esp_packet *p)
 {
-	uint32_t len;
+	uint32_t len = 0;
 	if (!within_limits(r->out, r->packets, r->bytes))
 		p->drop = XGW_DROP_LIFETIME;
 	else if (r->next == r->first + r->taken)
