@@ -73,8 +73,9 @@ struct esp_packet {
 	uint32_t headroom, tailroom; /* writable bytes around it; updated */
 	uint16_t esp;		     /* decrypt in: offset of the ESP header from `at` */
 	uint8_t family;		     /* out: 4 or 6 of what stands at `at` */
-	enum xgw_drop drop;	     /* out; XGW_DROP_NONE = done */
-	void *owner;		     /* the caller's */
+	/* out; XGW_DROP_NONE = done; else at, len, headroom, tailroom may be anything */
+	enum xgw_drop drop;
+	void *owner; /* the caller's */
 };
 
 /*
@@ -105,8 +106,10 @@ bool esp_select_in(const struct esp_sa *sa, const struct esp_flow *flow);
 
 /* ---- sizes: MSS and "too big" (esp/pmtu.c) ---- */
 
-/* Lowers the MSS option of a TCP SYN to fit mtu; the checksum is updated (RFC 1624). True when it
- * changed. */
+/*
+ * Lowers the MSS option of a TCP SYN to fit mtu; the checksum is updated (RFC 1624), so a checksum
+ * that was left to the NIC must be completed first. True when it changed.
+ */
 bool esp_clamp_mss(uint8_t *ip, uint32_t len, uint32_t mtu);
 /*
  * Completes a TCP/UDP checksum that its sender left to the NIC (the field then holds the pseudo
