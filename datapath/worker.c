@@ -80,10 +80,8 @@ static void classify(struct worker *w, const struct xdp_desc *desc)
 	switch (m->kind) {
 	case XGW_META_ENCRYPT: outbound_add(w, &p); return;
 	case XGW_META_DECRYPT:
-		/* until the SA is found these two carry the slot and the offset of the ESP header
-		 */
-		p.vnet = m->slot;
-		p.connection = (uint32_t)(m->esp - m->l3);
+		p.slot = m->slot;
+		p.esp = (uint16_t)(m->esp - m->l3);
 		inbound_add(w, &p);
 		return;
 	case XGW_META_CHECKSUM:
