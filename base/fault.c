@@ -50,7 +50,8 @@ int fault_prefix(struct fault *f, const char *format, ...)
 	int n = vsnprintf(f->text, sizeof f->text, format, ap);
 	va_end(ap);
 	if (n >= 0 && (size_t)n < sizeof f->text)
-		snprintf(f->text + n, sizeof f->text - (size_t)n, ": %.*s", (int)(sizeof f->text - 3 - (size_t)n), was);
+		snprintf(f->text + n, sizeof f->text - (size_t)n, ": %.*s",
+			 (int)(sizeof f->text - 3 - (size_t)n), was);
 	return f->code;
 }
 

@@ -1,173 +1,148 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Link-layer headers of an attachment: plain, 802.1Q, VXLAN (RFC 7348), written in front of an inner IP packet. */
+/*
+ * The headers that a packet leaves with, written from scratch in front of its IP header: Ethernet,
+ * a VLAN tag or VXLAN over IPv4 or IPv6. The outer ECN field is Not-ECT (RFC 6040 section 4.1,
+ * compatibility mode), so that nothing is lost when the far end does not copy marks inwards.
+ */
 #ifndef XGW_BPF_ENCAP_H
 #define XGW_BPF_ENCAP_H
 
-#include "bpf/events.h"
+#include "attachment.h"
+#include "checksum.h"
 
-struct vxlanhdr {
-	__be32 flags;
-	__be32 vni;
-};
-#define VXLAN_FLAGS 0x08000000u
+#define ENCAP_PLAIN  (sizeof(struct ethhdr))
+#define ENCAP_VLAN   (sizeof(struct ethhdr) + sizeof(struct vlan_hdr))
+#define ENCAP_TUNNEL (sizeof(struct udphdr) + sizeof(struct vxlan_hdr) + sizeof(struct ethhdr))
+#define ENCAP_VXLAN4 (sizeof(struct ethhdr) + sizeof(struct iphdr) + ENCAP_TUNNEL)
+#define ENCAP_VXLAN6 (sizeof(struct ethhdr) + sizeof(struct ipv6hdr) + ENCAP_TUNNEL)
 
-/* IPv4 header checksum of a 20-byte header (RFC 1071). */
-static __always_inline __u16 header_checksum(const void *ip)
+static __always_inline bool is_mapped(const void *addr)
 {
-	__u64 sum = bpf_csum_diff(NULL, 0, (__be32 *)ip, 20, 0);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
+	const __u32 *w = addr;
+
+	return !(w[0] | w[1]) && w[2] == bpf_htonl(0xffff);
 }
 
-/* TTL or hop limit of the IP header at l3 (RFC 1812 section 5.3.1; incremental checksum by RFC 1624). */
-static __always_inline int decrement_ttl(struct packet *p)
+/* Packets of one flow keep one UDP source port, so that the underlay keeps their order. */
+static __always_inline __be16 flow_port(const struct packet *p)
 {
-	if (p->h.family == 4) {
-		struct iphdr *ip = at(p->ctx, p->h.l3);
-		if (!HAS(p->ctx, ip, sizeof *ip))
-			return XGW_DROP_TRUNCATED;
-		if (ip->ttl <= 1)
-			return XGW_DROP_TTL;
-		if (!p->tracing) {
-			__u32 sum = ip->check + bpf_htons(0x0100);
-			ip->check = sum + (sum >= 0xffff);
-			ip->ttl--;
-		}
-		return GO_ON;
+	const struct ip *ip = &p->ip;
+	__u32 hash = ip->protocol;
+	const __u32 *ports_word;
+
+	for (int i = 0; i < 4; i++)
+		hash = (hash ^ ip->source[i]) * 0x9e3779b1u ^ ip->destination[i];
+	if (!ip->fragment && (ip->protocol == PROTO_TCP || ip->protocol == PROTO_UDP)) {
+		ports_word = packet_at(p, ip->l4, 4);
+		if (ports_word)
+			hash ^= *ports_word;
 	}
-	struct ipv6hdr *ip = at(p->ctx, p->h.l3);
-	if (!HAS(p->ctx, ip, sizeof *ip))
-		return XGW_DROP_TRUNCATED;
-	if (ip->hop_limit <= 1)
-		return XGW_DROP_TTL;
-	if (!p->tracing)
-		ip->hop_limit--;
-	return GO_ON;
+	hash *= 0x85ebca6bu;
+	return bpf_htons((__u16)(0xc000 | (hash >> 18)));
 }
 
-static __always_inline void put_ethernet(struct ethhdr *eth, const __u8 *to, const __u8 *from, __u16 proto)
+static __always_inline void write_ether(struct ethhdr *eth, const __u8 *to, const __u8 *from,
+					__be16 proto)
 {
 	__builtin_memcpy(eth->h_dest, to, 6);
 	__builtin_memcpy(eth->h_source, from, 6);
-	eth->h_proto = bpf_htons(proto);
+	eth->h_proto = proto;
 }
 
-/* Source port by the inner flow, so that receive hashing spreads flows (RFC 7348 section 5). */
-static __always_inline __be16 flow_port(const struct packet *p)
+static __always_inline __be16 inner_proto(const struct packet *p)
 {
-	const __u32 *s = (const __u32 *)p->h.source, *d = (const __u32 *)p->h.destination;
-	__u32 h = s[0] ^ s[1] ^ s[2] ^ s[3] ^ ((d[0] ^ d[1] ^ d[2] ^ d[3]) * 0x9e3779b1u) ^ p->h.l4proto;
-	h ^= h >> 16;
-	h *= 0x85ebca6bu;
-	h ^= h >> 13;
-	return bpf_htons(49152 + (h & 0x3fff));
+	return p->ip.family == 4 ? ETH_IPV4 : ETH_IPV6;
 }
 
-static __always_inline __u16 inner_proto(const struct packet *p)
+/* UDP, VXLAN and the inner Ethernet header; ip_len bytes of IP follow. */
+static __always_inline void write_vxlan(const struct packet *p, struct udphdr *udp, __be16 port,
+					__u32 ip_len)
 {
-	return p->h.family == 4 ? ETH_P_IP : ETH_P_IPV6;
+	struct vxlan_hdr *vxlan = (void *)(udp + 1);
+
+	udp->source = port;
+	udp->dest = p->out->vxlan_port_be;
+	udp->len = bpf_htons((__u16)(ENCAP_TUNNEL + ip_len));
+	/* RFC 7348 section 5; over IPv6 by RFC 6935 */
+	udp->check = 0;
+	vxlan->flags = bpf_htonl(0x08000000);
+	vxlan->vni = bpf_htonl(p->out->tag << 8);
+	write_ether((void *)(vxlan + 1), p->to->mac, p->out->mac, inner_proto(p));
 }
 
-static __always_inline int put_plain(struct packet *p, const struct xgw_attachment *out, const struct xgw_endpoint *to)
+static __always_inline void write_outer4(const struct packet *p, struct iphdr *h, __u32 ip_len)
 {
-	if (bpf_xdp_adjust_head(p->ctx, (int)p->h.l3 - ETH_HLEN))
-		return XGW_DROP_ENCAP_ROOM;
-	struct ethhdr *eth = start(p->ctx);
-	if (!HAS(p->ctx, eth, sizeof *eth))
-		return XGW_DROP_ENCAP_ROOM;
-	put_ethernet(eth, to->mac, out->mac, inner_proto(p));
-	return GO_ON;
+	const __u32 *source = (const __u32 *)p->out->local_vtep;
+	const __u32 *destination = (const __u32 *)p->to->vtep;
+
+	__builtin_memset(h, 0, sizeof(*h));
+	h->version = 4;
+	h->ihl = 5;
+	h->tot_len = bpf_htons((__u16)(sizeof(*h) + ENCAP_TUNNEL + ip_len));
+	h->frag_off = bpf_htons(0x4000); /* don't fragment */
+	h->ttl = 64;
+	h->protocol = PROTO_UDP;
+	h->saddr = source[3];
+	h->daddr = destination[3];
+	h->check = checksum_ipv4(h);
 }
 
-static __always_inline int put_vlan(struct packet *p, const struct xgw_attachment *out, const struct xgw_endpoint *to)
+static __always_inline void write_outer6(const struct packet *p, struct ipv6hdr *h, __u32 ip_len)
 {
-	if (bpf_xdp_adjust_head(p->ctx, (int)p->h.l3 - ETH_HLEN - VLAN_HLEN))
-		return XGW_DROP_ENCAP_ROOM;
-	struct ethhdr *eth = start(p->ctx);
-	struct vlan_hdr *vlan = (void *)(eth + 1);
-	if (!HAS(p->ctx, vlan, sizeof *vlan))
-		return XGW_DROP_ENCAP_ROOM;
-	put_ethernet(eth, to->mac, out->mac, ETH_P_8021Q);
-	vlan->h_vlan_TCI = bpf_htons(out->tag);
-	vlan->h_vlan_encapsulated_proto = bpf_htons(inner_proto(p));
-	return GO_ON;
+	__builtin_memset(h, 0, sizeof(*h));
+	h->version = 6;
+	h->payload_len = bpf_htons((__u16)(ENCAP_TUNNEL + ip_len));
+	h->nexthdr = PROTO_UDP;
+	h->hop_limit = 64;
+	__builtin_memcpy(&h->saddr, p->out->local_vtep, 16);
+	__builtin_memcpy(&h->daddr, p->to->vtep, 16);
 }
 
-static __always_inline void put_vxlan_tail(const struct packet *p, struct udphdr *udp, __u32 udp_len,
-					   const struct xgw_attachment *out, const struct xgw_endpoint *to)
+static __always_inline __u32 encap_bytes(const struct packet *p)
 {
-	struct vxlanhdr *vx = (void *)(udp + 1);
-	udp->source = flow_port(p);
-	udp->dest = out->vxlan_port_be;
-	udp->len = bpf_htons(udp_len);
-	udp->check = 0; /* RFC 7348 section 4.1; over IPv6 by RFC 6935 */
-	vx->flags = bpf_htonl(VXLAN_FLAGS);
-	vx->vni = bpf_htonl(out->tag << 8);
-	put_ethernet((void *)(vx + 1), to->mac, out->mac, inner_proto(p));
+	if (p->out->kind == XGW_TAG_NONE)
+		return ENCAP_PLAIN;
+	if (p->out->kind == XGW_TAG_VLAN)
+		return ENCAP_VLAN;
+	return is_mapped(p->to->vtep) ? ENCAP_VXLAN4 : ENCAP_VXLAN6;
 }
 
-#define VXLAN4_ROOM (ETH_HLEN + 20 + 8 + VXLAN_HLEN + ETH_HLEN)
-static __always_inline int put_vxlan4(struct packet *p, const struct xgw_attachment *out,
-				      const struct xgw_endpoint *to, const struct xgw_neighbour *via)
+/* Writes encap_bytes() in front of the IP header, which stands right behind them. */
+static __always_inline int encap_write(const struct packet *p, __be16 port, __u32 ip_len)
 {
-	__u32 inner = frame_len(p->ctx) - p->h.l3;
-	if (bpf_xdp_adjust_head(p->ctx, (int)p->h.l3 - VXLAN4_ROOM))
-		return XGW_DROP_ENCAP_ROOM;
-	struct ethhdr *eth = start(p->ctx);
-	if (!HAS(p->ctx, eth, VXLAN4_ROOM))
-		return XGW_DROP_ENCAP_ROOM;
-	struct iphdr *ip = (void *)(eth + 1);
-	put_ethernet(eth, via->mac, p->port->mac, ETH_P_IP);
-	__builtin_memset(ip, 0, sizeof *ip);
-	ip->version = 4;
-	ip->ihl = 5;
-	ip->tot_len = bpf_htons(inner + VXLAN4_ROOM - ETH_HLEN);
-	ip->frag_off = bpf_htons(0x4000);
-	ip->ttl = 64;
-	ip->protocol = IPPROTO_UDP;
-	__builtin_memcpy(&ip->saddr, out->local_vtep + 12, 4);
-	__builtin_memcpy(&ip->daddr, to->vtep + 12, 4);
-	ip->check = header_checksum(ip);
-	put_vxlan_tail(p, (void *)(ip + 1), inner + VXLAN4_ROOM - ETH_HLEN - 20, out, to);
-	return GO_ON;
-}
+	struct ethhdr *eth;
 
-#define VXLAN6_ROOM (ETH_HLEN + 40 + 8 + VXLAN_HLEN + ETH_HLEN)
-static __always_inline int put_vxlan6(struct packet *p, const struct xgw_attachment *out,
-				      const struct xgw_endpoint *to, const struct xgw_neighbour *via)
-{
-	__u32 inner = frame_len(p->ctx) - p->h.l3;
-	if (bpf_xdp_adjust_head(p->ctx, (int)p->h.l3 - VXLAN6_ROOM))
-		return XGW_DROP_ENCAP_ROOM;
-	struct ethhdr *eth = start(p->ctx);
-	if (!HAS(p->ctx, eth, VXLAN6_ROOM))
-		return XGW_DROP_ENCAP_ROOM;
-	struct ipv6hdr *ip = (void *)(eth + 1);
-	put_ethernet(eth, via->mac, p->port->mac, ETH_P_IPV6);
-	__builtin_memset(ip, 0, sizeof *ip);
-	ip->version = 6;
-	ip->payload_len = bpf_htons(inner + VXLAN6_ROOM - ETH_HLEN - 40);
-	ip->nexthdr = IPPROTO_UDP;
-	ip->hop_limit = 64;
-	__builtin_memcpy(&ip->saddr, out->local_vtep, 16);
-	__builtin_memcpy(&ip->daddr, to->vtep, 16);
-	put_vxlan_tail(p, (void *)(ip + 1), inner + VXLAN6_ROOM - ETH_HLEN - 40, out, to);
-	return GO_ON;
-}
+	if (p->out->kind == XGW_TAG_NONE) {
+		eth = packet_at(p, 0, ENCAP_PLAIN);
+		if (!eth)
+			return XGW_DROP_ENCAP_ROOM;
+		write_ether(eth, p->to->mac, p->out->mac, inner_proto(p));
+	} else if (p->out->kind == XGW_TAG_VLAN) {
+		struct vlan_hdr *vlan;
 
-static __always_inline int put_vxlan(struct packet *p, const struct xgw_attachment *out, const struct xgw_endpoint *to)
-{
-	struct xgw_neighbour_key key = {.ifindex = out->ifindex};
-	__builtin_memcpy(key.addr, to->vtep, 16);
-	struct xgw_neighbour *via = bpf_map_lookup_elem(&neighbours, &key);
-	if (!via) {
-		tell(XGW_EVENT_NEIGHBOUR, out->vnet, out->id, out->ifindex, to->vtep);
-		return XGW_DROP_NO_NEIGHBOUR;
+		eth = packet_at(p, 0, ENCAP_VLAN);
+		if (!eth)
+			return XGW_DROP_ENCAP_ROOM;
+		vlan = (void *)(eth + 1);
+		write_ether(eth, p->to->mac, p->out->mac, ETH_VLAN);
+		vlan->h_vlan_TCI = bpf_htons((__u16)p->out->tag);
+		vlan->h_vlan_encapsulated_proto = inner_proto(p);
+	} else if (is_mapped(p->to->vtep)) {
+		eth = packet_at(p, 0, ENCAP_VXLAN4);
+		if (!eth || !p->neighbour || !p->out_port)
+			return XGW_DROP_ENCAP_ROOM;
+		write_ether(eth, p->neighbour->mac, p->out_port->mac, ETH_IPV4);
+		write_outer4(p, (void *)(eth + 1), ip_len);
+		write_vxlan(p, (void *)(eth + 1) + sizeof(struct iphdr), port, ip_len);
+	} else {
+		eth = packet_at(p, 0, ENCAP_VXLAN6);
+		if (!eth || !p->neighbour || !p->out_port)
+			return XGW_DROP_ENCAP_ROOM;
+		write_ether(eth, p->neighbour->mac, p->out_port->mac, ETH_IPV6);
+		write_outer6(p, (void *)(eth + 1), ip_len);
+		write_vxlan(p, (void *)(eth + 1) + sizeof(struct ipv6hdr), port, ip_len);
 	}
-	const __u32 *w = (const __u32 *)to->vtep;
-	bool v4 = w[0] == 0 && w[1] == 0 && w[2] == bpf_htonl(0xffff);
-	return v4 ? put_vxlan4(p, out, to, via) : put_vxlan6(p, out, to, via);
+	return 0;
 }
 
 #endif

@@ -1,30 +1,60 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* To the worker of this queue: struct xgw_meta in front of the frame, then the AF_XDP socket. */
+/* To the worker of this queue: metadata in front of the frame (maps/meta.h). */
 #ifndef XGW_BPF_HANDOFF_H
 #define XGW_BPF_HANDOFF_H
 
-#include "bpf/packet.h"
+#include "packet.h"
 
-static __always_inline int hand_off(struct packet *p, struct xgw_meta *m)
+static __always_inline void fill_meta(const struct packet *p, struct xgw_meta *m)
 {
-	__u32 slot = p->port->id * XGW_MAX_QUEUES + p->ctx->rx_queue_index;
-	if (p->tracing)
-		return VERDICT_WORKER;
-	/* asked for first, so that a missing socket has its own reason: fail closed */
-	if (p->ctx->rx_queue_index >= XGW_MAX_QUEUES || !bpf_map_lookup_elem(&xsks, &slot))
-		return XGW_DROP_NO_SOCKET;
 	m->magic = XGW_META_MAGIC;
-	m->family = p->h.family;
-	m->l3 = p->h.l3;
+	m->kind = p->meta_kind;
+	m->family = p->ip.family;
+	m->l3 = (__u16)p->l3;
+	m->esp = (__u16)p->esp;
+	m->vnet = 0;
+	m->connection = 0;
+	m->slot = 0;
+	m->attachment = 0;
 	m->port_id = p->port->id;
-	if (bpf_xdp_adjust_head(p->ctx, -(int)sizeof *m))
+	m->reserved = 0;
+	if (p->sa) {
+		m->vnet = p->sa->vnet;
+		m->connection = p->sa->connection;
+		m->slot = p->sa->slot;
+	} else if (p->in) {
+		m->vnet = p->in->vnet;
+		m->attachment = p->in->id;
+		m->connection = p->hop ? p->hop->connection : 0;
+	}
+}
+
+/* 0 when the metadata stands in front of the frame. */
+static __always_inline int handoff_write(struct packet *p)
+{
+	struct xgw_meta m;
+	void *at;
+
+	fill_meta(p, &m);
+	p->shift = -(int)sizeof(m);
+	if (bpf_xdp_adjust_head(p->xdp, p->shift))
 		return XGW_DROP_ENCAP_ROOM;
-	struct xgw_meta *to = start(p->ctx);
-	if (!HAS(p->ctx, to, sizeof *to))
+	packet_refresh(p);
+	at = packet_at(p, 0, sizeof(m));
+	if (!at)
 		return XGW_DROP_ENCAP_ROOM;
-	*to = *m;
-	p->action = bpf_redirect_map(&xsks, slot, XDP_DROP);
-	return p->action == XDP_REDIRECT ? VERDICT_WORKER : XGW_DROP_NO_SOCKET;
+	__builtin_memcpy(at, &m, sizeof(m));
+	return 0;
+}
+
+/* XDP_REDIRECT, or XDP_DROP where no socket listens: the kernel looks it up and says so at once. */
+static __always_inline long handoff_send(const struct packet *p)
+{
+	__u32 queue = p->xdp->rx_queue_index;
+
+	if (queue >= XGW_MAX_QUEUES)
+		return XDP_DROP;
+	return bpf_redirect_map(&xsks, p->port->id * XGW_MAX_QUEUES + queue, XDP_DROP);
 }
 
 #endif

@@ -1,113 +1,145 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the stages know of the packet in hand, and what they answer: GO_ON, or a verdict that ends the way. Verdicts
- * below XGW_DROP_SLOTS are drop reasons (maps/drops.def).
+ * A packet on its way through a program: where its headers are, what was found out, what was
+ * decided. Stages return an int: 0 = go on, a drop reason (maps/drops.h), or one of enum verdict.
+ * Nothing changes the packet or the maps before finish() (verdict.h) carries the verdict out, so
+ * that the same stages serve an explanation.
  */
 #ifndef XGW_BPF_PACKET_H
 #define XGW_BPF_PACKET_H
 
 #include "maps/maps_bpf.h"
+
 #include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
 
-#define GO_ON		  (-1)
-#define VERDICT_PASS	  100 /* to the kernel */
-#define VERDICT_FORWARDED 101 /* sent on by XDP: packet.action */
-#define VERDICT_WORKER	  102 /* to an AF_XDP socket: packet.action */
-#define VERDICT_ANSWERED  103 /* ARP, neighbour discovery, echo: packet.action */
+#define ETH_IPV4    bpf_htons(0x0800)
+#define ETH_ARP	    bpf_htons(0x0806)
+#define ETH_VLAN    bpf_htons(0x8100)
+#define ETH_QINQ    bpf_htons(0x88a8)
+#define ETH_IPV6    bpf_htons(0x86dd)
+#define PROTO_ICMP  1
+#define PROTO_TCP   6
+#define PROTO_UDP   17
+#define PROTO_ESP   50
+#define PROTO_ICMP6 58
 
-#define ETH_HLEN	14
-#define VLAN_HLEN	4
-#define VXLAN_HLEN	8
-#define ETH_P_IP	0x0800
-#define ETH_P_ARP	0x0806
-#define ETH_P_8021Q	0x8100
-#define ETH_P_8021AD	0x88a8
-#define ETH_P_IPV6	0x86dd
-#define IPPROTO_ICMP	1
-#define IPPROTO_TCP	6
-#define IPPROTO_UDP	17
-#define IPPROTO_ESP	50
-#define IPPROTO_ICMPV6	58
-#define NATT_PORT	4500
-#define IP_MF		0x2000
-#define IP_OFFSET	0x1fff
-#define MAX_OFFSET	0x1ff /* every header we look at starts within the first 512 bytes */
+/* Farthest header a program looks at; what lies behind is not read. */
+#define MAX_OFFSET 1000
 
-/* Where the headers are. Numbers only, so that a function of its own, verified once, can fill it in. */
-struct headers {
-	__u32 len;	   /* of the frame as it came */
-	__u16 l2, l3, l4;  /* offsets of the (inner) Ethernet, IP and transport headers */
-	__u16 proto;	   /* ethertype of what stands at l3, host order */
-	__u8 family;	   /* 4 or 6, once it is known to be IP */
-	__u8 l4proto;
-	__u8 fragment; /* 1: first, 2: behind the first */
-	__u8 reserved;
-	__u8 source[16], destination[16]; /* of the IP header at l3, IPv4 mapped */
+enum verdict {
+	VERDICT_PASS = XGW_DROP_SLOTS, /* to the kernel */
+	VERDICT_WORKER,		       /* to the AF_XDP socket of this queue */
+	VERDICT_FORWARD,	       /* out of `out` to `to` */
+	VERDICT_ANSWER_ARP,
+	VERDICT_ANSWER_ND,
+	VERDICT_ANSWER_ECHO,
+	VERDICT_TAKEN, /* learnt from, and of no further use */
+};
+
+/* What matters of an IP header. Addresses as in the maps: IPv4 mapped. */
+struct ip {
+	__u32 source[4], destination[4];
+	__u32 l4;  /* offset of what follows */
+	__u32 end; /* offset of the first byte behind the IP packet */
+	__u8 family;
+	__u8 protocol;
+	__u8 ttl;
+	bool fragment; /* of a packet in more than one piece */
+	bool headless; /* a fragment without the layer-4 header */
 };
 
 struct packet {
-	struct xdp_md *ctx;
+	struct xdp_md *xdp;
+	void *data, *data_end;
 	const struct xgw_port *port;
-	const struct xgw_attachment *in; /* where it came in, once known */
-	__u32 action;			 /* XDP action of the verdicts that have one */
+	__u32 len;   /* as it came, with fragments of the buffer */
+	__u32 limit; /* offset behind the last byte that belongs to the frame looked at */
 	bool tracing;
-	struct headers h;
-	struct xgw_trace trace;
+
+	/* found */
+	const struct xgw_attachment *in;
+	__u32 l2; /* Ethernet header inside the VNet */
+	__u32 l3; /* IP header inside the VNet; of the outer packet for ESP */
+	__be16 proto;
+	__u32 vtep[4]; /* VXLAN: outer source */
+	struct ip ip;
+
+	/* decided */
+	const struct xgw_route *route;
+	const struct xgw_next_hop *hop;
+	const struct xgw_endpoint *to;
+	const struct xgw_attachment *out;
+	const struct xgw_neighbour *neighbour;
+	const struct xgw_port *out_port;
+	const struct xgw_sa_in *sa;
+	__u32 esp;
+	int shift; /* that the frame's head was moved by */
+	__u8 meta_kind;
 };
 
-/*
- * The context's fields are 32 bits wide in its type and pointers in the verifier's eyes. The compiler may keep a 32-bit
- * copy of such a value, which is no pointer any more; loads it can't look into prevent that.
- */
-static __always_inline void *start(struct xdp_md *ctx)
+/* Keeps the compiler from moving a bounds check to another register than the one that is used. */
+#define opaque(variable) __asm__ volatile("" : "+r"(variable))
+
+/* size bytes at an offset, or NULL when the frame is shorter. size is a constant. */
+static __always_inline void *packet_at(const struct packet *p, __u32 offset, const __u32 size)
 {
-	void *v;
-	asm volatile("%0 = *(u32 *)(%1 + 0)" : "=r"(v) : "r"(ctx));
-	return v;
+	__u64 forward = offset;
+	void *at;
+
+	opaque(forward);
+	if (forward > MAX_OFFSET)
+		return NULL;
+	at = p->data + forward;
+	if (at + size > p->data_end)
+		return NULL;
+	return at;
+}
+#define HEADER(packet, offset, type) ((type *)packet_at(packet, offset, sizeof(type)))
+
+static __always_inline void packet_refresh(struct packet *p)
+{
+	p->data = (void *)(long)p->xdp->data;
+	p->data_end = (void *)(long)p->xdp->data_end;
 }
 
-static __always_inline void *end(struct xdp_md *ctx)
+/* False when the device has no entry in `ports`: the program is not in charge of it. */
+static __always_inline bool packet_begin(struct packet *p, struct xdp_md *xdp)
 {
-	void *v;
-	asm volatile("%0 = *(u32 *)(%1 + 4)" : "=r"(v) : "r"(ctx));
-	return v;
+	__u32 ifindex = xdp->ingress_ifindex;
+	struct xgw_trace *trace = (void *)(long)xdp->data_meta;
+
+	__builtin_memset(p, 0, sizeof(*p));
+	p->xdp = xdp;
+	packet_refresh(p);
+	p->len = bpf_xdp_get_buff_len(xdp);
+	p->limit = p->len;
+	p->tracing = (void *)(trace + 1) <= p->data && trace->magic == XGW_TRACE_MAGIC;
+	p->port = bpf_map_lookup_elem(&ports, &ifindex);
+	return p->port;
 }
 
-/* The bound is said in a way that the compiler can't drop as known already: the verifier needs to see it. */
-static __always_inline void *at(struct xdp_md *ctx, __u64 offset)
+/* Only packets in one piece can be rewritten or handed to a worker's socket. */
+static __always_inline bool packet_is_linear(const struct packet *p)
 {
-	asm volatile("%0 &= %1" : "+r"(offset) : "i"(MAX_OFFSET));
-	return start(ctx) + offset;
+	return p->data + p->len <= p->data_end;
 }
 
-static __always_inline __u32 frame_len(struct xdp_md *ctx)
+static __always_inline void copy_addr(__u32 *to, const void *from)
 {
-	return (__u32)(end(ctx) - start(ctx));
+	__builtin_memcpy(to, from, 16);
 }
 
-/* True when n bytes stand at `from`: the form of check that every verifier since 6.1 follows. */
-#define HAS(ctx, from, n) ((void *)(from) + (n) <= end(ctx))
+static __always_inline bool same_addr(const void *a, const void *b)
+{
+	const __u32 *x = a, *y = b;
+
+	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]));
+}
 
 static __always_inline bool same_mac(const __u8 *a, const __u8 *b)
 {
-	return *(const __u16 *)a == *(const __u16 *)b && *(const __u16 *)(a + 2) == *(const __u16 *)(b + 2) &&
-	       *(const __u16 *)(a + 4) == *(const __u16 *)(b + 4);
-}
-
-static __always_inline bool same_addr(const __u8 *a, const __u8 *b)
-{
-	const __u32 *x = (const __u32 *)a, *y = (const __u32 *)b;
-	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2] && x[3] == y[3];
-}
-
-static __always_inline void map_v4(__u8 out[16], __be32 addr)
-{
-	__u32 *w = (__u32 *)out;
-	w[0] = 0;
-	w[1] = 0;
-	w[2] = bpf_htonl(0xffff);
-	w[3] = addr;
+	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3] && a[4] == b[4] &&
+	       a[5] == b[5];
 }
 
 #endif

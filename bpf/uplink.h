@@ -1,72 +1,100 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* From outside: ESP (RFC 4303, RFC 3948) of child SAs of ours to the worker, the rest to the kernel. */
+/*
+ * The way of a frame from the Internet: ESP (RFC 4303), also in UDP (RFC 3948), of an SA of ours to
+ * the worker; all other ESP is dropped here. A VXLAN attachment may be on an uplink too. The rest,
+ * IKE first of all, is the kernel's.
+ */
 #ifndef XGW_BPF_UPLINK_H
 #define XGW_BPF_UPLINK_H
 
-#include "bpf/vnet.h"
+#include "vnet.h"
 
-static __always_inline int esp(struct packet *p, __u32 offset)
+#define ESP_SPI_SEQUENCE 8
+#define NATT_PORT	 bpf_htons(4500)
+
+static __always_inline int esp_decide(struct packet *p, __u32 esp)
 {
-	__be32 *spi = at(p->ctx, offset);
-	if (!HAS(p->ctx, spi, 8))
-		return XGW_DROP_TRUNCATED;
-	if (p->h.fragment)
+	const __be32 *spi = packet_at(p, esp, ESP_SPI_SEQUENCE);
+	struct xgw_sa_key key = {};
+
+	if (p->ip.fragment)
 		return XGW_DROP_FRAGMENT;
-	struct xgw_sa_key key = {.spi_be = *spi};
-	__builtin_memcpy(key.destination, p->h.destination, 16);
-	struct xgw_sa_in *sa = bpf_map_lookup_elem(&sas_in, &key);
-	if (!sa)
+	if (!spi || esp + ESP_SPI_SEQUENCE > p->ip.end)
+		return XGW_DROP_TRUNCATED;
+	__builtin_memcpy(key.destination, p->ip.destination, 16);
+	key.spi_be = *spi;
+	p->sa = bpf_map_lookup_elem(&sas_in, &key);
+	if (!p->sa)
 		return XGW_DROP_UNKNOWN_SPI;
-	struct xgw_meta m = {.kind = XGW_META_DECRYPT,
-			     .esp = offset,
-			     .vnet = sa->vnet,
-			     .connection = sa->connection,
-			     .slot = sa->slot};
-	p->trace.connection = sa->connection;
-	return hand_off(p, &m);
+	p->esp = esp;
+	p->meta_kind = XGW_META_DECRYPT;
+	return VERDICT_WORKER;
 }
 
-/* UDP: ESP on port 4500 unless the non-ESP marker says IKE (RFC 3948 section 2.2). */
-static __always_inline int udp_from_outside(struct packet *p)
+/* UDP to port 4500: ESP, IKE behind four zero bytes, or a keepalive of one byte (RFC 3948). */
+static __always_inline int natt_decide(struct packet *p, __u32 len)
 {
-	struct udphdr *udp = at(p->ctx, p->h.l4);
-	if (p->h.fragment == 2) /* no ports to see: the kernel reassembles what is for its sockets */
-		return VERDICT_PASS;
-	if (!HAS(p->ctx, udp, sizeof *udp))
-		return XGW_DROP_TRUNCATED;
-	if (udp->dest != bpf_htons(NATT_PORT))
-		return GO_ON;
-	__u32 length = bpf_ntohs(udp->len);
-	__u8 *body = (void *)(udp + 1);
-	if (length == sizeof *udp + 1 && HAS(p->ctx, body, 1) && *body == 0xff)
+	__u32 payload = p->ip.l4 + sizeof(struct udphdr);
+	const __u8 *first = packet_at(p, payload, 1);
+	const __be32 *marker = packet_at(p, payload, 4);
+
+	if (p->ip.fragment)
+		return XGW_DROP_FRAGMENT;
+	len -= sizeof(struct udphdr);
+	if (len == 1 && first && *first == 0xff)
 		return XGW_DROP_NATT_KEEPALIVE;
-	if (!HAS(p->ctx, body, 4))
+	if (len < 4)
+		return XGW_DROP_MALFORMED;
+	if (!marker)
 		return XGW_DROP_TRUNCATED;
-	if (*(__be32 *)body == 0)
-		return VERDICT_PASS;
-	return esp(p, p->h.l4 + sizeof *udp);
+	return *marker ? esp_decide(p, payload) : VERDICT_PASS;
 }
 
-static __always_inline int from_outside(struct packet *p)
+static __always_inline int udp_decide(struct packet *p)
 {
-	int v = parse_ethernet(p->ctx, &p->h, 0);
-	if (v != GO_ON)
-		return v;
-	if (p->h.proto != ETH_P_IP && p->h.proto != ETH_P_IPV6)
+	const struct udphdr *udp;
+	__u32 len;
+	int rc;
+
+	/* which port later fragments belong to, only the kernel can find out */
+	if (p->ip.headless)
 		return VERDICT_PASS;
-	v = parse_ip(p->ctx, &p->h);
-	if (v != GO_ON)
-		return v;
-	if (p->h.l4proto == IPPROTO_ESP)
-		return esp(p, p->h.l4);
-	if (p->h.l4proto != IPPROTO_UDP)
+	udp = HEADER(p, p->ip.l4, struct udphdr);
+	if (!udp || p->ip.l4 + sizeof(*udp) > p->ip.end)
+		return XGW_DROP_TRUNCATED;
+	len = bpf_ntohs(udp->len);
+	if (udp->dest == NATT_PORT) {
+		if (len < sizeof(*udp) || (!p->ip.fragment && p->ip.l4 + len > p->ip.end))
+			return XGW_DROP_MALFORMED;
+		return natt_decide(p, len);
+	}
+	rc = vxlan_find(p, false);
+	if (rc)
+		return rc;
+	if (!p->in)
 		return VERDICT_PASS;
-	v = udp_from_outside(p);
-	if (v == GO_ON)
-		v = enter_vxlan(p);
-	if (v != GO_ON)
-		return v;
-	return p->in ? routed(p) : VERDICT_PASS;
+	rc = parse_ip(p, p->proto, p->l3, &p->ip);
+	return vnet_packet(p, rc);
+}
+
+static __always_inline int uplink_decide(struct packet *p)
+{
+	const struct ethhdr *eth = HEADER(p, 0, struct ethhdr);
+	int rc;
+
+	if (!eth)
+		return XGW_DROP_TRUNCATED;
+	p->l3 = sizeof(*eth);
+	rc = parse_ip(p, eth->h_proto, p->l3, &p->ip);
+	if (rc == XGW_DROP_NOT_IP)
+		return VERDICT_PASS;
+	if (!rc && p->ip.family == 6)
+		rc = parse_extensions(p, &p->ip);
+	if (rc)
+		return rc;
+	if (p->ip.protocol == PROTO_ESP)
+		return esp_decide(p, p->ip.l4);
+	return p->ip.protocol == PROTO_UDP ? udp_decide(p) : VERDICT_PASS;
 }
 
 #endif

@@ -1,81 +1,126 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The one way in and the one exit of every packet: counters, drop reasons, explanations. */
+/* The one exit of a packet: its verdict is carried out and counted, or explained. */
 #ifndef XGW_BPF_VERDICT_H
 #define XGW_BPF_VERDICT_H
 
-#include "bpf/packet.h"
+#include "answer.h"
+#include "forward.h"
+#include "handoff.h"
 
-static __always_inline void count(struct xgw_count *c, __u64 bytes)
+/*
+ * Benchmarks set this before load: the frame's head is put back after the verdict was carried out,
+ * so that each repetition of a test run finds what the first one found. Costs nothing when 0.
+ */
+volatile const __u32 xgw_repeatable = 0;
+
+static __always_inline void add(struct xgw_count *c, __u32 bytes)
 {
 	c->packets++;
 	c->bytes += bytes;
 }
 
-/* False when this interface is not a port of ours: the packet is the kernel's. */
-static __always_inline bool begin(struct packet *p, struct xdp_md *ctx)
+static __always_inline void count_drop(const struct packet *p, __u32 reason)
 {
-	__u32 ifindex = ctx->ingress_ifindex;
-	p->ctx = ctx;
-	p->h.len = frame_len(p->ctx);
-	p->port = bpf_map_lookup_elem(&ports, &ifindex);
-	if (!p->port)
-		return false;
-	/* a test run explains itself when it brings a trace to fill in (maps/layout.h) */
-	struct xgw_trace *t = (void *)(long)ctx->data_meta;
-	if ((void *)(t + 1) <= (void *)(long)ctx->data && t->magic == XGW_TRACE_MAGIC)
-		p->tracing = true;
-	return true;
+	__u32 key = p->port->id * XGW_DROP_SLOTS + reason;
+	struct xgw_count *c = bpf_map_lookup_elem(&drops, &key);
+
+	if (c)
+		add(c, p->len);
 }
 
-static __always_inline int explain(struct packet *p, int verdict)
+static __always_inline void count(const struct packet *p, int verdict)
 {
-	struct xgw_trace *t = (void *)(long)p->ctx->data_meta;
-	if ((void *)(t + 1) > (void *)(long)p->ctx->data)
-		return XDP_ABORTED;
-	*t = p->trace;
-	t->magic = XGW_TRACE_MAGIC;
-	t->vnet = p->in ? p->in->vnet : 0;
-	if (verdict < (int)XGW_DROP_SLOTS) {
-		t->verdict = 0;
-		t->drop = verdict;
-	} else if (verdict == VERDICT_PASS) {
-		t->verdict = XGW_TRACE_PASS;
+	__u32 key = p->port->id;
+	struct xgw_traffic *t = bpf_map_lookup_elem(&traffic, &key);
+
+	if (!t)
+		return;
+	add(&t->received, p->len);
+	if (verdict == VERDICT_WORKER)
+		add(&t->to_worker, p->len);
+	else if (verdict == VERDICT_FORWARD)
+		add(&t->forwarded, p->len);
+	else if (verdict == VERDICT_PASS)
+		add(&t->passed, p->len);
+	else if (verdict > VERDICT_PASS)
+		add(&t->answered, p->len);
+	else
+		add(&t->dropped, p->len);
+}
+
+/* 0 when the frame is on its way, else the reason of its drop. */
+static __always_inline int carry_out(struct packet *p, int verdict)
+{
+	__u32 ifindex = verdict == VERDICT_FORWARD ? p->out->ifindex : p->port->ifindex;
+	int rc;
+
+	if (!packet_is_linear(p))
+		return XGW_DROP_FRAGMENT;
+	if (verdict == VERDICT_WORKER) {
+		rc = handoff_write(p);
+		if (rc)
+			return rc;
+		return handoff_send(p) == XDP_REDIRECT ? 0 : XGW_DROP_NO_SOCKET;
 	}
-	return verdict < (int)XGW_DROP_SLOTS ? XDP_DROP : XDP_PASS;
+	rc = verdict == VERDICT_FORWARD ? forward_write(p) : answer_write(p, verdict);
+	if (rc)
+		return rc;
+	return bpf_redirect_map(&tx_ports, ifindex, XDP_DROP) == XDP_REDIRECT ? 0
+									      : XGW_DROP_REDIRECT;
+}
+
+static __always_inline int explain(const struct packet *p, int verdict)
+{
+	struct xgw_trace *t = (void *)(long)p->xdp->data_meta;
+
+	if ((void *)(t + 1) > p->data)
+		return XDP_DROP;
+	t->verdict = 0;
+	t->drop = 0;
+	t->vnet = p->in ? p->in->vnet : 0;
+	t->next_hop = p->route ? p->route->next_hop : 0;
+	t->connection = p->hop ? p->hop->connection : 0;
+	t->attachment = p->out ? p->out->id : 0;
+	t->plen = p->route ? p->route->plen : 0;
+	t->source = p->route ? p->route->source : 0;
+	t->family = p->route ? p->route->family : 0;
+	t->flags = p->route ? p->route->flags : 0;
+	if (p->sa) {
+		t->vnet = p->sa->vnet;
+		t->connection = p->sa->connection;
+	}
+	if (verdict < VERDICT_PASS)
+		t->drop = (__u16)verdict;
+	else if (p->hop)
+		t->verdict = (__u16)p->hop->kind;
+	else if (p->sa)
+		t->verdict = XGW_HOP_TUNNEL;
+	else
+		t->verdict = verdict == VERDICT_PASS ? XGW_TRACE_PASS : XGW_HOP_GATEWAY;
+	return XDP_DROP;
 }
 
 static __always_inline int finish(struct packet *p, int verdict)
 {
+	int action = XDP_PASS;
+
 	if (p->tracing)
 		return explain(p, verdict);
-	__u32 id = p->port->id;
-	struct xgw_traffic *t = bpf_map_lookup_elem(&traffic, &id);
-	if (t)
-		count(&t->received, p->h.len);
-	switch (verdict) {
-	case VERDICT_PASS:
-		if (t)
-			count(&t->passed, p->h.len);
-		return XDP_PASS;
-	case VERDICT_FORWARDED:
-		if (t)
-			count(&t->forwarded, p->h.len);
-		return p->action;
-	case VERDICT_WORKER:
-		if (t)
-			count(&t->to_worker, p->h.len);
-		return p->action;
-	case VERDICT_ANSWERED:
-		if (t)
-			count(&t->answered, p->h.len);
-		return p->action;
+	if (verdict > VERDICT_PASS && verdict != VERDICT_TAKEN) {
+		int rc = carry_out(p, verdict);
+
+		if (rc)
+			verdict = rc;
+		action = XDP_REDIRECT;
 	}
-	if (t)
-		count(&t->dropped, p->h.len);
-	__u32 slot = id * XGW_DROP_SLOTS + ((__u32)verdict & (XGW_DROP_SLOTS - 1));
-	struct xgw_count *c = bpf_map_lookup_elem(&drops, &slot);
-	if (c)
-		count(c, p->h.len);
+	if (xgw_repeatable)
+		bpf_xdp_adjust_head(p->xdp, -p->shift);
+	count(p, verdict);
+	if (verdict == VERDICT_TAKEN)
+		return XDP_DROP;
+	if (verdict >= VERDICT_PASS)
+		return action;
+	count_drop(p, (__u32)verdict);
 	return XDP_DROP;
 }
 

@@ -1,41 +1,41 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The object that runs in the kernel: one XDP program per port role. A packet is parsed, judged, and leaves by
- * finish(), which counts. Read on in uplink.h (from outside) and vnet.h (out of a virtual network).
+ * What runs in the kernel: one object, a program per port role. Reads top-down as the way of a
+ * packet: uplink.h and vnet.h decide, verdict.h carries out and counts.
  *
- * The programs do not declare XDP frags: AF_XDP sockets take single buffers here, so a device whose MTU needs several
- * is refused by the kernel at attach time instead of being cut at run time.
+ * The programs take buffers with fragments (xdp.frags), because drivers otherwise refuse to attach
+ * at an MTU beyond one page; AF_XDP and rewriting need packets in one piece, so a packet that spans
+ * fragments is passed to the kernel or dropped with a reason, never forwarded.
  */
-#include "bpf/uplink.h"
-#include "bpf/verdict.h"
-#include "bpf/vnet.h"
+#include "vmlinux.h"
+#include "uplink.h"
+#include "verdict.h"
+#include "vnet.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-SEC("xdp")
-int xgw_uplink(struct xdp_md *ctx)
+SEC("xdp.frags")
+int xgw_uplink(struct xdp_md *xdp)
 {
-	struct packet p = {};
-	if (!begin(&p, ctx))
-		return XDP_PASS;
-	return finish(&p, from_outside(&p));
+	struct packet p;
+
+	return packet_begin(&p, xdp) ? finish(&p, uplink_decide(&p)) : XDP_PASS;
 }
 
-SEC("xdp")
-int xgw_vnet(struct xdp_md *ctx)
+SEC("xdp.frags")
+int xgw_vnet(struct xdp_md *xdp)
 {
-	struct packet p = {};
-	if (!begin(&p, ctx))
-		return XDP_PASS;
-	return finish(&p, from_vnet(&p));
+	struct packet p;
+
+	return packet_begin(&p, xdp) ? finish(&p, vnet_decide(&p)) : XDP_PASS;
 }
 
-/* Circuits have no forwarding of their own yet: what comes in is the kernel's. */
-SEC("xdp")
-int xgw_circuit(struct xdp_md *ctx)
+/* Circuits are peerings of VLAN-tagged VNets' neighbours, which the kernel serves: passed and
+ * counted. */
+SEC("xdp.frags")
+int xgw_circuit(struct xdp_md *xdp)
 {
-	struct packet p = {};
-	if (!begin(&p, ctx))
-		return XDP_PASS;
-	return finish(&p, VERDICT_PASS);
+	struct packet p;
+
+	return packet_begin(&p, xdp) ? finish(&p, VERDICT_PASS) : XDP_PASS;
 }

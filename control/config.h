@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Configuration text (YAML 1.2, JSON) -> model. Parses, resolves and validates in one call; every mistake is found, not
- * only the first. Reads no file but through the caller's function (secrets by `{file: PATH}`).
+ * Configuration text (YAML 1.2, JSON) -> model. Parses, resolves and validates in one call; every
+ * mistake is found, not only the first. Reads no file but through the caller's function (secrets by
+ * `{file: PATH}`).
  */
 #ifndef XGW_CONTROL_CONFIG_H
 #define XGW_CONTROL_CONFIG_H
@@ -25,8 +26,8 @@ struct config_findings {
 #define CONFIG_MAX_FINDINGS 1000
 
 /*
- * How the parser gets a secret's file: fills out and returns 0, or -errno with a fault (missing, readable by others).
- * The loader's implementation checks owner and mode.
+ * How the parser gets a secret's file: fills out and returns 0, or -errno with a fault (missing,
+ * readable by others). The loader's implementation checks owner and mode.
  */
 struct config_files {
 	int (*read_secret)(void *owner, const char *path, struct secret *out, struct fault *f);
@@ -34,15 +35,16 @@ struct config_files {
 };
 
 /*
- * 0 when the model may be run (warnings are possible), -EINVAL with at least one error finding, -ENOMEM. The model is
- * to be freed in every case; findings with config_findings_free.
+ * 0 when the model may be run (warnings are possible), -EINVAL with at least one error finding,
+ * -ENOMEM. The model is to be freed in every case; findings with config_findings_free.
  */
 int config_parse(struct model *out, const char *text, size_t len, const struct config_files *files,
 		 struct config_findings *findings);
 void config_findings_free(struct config_findings *f);
 /* "FILE:LINE:COLUMN: error: TEXT" */
 #define CONFIG_FINDING_TEXT 600
-const char *config_finding_format(const struct config_finding *f, const char *file, char out[CONFIG_FINDING_TEXT]);
+const char *config_finding_format(const struct config_finding *f, const char *file,
+				  char out[CONFIG_FINDING_TEXT]);
 
 /* Rules between resources (config_parse calls it): adds findings. */
 void validate(const struct model *m, struct config_findings *findings);

@@ -86,10 +86,8 @@ const char *findings_show(const char *text, char out[SHOWN_TEXT])
 {
 	size_t n = 0;
 	for (; *text && n < SHOWN_TEXT - 4; text++)
-		out[n++] = (unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text;
+		out[n++] = (unsigned char)*text < 0x20 || (unsigned char)*text > 0x7e ? '?' : *text;
 	if (*text) {
-		while (n && ((unsigned char)out[n - 1] & 0xc0) == 0x80) /* not inside a character */
-			n--;
 		memcpy(out + n, "...", 3);
 		n += 3;
 	}

@@ -12,7 +12,7 @@ void findings_warn(struct config_findings *f, struct model_place at, const char 
 	__attribute__((format(printf, 3, 4)));
 void findings_sort(struct config_findings *f);
 
-/* A user's text for a message: control bytes replaced, shortened. Returns out. */
+/* A user's text for a message: what is not printable ASCII replaced, shortened. Returns out. */
 #define SHOWN_TEXT 72
 const char *findings_show(const char *text, char out[SHOWN_TEXT]);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The resources as the user knows them (names and properties of the Azure Resource Manager schema), resolved:
- * references are indices, texts are values. Made by config.c, judged by validate.c, owned by the caller.
- * Arrays are allocated to their length; texts are owned by the model.
+ * The resources as the user knows them (names and properties of the Azure Resource Manager schema),
+ * resolved: references are indices, texts are values. Made by config.c, judged by validate.c, owned
+ * by the caller. Arrays are allocated to their length; texts are owned by the model.
  */
 #ifndef XGW_CONTROL_MODEL_H
 #define XGW_CONTROL_MODEL_H
@@ -43,8 +43,9 @@ struct model_host {
 };
 
 /*
- * `incomplete`: the configuration said something about it that was refused, so its other values may be missing; rules
- * about it are left out, since they would report consequences. A model that may be run has none.
+ * `incomplete`: the configuration said something about it that was refused, so its other values may
+ * be missing; rules about it are left out, since they would report consequences. A model that may
+ * be run has none.
  */
 struct model_attachment {
 	uint32_t port; /* index into host.ports, MODEL_NONE when incomplete */
@@ -64,7 +65,8 @@ struct model_attachment {
 struct model_endpoint {
 	struct ip_addr address, host; /* host: VTEP */
 	uint8_t mac[6];
-	uint32_t attachment; /* index into the VNet's attachments: its VXLAN one of the host's family */
+	uint32_t attachment; /* index into the VNet's attachments: its VXLAN one of the host's
+				family */
 	bool incomplete;
 	struct model_place place;
 };
@@ -122,12 +124,12 @@ enum model_mode { MODEL_MODE_DEFAULT, MODEL_MODE_INITIATOR, MODEL_MODE_RESPONDER
 
 struct model_policy {
 	enum encryption_id ike_encryption;
-	enum integrity_id ike_integrity;      /* AUTH_NONE with an AEAD */
-	enum prf_id ike_prf[2];		      /* PRF_NONE ends */
+	enum integrity_id ike_integrity; /* AUTH_NONE with an AEAD */
+	enum prf_id ike_prf[2];		 /* PRF_NONE ends */
 	enum group_id dh_group;
 	enum encryption_id ipsec_encryption;
-	enum integrity_id ipsec_integrity;    /* AUTH_NONE with an AEAD */
-	enum group_id pfs_group;	      /* DH_NONE = no PFS */
+	enum integrity_id ipsec_integrity; /* AUTH_NONE with an AEAD */
+	enum group_id pfs_group;	   /* DH_NONE = no PFS */
 	uint32_t lifetime_seconds;
 	uint64_t lifetime_kilobytes; /* of 1024 bytes */
 	struct model_place place;
@@ -142,8 +144,9 @@ struct model_ts_policy {
 struct model_connection {
 	char *name;
 	bool vnet2vnet;
-	uint32_t gateway;      /* virtualNetworkGateway1 */
-	uint32_t site;	       /* localNetworkGateway2 or a remote gateway; MODEL_NONE when peer_gateway is set */
+	uint32_t gateway; /* virtualNetworkGateway1 */
+	uint32_t site; /* localNetworkGateway2 or a remote gateway; MODEL_NONE when peer_gateway is
+			  set */
 	uint32_t peer_gateway; /* virtualNetworkGateway2 of this file */
 	bool ikev1;
 	enum model_mode mode;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What IKE offers and accepts for a connection, as plain data that the host of IKE translates one to one: the default
- * offer or the connection's own policy, lifetimes, traffic selectors.
+ * What IKE offers and accepts for a connection, as plain data that the host of IKE translates one
+ * to one: the default offer or the connection's own policy, lifetimes, traffic selectors.
  */
 #ifndef XGW_CONTROL_OFFER_H
 #define XGW_CONTROL_OFFER_H
@@ -47,12 +47,14 @@ struct offer {
 
 /*
  * Offer of model.connections[connection]. Selectors: those of trafficSelectorPolicies; with
- * usePolicyBasedTrafficSelectors the prefixes of both sides; else any-to-any, of IPv6 too when either side has it.
- * 0, or -E2BIG when there are more selectors than CHILD_SA_MAX_TS (validate reports that before).
+ * usePolicyBasedTrafficSelectors the prefixes of both sides; else any-to-any, of IPv6 too when
+ * either side has it. 0, or -E2BIG when there are more selectors than CHILD_SA_MAX_TS (validate
+ * reports that before).
  */
 int must_check offer_of(const struct model *m, uint32_t connection, struct offer *out);
 
-/* Prefixes of the far end of a connection: of its site, or of the VNet behind the other gateway of this file. */
+/* Prefixes of the far end of a connection: of its site, or of the VNet behind the other gateway of
+ * this file. */
 const struct ip_prefix *offer_remote_space(const struct model *m, const struct model_connection *c,
 					   uint32_t *n);
 

@@ -104,6 +104,8 @@ static void name_attachment(struct maker *k, uint32_t id, const struct model_att
 	add_name(k, XGW_NAME_ATTACHMENT, id, text);
 }
 
+/* What goes to the gateway itself is not looked for among the hosts, and no host may send from
+ * there. */
 static void add_address(struct maker *k, const struct model_vnet *v, uint32_t attachment,
 			const struct ip_prefix *address)
 {
@@ -113,6 +115,8 @@ static void add_address(struct maker *k, const struct model_vnet *v, uint32_t at
 	e->key.vnet = v->id;
 	ip_addr_to_mapped(&address->addr, e->key.addr);
 	e->value.attachment = attachment;
+	struct ip_prefix alone = {address->addr, (uint8_t)ip_addr_bits(&address->addr)};
+	add_route(k, v->id, &alone, PLAN_HOP_GATEWAY, XGW_ROUTE_SYSTEM, 0);
 }
 
 static void make_attachment(struct maker *k, const struct model_vnet *v,
@@ -208,12 +212,19 @@ static int make_connections(struct maker *k)
 	return k->no_memory ? -ENOMEM : 0;
 }
 
-/* Of two routes for one prefix: the VNet's own, then the larger weight, then the lesser name. */
+static int rank(uint32_t next_hop)
+{
+	return next_hop < PLAN_FIRST_CONNECTION ? 0 : next_hop >= PLAN_HOP_LOCAL ? 1 : 2;
+}
+
+/* Of two routes for one prefix: the gateway's, the VNet's own, then the larger weight, then the
+ * lesser name. */
 static int prefer(const struct model *m, const struct plan_entry_route *a,
 		  const struct plan_entry_route *b)
 {
-	if (a->value.next_hop >= PLAN_HOP_LOCAL || b->value.next_hop >= PLAN_HOP_LOCAL)
-		return a->value.next_hop >= PLAN_HOP_LOCAL ? -1 : 1;
+	int ra = rank(a->value.next_hop), rb = rank(b->value.next_hop);
+	if (ra != rb || ra < 2)
+		return ra - rb;
 	const struct model_connection *x =
 		&m->connections[a->value.next_hop - PLAN_FIRST_CONNECTION];
 	const struct model_connection *y =

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Model -> wanted contents of the maps, as plain data. What only the running host knows (interface indices, MACs, MTUs,
- * neighbours) comes in; what the maps should hold comes out. plan_diff compares two plans into ordered changes that
- * never open a hole: new things are added before what refers to them, and taken away after.
+ * Model -> wanted contents of the maps, as plain data. What only the running host knows (interface
+ * indices, MACs, MTUs, neighbours) comes in; what the maps should hold comes out. plan_diff
+ * compares two plans into ordered changes that never open a hole: new things are added before what
+ * refers to them, and taken away after.
  */
 #ifndef XGW_CONTROL_PLAN_H
 #define XGW_CONTROL_PLAN_H
@@ -17,50 +18,91 @@ struct plan_port {
 	uint8_t mac[6];
 };
 
-struct plan_entry_tag { struct xgw_tag_key key; uint32_t attachment; };
-struct plan_entry_address { struct xgw_address_key key; struct xgw_address value; };
-struct plan_entry_endpoint { struct xgw_endpoint_key key; struct xgw_endpoint value; };
-struct plan_entry_route { uint32_t vnet; struct ip_prefix prefix; struct xgw_route value; };
-struct plan_entry_hop { uint32_t id; struct xgw_next_hop value; };
-struct plan_entry_name { struct xgw_name_key key; struct xgw_name value; };
+struct plan_entry_tag {
+	struct xgw_tag_key key;
+	uint32_t attachment;
+};
+struct plan_entry_address {
+	struct xgw_address_key key;
+	struct xgw_address value;
+};
+struct plan_entry_endpoint {
+	struct xgw_endpoint_key key;
+	struct xgw_endpoint value;
+};
+struct plan_entry_route {
+	uint32_t vnet;
+	struct ip_prefix prefix;
+	struct xgw_route value;
+};
+struct plan_entry_hop {
+	uint32_t id;
+	struct xgw_next_hop value;
+};
+struct plan_entry_name {
+	struct xgw_name_key key;
+	struct xgw_name value;
+};
 
 /* A connection's ids and effective settings, for the host of IKE. */
 struct plan_connection {
 	uint32_t id;	/* = next hop, = index in model.connections + PLAN_FIRST_CONNECTION */
 	uint32_t model; /* index in model.connections */
 	uint32_t vnet;	/* id of the VNet whose gateway it is */
-	/* this side of the connection; a Vnet2Vnet connection of two gateways of one file gives one entry for each
-	 * connection resource, as each side has its own */
+	/* this side of the connection; a Vnet2Vnet connection of two gateways of one file gives one
+	 * entry for each connection resource, as each side has its own */
 };
 #define PLAN_FIRST_CONNECTION 1024u /* below: next hops that are no connections */
 
-/* Next hops with fixed ids: PLAN_HOP_NONE (route type None), PLAN_HOP_GATEWAY; local ones are PLAN_HOP_LOCAL + n. */
+/* Next hops with fixed ids: PLAN_HOP_NONE (route type None), PLAN_HOP_GATEWAY; local ones are
+ * PLAN_HOP_LOCAL + n. */
 #define PLAN_HOP_NONE	 1u
 #define PLAN_HOP_GATEWAY 2u
 #define PLAN_HOP_LOCAL	 0x1000000u /* + VNet id */
 
 struct plan {
-	struct xgw_port *ports;		    uint32_t n_ports;
-	struct plan_entry_tag *tags;	    uint32_t n_tags;
-	struct xgw_attachment *attachments; uint32_t n_attachments; /* ids from 1 */
-	struct plan_entry_address *addresses; uint32_t n_addresses;
-	struct plan_entry_endpoint *endpoints; uint32_t n_endpoints;
-	struct plan_entry_route *routes;    uint32_t n_routes;
-	struct plan_entry_hop *hops;	    uint32_t n_hops;
-	struct plan_entry_name *names;	    uint32_t n_names;
-	struct plan_connection *connections; uint32_t n_connections;
+	struct xgw_port *ports;
+	uint32_t n_ports;
+	struct plan_entry_tag *tags;
+	uint32_t n_tags;
+	struct xgw_attachment *attachments;
+	uint32_t n_attachments; /* ids from 1 */
+	/* each is a route to PLAN_HOP_GATEWAY too */
+	struct plan_entry_address *addresses;
+	uint32_t n_addresses;
+	struct plan_entry_endpoint *endpoints;
+	uint32_t n_endpoints;
+	struct plan_entry_route *routes;
+	uint32_t n_routes;
+	struct plan_entry_hop *hops;
+	uint32_t n_hops;
+	/* ids: of VNets their own, of a gateway its VNet's, of ports, attachments and connections
+	 * the maps' */
+	struct plan_entry_name *names;
+	uint32_t n_names;
+	struct plan_connection *connections;
+	uint32_t n_connections;
 };
 
 /*
- * 0, -ENOMEM, -EINVAL with a fault. ports: as many as model.host.ports. Every array is sorted by its key and its keys
- * are unique, which plan_diff relies on. What IKE offers for a connection is in offer.h.
+ * 0, -ENOMEM, -EINVAL with a fault. ports: as many as model.host.ports. Every array is sorted by
+ * its key and its keys are unique, which plan_diff relies on. What IKE offers for a connection is
+ * in offer.h.
  */
-int must_check plan_make(struct plan *out, const struct model *m, const struct plan_port *ports, struct fault *f);
+int must_check plan_make(struct plan *out, const struct model *m, const struct plan_port *ports,
+			 struct fault *f);
 void plan_free(struct plan *p);
 
 /* One change of one map. `key` and `value` point into the plans, which must outlive it. */
 enum plan_map {
-	PLAN_NAMES, PLAN_PORTS, PLAN_ATTACHMENTS, PLAN_TAGS, PLAN_ADDRESSES, PLAN_ENDPOINTS, PLAN_HOPS, PLAN_ROUTES
+	PLAN_NAMES,
+	PLAN_PORTS,
+	PLAN_ATTACHMENTS,
+	PLAN_TAGS,
+	PLAN_ADDRESSES,
+	PLAN_ENDPOINTS,
+	PLAN_HOPS,
+	PLAN_ROUTES
 };
 struct plan_change {
 	enum plan_map map;
@@ -71,8 +113,13 @@ struct plan_changes {
 	struct plan_change *at;
 	size_t n;
 };
-/* have may be NULL (nothing is there). 0 or -ENOMEM. */
-int must_check plan_diff(struct plan_changes *out, const struct plan *have, const struct plan *want);
+/*
+ * have may be NULL (nothing is there). 0 or -ENOMEM. A change may withdraw an entry that a later
+ * one puts again: when an id that it refers to gets another meaning. Entries that are not in plans
+ * (learnt endpoints) are the caller's to flush when their attachment is removed or put.
+ */
+int must_check plan_diff(struct plan_changes *out, const struct plan *have,
+			 const struct plan *want);
 void plan_changes_free(struct plan_changes *c);
 
 #endif

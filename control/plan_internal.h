@@ -9,11 +9,14 @@
 
 struct plan_table {
 	const char *name;
-	size_t array, count;  /* offsets in struct plan */
-	size_t size;	      /* of an entry */
-	size_t key;	      /* offset of its key: key_words of 32 bits, then key_bytes */
+	size_t array, count; /* offsets in struct plan */
+	size_t size;	     /* of an entry */
+	size_t key;	     /* offset of its key: key_words of 32 bits, then key_bytes */
 	size_t key_words, key_bytes;
-	size_t value, value_size; /* what a change means; the key's map value */
+	size_t value, value_size;     /* what a change means; the key's map value */
+	size_t refers;		      /* offset of the id of what it refers to, 0 = nothing */
+	enum plan_map to;	      /* where that is */
+	size_t meaning, meaning_size; /* of what is referred to: what its id stands for */
 };
 
 const struct plan_table *plan_table(enum plan_map map);

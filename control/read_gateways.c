@@ -101,36 +101,41 @@ int read_far_ends(struct read *r)
 /* Below this many characters a key can be found by trying. */
 #define WEAK_KEY 20u
 
+/* The text itself, or the file by the caller's function. */
+static int take_key(const struct read *r, const struct tree_node *v, struct secret *out,
+		    struct fault *fault)
+{
+	int err;
+	if (v->type == TREE_SCALAR)
+		err = secret_set(out, v->text, strlen(v->text));
+	else if (r->files && r->files->read_secret)
+		err = r->files->read_secret(r->files->owner, v->items[0].value->text, out, fault);
+	else
+		return fault_set(fault, -ENOTSUP, "secrets in files cannot be read here");
+	if (err == -EMSGSIZE && !fault->code)
+		return fault_set(fault, err,
+				 "expected a key of at most %d bytes, came a longer one",
+				 SECRET_MAX);
+	if (!err && !out->len)
+		return fault_set(fault, -EINVAL, "expected a key, came an empty one");
+	return err && !fault->code ? fault_set(fault, err, "%s", strerror(-err)) : err;
+}
+
 static void read_key(struct read *r, const struct tree_node *map, struct model_connection *c)
 {
 	const struct tree_node *v = schema_value(map, P_connection_sharedKey);
 	struct fault fault = {0};
-	int err = 0;
+	char text[FAULT_TEXT];
 	c->psk_at = read_place(map, P_connection_sharedKey);
 	if (!v || v->is_bad) {
-		if (!map->is_bad && read_choice(map, P_connection_authenticationType) == 0)
+		if (!map->is_bad)
 			findings_error(r->findings, map->place,
 				       "sharedKey: missing in this connection, authenticationType "
 				       "PSK needs it");
 		c->incomplete = true;
-		return;
-	}
-	if (v->type == TREE_SCALAR)
-		err = secret_set(&c->psk, v->text, strlen(v->text));
-	else
-		err = r->files->read_secret(r->files->owner, v->items[0].value->text, &c->psk,
-					    &fault);
-	if (err) {
-		char text[FAULT_TEXT];
+	} else if (take_key(r, v, &c->psk, &fault)) {
 		findings_error(r->findings, c->psk_at, "sharedKey: %.280s",
-			       err == -EMSGSIZE && !fault.code ? "expected at most 256 bytes, came "
-								 "a longer one"
-			       : fault.code		       ? fault_format(&fault, text)
-							       : strerror(-err));
-		c->incomplete = true;
-	} else if (!c->psk.len) {
-		findings_error(r->findings, c->psk_at,
-			       "sharedKey: expected a key, came an empty one");
+			       fault_format(&fault, text));
 		c->incomplete = true;
 	} else if (c->psk.len < WEAK_KEY) {
 		findings_warn(r->findings, c->psk_at,

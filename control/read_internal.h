@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a checked tree to the model: getters that know the schema's defaults, and the two halves of the reader. */
+/* From a checked tree to the model: getters that know the schema's defaults, and the two halves of
+ * the reader. */
 #ifndef XGW_CONTROL_READ_INTERNAL_H
 #define XGW_CONTROL_READ_INTERNAL_H
 

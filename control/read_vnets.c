@@ -134,7 +134,7 @@ static void read_endpoints(struct read *r, const struct tree_node *map, struct m
 		e->incomplete = item->is_bad || !mac || mac_parse(e->mac, mac);
 		e->place = read_place(item, P_endpoint_address);
 		e->attachment = MODEL_NONE;
-		for (uint32_t k = v->n_attachments; k-- > 0;) {
+		for (uint32_t k = v->attachments ? v->n_attachments : 0; k-- > 0;) {
 			const struct model_attachment *a = &v->attachments[k];
 			if (a->kind == XGW_TAG_VXLAN && a->local_vtep.family == e->host.family)
 				e->attachment = k;

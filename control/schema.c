@@ -103,7 +103,7 @@ static bool check_secret(struct checker *c, const struct schema_row *row, struct
 		wrong = "came a mapping of other properties";
 	else if (n->items[0].value->type != TREE_SCALAR ||
 		 !schema_text_fits(&file, n->items[0].value)) {
-		wrong = "the file is no absolute path";
+		wrong = "the file is no path";
 		at = n->items[0].value->place;
 	}
 	if (wrong)
@@ -192,16 +192,32 @@ static bool is_inert(const struct schema_row *row, const struct tree_node *n)
 	return *row->fallback && n->type == TREE_SCALAR && !strcasecmp(n->text, row->fallback);
 }
 
+static bool is_row_of(enum schema_kind kind, const char *name)
+{
+	uint32_t n;
+	enum schema_property first = schema_first(kind, &n);
+	for (uint32_t i = 0; i < n; i++) {
+		if (!strcmp(rows[first + i].name, name))
+			return true;
+	}
+	return false;
+}
+
+static void find_nearest(enum schema_kind kind, const char *name, struct nearest *out)
+{
+	uint32_t n;
+	enum schema_property first = schema_first(kind, &n);
+	nearest_init(out, name);
+	for (uint32_t i = 0; i < n; i++)
+		nearest_offer(out, rows[first + i].name);
+}
+
 static void unknown_property(struct checker *c, enum schema_kind kind, const struct tree_node *key)
 {
 	char shown[SHOWN_TEXT], hint[HINT_TEXT];
 	struct nearest near;
-	uint32_t n;
-	enum schema_property first = schema_first(kind, &n);
-	nearest_init(&near, key->text);
-	for (uint32_t i = 0; i < n; i++)
-		nearest_offer(&near, rows[first + i].name);
-	findings_error(c->findings, key->place, "%s: unknown property of a %s%s",
+	find_nearest(kind, key->text, &near);
+	findings_error(c->findings, key->place, "%s: unknown property of this %s%s",
 		       findings_show(key->text, shown), kind_texts[kind],
 		       nearest_hint(&near, hint));
 }
@@ -225,6 +241,20 @@ static bool check_property(struct checker *c, const struct schema_row *row, stru
 	return !item->value->is_bad;
 }
 
+/* A misspelt property has been reported; that the right one is missing is no second mistake. */
+static bool was_misspelt(enum schema_kind kind, const struct tree_node *map, const char *name)
+{
+	struct nearest near;
+	for (uint32_t i = 0; i < map->n; i++) {
+		if (is_row_of(kind, map->items[i].key->text))
+			continue;
+		find_nearest(kind, map->items[i].key->text, &near);
+		if (!strcmp(near.name, name))
+			return true;
+	}
+	return false;
+}
+
 static bool check_required(struct checker *c, enum schema_kind kind, const struct tree_node *map)
 {
 	uint32_t n;
@@ -233,9 +263,10 @@ static bool check_required(struct checker *c, enum schema_kind kind, const struc
 	for (uint32_t i = 0; i < n; i++) {
 		if (rows[first + i].need != SCHEMA_REQUIRED || map->values[i])
 			continue;
-		findings_error(c->findings, map->place, "%s: missing in this %s",
-			       rows[first + i].name, kind_texts[kind]);
 		good = false;
+		if (!was_misspelt(kind, map, rows[first + i].name))
+			findings_error(c->findings, map->place, "%s: missing in this %s",
+				       rows[first + i].name, kind_texts[kind]);
 	}
 	return good;
 }

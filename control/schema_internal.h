@@ -25,9 +25,22 @@ enum schema_property {
 };
 
 enum schema_type {
-	SCHEMA_OBJECT, SCHEMA_NAME, SCHEMA_TEXT, SCHEMA_IDENTITY, SCHEMA_DEVICE, SCHEMA_PATH,
-	SCHEMA_BOOLEAN, SCHEMA_NUMBER, SCHEMA_ENUM, SCHEMA_ADDRESS, SCHEMA_PREFIX,
-	SCHEMA_INTERFACE, SCHEMA_RANGE, SCHEMA_MAC, SCHEMA_SOCKET, SCHEMA_SECRET,
+	SCHEMA_OBJECT,
+	SCHEMA_NAME,
+	SCHEMA_TEXT,
+	SCHEMA_IDENTITY,
+	SCHEMA_DEVICE,
+	SCHEMA_PATH,
+	SCHEMA_BOOLEAN,
+	SCHEMA_NUMBER,
+	SCHEMA_ENUM,
+	SCHEMA_ADDRESS,
+	SCHEMA_PREFIX,
+	SCHEMA_INTERFACE,
+	SCHEMA_RANGE,
+	SCHEMA_MAC,
+	SCHEMA_SOCKET,
+	SCHEMA_SECRET,
 };
 enum schema_count { SCHEMA_ONE, SCHEMA_MANY, SCHEMA_ONE_OR_MANY };
 enum schema_need { SCHEMA_OPTIONAL, SCHEMA_REQUIRED };
@@ -50,14 +63,15 @@ const char *schema_kind_text(enum schema_kind k);
 enum schema_property schema_first(enum schema_kind k, uint32_t *n);
 
 /*
- * Checks the whole tree: unknown and doubled properties, types, values, what is required, what is not supported yet.
- * Fills `values` of the mappings and `is_bad`. 0 or -ENOMEM.
+ * Checks the whole tree: unknown and doubled properties, types, values, what is required, what is
+ * not supported yet. Fills `values` of the mappings and `is_bad`. 0 or -ENOMEM.
  */
 int schema_check(struct tree *t, struct config_findings *findings);
 
 /*
- * Value of a property in a checked mapping of its kind; NULL when it is absent, or a scalar that was refused. Lists and
- * mappings come as written: their reader looks at the types and `is_bad` of what they hold.
+ * Value of a property in a checked mapping of its kind; NULL when it is absent, or a scalar that
+ * was refused. Lists and mappings come as written: their reader looks at the types and `is_bad` of
+ * what they hold.
  */
 const struct tree_node *schema_value(const struct tree_node *map, enum schema_property p);
 

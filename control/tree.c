@@ -94,6 +94,24 @@ static struct model_place place_of(struct fy_event *event)
 	return at;
 }
 
+/* The library marks what is behind a quote or an asterisk; a person counts from it. */
+static struct model_place one_before(struct model_place at)
+{
+	at.column -= at.column > 1;
+	return at;
+}
+
+/* An empty value has no place of its own: its property's. */
+static struct model_place place_of_scalar(const struct builder *b, struct fy_event *event)
+{
+	struct fy_token *token = event->scalar.value;
+	if (!token && b->depth && b->levels[b->depth - 1].key)
+		return b->levels[b->depth - 1].key->place;
+	struct model_place at = place_of(event);
+	enum fy_scalar_style style = token ? fy_scalar_token_get_style(token) : FYSS_PLAIN;
+	return style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED ? one_before(at) : at;
+}
+
 static struct tree_node *new_node(struct builder *b, enum tree_type type, struct model_place at)
 {
 	if (b->tree->nodes >= TREE_MAX_NODES) {
@@ -196,7 +214,7 @@ static int refuse_tag(struct builder *b, struct fy_token *tag, struct model_plac
 
 static int scalar(struct builder *b, struct fy_event *event)
 {
-	struct model_place at = place_of(event);
+	struct model_place at = place_of_scalar(b, event);
 	struct fy_token *token = event->scalar.value;
 	size_t len = 0;
 	const char *text = token ? fy_token_get_text(token, &len) : "";
@@ -261,7 +279,7 @@ static struct tree_node *copy_node(struct builder *b, const struct tree_node *fr
 
 static int alias(struct builder *b, struct fy_event *event)
 {
-	struct model_place at = place_of(event);
+	struct model_place at = one_before(place_of(event));
 	size_t len = 0;
 	const char *text = fy_token_get_text(event->alias.anchor, &len);
 	const struct anchor *a = b->anchors;
@@ -304,22 +322,40 @@ static int take(struct builder *b, struct fy_event *event)
 }
 
 /* What libfyaml has to say of a text that is no YAML. */
-static void report_syntax(struct fy_parser *parser, struct config_findings *findings)
+static void report_syntax(struct fy_diag *diag, struct config_findings *findings)
 {
-	struct fy_diag *diag = fy_parser_get_diag(parser);
 	void *walk = NULL;
-	struct fy_diag_error *e = diag ? fy_diag_errors_iterate(diag, &walk) : NULL;
+	const struct fy_diag_error *e = fy_diag_errors_iterate(diag, &walk);
 	struct model_place at = {1, 1};
 	char shown[SHOWN_TEXT];
 	if (e && e->line > 0 && e->column > 0)
 		at = (struct model_place){(uint32_t)e->line, (uint32_t)e->column};
 	findings_error(findings, at, "not YAML: %s",
-		       e && e->msg ? findings_show(e->msg, shown) : "the text ends too early");
-	if (diag)
-		fy_diag_unref(diag);
+		       e && e->msg ? findings_show(e->msg, shown) : "it cannot be parsed");
 }
 
-static int run(struct builder *b, struct fy_parser *parser)
+/* Nothing of a configuration is printed by the library: it may hold keys. */
+static void print_nothing(struct fy_diag *diag, void *user, const char *buf, size_t len)
+{
+	(void)diag;
+	(void)user;
+	(void)buf;
+	(void)len;
+}
+
+static struct fy_diag *new_diag(void)
+{
+	struct fy_diag_cfg cfg;
+	fy_diag_cfg_default(&cfg);
+	cfg.fp = NULL;
+	cfg.output_fn = print_nothing;
+	struct fy_diag *diag = fy_diag_create(&cfg);
+	if (diag)
+		fy_diag_set_collect_errors(diag, true);
+	return diag;
+}
+
+static int run(struct builder *b, struct fy_parser *parser, struct fy_diag *diag)
 {
 	int err = 0;
 	bool ended = false;
@@ -332,16 +368,65 @@ static int run(struct builder *b, struct fy_parser *parser)
 		fy_parser_event_free(parser, event);
 	}
 	if (!err && !ended) {
-		report_syntax(parser, b->findings);
+		report_syntax(diag, b->findings);
 		err = -EINVAL;
 	}
 	return err;
 }
 
+/* Bytes of the well-formed UTF-8 character at p (RFC 3629 section 4), 0 when there is none. */
+static size_t utf8_bytes(const uint8_t *p, size_t left)
+{
+	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	if (!n || n > left || p[0] > 0xf4)
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	bool overlong = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90);
+	bool outside = (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf4 && p[1] > 0x8f);
+	return overlong || outside ? 0 : n;
+}
+
+/* YAML is UTF-8 without control characters; the library does not end on an unfinished character. */
+static int check_characters(const char *text, size_t len, struct config_findings *findings)
+{
+	struct model_place at = {1, 1};
+	for (size_t i = 0; i < len;) {
+		const uint8_t *p = (const uint8_t *)text + i;
+		size_t n = utf8_bytes(p, len - i);
+		if (!n || (*p < 0x20 && !strchr("\t\n\r", *p)) || !*p || *p == 0x7f) {
+			findings_error(findings, at,
+				       "not YAML: expected UTF-8 text, came byte 0x%02x", *p);
+			return -EINVAL;
+		}
+		i += n;
+		at.column++;
+		if (*p == '\n')
+			at = (struct model_place){at.line + 1, 1};
+	}
+	return 0;
+}
+
+static int parse(struct builder *b, const char *text, size_t len)
+{
+	struct fy_diag *diag = new_diag();
+	const struct fy_parse_cfg cfg = {.flags = FYPCF_QUIET | FYPCF_DEFAULT_VERSION_1_2,
+					 .diag = diag};
+	struct fy_parser *parser = diag ? fy_parser_create(&cfg) : NULL;
+	int err = -ENOMEM;
+	if (parser && !fy_parser_set_string(parser, text, len))
+		err = run(b, parser, diag);
+	if (parser)
+		fy_parser_destroy(parser);
+	if (diag)
+		fy_diag_destroy(diag);
+	return err;
+}
+
 int tree_parse(struct tree *out, const char *text, size_t len, struct config_findings *findings)
 {
-	const struct fy_parse_cfg cfg = {.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG |
-						  FYPCF_DEFAULT_VERSION_1_2};
 	struct builder b = {.tree = out, .findings = findings};
 	*out = (struct tree){0};
 	if (len > TREE_MAX_TEXT) {
@@ -349,15 +434,12 @@ int tree_parse(struct tree *out, const char *text, size_t len, struct config_fin
 			       TREE_MAX_TEXT);
 		return -EINVAL;
 	}
-	struct fy_parser *parser = fy_parser_create(&cfg);
-	int err = parser ? 0 : -ENOMEM;
+	int err = check_characters(text, len, findings);
 	if (!err && len)
-		err = fy_parser_set_string(parser, text, len) ? -ENOMEM : run(&b, parser);
+		err = parse(&b, text, len);
 	if (!err && (!out->root || tree_is_null(out->root))) {
 		findings_error(findings, (struct model_place){1, 1}, "the configuration is empty");
 		err = -EINVAL;
 	}
-	if (parser)
-		fy_parser_destroy(parser);
 	return err;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Configuration text as a tree of scalars, lists and mappings with their places. Aliases are resolved by copies, so
- * that it is a tree in fact; depth and size are capped. Memory comes from an arena that is wiped when freed, since a
- * configuration may hold keys.
+ * Configuration text as a tree of scalars, lists and mappings with their places. Aliases are
+ * resolved by copies, so that it is a tree in fact; depth and size are capped. Memory comes from an
+ * arena that is wiped when freed, since a configuration may hold keys.
  */
 #ifndef XGW_CONTROL_TREE_INTERNAL_H
 #define XGW_CONTROL_TREE_INTERNAL_H
@@ -24,7 +24,7 @@ struct tree_item {
 struct tree_node {
 	enum tree_type type;
 	bool is_plain; /* a scalar without quotes */
-	bool is_bad;   /* set by schema_check: it, or something that its reading needs, was refused */
+	bool is_bad; /* set by schema_check: it, or something that its reading needs, was refused */
 	struct model_place place;
 	char *text; /* of a scalar, ends with NUL and holds none */
 	struct tree_item *items;

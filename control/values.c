@@ -64,13 +64,13 @@ static bool is_name(const char *t)
 	return true;
 }
 
-/* One line without control bytes. */
+/* One line of printable ASCII: it goes into logs, JSON and identities as it is. */
 static bool is_line(const char *t, size_t longest)
 {
 	if (!*t || strlen(t) > longest)
 		return false;
 	for (; *t; t++) {
-		if ((unsigned char)*t < 0x20 || *t == 0x7f)
+		if ((unsigned char)*t < 0x20 || (unsigned char)*t > 0x7e)
 			return false;
 	}
 	return true;
@@ -131,7 +131,7 @@ bool schema_text_fits(const struct schema_row *row, const struct tree_node *n)
 	case SCHEMA_TEXT: return is_line(n->text, 253);
 	case SCHEMA_IDENTITY: return is_line(n->text, 127);
 	case SCHEMA_DEVICE: return is_device(n->text);
-	case SCHEMA_PATH: return n->text[0] == '/' && is_line(n->text, 4095);
+	case SCHEMA_PATH: return is_line(n->text, 4095);
 	case SCHEMA_BOOLEAN: return is_boolean(n);
 	case SCHEMA_NUMBER: return number_fits(row->detail, n);
 	case SCHEMA_ENUM: return schema_word(row->detail, n->text, NULL) >= 0;
@@ -183,10 +183,10 @@ const char *schema_expected(const struct schema_row *row, char out[EXPECTED_TEXT
 	static const char *const texts[] = {
 		[SCHEMA_OBJECT] = "a mapping of properties",
 		[SCHEMA_NAME] = "a name (letters, digits, '.', '_', '-'; at most 63)",
-		[SCHEMA_TEXT] = "a text of one line",
-		[SCHEMA_IDENTITY] = "an identity of at most 127 characters",
+		[SCHEMA_TEXT] = "a text of one line in ASCII",
+		[SCHEMA_IDENTITY] = "an identity of at most 127 ASCII characters",
 		[SCHEMA_DEVICE] = "the name of a network device (at most 15 characters)",
-		[SCHEMA_PATH] = "the absolute path of a file",
+		[SCHEMA_PATH] = "the path of a file in ASCII",
 		[SCHEMA_BOOLEAN] = "true or false",
 		[SCHEMA_ADDRESS] = "an IP address",
 		[SCHEMA_PREFIX] = "a prefix such as 10.1.0.0/16",

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The workers: threads that move packets between AF_XDP sockets through ESP. The loader tells them which SAs
- * and tunnels there are; where a packet of a VNet goes they read from the maps (and cache by generation).
- * All functions are called from one thread (the loader's) unless they say otherwise.
+ * The workers: threads that move packets between AF_XDP sockets through ESP. The loader tells them
+ * which SAs and tunnels there are; where a packet of a VNet goes they read from the maps (and cache
+ * by generation). All functions are called from one thread (the loader's) unless they say
+ * otherwise.
  */
 #ifndef XGW_DATAPATH_DATAPATH_H
 #define XGW_DATAPATH_DATAPATH_H
@@ -30,11 +31,11 @@ struct datapath_port {
 
 struct datapath_options {
 	const struct maps *maps; /* outlives the data path */
-	unsigned workers;	 /* 1 … ; a worker serves queue w, w + workers, … of every port */
+	unsigned workers; /* 1 … ; a worker serves queue w, w + workers, … of every port */
 	const struct esp_backend *backend;
-	uint32_t replay_window;	 /* 0 = ESP_REPLAY_DEFAULT */
-	uint32_t frames;	 /* of each worker's UMEM, power of two; 0 = 16384 */
-	uint32_t ring;		 /* entries of each ring; 0 = 4096 */
+	uint32_t replay_window; /* 0 = ESP_REPLAY_DEFAULT */
+	uint32_t frames;	/* of each worker's UMEM, power of two; 0 = 16384 */
+	uint32_t ring;		/* entries of each ring; 0 = 4096 */
 	enum datapath_copy copy;
 	bool busy_poll;
 	uint32_t max_sas; /* slots; 0 = 65536 */
@@ -43,21 +44,24 @@ struct datapath_options {
 };
 
 /*
- * Opens UMEMs and sockets, enters them into the `xsks` map, starts the threads. What the host gave (copy or zero
- * copy, queues) is logged. On failure nothing is left behind.
+ * Opens UMEMs and sockets, enters them into the `xsks` map, starts the threads. What the host gave
+ * (copy or zero copy, queues) is logged. On failure nothing is left behind.
  */
-int must_check datapath_start(struct datapath **out, const struct datapath_options *o, struct fault *f);
+int must_check datapath_start(struct datapath **out, const struct datapath_options *o,
+			      struct fault *f);
 /* Joins the threads, closes all, wipes SAs. */
 void datapath_stop(struct datapath *d);
 
 /* ---- SAs: the narrow interface of IKE ---- */
 
 /*
- * Installs both directions of a child: inbound decrypts from now on (and is entered in `sas_in`), outbound stands by
- * until datapath_child_use. -ENOSPC, -EEXIST (SPI taken), -ENOTSUP, -ENOMEM.
+ * Installs both directions of a child: inbound decrypts from now on (and is entered in `sas_in`),
+ * outbound stands by until datapath_child_use. -ENOSPC, -EEXIST (SPI taken), -ENOTSUP, -ENOMEM.
  */
-int must_check datapath_child_install(struct datapath *d, uint32_t vnet, const struct child_sa *child, struct fault *f);
-/* Outbound packets of the connection that match this child's selectors use it from now on. -ENOENT. */
+int must_check datapath_child_install(struct datapath *d, uint32_t vnet,
+				      const struct child_sa *child, struct fault *f);
+/* Outbound packets of the connection that match this child's selectors use it from now on. -ENOENT.
+ */
 int datapath_child_use(struct datapath *d, uint32_t spi_in);
 /* New outer addresses or encapsulation of a child (keys and sequence numbers stay). -ENOENT. */
 int datapath_child_update(struct datapath *d, const struct child_sa *child);
@@ -68,18 +72,21 @@ int datapath_child_remove(struct datapath *d, uint32_t spi_in);
 struct datapath_path {
 	uint32_t port_id;
 	uint8_t source_mac[6], destination_mac[6];
-	uint32_t mtu;	 /* of the outer path, IP bytes */
-	bool usable;	 /* false: no route or neighbour: counted drop */
+	uint32_t mtu; /* of the outer path, IP bytes */
+	bool usable;  /* false: no route or neighbour: counted drop */
 };
 /* A connection's tunnel: made by the first call, changed by later ones. */
 int datapath_path_set(struct datapath *d, uint32_t connection, const struct datapath_path *path);
 void datapath_tunnel_remove(struct datapath *d, uint32_t connection);
 
-/* What IKE wants to know: children that passed a soft limit, children whose ESP authenticated since the last call. */
+/* What IKE wants to know: children that passed a soft limit, children whose ESP authenticated since
+ * the last call. */
 struct datapath_event {
-	enum { DATAPATH_SOFT_EXPIRY, DATAPATH_ALIVE } kind;
-	uint32_t connection, spi_in;
-	/* the authenticated outer source differs from the SA's (RFC 3948 roaming): told, not followed */
+	/* RESOLVE: the host `from.addr` of `vnet` has no known link-layer address */
+	enum { DATAPATH_SOFT_EXPIRY, DATAPATH_ALIVE, DATAPATH_RESOLVE } kind;
+	uint32_t connection, spi_in, vnet;
+	/* the authenticated outer source differs from the SA's (RFC 3948 roaming): told, not
+	 * followed */
 	bool moved;
 	struct ip_endpoint from;
 };
@@ -89,23 +96,27 @@ int datapath_event_fd(const struct datapath *d);
 bool datapath_next_event(struct datapath *d, struct datapath_event *out);
 
 /* -ENOENT. inner_mtu: of the child on its path. */
-int datapath_child_counters(const struct datapath *d, uint32_t spi_in, struct esp_counters *out, uint32_t *inner_mtu);
+int datapath_child_counters(const struct datapath *d, uint32_t spi_in, struct esp_counters *out,
+			    uint32_t *inner_mtu);
 
 /* Totals of a connection, over all children it had. */
 struct datapath_traffic {
 	uint64_t packets_out, bytes_out, packets_in, bytes_in;
 	uint64_t drops[XGW_DROP_COUNT];
 };
-int datapath_connection_traffic(const struct datapath *d, uint32_t connection, struct datapath_traffic *out);
+int datapath_connection_traffic(const struct datapath *d, uint32_t connection,
+				struct datapath_traffic *out);
 
 struct datapath_worker_status {
 	uint64_t rounds, packets_in, packets_out, wakeups, polls, no_frame, tx_full;
 	uint64_t drops[XGW_DROP_COUNT];
 };
-/* Writes the workers' drops into the pinned map `drops` under XGW_WORKER_PORT, so that they are seen there too. */
+/* Writes the workers' drops into the pinned map `drops` under XGW_WORKER_PORT, so that they are
+ * seen there too. */
 void datapath_flush_drops(struct datapath *d);
 unsigned datapath_workers(const struct datapath *d);
-void datapath_worker_status(const struct datapath *d, unsigned worker, struct datapath_worker_status *out);
+void datapath_worker_status(const struct datapath *d, unsigned worker,
+			    struct datapath_worker_status *out);
 /* Text of what a port's sockets got: "native, copy, 2 queues". */
 const char *datapath_port_mode(const struct datapath *d, uint32_t port_id, char out[64]);
 

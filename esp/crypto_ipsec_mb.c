@@ -394,16 +394,6 @@ static int make_ivs(struct esp_crypto *crypto, struct esp_op *ops, unsigned n)
 
 /* ---- both ---- */
 
-/*
- * Asks for the next operation's payload while this one is computed: bursts come from memory that no
- * near cache holds, and the hardware's prefetcher starts anew with each packet.
- */
-static void prefetch(const struct esp_op *op)
-{
-	for (uint32_t at = 0; at < op->len; at += 64)
-		__builtin_prefetch(op->payload + at, 1);
-}
-
 static int encrypt(struct esp_crypto *crypto, struct esp_op *ops, unsigned n)
 {
 	struct mb_crypto *c = (struct mb_crypto *)crypto;
@@ -412,8 +402,6 @@ static int encrypt(struct esp_crypto *crypto, struct esp_op *ops, unsigned n)
 		struct esp_op *op = &ops[i];
 		const struct mb_key *k = inside(op->key);
 		if (k->gcm_call) {
-			if (i + 1 < n)
-				prefetch(op + 1);
 			k->gcm_call(&k->gcm, &c->scratch, op->payload, op->payload, op->len,
 				    op->nonce, op->aad, op->aad_len, op->icv, 16);
 			i++;
@@ -436,8 +424,6 @@ static int decrypt(struct esp_crypto *crypto, struct esp_op *ops, unsigned n)
 		struct esp_op *op = &ops[i];
 		const struct mb_key *k = inside(op->key);
 		if (k->gcm_call) {
-			if (i + 1 < n)
-				prefetch(op + 1);
 			k->gcm_call(&k->gcm, &c->scratch, op->payload, op->payload, op->len,
 				    op->nonce, op->aad, op->aad_len, tag, 16);
 			op->ok = tag_equal(tag, op->icv);

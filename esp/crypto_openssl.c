@@ -86,12 +86,15 @@ static void lane_free(struct lane *l)
 	free(l);
 }
 
+/* "No padding" is set only where there would be some: each packet's Init pays for setting it again.
+ */
 static EVP_CIPHER_CTX *cipher_new(const char *name, const uint8_t *key, bool encrypt)
 {
 	EVP_CIPHER *type = EVP_CIPHER_fetch(NULL, name, NULL);
 	EVP_CIPHER_CTX *c = type ? EVP_CIPHER_CTX_new() : NULL;
+	bool pads = type && EVP_CIPHER_get_block_size(type) > 1;
 	if (c && (EVP_CipherInit_ex(c, type, NULL, key, NULL, encrypt) != 1 ||
-		  EVP_CIPHER_CTX_set_padding(c, 0) != 1)) {
+		  (pads && EVP_CIPHER_CTX_set_padding(c, 0) != 1))) {
 		EVP_CIPHER_CTX_free(c);
 		c = NULL;
 	}

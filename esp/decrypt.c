@@ -11,8 +11,6 @@
 
 #include <string.h>
 
-#define CHUNK 8
-
 #define NEXT_IPV4  4
 #define NEXT_IPV6  41
 #define NEXT_DUMMY 59
@@ -23,12 +21,22 @@
 #define ECN_ECT_0   2
 #define ECN_CE	    3
 
+/* What packets of one SA that follow each other add to its counters. */
+struct tally {
+	struct esp_sa *sa;
+	bool alive; /* within the hard limits when it began */
+	uint64_t packets, bytes;
+	unsigned forged, replayed, refused;
+};
+
+/* Packets of one SA: opened, then decrypted, then (all at once, under the lock) entered in the
+ * window. */
 struct chunk {
-	unsigned n;
-	struct esp_op op[CHUNK];
-	struct esp_packet *packet[CHUNK];
-	uint64_t seq[CHUNK];
-	uint8_t aad[CHUNK][12];
+	unsigned n, decrypted;
+	struct esp_op op[ESP_CHUNK];
+	struct esp_packet *packet[ESP_CHUNK];
+	uint64_t seq[ESP_CHUNK];
+	uint8_t aad[ESP_CHUNK][12];
 };
 
 /* Length of the outer packet by its own header; 0 when there is no such packet in len bytes. */
@@ -86,50 +94,12 @@ static enum xgw_drop open_packet(struct chunk *c, const struct esp_in *in, struc
 	return XGW_DROP_NONE;
 }
 
-/* What open_packet() touches of n packets: asked for while the packets before them are decrypted.
- */
-static void prefetch(const struct esp_packet *p, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		__builtin_prefetch(p[i].at, 1);
-		__builtin_prefetch(p[i].at + ESP_LINE, 1);
-		__builtin_prefetch(p[i].at + p[i].len - 1, 1);
-	}
-}
-
 static bool within_limits(struct esp_in *in)
 {
 	return (!in->hard_bytes ||
 		atomic_load_explicit(&in->bytes, memory_order_relaxed) < in->hard_bytes) &&
 	       (!in->hard_packets ||
 		atomic_load_explicit(&in->packets, memory_order_relaxed) < in->hard_packets);
-}
-
-static void open_run(struct chunk *c, struct esp_packet *p, unsigned n)
-{
-	struct esp_in *in = &p->sa->in;
-	bool alive = within_limits(in);
-	unsigned replayed = 0;
-	for (unsigned i = 0; i < n; i++) {
-		p[i].drop = alive ? open_packet(c, in, &p[i]) : XGW_DROP_LIFETIME;
-		replayed += p[i].drop == XGW_DROP_REPLAY;
-		if (!p[i].drop)
-			c->packet[c->n++] = &p[i];
-	}
-	count(&in->replayed, replayed);
-}
-
-static void crypt(struct esp_crypto *crypto, struct chunk *c)
-{
-	for (unsigned i = 0, run; i < c->n; i += run) {
-		const struct esp_backend *b = c->packet[i]->sa->in.backend;
-		struct esp_crypto *mine = crypto_for(crypto, b);
-		for (run = 1; i + run < c->n && c->packet[i + run]->sa->in.backend == b;)
-			run++;
-		bool failed = !mine || b->decrypt(mine, &c->op[i], run);
-		for (unsigned j = i; failed && j < i + run; j++)
-			c->packet[j]->drop = XGW_DROP_CRYPTO;
-	}
 }
 
 /* RFC 6040 section 4.2, figure 4: the inner field's new value, or -1 when the packet must be
@@ -201,7 +171,7 @@ static enum xgw_drop inner_length(const uint8_t *ip, uint32_t room, uint8_t next
 	return XGW_DROP_NONE;
 }
 
-/* An authentic, fresh packet. */
+/* An authentic packet. Changes nothing that matters when it turns out to be a replay. */
 static enum xgw_drop finish(const struct esp_sa *sa, struct esp_packet *p, const struct esp_op *op)
 {
 	uint8_t *ip = op->payload;
@@ -236,77 +206,98 @@ static void lock(struct esp_in *in)
 		; /* held for the marking of one run */
 }
 
-/* The window moves in the order of the burst. Sets each packet's drop. */
-static void advance(struct chunk *c, struct esp_in *in, unsigned from, unsigned n)
+/*
+ * The window moves in the order of the burst. What is no replay keeps the drop that finish() gave
+ * it: a packet that is authentic and malformed uses up its number.
+ */
+static void advance(struct chunk *c, struct tally *t)
 {
-	unsigned forged = 0, replayed = 0;
+	struct esp_in *in = &t->sa->in;
 	lock(in);
-	for (unsigned i = from; i < from + n; i++) {
-		struct esp_packet *p = c->packet[i];
-		if (p->drop)
-			continue;
-		if (!c->op[i].ok) {
-			p->drop = XGW_DROP_AUTHENTICATION;
-			forged++;
-		} else if (!replay_advance(&in->replay, c->seq[i])) {
-			p->drop = XGW_DROP_REPLAY;
-			replayed++;
-		}
+	for (unsigned i = 0; i < c->n; i++) {
+		if (c->op[i].ok && !replay_advance(&in->replay, c->seq[i]))
+			c->packet[i]->drop = XGW_DROP_REPLAY;
 	}
 	atomic_flag_clear_explicit(&in->lock, memory_order_release);
-	count(&in->auth_failed, forged);
-	count(&in->replayed, replayed);
 }
 
-static void count_run(struct esp_sa *sa, uint64_t packets, uint64_t bytes, unsigned refused)
+static void tally_begin(struct tally *t, struct esp_sa *sa)
 {
-	struct esp_in *in = &sa->in;
-	count(&in->selector, refused);
-	count(&in->packets, packets);
-	count(&in->bytes, bytes);
+	*t = (struct tally){.sa = sa, .alive = within_limits(&sa->in)};
+}
+
+static void tally_end(struct tally *t)
+{
+	struct esp_in *in = &t->sa->in;
+	count(&in->auth_failed, t->forged);
+	count(&in->replayed, t->replayed);
+	count(&in->selector, t->refused);
+	count(&in->packets, t->packets);
+	count(&in->bytes, t->bytes);
 	if ((in->soft_bytes &&
 	     atomic_load_explicit(&in->bytes, memory_order_relaxed) >= in->soft_bytes) ||
 	    (in->soft_packets &&
 	     atomic_load_explicit(&in->packets, memory_order_relaxed) >= in->soft_packets))
-		sa_soft_expired(sa);
+		sa_soft_expired(t->sa);
 }
 
-static void finish_run(struct chunk *c, unsigned from, unsigned n)
+/* Decrypts what is opened and not yet decrypted, and looks at what comes out. */
+static void crypt(struct esp_crypto *crypto, struct chunk *c, const struct esp_sa *sa)
 {
-	struct esp_sa *sa = c->packet[from]->sa;
-	uint64_t bytes = 0;
-	unsigned good = 0, refused = 0;
-	advance(c, &sa->in, from, n);
-	for (unsigned i = from; i < from + n; i++) {
-		struct esp_packet *p = c->packet[i];
-		if (p->drop)
-			continue;
-		p->drop = finish(sa, p, &c->op[i]);
-		refused += p->drop == XGW_DROP_SELECTOR_IN;
-		good += !p->drop;
-		bytes += p->drop ? 0 : p->len;
+	struct esp_crypto *mine = crypto_for(crypto, sa->in.backend);
+	unsigned from = c->decrypted, n = c->n - from;
+	bool failed = n && (!mine || sa->in.backend->decrypt(mine, &c->op[from], n));
+	for (unsigned i = from; i < c->n; i++) {
+		if (failed) {
+			c->op[i].ok = false;
+			c->packet[i]->drop = XGW_DROP_CRYPTO;
+		} else {
+			c->packet[i]->drop = c->op[i].ok ? finish(sa, c->packet[i], &c->op[i])
+							 : XGW_DROP_AUTHENTICATION;
+		}
 	}
-	count_run(sa, good, bytes, refused);
+	c->decrypted = c->n;
+}
+
+static void work_off(struct esp_crypto *crypto, struct chunk *c, struct tally *t)
+{
+	crypt(crypto, c, t->sa);
+	if (c->n)
+		advance(c, t);
+	for (unsigned i = 0; i < c->n; i++) {
+		const struct esp_packet *p = c->packet[i];
+		t->packets += !p->drop;
+		t->bytes += p->drop ? 0 : p->len;
+		t->forged += p->drop == XGW_DROP_AUTHENTICATION;
+		t->replayed += p->drop == XGW_DROP_REPLAY;
+		t->refused += p->drop == XGW_DROP_SELECTOR_IN;
+	}
+	c->n = c->decrypted = 0;
+}
+
+static void take(struct esp_crypto *crypto, struct chunk *c, struct tally *t, struct esp_packet *p)
+{
+	p->drop = t->alive ? open_packet(c, &t->sa->in, p) : XGW_DROP_LIFETIME;
+	t->replayed += p->drop == XGW_DROP_REPLAY;
+	if (p->drop)
+		return;
+	c->packet[c->n++] = p;
+	if (c->n == ESP_CHUNK)
+		work_off(crypto, c, t);
+	else if (c->n - c->decrypted >= t->sa->in.grain)
+		crypt(crypto, c, t->sa);
 }
 
 void esp_decrypt(struct esp_crypto *crypto, struct esp_packet *p, unsigned n)
 {
 	struct chunk c;
-	prefetch(p, n < CHUNK ? n : CHUNK);
-	for (unsigned done = 0; done < n;) {
-		unsigned end = n - done < CHUNK ? n : done + CHUNK, run;
-		c.n = 0;
-		for (; done < end; done += run) {
-			for (run = 1; done + run < end && p[done + run].sa == p[done].sa;)
-				run++;
-			open_run(&c, p + done, run);
-		}
-		prefetch(p + end, n - end < CHUNK ? n - end : CHUNK);
-		crypt(crypto, &c);
-		for (unsigned i = 0; i < c.n; i += run) {
-			for (run = 1; i + run < c.n && c.packet[i + run]->sa == c.packet[i]->sa;)
-				run++;
-			finish_run(&c, i, run);
-		}
+	c.n = c.decrypted = 0;
+	for (unsigned i = 0; i < n;) {
+		struct tally t;
+		tally_begin(&t, p[i].sa);
+		for (; i < n && p[i].sa == t.sa; i++)
+			take(crypto, &c, &t, &p[i]);
+		work_off(crypto, &c, &t);
+		tally_end(&t);
 	}
 }

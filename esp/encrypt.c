@@ -11,14 +11,14 @@
 
 #include <string.h>
 
-#define CHUNK 8
+#define AHEAD 4 /* packets, of the prefetch */
 
 struct chunk {
 	unsigned n; /* operations; packet[i] is op[i]'s */
 	bool has_cbc;
-	struct esp_op op[CHUNK];
-	struct esp_packet *packet[CHUNK];
-	uint8_t aad[CHUNK][12]; /* with ESN: SPI, high half, low half */
+	struct esp_op op[ESP_CHUNK];
+	struct esp_packet *packet[ESP_CHUNK];
+	uint8_t aad[ESP_CHUNK][12]; /* with ESN: SPI, high half, low half */
 };
 
 /* What of an inner packet the outer header needs. */
@@ -184,46 +184,57 @@ static bool within_limits(const struct esp_out *out, uint64_t packets, uint64_t 
 	       (!out->hard_bytes || bytes < out->hard_bytes);
 }
 
-/* What prepare() touches of n packets: asked for while the packets before them are encrypted. */
-static void prefetch(const struct esp_packet *p, unsigned n)
+/* What prepare() will touch of a packet that comes soon. */
+static void prefetch(const struct esp_packet *p)
 {
-	for (unsigned i = 0; i < n; i++) {
-		__builtin_prefetch(p[i].at, 1);
-		__builtin_prefetch(p[i].at - ESP_LINE, 1);
-		__builtin_prefetch(p[i].at + p[i].len, 1);
-	}
+	__builtin_prefetch(p->at, 1);
+	__builtin_prefetch(p->at - ESP_LINE, 1);
+	__builtin_prefetch(p->at + p->len, 1);
 }
 
-/* n packets of one SA. Limits are judged with what was sent when the run began and by this run. */
-static void prepare_run(struct chunk *c, struct esp_packet *p, unsigned n)
+/* Packets of one SA that follow each other: what is taken once for all of them, and given back. */
+struct run {
+	struct esp_out *out;
+	uint64_t first, taken, next; /* sequence numbers */
+	uint64_t packets, bytes;     /* of the SA so far, these included */
+	uint64_t packets_before, bytes_before;
+};
+
+static void run_begin(struct run *r, struct esp_sa *sa, unsigned n)
 {
-	struct esp_sa *sa = p->sa;
-	struct esp_out *out = &sa->out;
-	uint64_t first, packets = atomic_load_explicit(&out->packets, memory_order_relaxed);
-	uint64_t bytes = atomic_load_explicit(&out->bytes, memory_order_relaxed);
-	uint64_t packets_before = packets, bytes_before = bytes;
-	unsigned taken = take_sequence(out, n, &first);
-	uint64_t seq = first;
-	for (unsigned i = 0; i < n; i++) {
-		uint32_t len = 0;
-		if (!within_limits(out, packets, bytes))
-			p[i].drop = XGW_DROP_LIFETIME;
-		else if (seq == first + taken)
-			p[i].drop = XGW_DROP_SEQUENCE;
-		else
-			p[i].drop = prepare(c, out, &p[i], seq, &len);
-		if (p[i].drop)
-			continue;
-		c->packet[c->n++] = &p[i];
-		seq++;
-		packets++;
-		bytes += len;
-	}
-	return_sequence(out, seq - 1, first + taken - 1);
-	count(&out->packets, packets - packets_before);
-	count(&out->bytes, bytes - bytes_before);
-	if (seq > out->soft_sequence || (out->soft_bytes && bytes >= out->soft_bytes))
+	struct esp_out *out = r->out = &sa->out;
+	r->packets = r->packets_before = atomic_load_explicit(&out->packets, memory_order_relaxed);
+	r->bytes = r->bytes_before = atomic_load_explicit(&out->bytes, memory_order_relaxed);
+	r->taken = take_sequence(out, n, &r->first);
+	r->next = r->first;
+}
+
+static void run_end(struct run *r, struct esp_sa *sa)
+{
+	struct esp_out *out = r->out;
+	return_sequence(out, r->next - 1, r->first + r->taken - 1);
+	count(&out->packets, r->packets - r->packets_before);
+	count(&out->bytes, r->bytes - r->bytes_before);
+	if (r->next - 1 >= out->soft_sequence || (out->soft_bytes && r->bytes >= out->soft_bytes))
 		sa_soft_expired(sa);
+}
+
+/* Limits are judged with what the SA had sent when the run began and with the run itself. */
+static void take(struct chunk *c, struct run *r, struct esp_packet *p)
+{
+	uint32_t len = 0;
+	if (!within_limits(r->out, r->packets, r->bytes))
+		p->drop = XGW_DROP_LIFETIME;
+	else if (r->next == r->first + r->taken)
+		p->drop = XGW_DROP_SEQUENCE;
+	else
+		p->drop = prepare(c, r->out, p, r->next, &len);
+	if (p->drop)
+		return;
+	c->packet[c->n++] = p;
+	r->next++;
+	r->packets++;
+	r->bytes += len;
 }
 
 static int crypt_run(struct esp_crypto *crypto, struct chunk *c, unsigned from, unsigned n)
@@ -271,22 +282,29 @@ static void crypt(struct esp_crypto *crypto, struct chunk *c)
 				finish_udp6(c->packet[j]);
 		}
 	}
+	c->n = 0;
+	c->has_cbc = false;
 }
 
 void esp_encrypt(struct esp_crypto *crypto, struct esp_packet *p, unsigned n)
 {
 	struct chunk c;
-	prefetch(p, n < CHUNK ? n : CHUNK);
-	for (unsigned done = 0; done < n;) {
-		unsigned end = n - done < CHUNK ? n : done + CHUNK;
-		c.n = 0;
-		c.has_cbc = false;
-		for (unsigned run; done < end; done += run) {
-			for (run = 1; done + run < end && p[done + run].sa == p[done].sa;)
-				run++;
-			prepare_run(&c, p + done, run);
+	c.n = 0;
+	c.has_cbc = false;
+	for (unsigned done = 0, run; done < n; done += run) {
+		struct esp_sa *sa = p[done].sa;
+		struct run r;
+		for (run = 1; done + run < n && p[done + run].sa == sa;)
+			run++;
+		run_begin(&r, sa, run);
+		for (unsigned i = done; i < done + run; i++) {
+			if (i + AHEAD < n)
+				prefetch(&p[i + AHEAD]);
+			take(&c, &r, &p[i]);
+			if (c.n >= sa->out.grain)
+				crypt(crypto, &c);
 		}
-		prefetch(p + end, n - end < CHUNK ? n - end : CHUNK);
-		crypt(crypto, &c);
+		run_end(&r, sa);
 	}
+	crypt(crypto, &c);
 }

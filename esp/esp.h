@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Packets to ESP and back, in bursts and in place (RFC 4303 tunnel mode, RFC 3948 UDP encapsulation,
- * RFC 4106 GCM, RFC 6040 ECN). A pure transform: addresses, keys and packets in, packets out. Drop
- * reasons are those of maps/drops.def (plain data).
+ * Packets to ESP and back, in bursts and in place (RFC 4303 tunnel mode, RFC 3948 UDP
+ * encapsulation, RFC 4106 GCM, RFC 6040 ECN). A pure transform: addresses, keys and packets in,
+ * packets out. Drop reasons are those of maps/drops.def (plain data).
  */
 #ifndef XGW_ESP_ESP_H
 #define XGW_ESP_ESP_H
@@ -16,9 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ESP_MAX_BURST	   256
-#define ESP_MAX_HEADROOM   (40 + 8 + 8 + 16) /* outer IPv6, UDP, ESP, IV: what encrypt may write in front */
-#define ESP_MAX_TAILROOM   (255 + 2 + 32)    /* padding, trailer, ICV: what encrypt may write behind */
+#define ESP_MAX_BURST 256
+#define ESP_MAX_HEADROOM \
+	(40 + 8 + 8 + 16) /* outer IPv6, UDP, ESP, IV: what encrypt may write in front */
+#define ESP_MAX_TAILROOM   (255 + 2 + 32) /* padding, trailer, ICV: what encrypt may write behind */
 #define ESP_REPLAY_DEFAULT 4096
 
 /* Run-time state of a child SA: hot parts first, sizes precomputed, the outer header prepared. */
@@ -26,27 +27,36 @@ struct esp_sa;
 
 struct esp_sa_options {
 	const struct esp_backend *backend;
-	uint32_t replay_window;	 /* packets, 0 = ESP_REPLAY_DEFAULT; rounded up to a multiple of 64 */
-	uint8_t dscp_copy;	 /* 1: inner DSCP to the outer header (default), 0: zero */
+	uint32_t
+		replay_window; /* packets, 0 = ESP_REPLAY_DEFAULT; rounded up to a multiple of 64 */
+	uint8_t dscp_copy;     /* 1: inner DSCP to the outer header (default), 0: zero */
 };
 
-/* Expands keys of both directions; the child's secrets may be wiped afterwards. 0, -ENOTSUP, -ENOMEM, -EINVAL. */
+/* Expands keys of both directions; the child's secrets may be wiped afterwards. 0, -ENOTSUP,
+ * -ENOMEM, -EINVAL. */
 int must_check esp_sa_new(struct esp_sa **out, const struct child_sa *child,
 			  const struct esp_sa_options *options, struct fault *f);
 void esp_sa_free(struct esp_sa *sa);
-/* Outer addresses or ports changed. Not concurrent with bursts of this SA: the owner makes a new esp_sa instead
- * where workers run. */
+/*
+ * New outer addresses, ports or encapsulation (enum esp_encapsulation); keys, sequence numbers and
+ * window stay. The caller sees to it that no thread encrypts with this SA meanwhile; decryption may
+ * go on.
+ */
+void esp_sa_readdress(struct esp_sa *sa, const struct ip_endpoint *local,
+		      const struct ip_endpoint *remote, uint8_t encapsulation);
 uint32_t esp_sa_spi_in(const struct esp_sa *sa);
 uint32_t esp_sa_spi_out(const struct esp_sa *sa);
 const struct child_sa *esp_sa_child(const struct esp_sa *sa); /* without keys */
 
-/* Largest inner packet whose ESP packet fits outer_mtu; and the exact outer size of an inner packet. */
+/* Largest inner packet whose ESP packet fits outer_mtu; and the exact outer size of an inner
+ * packet. */
 uint32_t esp_inner_mtu(const struct esp_sa *sa, uint32_t outer_mtu);
 uint32_t esp_outer_size(const struct esp_sa *sa, uint32_t inner_len);
 
 struct esp_counters {
 	uint64_t packets_out, bytes_out, packets_in, bytes_in; /* inner bytes */
-	uint64_t auth_failed, replayed, selector, lost; /* lost: sequence gaps that left the window unseen */
+	uint64_t auth_failed, replayed, selector,
+		lost; /* lost: sequence gaps that left the window unseen */
 	uint64_t sequence_out;
 };
 /* May be called from any thread while workers run. */
@@ -57,31 +67,35 @@ bool esp_sa_take_soft_expiry(struct esp_sa *sa);
 /* One packet of a burst. The buffer around it belongs to the caller. */
 struct esp_packet {
 	struct esp_sa *sa;
-	uint8_t *at;	 /* encrypt: inner IP header -> outer IP header. decrypt: outer IP header -> inner IP header */
-	uint32_t len;	 /* from there to the packet's end */
+	uint8_t *at;  /* encrypt: inner IP header -> outer IP header. decrypt: outer IP header ->
+			 inner IP header */
+	uint32_t len; /* from there to the packet's end */
 	uint32_t headroom, tailroom; /* writable bytes around it; updated */
-	uint16_t esp;	 /* decrypt in: offset of the ESP header from `at` */
-	uint8_t family;	 /* out: 4 or 6 of what stands at `at` */
-	enum xgw_drop drop; /* out; XGW_DROP_NONE = done */
-	void *owner;	 /* the caller's */
+	uint16_t esp;		     /* decrypt in: offset of the ESP header from `at` */
+	uint8_t family;		     /* out: 4 or 6 of what stands at `at` */
+	/* out; XGW_DROP_NONE = done; else at, len, headroom, tailroom may be anything */
+	enum xgw_drop drop;
+	void *owner; /* the caller's */
 };
 
 /*
- * Encrypts a burst in place: selectors are the caller's to have checked (esp_select_out). Sequence numbers
- * are taken from the SA without locks; several workers may use one SA. n <= ESP_MAX_BURST.
+ * Encrypts a burst in place: selectors are the caller's to have checked (esp_select_out). Sequence
+ * numbers are taken from the SA without locks; several workers may use one SA. n <= ESP_MAX_BURST.
  */
 void esp_encrypt(struct esp_crypto *c, struct esp_packet *p, unsigned n);
 /*
- * Decrypts a burst: format, replay check, authentication, replay recheck and advance in the order of the
- * burst, padding, inner header, selectors (RFC 4303 section 3.4), ECN (RFC 6040).
+ * Decrypts a burst: format, replay check, authentication, replay recheck and advance in the order
+ * of the burst, padding, inner header, selectors (RFC 4303 section 3.4), ECN (RFC 6040).
  */
 void esp_decrypt(struct esp_crypto *c, struct esp_packet *p, unsigned n);
 
-/* What a selector looks at. Ports are 0 where the protocol has none; fragments behind the first have no_ports. */
+/* What a selector looks at. Ports are 0 where the protocol has none; fragments behind the first
+ * have no_ports. */
 struct esp_flow {
 	struct ip_addr source, destination;
 	uint8_t protocol;
-	uint16_t source_port, destination_port; /* ICMP: type in the high byte, code in the low one of both */
+	uint16_t source_port,
+		destination_port; /* ICMP: type in the high byte, code in the low one of both */
 	bool no_ports;
 };
 /* Reads an inner packet. XGW_DROP_NONE, XGW_DROP_TRUNCATED, XGW_DROP_MALFORMED. */
@@ -92,17 +106,21 @@ bool esp_select_in(const struct esp_sa *sa, const struct esp_flow *flow);
 
 /* ---- sizes: MSS and "too big" (esp/pmtu.c) ---- */
 
-/* Lowers the MSS option of a TCP SYN to fit mtu; the checksum is updated (RFC 1624). True when it changed. */
+/*
+ * Lowers the MSS option of a TCP SYN to fit mtu; the checksum is updated (RFC 1624), so a checksum
+ * that was left to the NIC must be completed first. True when it changed.
+ */
 bool esp_clamp_mss(uint8_t *ip, uint32_t len, uint32_t mtu);
 /*
- * Completes a TCP/UDP checksum that its sender left to the NIC (the field then holds the pseudo header's sum).
- * True when it did.
+ * Completes a TCP/UDP checksum that its sender left to the NIC (the field then holds the pseudo
+ * header's sum). True when it did.
  */
 bool esp_complete_checksum(uint8_t *ip, uint32_t len);
 /*
- * Builds the ICMP answer to a packet that is too big for mtu: IPv4 "fragmentation needed" (RFC 1191), IPv6
- * "packet too big" (RFC 4443). Written to out, from `source` to the packet's source. Length, or 0 when none may be
- * sent (RFC 1122 section 3.2.2, RFC 4443 section 2.4) or the family differs.
+ * Builds the ICMP answer to a packet that is too big for mtu: IPv4 "fragmentation needed" (RFC
+ * 1191), IPv6 "packet too big" (RFC 4443). Written to out, from `source` to the packet's source.
+ * Length, or 0 when none may be sent (RFC 1122 section 3.2.2, RFC 4443 section 2.4) or the family
+ * differs.
  */
 uint32_t esp_too_big(uint8_t *out, uint32_t room, const uint8_t *ip, uint32_t len, uint32_t mtu,
 		     const struct ip_addr *source);

@@ -94,8 +94,6 @@ static void count_lost(struct replay *r, uint64_t seq)
 	if (seq <= window)
 		return;
 	uint64_t first = top >= window ? top - window + 1 : 1, last = seq - window, lost = 0;
-	if (first == last && last <= top && look(word_of(r, last)) >> (last & 63) & 1)
-		return;	  /* the usual step: one leaves, and was there */
 	if (last > top) { /* jumped over: no bit was ever there for them */
 		lost = last - top;
 		last = top;
@@ -116,8 +114,23 @@ static void raise_top(struct replay *r, uint64_t seq)
 	put(&r->top, seq);
 }
 
+/* The usual step, in order and within a word: true when it was that and nothing was lost. */
+static bool step(struct replay *r, uint64_t seq)
+{
+	uint64_t leaves = seq - r->window;
+	if (seq != r->top + 1 || !(seq & 63) || seq <= r->window ||
+	    !(look(word_of(r, leaves)) >> (leaves & 63) & 1))
+		return false;
+	uint64_t *w = word_of(r, seq);
+	put(w, look(w) | 1ull << (seq & 63));
+	put(&r->top, seq);
+	return true;
+}
+
 bool replay_advance(struct replay *r, uint64_t seq)
 {
+	if (r->window && step(r, seq))
+		return true;
 	if (!replay_check(r, seq))
 		return false;
 	if (!r->window) {

@@ -14,17 +14,18 @@
 #define REPLAY_MAX_WINDOW 65536
 
 struct replay {
-	uint64_t top;	  /* highest authenticated sequence number, 0 = none */
-	uint64_t lost;	  /* numbers that left the window unseen */
-	uint32_t window;  /* packets; 0 = no protection */
-	uint32_t words;	  /* of bits, a power of two */
+	uint64_t top;	 /* highest authenticated sequence number, 0 = none */
+	uint64_t lost;	 /* numbers that left the window unseen */
+	uint32_t window; /* packets; 0 = no protection */
+	uint32_t words;	 /* of bits, a power of two */
 	uint64_t *bits;
 };
 
 /* window 0 … REPLAY_MAX_WINDOW. 0, -EINVAL, -ENOMEM. */
 int replay_init(struct replay *r, uint32_t window);
 void replay_free(struct replay *r);
-/* The 64-bit number of a received low half (RFC 4303 appendix A2.2); without ESN the number itself. */
+/* The 64-bit number of a received low half (RFC 4303 appendix A2.2); without ESN the number itself.
+ */
 uint64_t replay_extend(const struct replay *r, uint32_t low, bool esn);
 /* True when seq was not seen and is not left of the window. */
 bool replay_check(const struct replay *r, uint64_t seq);

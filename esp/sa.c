@@ -62,6 +62,16 @@ static void outer_header(struct esp_out *out, const struct child_sa *child)
 	}
 }
 
+void esp_sa_readdress(struct esp_sa *sa, const struct ip_endpoint *local,
+		      const struct ip_endpoint *remote, uint8_t encapsulation)
+{
+	sa->child.local = *local;
+	sa->child.remote = *remote;
+	sa->child.encapsulation = encapsulation;
+	memset(sa->out.outer, 0, sizeof sa->out.outer);
+	outer_header(&sa->out, &sa->child);
+}
+
 /* Alignment of the trailer's end, minus one: the cipher's block, at least 4 (RFC 4303 section 2.4).
  */
 static uint8_t block_mask(const struct encryption *e)
@@ -109,7 +119,6 @@ static void prepare_in(struct esp_in *in, const struct child_sa *child)
 	in->block_mask = block_mask(e);
 	in->esn = child->esn;
 	in->aead = e->aead;
-	in->cbc = encryption_is_cbc(child->encryption);
 	in->hard_bytes = child->hard_bytes;
 	in->soft_bytes = child->soft_bytes;
 	in->hard_packets = child->hard_packets;
@@ -137,6 +146,18 @@ static int check_child(const struct child_sa *c, struct fault *f)
 	return 0;
 }
 
+/*
+ * How many packets are prepared before their cryptography. A library that works on many at once, or
+ * has a cost per call, gets all there are. ipsec-mb's AES-GCM takes one by one: there few are best,
+ * since running ahead over many packets' headers spoils what the CPU's prefetcher does for their
+ * payloads; two are enough that what was just written has left the store buffer.
+ */
+static uint8_t grain_of(const struct esp_backend *b, const struct child_sa *child)
+{
+	return b == &esp_backend_ipsec_mb && encryption_of(child->encryption)->aead ? ESP_GRAIN
+										    : ESP_CHUNK;
+}
+
 static int make_keys(struct esp_sa *sa, const struct esp_backend *b, const struct child_sa *child,
 		     struct fault *f)
 {
@@ -155,6 +176,7 @@ static int make_keys(struct esp_sa *sa, const struct esp_backend *b, const struc
 	sa->out.key = out;
 	sa->in.key = in;
 	sa->out.backend = sa->in.backend = b;
+	sa->out.grain = sa->in.grain = grain_of(b, child);
 	return 0;
 }
 

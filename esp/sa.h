@@ -13,6 +13,8 @@
 #include <stdatomic.h>
 
 #define ESP_LINE     64
+#define ESP_CHUNK    32 /* operations that are prepared before their cryptography, at most */
+#define ESP_GRAIN    2	/* of them where the library takes one packet at a time: see grain_of() */
 #define OUTER_MAX    48 /* IPv6 and UDP */
 #define SOFT_QUIET   0
 #define SOFT_PENDING 1
@@ -46,6 +48,7 @@ struct esp_out {
 	uint8_t outer_len, family, udp;
 	uint8_t iv_bytes, icv_bytes,
 		block_mask; /* block_mask: alignment of the trailer's end - 1 */
+	uint8_t grain;
 	bool esn, cbc;
 	uint8_t tos_mask;      /* of the inner DSCP and ECN, what is copied */
 	uint32_t template_sum; /* of the constant words of the IPv4 header */
@@ -63,7 +66,8 @@ struct esp_in {
 	uint32_t spi;
 	uint8_t salt[4];
 	uint8_t iv_bytes, icv_bytes, block_mask;
-	bool esn, aead, cbc;
+	uint8_t grain;
+	bool esn, aead;
 	uint64_t hard_bytes, soft_bytes, hard_packets, soft_packets;
 	atomic_flag lock __attribute__((
 		aligned(ESP_LINE))); /* of replay_advance: a few dozen cycles a run */

@@ -83,11 +83,20 @@ static void on_xdp_events(evutil_socket_t fd, short what, void *owner)
 	schedule_refresh(d);
 }
 
+/* A worker asks for a host the same way as XDP does. */
+static void resolve(struct daemon *d, const struct datapath_event *e)
+{
+	struct xgw_event ask = {.kind = XGW_EVENT_RESOLVE, .vnet = e->vnet};
+	ip_addr_to_mapped(&e->from.addr, ask.addr);
+	underlay_event(d->underlay, &ask, clock_now_ns());
+}
+
 static void take_datapath_event(struct daemon *d, const struct datapath_event *e)
 {
 	char from[ENDPOINT_TEXT];
 	switch (e->kind) {
 	case DATAPATH_SOFT_EXPIRY: ike_host_expiring(d->ike, e->spi_in); break;
+	case DATAPATH_RESOLVE: resolve(d, e); break;
 	case DATAPATH_ALIVE:
 		ike_host_alive(d->ike, e->spi_in);
 		if (e->moved)

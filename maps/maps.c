@@ -299,7 +299,7 @@ long maps_entries(const struct maps *m, enum maps_id id)
 	while (!bpf_map_get_next_key(m->fd[id], from, next)) {
 		memcpy(key, next, rows[id].key_size);
 		from = key;
-		/* maps of sockets have a key for each place, taken or not */
+		/* has a key for each place, and tells nobody which are taken */
 		if (id == MAPS_xsks) {
 			uint32_t value;
 

@@ -2,7 +2,11 @@
 /*
  * What XDP tells the worker about a packet: written in front of the Ethernet header with
  * bpf_xdp_adjust_head() (not as XDP metadata, which some drivers do not carry to AF_XDP), so the
- * frame that reaches the socket is this struct, then the frame as it came.
+ * frame that reaches the socket is this struct, then the frame as it came: outer headers of VXLAN are
+ * left in front of the inner packet, as room for the worker's own. XDP has not touched the packet:
+ * TTL and hop limit are the worker's to decrement, and the L4 checksum of a packet to encrypt may
+ * still be partial (a sender on a veth leaves it to the "NIC"; XDP looks for that only when it
+ * forwards by itself, and then hands over with XGW_META_CHECKSUM).
  */
 #ifndef XGW_MAPS_META_H
 #define XGW_MAPS_META_H

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rules of gateways and connections: one gateway a VNet, peers that can be told apart, spaces that
+ * do not overlap. */
+#include "control/validate_internal.h"
+
+#include "control/offer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void vnet_twice(struct judge *j, const struct unique_item *item,
+		       const struct unique_item *first)
+{
+	findings_error(j->findings, item->place,
+		       "virtualNetwork: %s serves it already, in line %u; a virtual network has "
+		       "one gateway",
+		       first->name, first->place.line);
+}
+
+static void public_address_twice(struct judge *j, const struct unique_item *item,
+				 const struct unique_item *first)
+{
+	findings_error(j->findings, item->place,
+		       "publicIPAddress: it is the address of %s already, in line %u; each gateway "
+		       "has its own",
+		       first->name, first->place.line);
+}
+
+static void check_gateway_subnet(struct judge *j, const struct model_gateway *g)
+{
+	const struct model_vnet *v = &j->m->vnets[g->vnet];
+	bool known = !v->incomplete;
+	for (uint32_t i = 0; i < v->n_subnets; i++) {
+		known = known && !v->subnets[i].incomplete;
+		if (!strcmp(v->subnets[i].name, "GatewaySubnet"))
+			return;
+	}
+	if (known)
+		findings_error(j->findings, g->vnet_at,
+			       "virtualNetwork: %s has no subnet with the name GatewaySubnet, its "
+			       "gateway %s needs one of /29 or larger",
+			       v->name, g->name);
+}
+
+void validate_gateways(struct judge *j)
+{
+	struct unique vnets = {0}, addresses = {0};
+	for (uint32_t i = 0; i < j->m->n_gateways; i++) {
+		const struct model_gateway *g = &j->m->gateways[i];
+		if (g->public_address.family)
+			unique_add(j, &addresses, &g->public_address, sizeof g->public_address,
+				   g->address_at, g->name);
+		if (g->vnet == MODEL_NONE)
+			continue;
+		unique_add(j, &vnets, &g->vnet, sizeof g->vnet, g->vnet_at, g->name);
+		check_gateway_subnet(j, g);
+	}
+	/* a remote gateway lives on another host */
+	for (uint32_t i = 0; i < j->m->n_sites; i++) {
+		const struct model_site *s = &j->m->sites[i];
+		if (s->is_remote_gateway && s->address.family)
+			unique_add(j, &addresses, &s->address, sizeof s->address, s->address_at,
+				   s->name);
+	}
+	unique_report(j, &vnets, vnet_twice);
+	unique_report(j, &addresses, public_address_twice);
+}
+
+/* The far end's outer address; family IP_NONE: any. */
+static struct ip_addr peer_address(const struct model *m, const struct model_connection *c)
+{
+	return c->site != MODEL_NONE ? m->sites[c->site].address
+				     : m->gateways[c->peer_gateway].public_address;
+}
+
+/* Nothing that the rules look at was refused. */
+static bool is_known(const struct model *m, const struct model_connection *c)
+{
+	if (c->incomplete || m->gateways[c->gateway].incomplete ||
+	    m->vnets[m->gateways[c->gateway].vnet].incomplete)
+		return false;
+	if (c->site != MODEL_NONE)
+		return !m->sites[c->site].incomplete;
+	return !m->gateways[c->peer_gateway].incomplete &&
+	       !m->vnets[m->gateways[c->peer_gateway].vnet].incomplete;
+}
+
+static void check_any_peer(struct judge *j, const struct model_connection *c)
+{
+	if (c->mode == MODEL_MODE_INITIATOR)
+		findings_error(j->findings, c->mode_at,
+			       "connectionMode: InitiatorOnly needs the peer's address, "
+			       "gatewayIpAddress of %s is any; take ResponderOnly",
+			       j->m->sites[c->site].name);
+	else if (c->mode == MODEL_MODE_DEFAULT)
+		findings_warn(
+			j->findings, c->place,
+			"connectionMode: gatewayIpAddress of %s is any, so this side can only "
+			"answer; say ResponderOnly",
+			j->m->sites[c->site].name);
+}
+
+static void check_peer(struct judge *j, const struct model_connection *c)
+{
+	const struct model_gateway *g = &j->m->gateways[c->gateway];
+	struct ip_addr peer = peer_address(j->m, c);
+	if (!peer.family) {
+		check_any_peer(j, c);
+		return;
+	}
+	if (peer.family != g->public_address.family)
+		findings_error(j->findings, c->peer_at,
+			       "%s: the peer's address is IPv%d, that of %s is IPv%d; both must be "
+			       "of one family",
+			       c->vnet2vnet ? "virtualNetworkGateway2" : "localNetworkGateway2",
+			       peer.family, g->name, g->public_address.family);
+	else if (c->site != MODEL_NONE && ip_addr_equal(&peer, &g->public_address))
+		findings_error(
+			j->findings, c->peer_at, "%s: the peer's address is that of %s itself",
+			c->vnet2vnet ? "virtualNetworkGateway2" : "localNetworkGateway2", g->name);
+}
+
+/* Prefixes behind the peer may not be those of the VNet; a default route may: longer prefixes win.
+ */
+static void check_spaces(struct judge *j, const struct model_connection *c)
+{
+	uint32_t n;
+	char a[PREFIX_TEXT], b[PREFIX_TEXT];
+	const struct model_vnet *v = &j->m->vnets[j->m->gateways[c->gateway].vnet];
+	const struct ip_prefix *remote = offer_remote_space(j->m, c, &n);
+	struct prefix_set space = prefix_set_of_vnet(j, v);
+	prefix_set_reduce(&space);
+	for (uint32_t i = 0; space.at && i < n; i++) {
+		const struct placed_prefix *own =
+			remote[i].len ? prefix_set_overlap(&space, &remote[i]) : NULL;
+		if (own)
+			findings_error(j->findings, c->peer_at,
+				       "addressSpace: %s behind the peer overlaps %s of %s",
+				       ip_prefix_format(&remote[i], a),
+				       ip_prefix_format(&own->prefix, b), v->name);
+	}
+	free(space.at);
+	if (!n)
+		findings_warn(
+			j->findings, c->peer_at,
+			"addressSpace: the peer of %s has no prefixes, nothing is routed to it",
+			c->name);
+}
+
+static const struct model_connection *way_back(const struct model *m,
+					       const struct model_connection *c)
+{
+	for (uint32_t i = 0; i < m->n_connections; i++) {
+		const struct model_connection *back = &m->connections[i];
+		if (back->vnet2vnet && back->gateway == c->peer_gateway &&
+		    back->peer_gateway == c->gateway)
+			return back;
+	}
+	return NULL;
+}
+
+/* Lifetimes are each side's own. */
+static bool same_algorithms(const struct model_connection *a, const struct model_connection *b)
+{
+	return a->n_policies == b->n_policies &&
+	       (!a->n_policies ||
+		!memcmp(a->policies, b->policies, offsetof(struct model_policy, lifetime_seconds)));
+}
+
+static void compare_sides(struct judge *j, const struct model_connection *c,
+			  const struct model_connection *back)
+{
+	if (!secret_equal(c->psk.b, c->psk.len, back->psk.b, back->psk.len))
+		findings_error(j->findings, back->psk_at,
+			       "sharedKey: it differs from that of %s, the other side of this "
+			       "connection",
+			       c->name);
+	if (!same_algorithms(c, back))
+		findings_error(j->findings, back->policies_at,
+			       "ipsecPolicies: the algorithms differ from those of %s, the other "
+			       "side of this connection",
+			       c->name);
+}
+
+static void check_both_sides(struct judge *j, const struct model_connection *c)
+{
+	const struct model *m = j->m;
+	if (c->peer_gateway == c->gateway) {
+		findings_error(j->findings, c->peer_at,
+			       "virtualNetworkGateway2: expected another gateway, came %s itself",
+			       m->gateways[c->gateway].name);
+		return;
+	}
+	const struct model_connection *back = way_back(m, c);
+	if (!back)
+		findings_error(j->findings, c->peer_at,
+			       "virtualNetworkGateway2: %s is a gateway of this file and has no "
+			       "connection back to %s; each side needs its own",
+			       m->gateways[c->peer_gateway].name, m->gateways[c->gateway].name);
+	else if (!back->incomplete && back > c)
+		compare_sides(j, c, back);
+}
+
+static bool same_ranges(const struct ip_range *a, uint32_t n, const struct ip_range *b, uint32_t m)
+{
+	return n == m && !memcmp(a, b, n * sizeof *a);
+}
+
+/*
+ * One child SA carries every local selector with every remote one. Several policies mean exactly
+ * that only when they differ on one side at most.
+ */
+static void check_selectors(struct judge *j, uint32_t connection)
+{
+	const struct model_connection *c = &j->m->connections[connection];
+	bool same_local = true, same_remote = true;
+	struct offer offer;
+	for (uint32_t i = 1; i < c->n_ts_policies; i++) {
+		const struct model_ts_policy *a = &c->ts_policies[0], *b = &c->ts_policies[i];
+		same_local &= same_ranges(a->local, a->n_local, b->local, b->n_local);
+		same_remote &= same_ranges(a->remote, a->n_remote, b->remote, b->n_remote);
+	}
+	if (!same_local && !same_remote)
+		findings_error(j->findings, c->ts_policies[1].place,
+			       "trafficSelectorPolicies: policies that differ on both sides: not "
+			       "supported yet");
+	for (uint32_t i = 0; i < c->n_ts_policies; i++) {
+		if (!c->ts_policies[i].n_local || !c->ts_policies[i].n_remote)
+			findings_error(j->findings, c->ts_policies[i].place,
+				       "trafficSelectorPolicies: expected at least one range on "
+				       "each side, came none");
+	}
+	if (offer_of(j->m, connection, &offer))
+		findings_error(j->findings, c->place,
+			       "traffic selectors: expected at most %d on each side, came more",
+			       CHILD_SA_MAX_TS);
+	else if (!offer.n_local_ts || !offer.n_remote_ts)
+		findings_error(j->findings, c->place,
+			       "traffic selectors: usePolicyBasedTrafficSelectors needs prefixes "
+			       "on both sides");
+}
+
+struct peer_key {
+	uint32_t gateway;
+	struct ip_addr address;
+	char identity[128];
+};
+
+static void peer_twice(struct judge *j, const struct unique_item *item,
+		       const struct unique_item *first)
+{
+	findings_error(j->findings, item->place,
+		       "connection: %s goes to the same peer with the same identity, in line %u; "
+		       "the peer could not be told apart",
+		       first->name, first->place.line);
+}
+
+static void add_peer(struct judge *j, struct unique *u, const struct model_connection *c)
+{
+	struct peer_key key;
+	const char *identity = c->site != MODEL_NONE ? j->m->sites[c->site].identity
+						     : j->m->gateways[c->peer_gateway].identity;
+	memset(&key, 0, sizeof key);
+	key.gateway = c->gateway;
+	key.address = peer_address(j->m, c);
+	if (identity)
+		memcpy(key.identity, identity, strnlen(identity, sizeof key.identity));
+	unique_add(j, u, &key, sizeof key, c->place, c->name);
+}
+
+struct prefix_key {
+	uint32_t gateway, weight;
+	struct ip_prefix prefix;
+};
+
+static void prefix_twice(struct judge *j, const struct unique_item *item,
+			 const struct unique_item *first)
+{
+	struct prefix_key key;
+	char text[PREFIX_TEXT];
+	memcpy(&key, item->key, sizeof key);
+	if (!strcmp(item->name, first->name))
+		return;
+	findings_warn(j->findings, item->place,
+		      "routingWeight: %s leads to %s too, with the same weight; the one whose name "
+		      "comes first is taken",
+		      ip_prefix_format(&key.prefix, text), first->name);
+}
+
+static void add_prefixes(struct judge *j, struct unique *u, const struct model_connection *c)
+{
+	uint32_t n;
+	const struct ip_prefix *remote = offer_remote_space(j->m, c, &n);
+	for (uint32_t i = 0; i < n; i++) {
+		struct prefix_key key;
+		memset(&key, 0, sizeof key);
+		key.gateway = c->gateway;
+		key.weight = c->routing_weight;
+		key.prefix = remote[i];
+		unique_add(j, u, &key, sizeof key, c->place, c->name);
+	}
+}
+
+void validate_connections(struct judge *j)
+{
+	struct unique peers = {0}, prefixes = {0};
+	for (uint32_t i = 0; i < j->m->n_connections; i++) {
+		const struct model_connection *c = &j->m->connections[i];
+		if (!is_known(j->m, c))
+			continue;
+		check_peer(j, c);
+		check_spaces(j, c);
+		check_selectors(j, i);
+		if (c->peer_gateway != MODEL_NONE)
+			check_both_sides(j, c);
+		add_peer(j, &peers, c);
+		add_prefixes(j, &prefixes, c);
+	}
+	unique_report(j, &peers, peer_twice);
+	unique_report(j, &prefixes, prefix_twice);
+}

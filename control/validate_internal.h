@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the rules between resources share: sorted copies, so that no rule is quadratic in a list
+ * that may be long. */
+#ifndef XGW_CONTROL_VALIDATE_INTERNAL_H
+#define XGW_CONTROL_VALIDATE_INTERNAL_H
+
+#include "control/findings_internal.h"
+
+struct judge {
+	const struct model *m;
+	struct config_findings *findings;
+	bool no_memory;
+};
+
+/* Something that should be unique: equal keys (memcmp) are reported in the order of their places.
+ */
+struct unique_item {
+	uint8_t key[160];
+	struct model_place place;
+	const char *name; /* for the message */
+};
+struct unique {
+	struct unique_item *at;
+	uint32_t n, room;
+};
+void unique_add(struct judge *j, struct unique *u, const void *key, size_t len,
+		struct model_place place, const char *name);
+/* Reports each item whose key an earlier one has, with `twice` (item first) and frees. */
+void unique_report(struct judge *j, struct unique *u,
+		   void (*twice)(struct judge *j, const struct unique_item *item,
+				 const struct unique_item *first));
+
+/* Prefixes in order of address; those of an address space that is disjoint can be searched. */
+struct placed_prefix {
+	struct ip_prefix prefix;
+	struct model_place place;
+	const char *name; /* of a subnet; NULL */
+};
+struct prefix_set {
+	struct placed_prefix *at;
+	uint32_t n;
+};
+void prefix_set_sort(struct prefix_set *s);
+/* Leaves out what another one covers, so that the set is disjoint. */
+void prefix_set_reduce(struct prefix_set *s);
+/* Sorted copy of a VNet's address space; freed with free(s.at). */
+struct prefix_set prefix_set_of_vnet(struct judge *j, const struct model_vnet *v);
+/* One of a disjoint set that covers p, or shares addresses with it; NULL. */
+const struct placed_prefix *prefix_set_cover(const struct prefix_set *s, const struct ip_prefix *p);
+const struct placed_prefix *prefix_set_overlap(const struct prefix_set *s,
+					       const struct ip_prefix *p);
+
+void validate_names(struct judge *j);
+void validate_ports(struct judge *j);
+void validate_vnets(struct judge *j);
+void validate_gateways(struct judge *j);
+void validate_connections(struct judge *j);
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The data path's own structures. Who writes what: the loader's thread writes tables and publishes
+ * by RCU (QSBR); a worker writes its own frames, queues, cache and counters. Workers report through
+ * one bounded queue of events.
+ */
+#ifndef XGW_DATAPATH_INTERNAL_H
+#define XGW_DATAPATH_INTERNAL_H
+
+#include "datapath/datapath.h"
+#include "datapath/frames.h"
+#include "maps/meta.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <urcu-qsbr.h>
+
+#define BURST		ESP_MAX_BURST
+#define CACHE_SLOTS	4096u /* of each worker, a power of two */
+#define MAX_CONNECTIONS 65536u
+#define TUNNEL_CHILDREN 16
+#define EVENTS		1024u
+#define MAX_L2		(14 + 40 + 8 + 8 + 14)
+#define POLL_MS		100
+#define OWN_ADDRESSES	256
+#define RESOLVE_GAP_NS	1000000ull
+
+/* An installed child SA. Published in slots[]; freed after a grace period. */
+struct child {
+	struct esp_sa *sa;
+	uint32_t slot, spi_in, connection, vnet;
+	struct ip_endpoint local, remote;
+	bool udp, any_to_any;
+	uint32_t inner_mtu;	   /* on the tunnel's path */
+	_Atomic uint64_t alive_ns; /* when the last sign of life was reported */
+	_Atomic bool moved_told;
+};
+
+/* What a worker needs to send on a tunnel; a new one replaces it with every change. */
+struct outbound {
+	bool usable;
+	uint32_t port_id;
+	uint8_t ethernet[12];
+	unsigned n;
+	struct child *child[TUNNEL_CHILDREN]; /* newest first */
+	uint32_t inner_mtu[TUNNEL_CHILDREN];
+};
+
+struct connection_count {
+	_Atomic uint64_t drops[XGW_DROP_COUNT];
+};
+
+struct tunnel {
+	uint32_t id;
+	struct datapath_path path;
+	struct outbound *outbound; /* RCU */
+	struct connection_count count;
+	struct esp_counters gone;	       /* of children that are removed */
+	struct child *active[TUNNEL_CHILDREN]; /* the loader's copy of outbound->child */
+	unsigned n_active;
+};
+
+/* A decision about a destination in a VNet. */
+enum decision_kind { DECIDE_NOTHING, DECIDE_DROP, DECIDE_SEND, DECIDE_TUNNEL, DECIDE_OWN };
+struct decision {
+	uint64_t generation;
+	uint32_t vnet;
+	uint8_t addr[16];
+	enum decision_kind kind;
+	enum xgw_drop drop;
+	uint32_t connection, port_id, mtu;
+	uint8_t l2_len, tag; /* enum xgw_tag: VXLAN has lengths and a port to fill in */
+	uint8_t l2[MAX_L2];
+};
+
+struct own_address {
+	uint32_t vnet;
+	struct ip_addr addr;
+};
+
+struct packet {
+	uint8_t *at; /* the IP packet in hand */
+	uint32_t len;
+	uint64_t frame;	     /* address of the frame's start in the UMEM */
+	uint32_t connection; /* tunnel it goes to, or came from */
+	uint32_t vnet;
+	struct child *child;
+	struct ip_endpoint from; /* outer source, ESP in UDP */
+	uint32_t slot;		 /* ESP: where XDP says its SA is */
+	uint16_t esp;		 /* ESP: offset of its header from `at` */
+	bool transit;		 /* came out of a tunnel */
+};
+
+struct worker {
+	struct datapath *d;
+	unsigned index;
+	pthread_t thread;
+	bool running;
+	int wake_fd;
+	struct frames frames;
+	struct queue *queues;
+	unsigned n_queues;
+	struct queue *queue_of_port[XGW_MAX_PORTS]; /* for sending */
+	struct esp_crypto *crypto;
+	uint64_t now_ns, resolve_ns;
+	/* packets of this round, by what happens to them next */
+	struct packet out[BURST], in[BURST];
+	unsigned n_out, n_in;
+	struct decision *cache;
+	uint64_t own_generation;
+	unsigned n_own;
+	struct own_address own[OWN_ADDRESSES];
+	struct datapath_worker_status status;
+};
+
+struct datapath {
+	struct datapath_options o;
+	struct worker *workers;
+	unsigned n_workers;
+	_Atomic bool stop;
+	struct child **slots; /* RCU, by slot */
+	uint32_t max_slots, next_slot;
+	struct tunnel **tunnels; /* RCU, by connection id */
+	/* events */
+	pthread_mutex_t event_lock;
+	int event_fd;
+	struct datapath_event events[EVENTS];
+	unsigned event_head, event_tail;
+	uint64_t flushed[XGW_DROP_COUNT];
+};
+
+/* worker.c */
+void *worker_main(void *worker);
+void worker_drop(struct worker *w, uint64_t frame, enum xgw_drop why, uint32_t connection,
+		 uint32_t len);
+/* Sends an Ethernet frame that starts at `at` on a port; frame is given away. */
+void worker_send(struct worker *w, uint32_t port_id, const struct packet *p, const uint8_t *at,
+		 uint32_t len);
+void worker_event(struct worker *w, const struct datapath_event *e);
+static inline uint8_t *frame_start(const struct worker *w, uint64_t frame)
+{
+	return w->frames.area + frame;
+}
+
+/* outbound.c: w->out through ESP and onto the wire */
+void outbound_add(struct worker *w, const struct packet *p);
+void outbound_run(struct worker *w);
+/* inbound.c: w->in through ESP into VNets */
+void inbound_add(struct worker *w, const struct packet *p);
+void inbound_run(struct worker *w);
+/* Delivers an IP packet inside a VNet by the maps. */
+void inbound_deliver(struct worker *w, struct packet *p);
+
+/* decide.c */
+const struct decision *decide(struct worker *w, uint32_t vnet, const struct ip_addr *to);
+/* The gateway's own address in a VNet, of that family; false when it has none. */
+bool decide_own_address(struct worker *w, uint32_t vnet, uint8_t family, struct ip_addr *out);
+/* Writes the decision's link-layer headers in front of the packet; the new start, NULL when there
+ * is no room. */
+uint8_t *decide_encapsulate(const struct worker *w, const struct decision *d, struct packet *p);
+
+/* icmp.c */
+/* Answers a packet that is too big for mtu to its sender in the VNet, from the gateway's address
+ * there. */
+void icmp_too_big(struct worker *w, const struct packet *p, uint32_t mtu);
+/* Turns an echo request to the gateway into its reply, in place. False when it is none. */
+bool icmp_answer_echo(struct packet *p);
+/* TTL or hop limit; XGW_DROP_TTL when it is used up. */
+enum xgw_drop ip_decrement_ttl(uint8_t *ip);
+/* Length of an IP packet by its own header, 0 when it is none or longer than `room`. */
+uint32_t ip_length(const uint8_t *ip, uint32_t room);
+struct ip_addr ip_destination(const uint8_t *ip);
+struct ip_addr ip_source(const uint8_t *ip);
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "datapath/frames.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#ifndef SO_PREFER_BUSY_POLL
+#define SO_PREFER_BUSY_POLL 69
+#endif
+#ifndef SO_BUSY_POLL_BUDGET
+#define SO_BUSY_POLL_BUDGET 70
+#endif
+#ifndef XDP_MAX_TX_SKB_BUDGET
+#define XDP_MAX_TX_SKB_BUDGET                                              \
+	9 /* Linux 6.17: packets a send call takes in copy mode; 32 before \
+	   */
+#endif
+#define WAKEUPS_MAX 64 /* send calls for one batch, 32 packets each in copy mode */
+
+int frames_init(struct frames *f, uint32_t n, struct fault *why)
+{
+	memset(f, 0, sizeof *f);
+	f->bytes = (uint64_t)n * FRAME_SIZE;
+	f->area = mmap(NULL, f->bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (f->area == MAP_FAILED) {
+		f->area = NULL;
+		return fault_set(why, -ENOMEM, "no memory for %u packet frames of %u bytes", n,
+				 FRAME_SIZE);
+	}
+	/* packets in the clear stay out of core dumps */
+	madvise(f->area, f->bytes, MADV_DONTDUMP);
+	f->free = calloc(n, sizeof *f->free);
+	if (!f->free)
+		return fault_set(why, -ENOMEM, "no memory for %u packet frames", n);
+	for (uint32_t i = 0; i < n; i++)
+		frames_give(f, (uint64_t)i * FRAME_SIZE);
+	f->n = n;
+	return 0;
+}
+
+void frames_free_all(struct frames *f)
+{
+	if (f->umem)
+		xsk_umem__delete(f->umem);
+	if (f->area)
+		munmap(f->area, f->bytes);
+	free(f->free);
+	memset(f, 0, sizeof *f);
+}
+
+static int make_umem(struct queue *q, struct frames *f, const struct queue_options *o,
+		     struct fault *why)
+{
+	const struct xsk_umem_config c = {.fill_size = o->ring * 2,
+					  .comp_size = o->ring,
+					  .frame_size = FRAME_SIZE,
+					  .frame_headroom = FRAME_HEADROOM};
+	if (f->umem)
+		return 0;
+	int err = xsk_umem__create(&f->umem, f->area, f->bytes, &q->fill, &q->comp, &c);
+	if (err)
+		return fault_set(why, err, "cannot register packet memory for AF_XDP: %s",
+				 strerror(-err));
+	return 0;
+}
+
+static void tune(const struct queue *q, const struct queue_options *o)
+{
+	int budget = (int)SOCKET_BATCH, yes = 1, usec = 20;
+	/* each is an improvement where the kernel knows it, and nothing is lost where it does not
+	 */
+	setsockopt(q->fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &budget, sizeof budget);
+	if (!o->busy_poll)
+		return;
+	setsockopt(q->fd, SOL_SOCKET, SO_PREFER_BUSY_POLL, &yes, sizeof yes);
+	setsockopt(q->fd, SOL_SOCKET, SO_BUSY_POLL, &usec, sizeof usec);
+	setsockopt(q->fd, SOL_SOCKET, SO_BUSY_POLL_BUDGET, &budget, sizeof budget);
+}
+
+int queue_open(struct queue *q, struct frames *f, const struct queue_options *o, struct fault *why)
+{
+	int err = make_umem(q, f, o, why);
+	if (err)
+		return err;
+	struct xsk_socket_config c = {.rx_size = o->ring,
+				      .tx_size = o->ring,
+				      .libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
+				      .bind_flags = XDP_USE_NEED_WAKEUP};
+	c.bind_flags |= o->zero_copy ? XDP_ZEROCOPY : XDP_COPY;
+	err = xsk_socket__create_shared(&q->xsk, o->device, o->queue, f->umem, &q->rx, &q->tx,
+					&q->fill, &q->comp, &c);
+	if (err) {
+		q->xsk = NULL;
+		fault_set(why, err, "cannot bind an AF_XDP socket to queue %u of %s: %s", o->queue,
+			  o->device, strerror(-err));
+		return fault_advise(
+			why,
+			"another program may hold the queue; `xgw doctor` lists sockets and programs");
+	}
+	q->fd = xsk_socket__fd(q->xsk);
+	q->queue = o->queue;
+	/* what the kernel gave, not what was asked for */
+	struct xdp_options given = {0};
+	socklen_t len = sizeof given;
+	q->zero_copy = !getsockopt(q->fd, SOL_XDP, XDP_OPTIONS, &given, &len) &&
+		       given.flags & XDP_OPTIONS_ZEROCOPY;
+	tune(q, o);
+	return 0;
+}
+
+void queue_close(struct queue *q)
+{
+	if (q->xsk)
+		xsk_socket__delete(q->xsk);
+	q->xsk = NULL;
+}
+
+void queue_reap(struct queue *q, struct frames *f)
+{
+	uint32_t at, n = xsk_ring_cons__peek(&q->comp, SOCKET_BATCH * 4, &at);
+	at = q->comp.cached_cons - n;
+	for (uint32_t i = 0; i < n; i++)
+		frames_give(f, *xsk_ring_cons__comp_addr(&q->comp, at + i));
+	if (n)
+		xsk_ring_cons__release(&q->comp, n);
+	q->in_flight -= n;
+}
+
+/* Some frames stay back for sending what workers make themselves (ICMP). */
+#define FRAMES_KEPT 64u
+
+void queue_refill(struct queue *q, struct frames *f)
+{
+	uint32_t held = q->fill.size - xsk_prod_nb_free(&q->fill, q->fill.size), at = 0;
+	uint32_t room = held < q->fill_max ? q->fill_max - held : 0;
+	uint32_t spare = f->n_free > FRAMES_KEPT ? f->n_free - FRAMES_KEPT : 0;
+	uint32_t n = room < spare ? room : spare;
+	if (n > SOCKET_BATCH * 4)
+		n = SOCKET_BATCH * 4;
+	/* in small steps the ring's cache line would travel for every packet */
+	if (n < 32 || !xsk_ring_prod__reserve(&q->fill, n, &at))
+		return;
+	at = q->fill.cached_prod - n;
+	for (uint32_t i = 0; i < n; i++)
+		*xsk_ring_prod__fill_addr(&q->fill, at + i) = f->free[--f->n_free];
+	xsk_ring_prod__submit(&q->fill, n);
+}
+
+uint32_t queue_receive(struct queue *q, struct xdp_desc *out, uint32_t max)
+{
+	uint32_t at, n = xsk_ring_cons__peek(&q->rx, max, &at);
+	at = q->rx.cached_cons - n;
+	for (uint32_t i = 0; i < n; i++)
+		out[i] = *xsk_ring_cons__rx_desc(&q->rx, at + i);
+	if (n)
+		xsk_ring_cons__release(&q->rx, n);
+	return n;
+}
+
+/* Wakes the kernel until it has taken what is on the ring, or an attempt brought nothing. */
+static void wake(struct queue *q, uint64_t *wakeups)
+{
+	for (int i = 0; i < WAKEUPS_MAX && xsk_ring_prod__needs_wakeup(&q->tx); i++) {
+		++*wakeups;
+		ssize_t r = sendto(q->fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
+		/* EAGAIN: copy mode took its budget and wants another call; others: the device is
+		 * down or full */
+		if (r >= 0 || (errno != EAGAIN && errno != EBUSY))
+			break;
+		if (__atomic_load_n(q->tx.consumer, __ATOMIC_ACQUIRE) == *q->tx.producer)
+			break;
+	}
+}
+
+uint32_t queue_flush(struct queue *q, struct frames *f, uint64_t *wakeups)
+{
+	uint32_t n = q->n_batch, at = 0;
+	if (!n) {
+		/* what an earlier call left on the ring must not wait for the next packet */
+		if (q->in_flight &&
+		    __atomic_load_n(q->tx.consumer, __ATOMIC_ACQUIRE) != *q->tx.producer)
+			wake(q, wakeups);
+		return 0;
+	}
+	uint32_t room = xsk_prod_nb_free(&q->tx, n);
+	if (room < n) {
+		wake(q, wakeups);
+		room = xsk_prod_nb_free(&q->tx, n);
+	}
+	uint32_t put = room < n ? room : n;
+	if (put && xsk_ring_prod__reserve(&q->tx, put, &at)) {
+		at = q->tx.cached_prod - put;
+		for (uint32_t i = 0; i < put; i++)
+			*xsk_ring_prod__tx_desc(&q->tx, at + i) = q->batch[i];
+		xsk_ring_prod__submit(&q->tx, put);
+		q->in_flight += put;
+	}
+	for (uint32_t i = put; i < n; i++)
+		frames_give(f, q->batch[i].addr);
+	q->n_batch = 0;
+	wake(q, wakeups);
+	queue_reap(q, f);
+	return n - put;
+}
+
+uint32_t queue_send(struct queue *q, struct frames *f, uint64_t addr, uint32_t len,
+		    uint64_t *wakeups)
+{
+	uint32_t lost = q->n_batch == SOCKET_BATCH ? queue_flush(q, f, wakeups) : 0;
+	q->batch[q->n_batch++] = (struct xdp_desc){.addr = addr, .len = len};
+	return lost;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the gateway itself says inside a VNet: "too big", echo replies; and small looks at IP
+ * headers. */
+#include "base/bytes.h"
+#include "datapath/datapath_internal.h"
+
+#include <string.h>
+
+#define ICMP_ROOM 1280u
+
+uint32_t ip_length(const uint8_t *ip, uint32_t room)
+{
+	if (room >= 20 && ip[0] >> 4 == 4) {
+		uint32_t n = load_be16(ip + 2);
+		return n >= 20 && n <= room && (ip[0] & 15) >= 5 && (ip[0] & 15) * 4u <= n ? n : 0;
+	}
+	if (room >= 40 && ip[0] >> 4 == 6) {
+		uint32_t n = 40u + load_be16(ip + 4);
+		return n <= room ? n : 0;
+	}
+	return 0;
+}
+
+struct ip_addr ip_destination(const uint8_t *ip)
+{
+	return ip[0] >> 4 == 4 ? ip_addr_from_bytes(IP_V4, ip + 16)
+			       : ip_addr_from_bytes(IP_V6, ip + 24);
+}
+
+struct ip_addr ip_source(const uint8_t *ip)
+{
+	return ip[0] >> 4 == 4 ? ip_addr_from_bytes(IP_V4, ip + 12)
+			       : ip_addr_from_bytes(IP_V6, ip + 8);
+}
+
+enum xgw_drop ip_decrement_ttl(uint8_t *ip)
+{
+	if (ip[0] >> 4 == 6) {
+		if (ip[7] <= 1)
+			return XGW_DROP_TTL;
+		ip[7]--;
+		return XGW_DROP_NONE;
+	}
+	if (ip[8] <= 1)
+		return XGW_DROP_TTL;
+	ip[8]--;
+	/* RFC 1624 for a change of 0x0100 */
+	uint32_t sum = load_be16(ip + 10) + 0x0100u;
+	store_be16(ip + 10, (uint16_t)(sum + (sum >= 0xffff)));
+	return XGW_DROP_NONE;
+}
+
+void icmp_too_big(struct worker *w, const struct packet *p, uint32_t mtu)
+{
+	struct ip_addr ours;
+	struct packet answer = {.vnet = p->vnet, .connection = p->connection};
+	if (!decide_own_address(w, p->vnet, p->at[0] >> 4, &ours) ||
+	    !frames_take(&w->frames, &answer.frame))
+		return;
+	answer.at = frame_start(w, answer.frame) + FRAME_HEADROOM;
+	answer.len = esp_too_big(answer.at, ICMP_ROOM, p->at, p->len, mtu, &ours);
+	if (!answer.len) {
+		frames_give(&w->frames, answer.frame);
+		return;
+	}
+	inbound_deliver(w, &answer);
+}
+
+bool icmp_answer_echo(struct packet *p)
+{
+	uint8_t *ip = p->at;
+	bool v4 = ip[0] >> 4 == 4;
+	uint32_t head = v4 ? (ip[0] & 15) * 4u : 40;
+	uint8_t next = v4 ? ip[9] : ip[6];
+	if (next != (v4 ? 1 : 58) || p->len < head + 8 || ip[head] != (v4 ? 8 : 128))
+		return false;
+	if (v4 && load_be16(ip + 6) & 0x3fff)
+		return false; /* a fragment: the reply would need reassembly */
+	uint8_t reply = v4 ? 0 : 129, swap[16];
+	uint32_t sum = (uint16_t)~load_be16(ip + head + 2) + (uint16_t) ~(ip[head] << 8) +
+		       (uint32_t)(reply << 8);
+	sum = (sum & 0xffff) + (sum >> 16);
+	store_be16(ip + head + 2, (uint16_t) ~((sum & 0xffff) + (sum >> 16)));
+	ip[head] = reply;
+	uint32_t n = v4 ? 4 : 16, from = v4 ? 12 : 8;
+	memcpy(swap, ip + from, n);
+	memcpy(ip + from, ip + from + n, n);
+	memcpy(ip + from + n, swap, n);
+	return true;
+}

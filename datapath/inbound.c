@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ESP packets into VNets: authenticated and in the clear first, then routed by the maps and sent.
+ */
+#include "base/bytes.h"
+#include "base/instant.h"
+#include "datapath/datapath_internal.h"
+
+#include <string.h>
+
+void inbound_add(struct worker *w, const struct packet *p)
+{
+	w->in[w->n_in++] = *p;
+	if (w->n_in == BURST)
+		inbound_run(w);
+}
+
+static void send_local(struct worker *w, struct packet *p, const struct decision *d)
+{
+	if (p->len > d->mtu) {
+		worker_drop(w, p->frame, XGW_DROP_TOO_BIG, p->connection, p->len);
+		return;
+	}
+	uint8_t *l2 = decide_encapsulate(w, d, p);
+	if (!l2)
+		worker_drop(w, p->frame, XGW_DROP_ENCAP_ROOM, p->connection, p->len);
+	else
+		worker_send(w, d->port_id, p, l2, p->len + d->l2_len);
+}
+
+void inbound_deliver(struct worker *w, struct packet *p)
+{
+	struct ip_addr to = ip_destination(p->at);
+	const struct decision *d = decide(w, p->vnet, &to);
+	switch (d->kind) {
+	case DECIDE_SEND: send_local(w, p, d); return;
+	case DECIDE_TUNNEL:
+		if (p->child && d->connection == p->connection) {
+			worker_drop(w, p->frame, XGW_DROP_LOOP, p->connection, p->len);
+			return;
+		}
+		p->connection = d->connection;
+		p->transit = true;
+		outbound_add(w, p);
+		return;
+	case DECIDE_OWN:
+		/* the answer goes back the way it came, which is no loop */
+		if (p->child && icmp_answer_echo(p)) {
+			p->child = NULL;
+			inbound_deliver(w, p);
+			return;
+		}
+		worker_drop(w, p->frame, XGW_DROP_UNANSWERED, p->connection, p->len);
+		return;
+	default:
+		worker_drop(w, p->frame, d->drop ? d->drop : XGW_DROP_NO_ROUTE, p->connection,
+			    p->len);
+	}
+}
+
+/* Tells IKE that the peer lives, at most once a second, and once when it speaks from elsewhere. */
+static void report(struct worker *w, const struct packet *p)
+{
+	struct child *c = p->child;
+	uint64_t last = atomic_load_explicit(&c->alive_ns, memory_order_relaxed);
+	bool moved = c->udp && !ip_endpoint_equal(&p->from, &c->remote);
+	if (w->now_ns - last < NS_PER_S && !(moved && !atomic_exchange(&c->moved_told, true)))
+		return;
+	atomic_store_explicit(&c->alive_ns, w->now_ns, memory_order_relaxed);
+	struct datapath_event e = {
+		.kind = DATAPATH_ALIVE, .connection = c->connection, .spi_in = c->spi_in};
+	e.moved = moved;
+	e.from = p->from;
+	worker_event(w, &e);
+	if (esp_sa_take_soft_expiry(c->sa)) {
+		e.kind = DATAPATH_SOFT_EXPIRY;
+		worker_event(w, &e);
+	}
+}
+
+/* The SA of this slot, unless the slot has changed hands since XDP looked. */
+static bool fill(struct worker *w, struct packet *p, struct esp_packet *e)
+{
+	struct child *c = p->slot < w->d->max_slots ? rcu_dereference(w->d->slots[p->slot]) : NULL;
+	uint32_t offset = p->esp;
+	if (!c || p->len < offset + 8 || load_be32(p->at + offset) != c->spi_in)
+		return false;
+	if (c->udp || offset > 40 || (p->at[0] >> 4 == 4 && offset > 20)) {
+		p->from.addr = ip_source(p->at);
+		p->from.port = load_be16(p->at + offset - 8);
+	}
+	uint8_t *start = frame_start(w, p->frame);
+	*e = (struct esp_packet){.sa = c->sa,
+				 .at = p->at,
+				 .len = p->len,
+				 .esp = (uint16_t)offset,
+				 .headroom = (uint32_t)(p->at - start),
+				 .tailroom = (uint32_t)(start + FRAME_SIZE - p->at) - p->len};
+	p->child = c;
+	p->vnet = c->vnet;
+	p->connection = c->connection;
+	return true;
+}
+
+static void accept_packet(struct worker *w, struct packet *p, const struct esp_packet *e)
+{
+	if (e->drop) {
+		worker_drop(w, p->frame, e->drop, p->connection, p->len);
+		return;
+	}
+	report(w, p);
+	p->at = e->at;
+	p->len = e->len;
+	enum xgw_drop why = ip_decrement_ttl(p->at);
+	if (why) {
+		worker_drop(w, p->frame, why, p->connection, p->len);
+		return;
+	}
+	esp_clamp_mss(p->at, p->len, p->child->inner_mtu);
+	inbound_deliver(w, p);
+}
+
+void inbound_run(struct worker *w)
+{
+	struct packet burst[BURST];
+	struct esp_packet esp[BURST];
+	unsigned n = 0, total = w->n_in;
+	w->n_in = 0;
+	for (unsigned i = 0; i < total; i++) {
+		if (fill(w, &w->in[i], &esp[n]))
+			burst[n++] = w->in[i];
+		else
+			worker_drop(w, w->in[i].frame, XGW_DROP_UNKNOWN_SPI, 0, w->in[i].len);
+	}
+	if (!n)
+		return;
+	esp_decrypt(w->crypto, esp, n);
+	for (unsigned i = 0; i < n; i++)
+		accept_packet(w, &burst[i], &esp[i]);
+}

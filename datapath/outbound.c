@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inner packets into tunnels: child SA by selectors, sizes, ESP, outer Ethernet, wire. */
+#include "base/bytes.h"
+#include "datapath/datapath_internal.h"
+
+#include <string.h>
+
+void outbound_add(struct worker *w, const struct packet *p)
+{
+	w->out[w->n_out++] = *p;
+	if (w->n_out == BURST)
+		outbound_run(w);
+}
+
+/* Index of the newest child whose selectors match; -1 and the reason when there is none. */
+static int choose(const struct outbound *o, const struct packet *p, enum xgw_drop *why)
+{
+	if (!o || !o->n) {
+		*why = XGW_DROP_NO_SA;
+		return -1;
+	}
+	if (o->child[0]->any_to_any)
+		return 0;
+	struct esp_flow flow;
+	*why = esp_flow_parse(&flow, p->at, p->len);
+	if (*why)
+		return -1;
+	for (unsigned i = 0; i < o->n; i++)
+		if (o->child[i]->any_to_any || esp_select_out(o->child[i]->sa, &flow))
+			return (int)i;
+	*why = XGW_DROP_SELECTOR_OUT;
+	return -1;
+}
+
+/* Everything before the cryptography. */
+static enum xgw_drop prepare(struct worker *w, struct packet *p, const struct outbound *o)
+{
+	enum xgw_drop why = XGW_DROP_NONE;
+	if (o && o->n && !o->usable)
+		return XGW_DROP_NO_OUTER_ROUTE;
+	int i = choose(o, p, &why);
+	if (i < 0)
+		return why;
+	p->child = o->child[i];
+	uint32_t mtu = o->inner_mtu[i];
+	if (!p->transit) {
+		why = ip_decrement_ttl(p->at);
+		if (why)
+			return why;
+		esp_complete_checksum(p->at, p->len);
+	}
+	esp_clamp_mss(p->at, p->len, mtu);
+	if (p->len > mtu) {
+		if (!p->transit)
+			icmp_too_big(w, p, mtu);
+		return XGW_DROP_TOO_BIG;
+	}
+	return XGW_DROP_NONE;
+}
+
+static void transmit(struct worker *w, struct packet *p, struct esp_packet *e,
+		     const struct outbound *o)
+{
+	if (e->drop) {
+		worker_drop(w, p->frame, e->drop, p->connection, p->len);
+		return;
+	}
+	if (e->headroom < 14) {
+		worker_drop(w, p->frame, XGW_DROP_ENCAP_ROOM, p->connection, p->len);
+		return;
+	}
+	uint8_t *l2 = e->at - 14;
+	memcpy(l2, o->ethernet, 12);
+	store_be16(l2 + 12, e->family == 4 ? 0x0800 : 0x86dd);
+	worker_send(w, o->port_id, p, l2, e->len + 14);
+}
+
+static void report_soft_expiry(struct worker *w, const struct packet *burst, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct child *c = burst[i].child;
+		if ((i && c == burst[i - 1].child) || !esp_sa_take_soft_expiry(c->sa))
+			continue;
+		const struct datapath_event e = {.kind = DATAPATH_SOFT_EXPIRY,
+						 .connection = c->connection,
+						 .spi_in = c->spi_in};
+		worker_event(w, &e);
+	}
+}
+
+/* Copies of its own of all it works on: preparing a packet may add others to w->out. */
+void outbound_run(struct worker *w)
+{
+	const struct outbound *path[BURST];
+	struct packet todo[BURST], burst[BURST];
+	struct esp_packet esp[BURST];
+	unsigned n = 0, total = w->n_out;
+	memcpy(todo, w->out, total * sizeof *todo);
+	w->n_out = 0;
+	for (unsigned i = 0; i < total; i++) {
+		struct packet *p = &todo[i];
+		struct tunnel *t = p->connection < MAX_CONNECTIONS
+					   ? rcu_dereference(w->d->tunnels[p->connection])
+					   : NULL;
+		path[n] = t ? rcu_dereference(t->outbound) : NULL;
+		enum xgw_drop why = prepare(w, p, path[n]);
+		if (why) {
+			worker_drop(w, p->frame, why, p->connection, p->len);
+			continue;
+		}
+		uint8_t *start = frame_start(w, p->frame);
+		esp[n] = (struct esp_packet){.sa = p->child->sa,
+					     .at = p->at,
+					     .len = p->len,
+					     .headroom = (uint32_t)(p->at - start),
+					     .tailroom = (uint32_t)(start + FRAME_SIZE - p->at) -
+							 p->len};
+		burst[n++] = *p;
+	}
+	if (!n)
+		return;
+	esp_encrypt(w->crypto, esp, n);
+	for (unsigned i = 0; i < n; i++)
+		transmit(w, &burst[i], &esp[i], path[i]);
+	report_soft_expiry(w, burst, n);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The encrypted payload SK (RFC 7296 section 3.14, RFC 5282): AES-GCM, ChaCha20-Poly1305, or CBC with HMAC.
+ */
+#ifndef XGW_IKE_PROTECT_H
+#define XGW_IKE_PROTECT_H
+
+#include "ike/keys.h"
+#include "ike/message.h"
+
+#define PROTECT_IV_RANDOM 16
+
+/*
+ * Header + SK around `inner` (payloads, the first of type `first`). `iv_random`: PROTECT_IV_RANDOM unpredictable
+ * bytes, used by CBC. Direction: the sender is the original initiator or not, as h->flags says. 0, -EMSGSIZE, -EIO.
+ */
+int must_check protect_seal(struct ike_keys *k, const struct ike_chosen *chosen,
+			    const struct ike_header *h, uint8_t first, struct bytes inner,
+			    const uint8_t iv_random[PROTECT_IV_RANDOM], uint8_t *out, size_t room,
+			    size_t *len);
+/* Verifies and decrypts m->sk of a parsed message into out (room >= m->sk.len). 0, -EBADMSG. */
+int must_check protect_open(const struct ike_keys *k, const struct ike_chosen *chosen,
+			    const struct ike_message *m, uint8_t *out, size_t room, size_t *len);
+
+#endif

@@ -1,0 +1,1027 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The real programs by test runs: rows of {frame, port} -> {action, drop reason, frame out}, the
+ * same rows cut at every length and damaged at every byte, and explanations compared with actions.
+ */
+#include "world.h"
+
+#include <linux/bpf.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+enum { TCP = 6, UDP = 17, ESP = 50 };
+enum { IN_SPI4 = (int)0xc0000001, IN_SPI6 = (int)0xc0000002 };
+
+static struct world w;
+
+struct row {
+	const char *name;
+	unsigned port;
+	uint16_t vlan;
+	const char *vtep, *vtep_to; /* outer source and destination of VXLAN */
+	uint32_t vni;
+	const char *mac;    /* destination; NULL = ours */
+	uint16_t ethertype; /* instead of IP */
+	const char *from, *to;
+	uint8_t proto, ttl;		/* ttl 0 = 64 */
+	uint8_t options;		/* bytes of IPv4 options */
+	uint16_t dport;			/* UDP */
+	uint32_t first;			/* first word behind ESP's or UDP's header */
+	int payload;			/* bytes of it; 0 = 64, -1 = none */
+	void (*tweak)(struct frame *f); /* after lengths and sums */
+	int action;
+	enum xgw_drop drop;
+	void (*check)(const struct row *r, const struct frame *in, const struct frame *out);
+};
+
+static void payload(struct frame *f, const struct row *r)
+{
+	size_t n = r->payload < 0 ? 0 : r->payload ? (size_t)r->payload : 64;
+	size_t at = f->len;
+
+	if (r->proto == UDP)
+		frame_udp(f, 4500, r->dport), at = f->len;
+	frame_fill(f, n);
+	if ((r->proto == ESP || r->dport == 4500) && n >= 4)
+		store_be32(f->b + at, r->first);
+	if (r->proto == UDP && n == 1)
+		f->b[at] = (uint8_t)r->first;
+	if (r->proto == TCP && n >= 20)
+		f->b[at + 12] = 0x50;
+}
+
+static void build(const struct row *r, struct frame *f)
+{
+	const char *mac = r->mac ? r->mac : r->port == WAN && !r->vtep ? WAN_MAC : LAN_MAC;
+	bool is_v6 = r->from && strchr(r->from, ':');
+
+	memset(f, 0, sizeof(*f));
+	if (r->vtep) {
+		frame_eth(f, LAN_MAC, VTEP_MAC, strchr(r->vtep, ':') ? 0x86dd : 0x0800);
+		frame_ip(f, r->vtep, r->vtep_to, UDP);
+		frame_udp(f, 50000, 4789);
+		frame_vxlan(f, r->vni);
+	}
+	frame_eth(f, mac, HOST_MAC, r->ethertype ? r->ethertype : is_v6 ? 0x86dd : 0x0800);
+	if (r->vlan)
+		frame_vlan(f, r->vlan);
+	if (!r->from)
+		frame_fill(f, 46);
+	else
+		frame_ip_options(f, r->from, r->to, r->proto, r->ttl ? r->ttl : 64, r->options);
+	if (r->from)
+		payload(f, r);
+	frame_close(f);
+	if (r->tweak)
+		r->tweak(f);
+}
+
+/* ---- tweaks: the innermost IP header is the last one built ---- */
+
+static uint8_t *ip_of(struct frame *f)
+{
+	return f->b + f->ip[f->n_ip - 1];
+}
+
+static void fragment_field(struct frame *f, uint16_t field)
+{
+	uint8_t *ip = ip_of(f);
+
+	store_be16(ip + 6, field);
+	store_be16(ip + 10, 0);
+	store_be16(ip + 10, (uint16_t)~ipv4_sum(ip));
+}
+
+static void first_fragment(struct frame *f)
+{
+	fragment_field(f, 0x2000);
+}
+
+static void later_fragment(struct frame *f)
+{
+	fragment_field(f, 0x2010);
+}
+
+static void outer_fragment(struct frame *f)
+{
+	store_be16(f->b + f->ip[0] + 6, 0x2000);
+}
+
+static void version_7(struct frame *f)
+{
+	ip_of(f)[0] = (uint8_t)(0x70 | (ip_of(f)[0] & 15));
+}
+
+static void short_header(struct frame *f)
+{
+	ip_of(f)[0] = 0x44;
+}
+
+static void total_below_header(struct frame *f)
+{
+	store_be16(ip_of(f) + 2, 19);
+}
+
+static void longer_than_frame(struct frame *f)
+{
+	uint8_t *ip = ip_of(f);
+	size_t at = ip[0] >> 4 == 4 ? 2 : 4;
+
+	store_be16(ip + at, (uint16_t)(load_be16(ip + at) + 1));
+}
+
+static void udp_too_long(struct frame *f)
+{
+	store_be16(f->b + f->udp[0] + 4, (uint16_t)(load_be16(f->b + f->udp[0] + 4) + 1));
+}
+
+static void udp_too_short(struct frame *f)
+{
+	store_be16(f->b + f->udp[0] + 4, 7);
+}
+
+static void other_udp_port(struct frame *f)
+{
+	store_be16(f->b + f->udp[0] + 2, 4790);
+}
+
+/* Inserts a destination options header of 8 bytes in front of what follows IPv6. */
+static void extension(struct frame *f)
+{
+	uint8_t *ip = ip_of(f), *at = ip + 40;
+
+	memmove(at + 8, at, (size_t)(f->b + f->len - at));
+	memset(at, 0, 8);
+	at[0] = ip[6];
+	at[2] = 1; /* PadN over the rest */
+	at[3] = 4;
+	ip[6] = 60;
+	f->len += 8;
+	store_be16(ip + 4, (uint16_t)(load_be16(ip + 4) + 8));
+}
+
+static void seven_extensions(struct frame *f)
+{
+	for (int i = 0; i < 7; i++)
+		extension(f);
+}
+
+static void fragment_header(struct frame *f)
+{
+	extension(f);
+	ip_of(f)[6] = 44;
+	memset(ip_of(f) + 41, 0, 7);
+	ip_of(f)[43] = 1; /* more to come */
+}
+
+static void later_fragment_header(struct frame *f)
+{
+	fragment_header(f);
+	ip_of(f)[43] = 9;
+}
+
+static void partial_sum(struct frame *f)
+{
+	uint8_t *ip = ip_of(f);
+	size_t n = load_be16(ip + 2) - 20u;
+
+	store_be16(ip + 20 + (ip[9] == UDP ? 6 : 16),
+		   fold(sum_of(ip + 12, 8) + ip[9] + (uint32_t)n));
+}
+
+static void arp(struct frame *f, uint16_t op, const char *sender, const char *target)
+{
+	uint8_t *at = f->b + f->len - 46;
+	struct ip_addr s, t;
+
+	assert_int_equal(ip_addr_parse(&s, sender) | ip_addr_parse(&t, target), 0);
+	memset(at, 0, 46);
+	store_be16(at, 1);
+	store_be16(at + 2, 0x0800);
+	at[4] = 6;
+	at[5] = 4;
+	store_be16(at + 6, op);
+	frame_mac(at + 8, HOST_MAC);
+	memcpy(at + 14, s.b, 4);
+	memcpy(at + 24, t.b, 4);
+}
+
+static void arp_vlan(struct frame *f)
+{
+	arp(f, 1, "10.11.1.4", "10.11.1.1");
+}
+
+static void arp_vxlan(struct frame *f)
+{
+	arp(f, 1, "10.11.2.4", "10.11.2.1");
+}
+
+static void arp_other(struct frame *f)
+{
+	arp(f, 1, "10.11.1.4", "10.11.1.9");
+}
+
+static void arp_stranger(struct frame *f)
+{
+	arp(f, 1, "172.16.0.1", "10.11.1.1");
+}
+
+static void arp_reply(struct frame *f)
+{
+	arp(f, 2, "10.11.1.77", "10.11.1.1");
+}
+
+static void arp_wrong_length(struct frame *f)
+{
+	arp_vlan(f);
+	f->b[f->len - 46 + 4] = 7;
+}
+
+static void nd(struct frame *f, uint8_t type, const char *target, uint8_t option)
+{
+	uint8_t *ip = ip_of(f), *at = ip + 40;
+	struct ip_addr t;
+
+	assert_int_equal(ip_addr_parse(&t, target), 0);
+	memset(at, 0, 32);
+	at[0] = type;
+	memcpy(at + 8, t.b, 16);
+	if (option) {
+		at[24] = option;
+		at[25] = 1;
+		frame_mac(at + 26, HOST_MAC);
+	}
+	store_be16(at + 2, (uint16_t)~l4_sum(ip));
+}
+
+static void solicitation(struct frame *f)
+{
+	nd(f, 135, "fd00:11::1:1", 1);
+}
+
+static void solicitation_bare(struct frame *f)
+{
+	f->len -= 8;
+	store_be16(ip_of(f) + 4, 24);
+	nd(f, 135, "fd00:11::1:1", 0);
+}
+
+static void solicitation_other(struct frame *f)
+{
+	nd(f, 135, "fd00:11::1:9", 1);
+}
+
+static void solicitation_bad_sum(struct frame *f)
+{
+	solicitation(f);
+	ip_of(f)[43] ^= 1;
+}
+
+static void advertisement(struct frame *f)
+{
+	nd(f, 136, "fd00:11::77", 2);
+}
+
+static void echo4(struct frame *f)
+{
+	uint8_t *icmp = ip_of(f) + 20;
+	size_t n = (size_t)(f->b + f->len - icmp);
+
+	store_be32(icmp, 0x08000000);
+	store_be16(icmp + 2, (uint16_t)~fold(sum_of(icmp, n)));
+}
+
+static void echo6(struct frame *f)
+{
+	uint8_t *icmp = ip_of(f) + 40;
+
+	store_be32(icmp, 0x80000000);
+	store_be16(icmp + 2, (uint16_t)~l4_sum(ip_of(f)));
+}
+
+/* ---- checks of what leaves ---- */
+
+static const struct xgw_meta *meta_of(const struct frame *in, const struct frame *out)
+{
+	const struct xgw_meta *m = (const void *)out->b;
+
+	assert_int_equal(out->len, in->len + sizeof(*m));
+	assert_memory_equal(out->b + sizeof(*m), in->b, in->len);
+	assert_int_equal(m->magic, XGW_META_MAGIC);
+	assert_int_equal(m->reserved, 0);
+	return m;
+}
+
+static void decrypts(const struct row *r, const struct frame *in, const struct frame *out)
+{
+	const struct xgw_meta *m = meta_of(in, out);
+
+	assert_int_equal(m->kind, XGW_META_DECRYPT);
+	assert_int_equal(m->family, strchr(r->from, ':') ? 6 : 4);
+	assert_int_equal(m->l3, 14);
+	assert_int_equal(load_be32(in->b + m->esp), r->first);
+	assert_int_equal(m->slot, 7);
+	assert_int_equal(m->connection, TUNNEL);
+	assert_int_equal(m->vnet, VNET);
+	assert_int_equal(m->port_id, r->port);
+}
+
+static void to_worker(const struct row *r, const struct frame *in, const struct frame *out,
+		      unsigned kind)
+{
+	const struct xgw_meta *m = meta_of(in, out);
+
+	assert_int_equal(m->kind, kind);
+	assert_int_equal(m->family, strchr(r->from, ':') ? 6 : 4);
+	assert_int_equal(m->l3, in->ip[in->n_ip - 1]);
+	assert_int_equal(m->vnet, VNET);
+	assert_int_equal(m->attachment, r->vtep ? VXLAN : r->vlan ? VLAN : PLAIN);
+	assert_int_equal(m->port_id, r->port);
+	if (kind == XGW_META_ENCRYPT)
+		assert_int_equal(m->connection, TUNNEL);
+}
+
+static void encrypts(const struct row *r, const struct frame *in, const struct frame *out)
+{
+	to_worker(r, in, out, XGW_META_ENCRYPT);
+}
+
+static void completes(const struct row *r, const struct frame *in, const struct frame *out)
+{
+	to_worker(r, in, out, XGW_META_CHECKSUM);
+}
+
+/* The inner packet as it was but for the TTL, in headers written by hand. */
+static void leaves(const struct frame *in, const struct frame *out, struct frame *want)
+{
+	size_t l3 = in->ip[in->n_ip - 1];
+	uint8_t *ip;
+
+	ip = frame_take(want, in->len - l3);
+	memcpy(ip, in->b + l3, in->len - l3);
+	if (ip[0] >> 4 == 4) {
+		ip[8]--;
+		store_be16(ip + 10, 0);
+		store_be16(ip + 10, (uint16_t)~ipv4_sum(ip));
+	} else {
+		ip[7]--;
+	}
+	frame_close(want);
+	assert_int_equal(out->len, want->len);
+	/* the UDP source port is a hash, in the dynamic range; its sum is zero */
+	if (want->n_udp) {
+		uint8_t *udp = want->b + want->udp[0];
+
+		assert_true(load_be16(out->b + want->udp[0]) >= 49152);
+		memcpy(udp, out->b + want->udp[0], 2);
+		store_be16(udp + 6, 0);
+	}
+	/* our outer IPv4 says don't fragment */
+	if (want->n_ip && want->b[want->ip[0]] >> 4 == 4) {
+		uint8_t *outer = want->b + want->ip[0];
+
+		store_be16(outer + 6, 0x4000);
+		store_be16(outer + 10, 0);
+		store_be16(outer + 10, (uint16_t)~ipv4_sum(outer));
+	}
+	assert_memory_equal(out->b, want->b, want->len);
+}
+
+static uint16_t proto_of(const struct row *r)
+{
+	return strchr(r->from, ':') ? 0x86dd : 0x0800;
+}
+
+static void leaves_plain(const struct row *r, const struct frame *in, const struct frame *out)
+{
+	struct frame want = {0};
+
+	frame_eth(&want, HOST_MAC, LAN_MAC, proto_of(r));
+	leaves(in, out, &want);
+}
+
+static void leaves_vlan(const struct row *r, const struct frame *in, const struct frame *out)
+{
+	struct frame want = {0};
+
+	frame_eth(&want, HOST_MAC, LAN_MAC, proto_of(r));
+	frame_vlan(&want, 11);
+	leaves(in, out, &want);
+}
+
+static void leaves_vxlan(const struct row *r, const struct frame *in, const struct frame *out)
+{
+	struct frame want = {0};
+
+	frame_eth(&want, VTEP_MAC, LAN_MAC, 0x0800);
+	frame_ip(&want, "192.0.2.1", "192.0.2.11", UDP);
+	frame_udp(&want, 0, 4789);
+	frame_vxlan(&want, 1001);
+	frame_eth(&want, HOST_MAC, LAN_MAC, proto_of(r));
+	leaves(in, out, &want);
+}
+
+static void leaves_vxlan6(const struct row *r, const struct frame *in, const struct frame *out)
+{
+	struct frame want = {0};
+
+	frame_eth(&want, VTEP_MAC, LAN_MAC, 0x86dd);
+	frame_ip(&want, "2001:db8::1", "2001:db8::11", UDP);
+	frame_udp(&want, 0, 4789);
+	frame_vxlan(&want, 1003);
+	frame_eth(&want, HOST_MAC, LAN_MAC, proto_of(r));
+	leaves(in, out, &want);
+}
+
+static void turned(const struct row *r, const struct frame *in, const struct frame *out)
+{
+	size_t l2 = r->vtep ? 50 : 0;
+	uint8_t mac[6];
+
+	assert_int_equal(out->len, in->len);
+	frame_mac(mac, LAN_MAC);
+	assert_memory_equal(out->b + l2, in->b + l2 + 6, 6);
+	assert_memory_equal(out->b + l2 + 6, mac, 6);
+	if (!r->vtep)
+		return;
+	assert_memory_equal(out->b, in->b + 6, 6);
+	assert_memory_equal(out->b + 14 + 12, in->b + 14 + 16, 4);
+	assert_memory_equal(out->b + 14 + 16, in->b + 14 + 12, 4);
+	assert_int_equal(ipv4_sum(out->b + 14), 0xffff);
+	assert_int_equal(load_be16(out->b + 40), 0);
+}
+
+static void answers_arp(const struct row *r, const struct frame *in, const struct frame *out)
+{
+	const uint8_t *q = in->b + in->len - 46, *a = out->b + out->len - 46;
+	uint8_t mac[6];
+
+	turned(r, in, out);
+	frame_mac(mac, LAN_MAC);
+	assert_int_equal(load_be16(a + 6), 2);
+	assert_memory_equal(a + 8, mac, 6);
+	assert_memory_equal(a + 14, q + 24, 4);
+	assert_memory_equal(a + 18, q + 8, 10);
+}
+
+static void answers_nd(const struct row *r, const struct frame *in, const struct frame *out)
+{
+	const uint8_t *q = in->b + in->ip[0], *a = out->b + in->ip[0];
+	uint8_t mac[6];
+
+	turned(r, in, out);
+	frame_mac(mac, LAN_MAC);
+	assert_int_equal(a[7], 255);
+	assert_int_equal(a[40], 136);
+	assert_int_equal(load_be32(a + 44), 0xe0000000);
+	assert_memory_equal(a + 8, q + 48, 16);
+	assert_memory_equal(a + 24, q + 8, 16);
+	assert_memory_equal(a + 48, q + 48, 16);
+	assert_int_equal(l4_sum(a), 0xffff);
+	if (load_be16(a + 4) == 32) {
+		assert_int_equal(load_be16(a + 64), 0x0201);
+		assert_memory_equal(a + 66, mac, 6);
+	}
+}
+
+static void answers_echo(const struct row *r, const struct frame *in, const struct frame *out)
+{
+	size_t l3 = in->ip[in->n_ip - 1];
+	const uint8_t *q = in->b + l3, *a = out->b + l3;
+
+	turned(r, in, out);
+	if (q[0] >> 4 == 4) {
+		assert_int_equal(ipv4_sum(a), 0xffff);
+		assert_memory_equal(a + 12, q + 16, 4);
+		assert_memory_equal(a + 16, q + 12, 4);
+		assert_int_equal(a[20], 0);
+		assert_int_equal(fold(sum_of(a + 20, load_be16(a + 2) - 20u)), 0xffff);
+	} else {
+		assert_memory_equal(a + 8, q + 24, 16);
+		assert_memory_equal(a + 24, q + 8, 16);
+		assert_int_equal(a[40], 129);
+		assert_int_equal(l4_sum(a), 0xffff);
+	}
+}
+
+static void untouched(const struct row *r, const struct frame *in, const struct frame *out)
+{
+	(void)r;
+	assert_int_equal(out->len, in->len);
+	assert_memory_equal(out->b, in->b, in->len);
+}
+
+#define PASS	     .action = XDP_PASS, .check = untouched
+#define DROPS(why)   .action = XDP_DROP, .drop = XGW_DROP_##why
+#define SENDS(how)   .action = XDP_REDIRECT, .check = how
+#define OVER(vni_)   .vtep = "192.0.2.11", .vtep_to = "192.0.2.1", .vni = vni_
+#define OUTER4	     .port = WAN, .from = "198.51.100.5", .to = "203.0.113.1"
+#define OUTER6	     .port = WAN, .from = "2001:db8:5::5", .to = "2001:db8:1::1"
+#define SITE4	     .from = "10.11.0.4", .to = "192.168.5.7", .proto = TCP
+#define SITE6	     .from = "fd00:11::4", .to = "fd00:5::7", .proto = TCP
+#define HOST4(to_)   .from = "10.11.0.4", .to = to_, .proto = TCP
+#define BROADCAST    .mac = "ff:ff:ff:ff:ff:ff"
+#define MULTICAST6   .mac = "33:33:ff:01:00:01"
+#define ND_FROM(who) .from = who, .proto = 58, .ttl = 255, .payload = 32
+
+static const struct row rows[] = {
+	/* uplink: ESP */
+	{"esp", OUTER4, .proto = ESP, .first = IN_SPI4, SENDS(decrypts)},
+	{"esp, ip options", OUTER4, .proto = ESP, .first = IN_SPI4, .options = 12, SENDS(decrypts)},
+	{"esp, most ip options", OUTER4, .proto = ESP, .first = IN_SPI4, .options = 40,
+	 SENDS(decrypts)},
+	{"esp over ipv6", OUTER6, .proto = ESP, .first = IN_SPI6, SENDS(decrypts)},
+	{"esp over ipv6, extension", OUTER6, .proto = ESP, .first = IN_SPI6, .tweak = extension,
+	 SENDS(decrypts)},
+	{"esp over ipv6, seven extensions", OUTER6, .proto = ESP, .first = IN_SPI6,
+	 .tweak = seven_extensions, DROPS(MALFORMED)},
+	{"esp in udp", OUTER4, .proto = UDP, .dport = 4500, .first = IN_SPI4, SENDS(decrypts)},
+	{"esp in udp over ipv6", OUTER6, .proto = UDP, .dport = 4500, .first = IN_SPI6,
+	 SENDS(decrypts)},
+	{"unknown spi", OUTER4, .proto = ESP, .first = 0xc0000009, DROPS(UNKNOWN_SPI)},
+	{"known spi, other destination", .port = WAN, .from = "198.51.100.5", .to = "203.0.113.2",
+	 .proto = ESP, .first = IN_SPI4, DROPS(UNKNOWN_SPI)},
+	{"spi 0", OUTER4, .proto = ESP, .first = 0, DROPS(UNKNOWN_SPI)},
+	{"unknown spi in udp", OUTER4, .proto = UDP, .dport = 4500, .first = 1, DROPS(UNKNOWN_SPI)},
+	{"esp, first fragment", OUTER4, .proto = ESP, .first = IN_SPI4, .tweak = first_fragment,
+	 DROPS(FRAGMENT)},
+	{"esp, later fragment", OUTER4, .proto = ESP, .first = IN_SPI4, .tweak = later_fragment,
+	 DROPS(FRAGMENT)},
+	{"esp over ipv6, fragment", OUTER6, .proto = ESP, .first = IN_SPI6,
+	 .tweak = fragment_header, DROPS(FRAGMENT)},
+	{"esp over ipv6, later fragment", OUTER6, .proto = ESP, .first = IN_SPI6,
+	 .tweak = later_fragment_header, DROPS(FRAGMENT)},
+	{"udp 4500, first fragment", OUTER4, .proto = UDP, .dport = 4500, .first = IN_SPI4,
+	 .tweak = first_fragment, DROPS(FRAGMENT)},
+	{"esp shorter than its header", OUTER4, .proto = ESP, .first = IN_SPI4, .payload = 7,
+	 DROPS(TRUNCATED)},
+	{"esp without anything", OUTER4, .proto = ESP, .payload = -1, DROPS(TRUNCATED)},
+	{"keepalive", OUTER4, .proto = UDP, .dport = 4500, .first = 0xff, .payload = 1,
+	 DROPS(NATT_KEEPALIVE)},
+	{"one byte, but no keepalive", OUTER4, .proto = UDP, .dport = 4500, .first = 0xfe,
+	 .payload = 1, DROPS(MALFORMED)},
+	{"udp 4500, empty", OUTER4, .proto = UDP, .dport = 4500, .payload = -1, DROPS(MALFORMED)},
+	{"udp 4500, too long", OUTER4, .proto = UDP, .dport = 4500, .first = IN_SPI4,
+	 .tweak = udp_too_long, DROPS(MALFORMED)},
+	{"udp 4500, too short", OUTER4, .proto = UDP, .dport = 4500, .first = IN_SPI4,
+	 .tweak = udp_too_short, DROPS(MALFORMED)},
+	{"no room for udp", OUTER4, .proto = 17 + 0, .dport = 4500, .payload = -1,
+	 .tweak = total_below_header, DROPS(MALFORMED)},
+	/* uplink: the kernel's */
+	{"ike", OUTER4, .proto = UDP, .dport = 500, PASS},
+	{"ike, first fragment", OUTER4, .proto = UDP, .dport = 500, .tweak = first_fragment, PASS},
+	{"ike, later fragment", OUTER4, .proto = UDP, .dport = 500, .tweak = later_fragment, PASS},
+	{"ike on 4500", OUTER4, .proto = UDP, .dport = 4500, .first = 0, PASS},
+	{"ike on 4500 over ipv6", OUTER6, .proto = UDP, .dport = 4500, .first = 0, PASS},
+	{"tcp on the uplink", OUTER4, .proto = TCP, PASS},
+	{"arp on the uplink", .port = WAN, .ethertype = 0x0806, BROADCAST, PASS},
+	{"uplink, version 7", OUTER4, .proto = ESP, .tweak = version_7, DROPS(MALFORMED)},
+	{"uplink, header of 16 bytes", OUTER4, .proto = ESP, .tweak = short_header,
+	 DROPS(MALFORMED)},
+	{"uplink, longer than the frame", OUTER4, .proto = ESP, .tweak = longer_than_frame,
+	 DROPS(TRUNCATED)},
+	{"vxlan on the uplink", .port = WAN, OVER(1001), .from = "10.11.2.4", .to = "192.168.5.7",
+	 .proto = TCP, SENDS(encrypts)},
+	{"kernel's vxlan on the uplink", .port = WAN, OVER(77), HOST4("10.11.0.5"), PASS},
+	/* to a tunnel */
+	{"to a site", SITE4, SENDS(encrypts)},
+	{"to a site, ipv6", SITE6, SENDS(encrypts)},
+	{"to a site, options", SITE4, .options = 8, SENDS(encrypts)},
+	{"to a site, fragment", SITE4, .tweak = later_fragment, SENDS(encrypts)},
+	{"to a site from vlan", .vlan = 11, SITE4, SENDS(encrypts)},
+	{"to a site from vxlan", OVER(1001), .from = "10.11.2.4", .to = "192.168.5.7", .proto = TCP,
+	 SENDS(encrypts)},
+	{"to a site, partial sum", SITE4, .tweak = partial_sum, SENDS(encrypts)},
+	/* local forwarding */
+	{"plain to plain", HOST4("10.11.0.4"), SENDS(leaves_plain)},
+	{"plain to plain, ipv6", .from = "fd00:11::5", .to = "fd00:11::4", .proto = TCP,
+	 SENDS(leaves_plain)},
+	{"plain to vlan", HOST4("10.11.1.4"), SENDS(leaves_vlan)},
+	{"plain to vxlan", HOST4("10.11.2.4"), SENDS(leaves_vxlan)},
+	{"plain to vxlan, ipv6 inside", .from = "fd00:11::5", .to = "fd00:11::24", .proto = TCP,
+	 SENDS(leaves_vxlan)},
+	{"plain to vxlan over ipv6", HOST4("10.11.2.6"), SENDS(leaves_vxlan6)},
+	{"vlan to plain", .vlan = 11, HOST4("10.11.0.4"), SENDS(leaves_plain)},
+	{"vlan to vlan", .vlan = 11, HOST4("10.11.1.4"), SENDS(leaves_vlan)},
+	{"vlan to vxlan", .vlan = 11, HOST4("10.11.2.4"), SENDS(leaves_vxlan)},
+	{"vxlan to plain", OVER(1001), .from = "10.11.2.4", .to = "10.11.0.4", .proto = TCP,
+	 SENDS(leaves_plain)},
+	{"vxlan to vxlan over ipv6", OVER(1001), .from = "10.11.2.4", .to = "10.11.2.6",
+	 .proto = TCP, SENDS(leaves_vxlan6)},
+	{"vxlan over ipv6 to plain", .vtep = "2001:db8::11", .vtep_to = "2001:db8::1", .vni = 1003,
+	 .from = "10.11.2.6", .to = "10.11.0.4", .proto = TCP, SENDS(leaves_plain)},
+	{"fragment to plain", HOST4("10.11.0.4"), .tweak = later_fragment, SENDS(leaves_plain)},
+	{"partial tcp sum", HOST4("10.11.1.4"), .tweak = partial_sum, SENDS(completes)},
+	{"partial udp sum", .from = "10.11.0.4", .to = "10.11.1.4", .proto = UDP, .dport = 53,
+	 .tweak = partial_sum, SENDS(completes)},
+	/* drops of routing */
+	{"source of nobody", .from = "172.16.0.1", .to = "192.168.5.7", .proto = TCP,
+	 DROPS(SOURCE)},
+	{"source of the site", .from = "192.168.5.9", .to = "192.168.5.7", .proto = TCP,
+	 DROPS(SOURCE)},
+	{"ipv6 source of nobody", .from = "fd00:99::1", .to = "fd00:5::7", .proto = TCP,
+	 DROPS(SOURCE)},
+	{"no route", HOST4("172.16.0.1"), DROPS(NO_ROUTE)},
+	{"route none", HOST4("10.66.0.1"), DROPS(ROUTE_NONE)},
+	{"next hop that is not there", HOST4("10.77.0.1"), DROPS(NO_NEXT_HOP)},
+	{"next hop that nobody serves", HOST4("10.88.0.1"), DROPS(NO_NEXT_HOP)},
+	{"no endpoint", HOST4("10.11.3.3"), DROPS(NO_ENDPOINT)},
+	{"endpoint on an attachment that is gone", HOST4("10.11.9.9"), DROPS(NO_ATTACHMENT)},
+	{"no neighbour", HOST4("10.11.2.5"), DROPS(NO_NEIGHBOUR)},
+	{"ttl 1", HOST4("10.11.0.4"), .ttl = 1, DROPS(TTL)},
+	{"hop limit 1", .from = "fd00:11::5", .to = "fd00:11::4", .proto = TCP, .ttl = 1,
+	 DROPS(TTL)},
+	{"too big", HOST4("10.11.0.4"), .payload = 1481, DROPS(TOO_BIG)},
+	/* attachments */
+	{"unknown vlan", .vlan = 12, SITE4, DROPS(NO_ATTACHMENT)},
+	{"unknown vni", OVER(1009), SITE4, DROPS(NO_ATTACHMENT)},
+	{"802.1ad", .ethertype = 0x88a8, DROPS(NO_ATTACHMENT)},
+	{"not ip", .ethertype = 0x1234, DROPS(NOT_IP)},
+	{"not ip, vlan", .vlan = 11, .ethertype = 0x1234, DROPS(NOT_IP)},
+	{"lldp", .ethertype = 0x88cc, .mac = "01:80:c2:00:00:0e", PASS},
+	{"version 7", SITE4, .tweak = version_7, DROPS(MALFORMED)},
+	{"header of 16 bytes", SITE4, .tweak = short_header, DROPS(MALFORMED)},
+	{"total below header", SITE4, .tweak = total_below_header, DROPS(MALFORMED)},
+	{"longer than the frame", SITE4, .tweak = longer_than_frame, DROPS(TRUNCATED)},
+	{"ipv6, longer than the frame", SITE6, .tweak = longer_than_frame, DROPS(TRUNCATED)},
+	{"vxlan from another host", .vtep = "192.0.2.99", .vtep_to = "192.0.2.1", .vni = 1001,
+	 .from = "10.11.2.4", .to = "192.168.5.7", .proto = TCP, DROPS(VTEP)},
+	{"vxlan of an unknown host", OVER(1001), .from = "10.11.2.99", .to = "192.168.5.7",
+	 .proto = TCP, DROPS(VTEP)},
+	{"vxlan for another address", .vtep = "192.0.2.11", .vtep_to = "192.0.2.2", .vni = 1001,
+	 SITE4, DROPS(VTEP)},
+	{"vxlan with a host of another attachment", OVER(1001), SITE4, DROPS(VTEP)},
+	{"vxlan, outer fragment", OVER(1001), SITE4, .tweak = outer_fragment, DROPS(FRAGMENT)},
+	{"vxlan, udp too long", OVER(1001), SITE4, .tweak = udp_too_long, DROPS(MALFORMED)},
+	{"vxlan, udp too short", OVER(1001), SITE4, .tweak = udp_too_short, DROPS(MALFORMED)},
+	{"vxlan to a port that is not its own", OVER(1001), SITE4, .tweak = other_udp_port,
+	 DROPS(SOURCE)},
+	{"vxlan, inner longer than outer", OVER(1001), .from = "10.11.2.4", .to = "192.168.5.7",
+	 .proto = TCP, .tweak = longer_than_frame, DROPS(TRUNCATED)},
+	/* the gateway itself, the link */
+	{"to ourselves, plain", HOST4("10.11.0.1"), PASS},
+	{"other mac, plain", SITE4, .mac = "02:00:00:00:0a:99", PASS},
+	{"broadcast, plain", SITE4, BROADCAST, PASS},
+	{"other mac, vlan", .vlan = 11, SITE4, .mac = "02:00:00:00:0a:99", DROPS(UNANSWERED)},
+	{"multicast destination, plain", HOST4("224.0.0.5"), PASS},
+	{"link-local destination, vlan", .vlan = 11, HOST4("169.254.169.254"), DROPS(UNANSWERED)},
+	{"arp, plain", .ethertype = 0x0806, BROADCAST, PASS},
+	{"arp, vlan", .vlan = 11, .ethertype = 0x0806, BROADCAST, .tweak = arp_vlan,
+	 SENDS(answers_arp)},
+	{"arp, vxlan", OVER(1001), .ethertype = 0x0806, BROADCAST, .tweak = arp_vxlan,
+	 SENDS(answers_arp)},
+	{"arp for somebody else", .vlan = 11, .ethertype = 0x0806, BROADCAST, .tweak = arp_other,
+	 DROPS(UNANSWERED)},
+	{"arp from a stranger", .vlan = 11, .ethertype = 0x0806, BROADCAST, .tweak = arp_stranger,
+	 DROPS(SOURCE)},
+	{"arp of wrong length", .vlan = 11, .ethertype = 0x0806, BROADCAST,
+	 .tweak = arp_wrong_length, DROPS(MALFORMED)},
+	{"arp reply", .vlan = 11, .ethertype = 0x0806, .tweak = arp_reply, .action = XDP_DROP},
+	{"solicitation, plain", MULTICAST6, ND_FROM("fd00:11::4"), .to = "ff02::1:ff01:1",
+	 .tweak = solicitation, PASS},
+	{"solicitation", .vlan = 11, MULTICAST6, ND_FROM("fd00:11::4"), .to = "ff02::1:ff01:1",
+	 .tweak = solicitation, SENDS(answers_nd)},
+	{"solicitation, link-local", .vlan = 11, MULTICAST6, ND_FROM("fe80::4"),
+	 .to = "ff02::1:ff01:1", .tweak = solicitation, SENDS(answers_nd)},
+	{"solicitation without option", .vlan = 11, ND_FROM("fd00:11::4"), .to = "fd00:11::1:1",
+	 .tweak = solicitation_bare, SENDS(answers_nd)},
+	{"duplicate address detection", .vlan = 11, MULTICAST6, ND_FROM("::"),
+	 .to = "ff02::1:ff01:1", .tweak = solicitation, DROPS(UNANSWERED)},
+	{"solicitation for somebody else", .vlan = 11, MULTICAST6, ND_FROM("fd00:11::4"),
+	 .to = "ff02::1:ff01:9", .tweak = solicitation_other, DROPS(UNANSWERED)},
+	{"solicitation, wrong sum", .vlan = 11, MULTICAST6, ND_FROM("fd00:11::4"),
+	 .to = "ff02::1:ff01:1", .tweak = solicitation_bad_sum, DROPS(MALFORMED)},
+	{"solicitation from afar", .vlan = 11, MULTICAST6, .from = "fd00:11::4",
+	 .to = "ff02::1:ff01:1", .proto = 58, .ttl = 254, .payload = 32, .tweak = solicitation,
+	 DROPS(MALFORMED)},
+	{"advertisement", .vlan = 11, ND_FROM("fd00:11::77"), .to = "fd00:11::1:1",
+	 .tweak = advertisement, .action = XDP_DROP},
+	{"ping, vlan", .vlan = 11, .from = "10.11.1.4", .to = "10.11.1.1", .proto = 1,
+	 .tweak = echo4, SENDS(answers_echo)},
+	{"ping, vxlan", OVER(1001), .from = "10.11.2.4", .to = "10.11.2.1", .proto = 1,
+	 .tweak = echo4, SENDS(answers_echo)},
+	{"ping, ipv6", .vlan = 11, .from = "fd00:11::4", .to = "fd00:11::1:1", .proto = 58,
+	 .tweak = echo6, SENDS(answers_echo)},
+	{"tcp to ourselves, vlan", .vlan = 11, HOST4("10.11.1.1"), DROPS(UNANSWERED)},
+};
+#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+/* ---- the counters are the oracle of why ---- */
+
+struct counts {
+	uint64_t drops[XGW_DROP_COUNT], all;
+	struct xgw_traffic traffic;
+};
+
+static void read_counts(unsigned port, struct counts *c)
+{
+	uint32_t key = port;
+
+	c->all = 0;
+	assert_int_equal(maps_get(&w.maps, MAPS_traffic, &key, &c->traffic), 0);
+	for (unsigned i = 0; i < XGW_DROP_COUNT; i++) {
+		struct xgw_count one;
+
+		assert_int_equal(maps_drop_count(&w.maps, port, i, &one), 0);
+		c->drops[i] = one.packets;
+		c->all += one.packets;
+	}
+}
+
+/* What one run did, checked against itself: every packet counted once as received and once as its
+ * fate. */
+static int run(unsigned port, const struct frame *in, struct frame *out, unsigned *reason)
+{
+	struct counts before, after;
+	uint64_t fates;
+	int action;
+
+	read_counts(port, &before);
+	action = world_run(&w, port, in, out);
+	read_counts(port, &after);
+	*reason = 0;
+	for (unsigned i = 0; i < XGW_DROP_COUNT; i++) {
+		if (after.drops[i] != before.drops[i])
+			*reason = i;
+	}
+	assert_true(after.all - before.all <= 1);
+	assert_int_equal(after.traffic.received.packets, before.traffic.received.packets + 1);
+	assert_int_equal(after.traffic.received.bytes, before.traffic.received.bytes + in->len);
+	assert_int_equal(after.traffic.dropped.packets - before.traffic.dropped.packets,
+			 after.all - before.all);
+	fates = after.traffic.passed.packets + after.traffic.forwarded.packets +
+		after.traffic.to_worker.packets + after.traffic.dropped.packets +
+		after.traffic.answered.packets;
+	assert_int_equal(fates, after.traffic.received.packets);
+	assert_true(action == XDP_PASS || action == XDP_DROP || action == XDP_REDIRECT);
+	if (*reason)
+		assert_int_equal(action, XDP_DROP);
+	return action;
+}
+
+static void test_rows(void **state)
+{
+	static struct frame in, out;
+	unsigned reason;
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS; i++) {
+		const struct row *r = &rows[i];
+		int action;
+
+		build(r, &in);
+		action = run(r->port, &in, &out, &reason);
+		if (action != r->action || reason != r->drop)
+			fail_msg("%s: expected action %d, %s; came action %d, %s", r->name,
+				 r->action, maps_drop_name(r->drop), action,
+				 maps_drop_name(reason));
+		if (r->check)
+			r->check(r, &in, &out);
+	}
+}
+
+static int explain(const struct row *r, const struct frame *in, struct xgw_trace *t)
+{
+	struct xgw_bpf *s = w.skel;
+	int fd = bpf_program__fd(r->port == WAN ? s->progs.xgw_uplink : s->progs.xgw_vnet);
+
+	return explain_run(fd, w.ifindex[r->port], in->b, in->len, t);
+}
+
+/* An explanation says what the action does, and leaves no trace of itself. */
+static void test_explanations(void **state)
+{
+	static struct frame in;
+	struct counts before, after;
+	struct xgw_trace t;
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS; i++) {
+		const struct row *r = &rows[i];
+
+		build(r, &in);
+		read_counts(r->port, &before);
+		assert_int_equal(explain(r, &in, &t), 0);
+		read_counts(r->port, &after);
+		assert_memory_equal(&before, &after, sizeof(before));
+		if (t.drop != r->drop)
+			fail_msg("%s: dropped for %s, explained as %s", r->name,
+				 maps_drop_name(r->drop), maps_drop_name(t.drop));
+		if (r->check == encrypts) {
+			assert_int_equal(t.verdict, XGW_HOP_TUNNEL);
+			assert_int_equal(t.connection, TUNNEL);
+			assert_int_equal(t.plen, strchr(r->from, ':') ? 64 : 24);
+			assert_int_equal(t.source, XGW_ROUTE_STATIC);
+		}
+		if (r->check == leaves_vlan) {
+			assert_int_equal(t.verdict, XGW_HOP_LOCAL);
+			assert_int_equal(t.attachment, VLAN);
+		}
+		if (r->drop)
+			assert_int_equal(t.verdict, 0);
+		else
+			assert_true(t.verdict != 0);
+	}
+}
+
+/* Nothing that claims more than there is goes anywhere: a cut packet is never redirected. */
+static void test_every_length(void **state)
+{
+	static struct frame in, cut, out;
+	unsigned reason;
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS; i++) {
+		build(&rows[i], &in);
+		for (size_t len = 14; len < in.len; len++) {
+			/* ARP in a padded frame is whole as long as its own 28 bytes are there */
+			bool is_arp = !in.n_ip && in.len - len <= 18;
+			int action;
+
+			cut = in;
+			cut.len = len;
+			action = run(rows[i].port, &cut, &out, &reason);
+			if (action == XDP_REDIRECT && !is_arp)
+				fail_msg("%s cut to %zu of %zu bytes went out", rows[i].name, len,
+					 in.len);
+		}
+	}
+}
+
+/* Each byte of the headers set to what a hostile sender would try: always one counted fate. */
+static void test_every_byte(void **state)
+{
+	static const uint8_t tries[] = {0x00, 0xff, 0x01, 0x80, 0x7f};
+	static struct frame in, bad, out;
+	unsigned reason;
+
+	(void)state;
+	for (size_t i = 0; i < N_ROWS; i++) {
+		build(&rows[i], &in);
+		for (size_t at = 0; at < in.len && at < 140; at++) {
+			for (size_t k = 0; k < sizeof(tries); k++) {
+				bad = in;
+				bad.b[at] = k == 2 ? (uint8_t)(bad.b[at] + 1) : tries[k];
+				run(rows[i].port, &bad, &out, &reason);
+			}
+		}
+	}
+}
+
+static void test_without_socket(void **state)
+{
+	static struct frame in, out;
+	uint32_t key = 0;
+	int fd = xsk_socket__fd(w.socket[LAN]);
+	unsigned reason;
+
+	(void)state;
+	build(&(struct row){SITE4}, &in);
+	assert_int_equal(maps_delete(&w.maps, MAPS_xsks, &key), 0);
+	assert_int_equal(run(LAN, &in, &out, &reason), XDP_DROP);
+	assert_int_equal(reason, XGW_DROP_NO_SOCKET);
+	assert_int_equal(maps_put(&w.maps, MAPS_xsks, &key, &fd), 0);
+	assert_int_equal(run(LAN, &in, &out, &reason), XDP_REDIRECT);
+}
+
+static void test_without_device(void **state)
+{
+	static struct frame in, out;
+	uint32_t ifindex = w.ifindex[LAN];
+	unsigned reason;
+
+	(void)state;
+	build(&(struct row){HOST4("10.11.0.4")}, &in);
+	assert_int_equal(maps_delete(&w.maps, MAPS_tx_ports, &ifindex), 0);
+	assert_int_equal(run(LAN, &in, &out, &reason), XDP_DROP);
+	assert_int_equal(reason, XGW_DROP_REDIRECT);
+	assert_int_equal(maps_put(&w.maps, MAPS_tx_ports, &ifindex, &ifindex), 0);
+}
+
+/* A device that is no port is none of our business. */
+static void test_unknown_port(void **state)
+{
+	static struct frame in, out;
+	uint32_t ifindex = w.ifindex[LAN];
+	struct xgw_port port;
+
+	(void)state;
+	build(&(struct row){SITE4}, &in);
+	assert_int_equal(maps_get(&w.maps, MAPS_ports, &ifindex, &port), 0);
+	assert_int_equal(maps_delete(&w.maps, MAPS_ports, &ifindex), 0);
+	assert_int_equal(world_run(&w, LAN, &in, &out), XDP_PASS);
+	assert_int_equal(maps_put(&w.maps, MAPS_ports, &ifindex, &port), 0);
+}
+
+static int get_endpoint(uint32_t vnet, const char *text, struct xgw_endpoint *e)
+{
+	struct ip_addr a;
+
+	assert_int_equal(ip_addr_parse(&a, text), 0);
+	return maps_endpoint(&w.maps, vnet, &a, e);
+}
+
+/* Learnt from ARP and ND (test_rows ran them); configured ones stay as they are. */
+static void test_learning(void **state)
+{
+	static struct frame in, out;
+	struct xgw_endpoint e;
+	unsigned reason;
+
+	(void)state;
+	assert_int_equal(get_endpoint(VNET, "10.11.1.77", &e), 0);
+	assert_int_equal(e.flags, XGW_ENDPOINT_LEARNT);
+	assert_int_equal(e.attachment, VLAN);
+	assert_int_equal(get_endpoint(VNET, "fd00:11::77", &e), 0);
+	assert_int_equal(get_endpoint(VNET, "10.11.1.4", &e), 0);
+	assert_int_equal(e.flags, XGW_ENDPOINT_STATIC);
+	/* VXLAN traffic, where learning is on: from a host of the underlay only */
+	build(&(struct row){OVER(1002), .from = "10.12.0.7", .to = "10.12.0.8", .proto = TCP}, &in);
+	run(LAN, &in, &out, &reason);
+	assert_int_equal(reason, XGW_DROP_NO_ENDPOINT);
+	assert_int_equal(get_endpoint(LEARNING, "10.12.0.7", &e), 0);
+	assert_int_equal(e.attachment, VXLAN_LEARN);
+	build(&(struct row){.vtep = "192.0.2.99",
+			    .vtep_to = "192.0.2.1",
+			    .vni = 1002,
+			    .from = "10.12.0.9",
+			    .to = "10.12.0.8",
+			    .proto = TCP},
+	      &in);
+	run(LAN, &in, &out, &reason);
+	assert_int_equal(reason, XGW_DROP_VTEP);
+	assert_int_equal(get_endpoint(LEARNING, "10.12.0.9", &e), -ENOENT);
+	/* and never an address that is not the VNet's */
+	build(&(struct row){OVER(1002), .from = "10.11.0.7", .to = "10.12.0.8", .proto = TCP}, &in);
+	run(LAN, &in, &out, &reason);
+	assert_int_equal(reason, XGW_DROP_SOURCE);
+	assert_int_equal(get_endpoint(LEARNING, "10.11.0.7", &e), -ENOENT);
+}
+
+struct heard {
+	unsigned n;
+	struct xgw_event last;
+};
+
+static int hear(void *owner, void *event, size_t size)
+{
+	struct heard *h = owner;
+
+	assert_int_equal(size, sizeof(h->last));
+	h->n++;
+	memcpy(&h->last, event, size);
+	return 0;
+}
+
+/* One event for a storm of packets, with what the daemon needs to resolve it. */
+static void test_events(void **state)
+{
+	static struct frame in, out;
+	struct heard h = {0};
+	struct ring_buffer *ring = ring_buffer__new(w.maps.fd[MAPS_events], hear, &h, NULL);
+	uint8_t addr[16];
+
+	(void)state;
+	assert_non_null(ring);
+	ring_buffer__consume(ring);
+	h.n = 0;
+	build(&(struct row){HOST4("10.11.200.201")}, &in);
+	for (int i = 0; i < 100; i++)
+		world_run(&w, LAN, &in, &out);
+	ring_buffer__consume(ring);
+	assert_true(h.n >= 1 && h.n < 50);
+	assert_int_equal(h.last.kind, XGW_EVENT_RESOLVE);
+	assert_int_equal(h.last.vnet, VNET);
+	world_mapped(addr, "10.11.200.201");
+	assert_memory_equal(h.last.addr, addr, 16);
+	ring_buffer__free(ring);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	world_open(&w, 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	world_close(&w);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows),	       cmocka_unit_test(test_explanations),
+		cmocka_unit_test(test_learning),       cmocka_unit_test(test_events),
+		cmocka_unit_test(test_every_length),   cmocka_unit_test(test_every_byte),
+		cmocka_unit_test(test_without_socket), cmocka_unit_test(test_without_device),
+		cmocka_unit_test(test_unknown_port),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Hosts in network namespaces, and what runs in them.
+
+A host is a holder process in a network and mount namespace of its own; no name is given to it, so that everything is
+gone when the processes are. /run and /sys (with bpffs) are private, so each gateway has its own pins and sockets.
+Waits are on conditions, with a deadline.
+"""
+import atexit
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), '..', '..'))
+XGW = os.environ.get('XGW', os.path.join(ROOT, 'build', 'xgw'))
+PSK = 'correct horse battery staple'
+DEADLINE = 20.0
+
+
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def wait_for(condition, what, seconds=DEADLINE, explain=None):
+    """Returns condition()'s first true value; fails with what was waited for, and explain()'s text."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            more = explain() if explain else ''
+            raise AssertionError(f'waited {seconds} s for {what}\n{more}')
+        time.sleep(0.05)
+
+
+class Process:
+    """A program inside a host; its output in a file, ended with the lab."""
+
+    def __init__(self, host, argv, name, env=None):
+        self.name, self.argv = name, argv
+        self.log = os.path.join(host.lab.dir, f'{host.name}-{name}.log')
+        self.file = open(self.log, 'ab')
+        self.popen = subprocess.Popen(host.enter() + argv, stdin=subprocess.DEVNULL, stdout=self.file, stderr=self.file,
+                                      env={**os.environ, **(env or {})}, preexec_fn=host.lab.preexec)
+        host.lab.processes.append(self)
+
+    def text(self):
+        self.file.flush()
+        with open(self.log, errors='replace') as f:
+            return f.read()
+
+    def alive(self):
+        return self.popen.poll() is None
+
+    def stop(self, sig=signal.SIGTERM, seconds=15):
+        if self.alive():
+            self.popen.send_signal(sig)
+        try:
+            self.popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+            raise AssertionError(f'{self.name} did not end within {seconds} s of signal {sig}\n{self.text()[-2000:]}')
+        return self.popen.returncode
+
+
+class Host:
+    def __init__(self, lab, name):
+        self.lab, self.name = lab, name
+        setup = ('mount --make-rprivate / && mount -t tmpfs tmpfs /run && mount -t sysfs sysfs /sys && '
+                 'mount -t bpf bpf /sys/fs/bpf && ip link set lo up && echo ready && exec sleep infinity')
+        self.holder = subprocess.Popen(['unshare', '-n', '-m', 'sh', '-c', setup], stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=lab.preexec)
+        line = self.holder.stdout.readline()
+        assert line == b'ready\n', f'{name}: {line!r} {self.holder.stdout.read()!r}'
+        self.run('sysctl', '-qw', 'net.ipv6.conf.all.accept_dad=0', 'net.ipv6.conf.default.accept_dad=0',
+                 'net.ipv4.conf.all.rp_filter=0', 'net.ipv4.conf.default.rp_filter=0')
+
+    def enter(self):
+        return ['nsenter', '-t', str(self.holder.pid), '-n', '-m', '--']
+
+    def run(self, *argv, check=True, timeout=60, env=None, text_in=None):
+        r = subprocess.run(self.enter() + list(argv), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                           errors='replace', timeout=timeout, env={**os.environ, **(env or {})}, input=text_in)
+        if check and r.returncode:
+            raise AssertionError(f'{self.name}: {" ".join(argv)} -> {r.returncode}\n{r.stdout}{r.stderr}')
+        return r
+
+    def sh(self, script, **k):
+        return self.run('sh', '-ec', script, **k)
+
+    def start(self, *argv, name=None, env=None):
+        return Process(self, list(argv), name or os.path.basename(argv[0]), env)
+
+    def address(self, device, *addresses):
+        for a in addresses:
+            self.run('ip', 'address', 'add', a, 'dev', device, *(['nodad'] if ':' in a else []))
+        self.run('ip', 'link', 'set', device, 'up')
+
+    def route(self, *words):
+        self.run('ip', *(['-6'] if ':' in ''.join(words) else []), 'route', 'add', *words)
+
+    def ping(self, to, count=3, check=True, size=56, more=()):
+        r = self.run('ping', '-n', '-c', str(count), '-i', '0.1', '-W', '2', '-s', str(size), *more, to, check=False)
+        if check and r.returncode:
+            raise AssertionError(f'{self.name}: no answer from {to}\n{r.stdout}{r.stderr}')
+        return r
+
+
+class Lab:
+    def __init__(self, keep=False):
+        self.preexec = os.setsid if keep else die_with_parent
+        self.keep = keep
+        self.dir = tempfile.mkdtemp(prefix='xgw-lab-')
+        self.hosts, self.processes = {}, []
+        atexit.register(self.close)
+
+    def host(self, name):
+        self.hosts[name] = Host(self, name)
+        return self.hosts[name]
+
+    def cable(self, a, a_dev, b, b_dev, queues=1, mtu=1500):
+        """veth between two hosts. Checksums are completed by the senders, as a NIC would; GRO gives a veth the NAPI
+        that XDP's redirect into its peer needs."""
+        subprocess.run(['ip', 'link', 'add', a_dev, 'netns', str(a.holder.pid), 'mtu', str(mtu), 'numrxqueues', str(queues),
+                        'numtxqueues', str(queues), 'type', 'veth', 'peer', 'name', b_dev, 'netns', str(b.holder.pid),
+                        'mtu', str(mtu), 'numrxqueues', str(queues), 'numtxqueues', str(queues)], check=True)
+        for host, dev in ((a, a_dev), (b, b_dev)):
+            host.run('ethtool', '-K', dev, 'tx', 'off', 'gro', 'on', 'tso', 'off', 'gso', 'off')
+            host.run('ip', 'link', 'set', dev, 'up')
+
+    def switch(self, name):
+        h = self.host(name)
+        h.run('ip', 'link', 'add', 'br0', 'type', 'bridge', 'mcast_snooping', '0')
+        h.run('ip', 'link', 'set', 'br0', 'up')
+        return h
+
+    def plug(self, switch, host, device, mtu=1500):
+        port = f'p-{host.name}'[:15]
+        self.cable(switch, port, host, device, mtu=mtu)
+        switch.run('ip', 'link', 'set', port, 'master', 'br0')
+
+    def file(self, name, text, mode=0o600):
+        path = os.path.join(self.dir, name)
+        with open(path, 'w') as f:
+            f.write(text)
+        os.chmod(path, mode)
+        return path
+
+    def close(self):
+        if self.keep:
+            return
+        for p in reversed(self.processes):
+            if p.alive():
+                p.popen.terminate()
+        for p in reversed(self.processes):
+            try:
+                p.popen.wait(5)
+            except subprocess.TimeoutExpired:
+                p.popen.kill()
+                p.popen.wait()
+            p.file.close()
+        for h in self.hosts.values():
+            h.holder.kill()
+            h.holder.wait()
+        self.hosts, self.processes = {}, []
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Xgw:
+    """The gateway on a host."""
+
+    def __init__(self, host, config, instance='default'):
+        self.host, self.instance = host, instance
+        self.config = host.lab.file(f'{host.name}.yaml', config if isinstance(config, str) else json.dumps(config, indent=1))
+        self.process = None
+
+    def start(self, wait=True):
+        n = len([p for p in self.host.lab.processes if p.name.startswith('xgw')])
+        self.process = self.host.start(XGW, 'run', '-c', self.config, '--instance', self.instance, name=f'xgw-{n}')
+        if wait:
+            wait_for(lambda: self.ready() or not self.process.alive(), 'xgw to be ready', explain=self.process.text)
+            assert self.process.alive(), self.process.text()
+        return self
+
+    def ready(self):
+        return self.command('status', '--json', check=False).returncode == 0
+
+    def command(self, *words, check=True, timeout=60):
+        return self.host.run(XGW, *words, '--instance', self.instance, check=check, timeout=timeout)
+
+    def json(self, *words):
+        return json.loads(self.command(*words, '--json').stdout)
+
+    def connection(self, name):
+        return next(c for c in self.json('status')['connections'] if c['name'] == name)
+
+    def explain(self):
+        return self.process.text()[-6000:] + self.command('status', check=False).stdout
+
+    def wait_connected(self, name, seconds=DEADLINE):
+        return wait_for(lambda: self.connection(name)['connectionStatus'] == 'Connected' and self.connection(name),
+                        f'{self.host.name}: {name} to be connected', seconds, self.explain)
+
+    def drops(self):
+        """{reason: packets}, all ports."""
+        total = {}
+        for e in self.json('dump', 'drops')['entries']:
+            total[e['reason']] = total.get(e['reason'], 0) + e['packets']
+        return total
+
+
+def gateway_config(name, vnet_id, space, lan_address, public, connections, sites=(), remotes=(), attachments=None,
+                   endpoints=(), **host):
+    """Configuration of one gateway for one VNet: ports wan and lan."""
+    network = space[0].rsplit('.', 2)[0]
+    return {
+        'host': {'ports': [{'name': 'wan0', 'device': 'wan', 'role': 'uplink'}, {'name': 'lan0', 'device': 'lan', 'role': 'vnet'}],
+                 **host},
+        'virtualNetworks': [{
+            'name': name, 'id': vnet_id, 'addressSpace': list(space),
+            'subnets': [{'name': 'GatewaySubnet', 'addressPrefix': f'{network}.255.0/27'}],
+            'attachments': attachments or [{'port': 'lan0', 'encapsulation': 'none', 'address': lan_address}],
+            **({'endpoints': list(endpoints)} if endpoints else {})}],
+        'virtualNetworkGateways': [{'name': f'{name}GW', 'virtualNetwork': name, 'publicIPAddress': public}],
+        'localNetworkGateways': list(sites),
+        'remoteGateways': list(remotes),
+        'connections': [{'virtualNetworkGateway1': f'{name}GW', 'sharedKey': PSK, **c} for c in connections],
+    }
+
+
+class StrongSwan:
+    """charon with ESP in userspace (kernel-libipsec), which always encapsulates in UDP."""
+
+    LOAD = ('random nonce openssl aes gcm sha1 sha2 hmac kdf pem pkcs1 x509 pubkey gmp curve25519 '
+            'kernel-libipsec kernel-netlink socket-default updown vici counters')
+
+    def __init__(self, host, me, peer, my_ts, peer_ts, ike='aes256gcm16-prfsha384-ecp384', esp='aes256gcm16', psk=PSK,
+                 rekey='', my_id=None, peer_id=None):
+        self.host, lab = host, host.lab
+        d = os.path.join(lab.dir, f'swan-{host.name}')
+        os.makedirs(os.path.join(d, 'swanctl', 'conf.d'), exist_ok=True)
+        self.log = os.path.join(d, 'charon.log')
+        self.conf = os.path.join(d, 'strongswan.conf')
+        with open(self.conf, 'w') as f:
+            f.write('''charon {
+  load = %s
+  install_routes = yes
+  retransmit_tries = 3
+  retransmit_timeout = 1.0
+  filelog { log { path = %s
+      flush_line = yes
+      default = 1
+      ike = 2
+      cfg = 2
+      chd = 2 } }
+  plugins { kernel-libipsec { allow_peer_ts = no } }
+}
+''' % (self.LOAD, self.log))
+        with open(os.path.join(d, 'swanctl', 'swanctl.conf'), 'w') as f:
+            f.write('''connections { peer {
+  version = 2
+  local_addrs = %s
+  remote_addrs = %s
+  proposals = %s
+  mobike = no
+  dpd_delay = 10s
+  %s
+  local { auth = psk
+    id = %s }
+  remote { auth = psk
+    id = %s }
+  children { net {
+    local_ts = %s
+    remote_ts = %s
+    esp_proposals = %s
+    mode = tunnel } }
+} }
+secrets { ike-1 { secret = "%s" } }
+''' % (me, peer, ike, rekey, my_id or me, peer_id or peer, my_ts, peer_ts, esp, psk))
+        host.run('mount', '--bind', os.path.join(d, 'swanctl'), '/etc/swanctl')
+        self.process = host.start('/usr/lib/ipsec/charon', name='charon', env={'STRONGSWAN_CONF': self.conf})
+        wait_for(lambda: host.run('test', '-S', '/run/charon.vici', check=False).returncode == 0, 'charon to start',
+                 explain=self.process.text)
+        self.swanctl('--load-all')
+
+    def swanctl(self, *words, check=True):
+        return self.host.run('swanctl', *words, check=check, env={'STRONGSWAN_CONF': self.conf})
+
+    def initiate(self):
+        return self.swanctl('--initiate', '--child', 'net', '--timeout', '15', check=False)
+
+    def sas(self):
+        return self.swanctl('--list-sas').stdout
+
+    def text(self):
+        with open(self.log, errors='replace') as f:
+            return f.read()
+
+
+class Capture:
+    """tcpdump on a device, from when it listens to stop()."""
+
+    def __init__(self, host, device):
+        self.path = os.path.join(host.lab.dir, f'{host.name}-{device}-{len(host.lab.processes)}.pcap')
+        self.process = host.start('tcpdump', '-n', '-U', '-s', '0', '-B', '16384', '-i', device, '-w', self.path,
+                                  name=f'tcpdump-{len(host.lab.processes)}')
+        wait_for(lambda: 'listening' in self.process.text(), 'tcpdump to listen')
+
+    def stop(self):
+        self.process.stop(signal.SIGINT)
+        return self.path
+
+    def tshark(self, *words):
+        r = subprocess.run(['tshark', '-n', '-r', self.path, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           text=True, errors='replace')
+        assert r.returncode == 0, r.stderr
+        return r.stdout
+
+    def contains(self, marker):
+        with open(self.path, 'rb') as f:
+            return marker in f.read()
+
+
+def serve_file(host, size=8 << 20):
+    """HTTP server of a random file: (process, name, sha256)."""
+    import hashlib
+    blob = os.urandom(size)
+    d = os.path.join(host.lab.dir, f'www-{host.name}')
+    os.makedirs(d, exist_ok=True)
+    with open(os.path.join(d, 'file.bin'), 'wb') as f:
+        f.write(blob)
+    p = host.start('/usr/bin/python3', '-m', 'http.server', '8080', '--bind', '::', '--directory', d, name='http')
+    wait_for(lambda: ':8080' in host.run('ss', '-ltn').stdout, 'the HTTP server')
+    return p, 'file.bin', hashlib.sha256(blob).hexdigest()
+
+
+def fetch_sum(host, url):
+    r = host.sh(f'curl -sS --max-time 60 "{url}" | sha256sum')
+    return r.stdout.split()[0]
+
+
+def iperf(client, server, address, seconds=2, reverse=False, udp=None):
+    """Bits a second of one TCP stream; with udp=(rate, length) the end report."""
+    p = server.start('iperf3', '-s', '-1', name=f'iperf3-{time.monotonic_ns()}')
+    wait_for(lambda: ':5201' in server.run('ss', '-ltn').stdout, 'iperf3 to listen')
+    words = ['iperf3', '-J', '-c', address, '-t', str(seconds)]
+    if reverse:
+        words.append('-R')
+    if udp:
+        words += ['-u', '-b', udp[0], '-l', str(udp[1])]
+    r = client.run(*words, check=False, timeout=seconds + 30)
+    p.stop()
+    out = json.loads(r.stdout)
+    assert 'error' not in out, out['error']
+    return out['end']['sum'] if udp else out['end']['sum_received']['bits_per_second']

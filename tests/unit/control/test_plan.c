@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Model -> plan, and the changes between two plans: applied step by step, no reference ever
+ * dangles. */
+#include "control_test.h"
+
+#include "control/plan_internal.h"
+
+#include <arpa/inet.h>
+
+static const char two_vnets[] =
+	"host: {ports: [{name: wan0, device: eth0, role: uplink}, {name: lan0, device: eth1, role: vnet}]}\n"
+	"virtualNetworks:\n"
+	"  - name: VNet1\n"
+	"    id: 1001\n"
+	"    addressSpace: [10.11.0.0/16, \"fd00:11::/48\"]\n"
+	"    subnets: [{name: GatewaySubnet, addressPrefix: 10.11.255.0/27}]\n"
+	"    attachments:\n"
+	"      - {port: lan0, address: [10.11.0.1/24, \"fd00:11::1/64\"]}\n"
+	"      - {port: lan0, encapsulation: vxlan, vni: 77, localAddress: \"2001:db8::1\", udpPort: 8472}\n"
+	"    endpoints:\n"
+	"      - {address: 10.11.0.4, mac: \"02:00:00:00:00:04\", host: \"2001:db8::11\"}\n"
+	"  - name: VNet2\n"
+	"    id: 7\n"
+	"    addressSpace: [10.22.0.0/16]\n"
+	"    attachments:\n"
+	"      - {port: lan0, encapsulation: vlan, vlanId: 11, address: 10.22.0.1/24}\n"
+	"      - {port: lan0, encapsulation: vxlan, vni: 78, localAddress: 192.0.2.1}\n"
+	"virtualNetworkGateways: [{name: GW1, virtualNetwork: VNet1, publicIPAddress: 203.0.113.1}]\n"
+	"localNetworkGateways:\n"
+	"  - {name: A, gatewayIpAddress: 198.51.100.1, addressSpace: [192.168.0.0/16, 192.168.5.0/24]}\n"
+	"  - {name: B, gatewayIpAddress: 198.51.100.2, addressSpace: [192.168.0.0/16, 0.0.0.0/0]}\n"
+	"connections:\n"
+	"  - {name: ToA, connectionType: IPsec, virtualNetworkGateway1: GW1, localNetworkGateway2: A, sharedKey: {file: /k}}\n"
+	"  - {name: ToB, connectionType: IPsec, virtualNetworkGateway1: GW1, localNetworkGateway2: B, sharedKey: {file: /k}, routingWeight: 20}\n";
+
+static const struct plan_entry_route *route(const struct plan *p, uint32_t vnet, const char *text)
+{
+	struct ip_prefix prefix;
+	assert_int_equal(ip_prefix_parse(&prefix, text), 0);
+	for (uint32_t i = 0; i < p->n_routes; i++) {
+		if (p->routes[i].vnet == vnet && ip_prefix_equal(&p->routes[i].prefix, &prefix))
+			return &p->routes[i];
+	}
+	return NULL;
+}
+
+static void assert_route(const struct plan *p, uint32_t vnet, const char *prefix, uint32_t hop,
+			 enum xgw_route_source source, uint8_t flags)
+{
+	const struct plan_entry_route *r = route(p, vnet, prefix);
+	if (!r)
+		fail_msg("no route for %s", prefix);
+	assert_int_equal(r->value.next_hop, hop);
+	assert_int_equal(r->value.source, source);
+	assert_int_equal(r->value.flags, flags);
+	assert_int_equal(r->value.plen, r->prefix.len);
+	assert_int_equal(r->value.family, r->prefix.addr.family);
+}
+
+static void routes_and_hops(void **state)
+{
+	(void)state;
+	struct model m;
+	struct plan p;
+	test_model(&m, two_vnets);
+	test_plan(&p, &m);
+	assert_int_equal(p.n_routes, 9);
+	assert_route(&p, 1001, "10.11.0.0/16", PLAN_HOP_LOCAL + 1001, XGW_ROUTE_SYSTEM,
+		     XGW_ROUTE_LOCAL);
+	assert_route(&p, 1001, "fd00:11::/48", PLAN_HOP_LOCAL + 1001, XGW_ROUTE_SYSTEM,
+		     XGW_ROUTE_LOCAL);
+	assert_route(&p, 1001, "10.11.0.1/32", PLAN_HOP_GATEWAY, XGW_ROUTE_SYSTEM, 0);
+	assert_route(&p, 1001, "fd00:11::1/128", PLAN_HOP_GATEWAY, XGW_ROUTE_SYSTEM, 0);
+	/* the larger weight has the common prefix, the longer prefix stays with its own connection
+	 */
+	assert_route(&p, 1001, "192.168.0.0/16", PLAN_FIRST_CONNECTION + 1, XGW_ROUTE_STATIC, 0);
+	assert_route(&p, 1001, "192.168.5.0/24", PLAN_FIRST_CONNECTION, XGW_ROUTE_STATIC, 0);
+	assert_route(&p, 1001, "0.0.0.0/0", PLAN_FIRST_CONNECTION + 1, XGW_ROUTE_STATIC, 0);
+	assert_route(&p, 7, "10.22.0.0/16", PLAN_HOP_LOCAL + 7, XGW_ROUTE_SYSTEM, XGW_ROUTE_LOCAL);
+	assert_null(route(&p, 7, "192.168.0.0/16"));
+	assert_int_equal(p.n_hops, 6);
+	const struct plan_entry_hop *tunnel = &p.hops[2];
+	assert_int_equal(tunnel->id, PLAN_FIRST_CONNECTION);
+	assert_int_equal(tunnel->value.kind, XGW_HOP_TUNNEL);
+	assert_int_equal(tunnel->value.connection, PLAN_FIRST_CONNECTION);
+	assert_int_equal(tunnel->value.vnet, 1001);
+	assert_int_equal(p.n_connections, 2);
+	assert_int_equal(p.connections[1].id, PLAN_FIRST_CONNECTION + 1);
+	assert_int_equal(p.connections[1].model, 1);
+	assert_int_equal(p.connections[1].vnet, 1001);
+	plan_free(&p);
+	model_free(&m);
+}
+
+/* Equal weights: the name that comes first has the common prefix. */
+static void tie_by_name(void **state)
+{
+	(void)state;
+	struct model m;
+	struct plan p;
+	char *text = strdup(two_vnets);
+	assert_non_null(text);
+	memcpy(strstr(text, "routingWeight: 20"), "routingWeight: 10", 17);
+	struct config_findings findings;
+	assert_int_equal(test_parse(&m, text, &findings), 0);
+	assert_int_equal(findings.n, 1); /* the warning */
+	config_findings_free(&findings);
+	test_plan(&p, &m);
+	assert_route(&p, 1001, "192.168.0.0/16", PLAN_FIRST_CONNECTION, XGW_ROUTE_STATIC, 0);
+	plan_free(&p);
+	model_free(&m);
+	free(text);
+}
+
+static void attachments(void **state)
+{
+	(void)state;
+	/* {vnet, kind, tag, mtu, flags} of the ids 1 to 4 */
+	static const uint32_t wanted[4][5] = {
+		{1001, XGW_TAG_NONE, 0, 1500, 0},
+		{1001, XGW_TAG_VXLAN, 77, 1430, XGW_ATTACHMENT_ANSWERS},
+		{7, XGW_TAG_VLAN, 11, 1500, XGW_ATTACHMENT_ANSWERS},
+		{7, XGW_TAG_VXLAN, 78, 1450, XGW_ATTACHMENT_ANSWERS},
+	};
+	struct model m;
+	struct plan p;
+	test_model(&m, two_vnets);
+	test_plan(&p, &m);
+	assert_int_equal(p.n_attachments, 4);
+	assert_int_equal(p.n_tags, 4);
+	for (uint32_t i = 0; i < 4; i++) {
+		const struct xgw_attachment *a = &p.attachments[i];
+		const uint32_t came[5] = {a->vnet, a->kind, a->tag, a->mtu, a->flags};
+		assert_int_equal(a->id, i + 1);
+		assert_int_equal(a->ifindex, 11);
+		assert_int_equal(a->port_id, 1);
+		assert_int_equal(a->mac[5], 2);
+		assert_memory_equal(came, wanted[i], sizeof came);
+		for (uint32_t k = 0; k < p.n_tags; k++) {
+			if (p.tags[k].attachment == i + 1)
+				assert_true(p.tags[k].key.ifindex == 11 &&
+					    p.tags[k].key.kind == a->kind &&
+					    p.tags[k].key.tag == a->tag);
+		}
+	}
+	assert_int_equal(p.attachments[1].vxlan_port_be, htons(8472));
+	assert_int_equal(p.attachments[3].vxlan_port_be, htons(4789));
+	assert_int_equal(p.attachments[3].local_vtep[10], 0xff);
+	assert_int_equal(p.attachments[3].local_vtep[12], 192);
+	plan_free(&p);
+	model_free(&m);
+}
+
+static void addresses_endpoints_names(void **state)
+{
+	(void)state;
+	struct model m;
+	struct plan p;
+	struct xgw_address_key own = {.vnet = 1001, .addr = {[10] = 0xff, 0xff, 10, 11, 0, 1}};
+	struct xgw_endpoint_key host = {.vnet = 1001, .addr = {[10] = 0xff, 0xff, 10, 11, 0, 4}};
+	test_model(&m, two_vnets);
+	test_plan(&p, &m);
+	assert_int_equal(p.n_addresses, 3);
+	assert_int_equal(p.addresses[0].key.vnet, 7);
+	assert_memory_equal(&p.addresses[1].key, &own, sizeof own);
+	assert_int_equal(p.addresses[1].value.attachment, 1);
+	assert_int_equal(p.n_endpoints, 1);
+	assert_memory_equal(&p.endpoints[0].key, &host, sizeof host);
+	assert_int_equal(p.endpoints[0].value.attachment, 2);
+	assert_int_equal(p.endpoints[0].value.flags, XGW_ENDPOINT_STATIC);
+	assert_int_equal(p.endpoints[0].value.mac[5], 4);
+	assert_int_equal(p.endpoints[0].value.vtep[15], 0x11);
+	static const struct {
+		uint32_t kind, id;
+		const char *text;
+	} names[] = {
+		{XGW_NAME_VNET, 7, "VNet2"},
+		{XGW_NAME_VNET, 1001, "VNet1"},
+		{XGW_NAME_CONNECTION, PLAN_FIRST_CONNECTION, "ToA"},
+		{XGW_NAME_CONNECTION, PLAN_FIRST_CONNECTION + 1, "ToB"},
+		{XGW_NAME_PORT, 0, "wan0"},
+		{XGW_NAME_PORT, 1, "lan0"},
+		{XGW_NAME_ATTACHMENT, 1, "lan0"},
+		{XGW_NAME_ATTACHMENT, 2, "lan0/vxlan77"},
+		{XGW_NAME_ATTACHMENT, 3, "lan0/vlan11"},
+		{XGW_NAME_ATTACHMENT, 4, "lan0/vxlan78"},
+		{XGW_NAME_GATEWAY, 1001, "GW1"},
+	};
+	assert_int_equal(p.n_names, sizeof names / sizeof *names);
+	for (uint32_t i = 0; i < p.n_names; i++) {
+		assert_int_equal(p.names[i].key.kind, names[i].kind);
+		assert_int_equal(p.names[i].key.id, names[i].id);
+		assert_string_equal(p.names[i].value.text, names[i].text);
+	}
+	plan_free(&p);
+	model_free(&m);
+}
+
+/* Two names of one device cannot be seen in the text; the interface index tells. */
+static void one_device_twice(void **state)
+{
+	(void)state;
+	struct model m;
+	struct plan p;
+	struct fault fault = {0};
+	struct plan_port ports[2];
+	test_model(&m, two_vnets);
+	test_ports(ports, 2);
+	ports[1].ifindex = ports[0].ifindex;
+	assert_int_equal(plan_make(&p, &m, ports, &fault), -EINVAL);
+	assert_non_null(strstr(fault.text, "'ports'"));
+	model_free(&m);
+}
+
+static void vnet_to_vnet_of_one_file(void **state)
+{
+	(void)state;
+	struct model m;
+	struct plan p;
+	char *text = test_file("docs/examples/vnet-to-vnet.yaml");
+	test_model(&m, text);
+	test_plan(&p, &m);
+	assert_int_equal(p.n_connections, 2);
+	assert_route(&p, 1001, "10.22.0.0/16", PLAN_FIRST_CONNECTION, XGW_ROUTE_STATIC, 0);
+	assert_route(&p, 1002, "10.11.0.0/16", PLAN_FIRST_CONNECTION + 1, XGW_ROUTE_STATIC, 0);
+	plan_free(&p);
+	model_free(&m);
+	free(text);
+}
+
+/* ---- changes ---- */
+
+static uint32_t seed;
+
+static uint32_t pick(uint32_t below)
+{
+	seed = seed * 1664525u + 1013904223u;
+	return (seed >> 8) % below;
+}
+
+/* A good configuration of some of five VNets, in some order of ids, with some of their parts. */
+static void random_text(char *out, size_t size)
+{
+	size_t n = (size_t)snprintf(out, size,
+				    "host: {ports: [{name: w, device: e0, role: uplink}, "
+				    "{name: l, device: e1, role: vnet}]}\nvirtualNetworks:\n");
+	bool gateway[6] = {false};
+	for (unsigned i = 1; i <= 5; i++) {
+		if (i > 1 && pick(3) == 0)
+			continue;
+		gateway[i] = i == 1 || pick(2);
+		n += (size_t)snprintf(
+			out + n, size - n,
+			"  - {name: V%u, id: %u, addressSpace: [10.%u.0.0/16], subnets: "
+			"[{name: GatewaySubnet, addressPrefix: 10.%u.255.0/27}],\n"
+			"     attachments: [{port: l, encapsulation: vxlan, vni: %u, "
+			"localAddress: 192.0.2.%u, address: 10.%u.0.%u/24}%s",
+			i, i + 10 * pick(2), i, i, i + 100 * pick(2), 1 + pick(2), i, 1 + pick(3),
+			pick(2) ? ", {port: l, encapsulation: vlan" : "]");
+		if (out[n - 1] == 'n')
+			n += (size_t)snprintf(out + n, size - n, ", vlanId: %u}]", i);
+		n += (size_t)snprintf(out + n, size - n, ",\n     endpoints: [");
+		for (unsigned k = 10; k < 13; k++) {
+			if (pick(2))
+				n += (size_t)snprintf(out + n, size - n,
+						      "{address: 10.%u.0.%u, mac: "
+						      "'02:00:00:00:00:%02u', host: 192.0.2.9},",
+						      i, k, 1 + pick(4));
+		}
+		n += (size_t)snprintf(out + n, size - n, "]}\n");
+	}
+	n += (size_t)snprintf(out + n, size - n, "virtualNetworkGateways:\n");
+	for (unsigned i = 1; i <= 5; i++) {
+		if (gateway[i])
+			n += (size_t)snprintf(out + n, size - n,
+					      "  - {name: G%u, virtualNetwork: V%u, "
+					      "publicIPAddress: 203.0.113.%u}\n",
+					      i, i, i);
+	}
+	n += (size_t)snprintf(out + n, size - n,
+			      "localNetworkGateways:\n"
+			      "  - {name: S, gatewayIpAddress: 198.51.100.1, addressSpace: "
+			      "[192.168.0.0/16, 172.16.%u.0/24]}\nconnections:\n",
+			      pick(3));
+	for (unsigned i = 1; i <= 5; i++) {
+		if (gateway[i] && (i == 1 || pick(2)))
+			n += (size_t)snprintf(out + n, size - n,
+					      "  - {name: C%u, connectionType: IPsec, "
+					      "virtualNetworkGateway1: G%u, localNetworkGateway2: "
+					      "S, sharedKey: {file: /k}}\n",
+					      i, i);
+	}
+}
+
+/* A copy of the maps that changes are applied to: entries of each map in no order. */
+struct mirror {
+	struct plan p;
+};
+
+static uint32_t find(const struct mirror *w, enum plan_map map, const void *entry)
+{
+	const uint8_t *at = *plan_array_const(&w->p, map);
+	uint32_t i = 0, n = *plan_count_const(&w->p, map);
+	while (i < n && plan_compare(map, at + i * plan_table(map)->size, entry) != 0)
+		i++;
+	return i;
+}
+
+static void apply(struct mirror *w, const struct plan_change *c)
+{
+	size_t size = plan_table(c->map)->size;
+	void **at = plan_array(&w->p, c->map);
+	uint32_t *n = plan_count(&w->p, c->map), i = find(w, c->map, c->entry);
+	if (c->removal) {
+		assert_true(i < *n);
+		memmove((uint8_t *)*at + i * size, (uint8_t *)*at + (i + 1) * size,
+			(*n - i - 1) * size);
+		(*n)--;
+		return;
+	}
+	if (i == *n) {
+		*at = reallocarray(*at, *n + 1, size);
+		assert_non_null(*at);
+		(*n)++;
+	} else {
+		/* minimal: what is put differs from what is there */
+		assert_false(plan_same_value(c->map, (uint8_t *)*at + i * size, c->entry));
+	}
+	memcpy((uint8_t *)*at + i * size, c->entry, size);
+}
+
+static const struct xgw_attachment *attachment(const struct mirror *w, uint32_t id)
+{
+	const struct xgw_attachment key = {.id = id};
+	uint32_t i = find(w, PLAN_ATTACHMENTS, &key);
+	assert_true(i < w->p.n_attachments);
+	return &w->p.attachments[i];
+}
+
+/* What refers to something finds it, and of the VNet it belongs to. */
+static void check_references(const struct mirror *w)
+{
+	for (uint32_t i = 0; i < w->p.n_tags; i++) {
+		const struct xgw_attachment *a = attachment(w, w->p.tags[i].attachment);
+		assert_true(a->kind == w->p.tags[i].key.kind && a->tag == w->p.tags[i].key.tag);
+	}
+	for (uint32_t i = 0; i < w->p.n_addresses; i++)
+		assert_int_equal(attachment(w, w->p.addresses[i].value.attachment)->vnet,
+				 w->p.addresses[i].key.vnet);
+	for (uint32_t i = 0; i < w->p.n_endpoints; i++)
+		assert_int_equal(attachment(w, w->p.endpoints[i].value.attachment)->vnet,
+				 w->p.endpoints[i].key.vnet);
+	for (uint32_t i = 0; i < w->p.n_routes; i++) {
+		const struct plan_entry_hop key = {.id = w->p.routes[i].value.next_hop};
+		uint32_t k = find(w, PLAN_HOPS, &key);
+		assert_true(k < w->p.n_hops);
+		uint32_t kind = w->p.hops[k].value.kind;
+		assert_true(kind == XGW_HOP_GATEWAY ||
+			    w->p.hops[k].value.vnet == w->p.routes[i].vnet);
+	}
+}
+
+static bool same_plans(const struct plan *a, const struct plan *b)
+{
+	struct plan_changes c;
+	assert_int_equal(plan_diff(&c, a, b), 0);
+	size_t n = c.n;
+	plan_changes_free(&c);
+	return n == 0;
+}
+
+static void walk(const struct plan *have, const struct plan *want, struct mirror *w)
+{
+	struct plan_changes changes;
+	assert_int_equal(plan_diff(&changes, have, want), 0);
+	for (size_t i = 0; i < changes.n; i++) {
+		apply(w, &changes.at[i]);
+		check_references(w);
+	}
+	plan_changes_free(&changes);
+	plan_sort(&w->p);
+	assert_true(same_plans(&w->p, want));
+	assert_true(same_plans(want, &w->p));
+}
+
+static void random_plan(struct plan *p)
+{
+	char text[8192];
+	struct model m;
+	random_text(text, sizeof text);
+	test_model(&m, text);
+	test_plan(p, &m);
+	model_free(&m);
+}
+
+static void changes_lead_from_plan_to_plan(void **state)
+{
+	(void)state;
+	static const struct plan nothing;
+	for (uint32_t round = 0; round < 500; round++) {
+		struct mirror w = {0};
+		struct plan a, b;
+		seed = round;
+		random_plan(&a);
+		random_plan(&b);
+		walk(NULL, &a, &w);
+		walk(&a, &b, &w);
+		walk(&b, &nothing, &w);
+		plan_free(&w.p);
+		plan_free(&a);
+		plan_free(&b);
+	}
+}
+
+static void nothing_to_change(void **state)
+{
+	(void)state;
+	struct model m;
+	struct plan a, b;
+	test_model(&m, two_vnets);
+	test_plan(&a, &m);
+	test_plan(&b, &m);
+	assert_true(same_plans(&a, &b));
+	plan_free(&a);
+	plan_free(&b);
+	model_free(&m);
+}
+
+/* One more prefix of a site is one change. */
+static void minimal(void **state)
+{
+	(void)state;
+	struct model m;
+	struct plan a, b;
+	struct plan_changes c;
+	char *text = strdup(two_vnets);
+	assert_non_null(text);
+	test_model(&m, text);
+	test_plan(&a, &m);
+	model_free(&m);
+	memcpy(strstr(text, "192.168.5.0"), "192.168.6.0", 11);
+	test_model(&m, text);
+	test_plan(&b, &m);
+	model_free(&m);
+	assert_int_equal(plan_diff(&c, &a, &b), 0);
+	assert_int_equal(c.n, 2);
+	assert_true(c.at[0].map == PLAN_ROUTES && !c.at[0].removal);
+	assert_true(c.at[1].map == PLAN_ROUTES && c.at[1].removal);
+	plan_changes_free(&c);
+	plan_free(&a);
+	plan_free(&b);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(routes_and_hops),
+		cmocka_unit_test(tie_by_name),
+		cmocka_unit_test(attachments),
+		cmocka_unit_test(addresses_endpoints_names),
+		cmocka_unit_test(one_device_twice),
+		cmocka_unit_test(vnet_to_vnet_of_one_file),
+		cmocka_unit_test(changes_lead_from_plan_to_plan),
+		cmocka_unit_test(nothing_to_change),
+		cmocka_unit_test(minimal),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
