@@ -58,13 +58,16 @@ static int is_current(int fd, const char *path)
 
 int instance_lock(const struct instance *i, int *out, struct fault *f)
 {
-	if (mkdir(RUN_DIRECTORY, 0700) && errno != EEXIST) {
-		fault_set(f, -errno, "cannot make the directory " RUN_DIRECTORY ": %s",
-			  strerror(errno));
-		return fault_advise(f, "run as root");
-	}
 	for (;;) {
+		/* made anew when the last instance that ended took it away */
+		if (mkdir(RUN_DIRECTORY, 0700) && errno != EEXIST) {
+			fault_set(f, -errno, "cannot make the directory " RUN_DIRECTORY ": %s",
+				  strerror(errno));
+			return fault_advise(f, "run as root");
+		}
 		int fd = open(i->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0 && errno == ENOENT)
+			continue;
 		if (fd < 0) {
 			fault_set(f, -errno, "cannot open %s: %s", i->lock, strerror(errno));
 			return fault_advise(f, "run as root");
@@ -105,4 +108,5 @@ void instance_unlock(const struct instance *i, int fd)
 		return;
 	unlink(i->lock);
 	close(fd);
+	rmdir(RUN_DIRECTORY); /* succeeds only when no other instance is in it */
 }

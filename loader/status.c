@@ -107,15 +107,24 @@ static void add_error(json_t *o, const struct ike_status *s)
 	    s->last_error_ns ? json_string(clock_format(s->last_error_ns, when)) : json_null());
 }
 
+/* The address that IKE talks to, else the configured one. */
+static void add_peer(struct daemon *d, json_t *o, const struct model_connection *c,
+		     const struct ike_status *s)
+{
+	char peer[IP_TEXT];
+	const struct ip_addr *configured =
+		c->site != MODEL_NONE ? &d->model.sites[c->site].address
+				      : &d->model.gateways[c->peer_gateway].public_address;
+	const struct ip_addr *a = s && s->remote.addr.family ? &s->remote.addr : configured;
+	set(o, "peer", json_string(a->family ? ip_addr_format(a, peer) : "any"));
+}
+
 static void add_ike(json_t *o, const struct ike_status *s, uint64_t now)
 {
-	char peer[IP_TEXT], from[ENDPOINT_TEXT], to[ENDPOINT_TEXT], spi[40], when[CLOCK_TEXT];
+	char from[ENDPOINT_TEXT], to[ENDPOINT_TEXT], spi[40], when[CLOCK_TEXT];
 	bool up = s->state == IKE_STATE_ESTABLISHED;
 	set(o, "connectionStatus", json_string(state_texts[s->state]));
 	set(o, "since", s->since_ns ? json_string(clock_format(s->since_ns, when)) : json_null());
-	set(o, "peer",
-	    s->remote.addr.family ? json_string(ip_addr_format(&s->remote.addr, peer))
-				  : json_string("any"));
 	set(o, "ikeProposal", up ? json_string(s->proposal) : json_null());
 	add_error(o, s);
 	set(o, "wanted", json_boolean(s->wanted));
@@ -173,6 +182,7 @@ static json_t *connection(struct daemon *d, const struct plan_connection *pc, ui
 		add_ike(o, s, now);
 	else
 		set(o, "connectionStatus", json_string("Unknown"));
+	add_peer(d, o, c, s);
 	add_traffic(d, o, pc->id);
 	for (unsigned i = 0; s && i < s->n_children; i++)
 		json_array_append_new(children, child(d, &s->children[i], now));
