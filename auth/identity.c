@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 static int set(struct identity *out, enum identity_kind kind, const void *bytes, size_t len)
 {
@@ -92,6 +91,18 @@ bool identity_equal(const struct identity *a, const struct identity *b)
 	return a->kind == b->kind && a->len == b->len && !memcmp(a->b, b->b, a->len);
 }
 
+/* Counted, unlike strncasecmp(), which ends at a zero byte. */
+static bool equal_without_case(const uint8_t *a, const uint8_t *b, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint8_t x = a[i] >= 'A' && a[i] <= 'Z' ? a[i] | 0x20 : a[i];
+		uint8_t y = b[i] >= 'A' && b[i] <= 'Z' ? b[i] | 0x20 : b[i];
+		if (x != y)
+			return false;
+	}
+	return true;
+}
+
 bool identity_matches(const struct identity *wanted, const struct identity *came)
 {
 	if (wanted->kind == IDENTITY_ANY)
@@ -99,12 +110,11 @@ bool identity_matches(const struct identity *wanted, const struct identity *came
 	if (wanted->kind != came->kind || wanted->len != came->len)
 		return false;
 	if (wanted->kind == IDENTITY_FQDN)
-		return !strncasecmp((const char *)wanted->b, (const char *)came->b, wanted->len);
+		return equal_without_case(wanted->b, came->b, wanted->len);
 	if (wanted->kind != IDENTITY_EMAIL)
 		return identity_equal(wanted, came);
 	const uint8_t *at = memchr(wanted->b, '@', wanted->len);
 	size_t local = at ? (size_t)(at - wanted->b) : 0;
 	return !memcmp(wanted->b, came->b, local) &&
-	       !strncasecmp((const char *)wanted->b + local, (const char *)came->b + local,
-			    wanted->len - local);
+	       equal_without_case(wanted->b + local, came->b + local, wanted->len - local);
 }

@@ -303,7 +303,9 @@ static void format_offer(const struct offer *o, char *out, size_t size)
 {
 	size_t at = 0;
 	out[0] = 0;
-	for (enum kind k = ENCR; k <= DH; k++) {
+	static const enum kind order[] = {ENCR, INTEG, PRF, DH};
+	for (unsigned i = 0; i < sizeof order / sizeof *order; i++) {
+		enum kind k = order[i];
 		char names[PROPOSAL_TEXT];
 		if (!o->n[k])
 			continue;
