@@ -20,7 +20,7 @@
 #include <xdp/libxdp.h>
 
 struct attached {
-	struct xgw_bpf *object;
+	struct bpf_object *object;
 	struct xdp_program *program;
 	enum xdp_attach_mode mode;
 	uint32_t ifindex;
@@ -29,7 +29,7 @@ struct attached {
 
 struct attach {
 	struct instance instance;
-	struct xgw_bpf *base; /* owns the maps; its programs serve test runs */
+	struct bpf_object *base; /* owns the maps; its programs serve test runs */
 	struct maps maps;
 	struct state state;
 	unsigned n;
@@ -57,20 +57,27 @@ static int load_fault(struct fault *f, int err)
 		f, "Linux 6.1 or later with BTF is needed; -vv shows the verifier's words");
 }
 
+static struct bpf_object *open_object(void)
+{
+	size_t n;
+	const void *bytes = xgw_bpf__elf_bytes(&n);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "xgw");
+	return bpf_object__open_mem(bytes, n, &opts);
+}
+
 static int load_base(struct attach *a, struct fault *f)
 {
 	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 	int fds[MAPS_COUNT];
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
-	a->base = xgw_bpf__open();
+	a->base = open_object();
 	if (!a->base)
 		return load_fault(f, -errno);
-	int err = xgw_bpf__load(a->base);
+	int err = bpf_object__load(a->base);
 	if (err)
 		return load_fault(f, err);
 	for (int id = 0; id < MAPS_COUNT; id++) {
-		int fd = bpf_object__find_map_fd_by_name(a->base->obj,
-							 maps_row((enum maps_id)id)->name);
+		int fd = bpf_object__find_map_fd_by_name(a->base, maps_row((enum maps_id)id)->name);
 		fds[id] = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	}
 	err = maps_adopt(&a->maps, fds, f);
@@ -100,7 +107,7 @@ static int pin_all(struct attach *a, struct fault *f)
 			err = pin(a->instance.pins, maps_row((enum maps_id)id)->name,
 				  a->maps.fd[id], f);
 	}
-	bpf_object__for_each_program(program, a->base->obj)
+	bpf_object__for_each_program(program, a->base)
 	{
 		if (!err)
 			err = pin(a->instance.pins, bpf_program__name(program),
@@ -110,22 +117,22 @@ static int pin_all(struct attach *a, struct fault *f)
 }
 
 /* An unloaded object whose maps are the base's and whose only program is the role's. */
-static struct xgw_bpf *open_for(const struct attach *a, const char *program_name)
+static struct bpf_object *open_for(const struct attach *a, const char *program_name)
 {
 	struct bpf_program *program;
 	struct bpf_map *map;
-	struct xgw_bpf *object = xgw_bpf__open();
+	struct bpf_object *object = open_object();
 	if (!object)
 		return NULL;
-	bpf_object__for_each_map(map, object->obj)
+	bpf_object__for_each_map(map, object)
 	{
-		int fd = bpf_object__find_map_fd_by_name(a->base->obj, bpf_map__name(map));
+		int fd = bpf_object__find_map_fd_by_name(a->base, bpf_map__name(map));
 		if (!bpf_map__is_internal(map) && fd >= 0 && bpf_map__reuse_fd(map, fd)) {
-			xgw_bpf__destroy(object);
+			bpf_object__close(object);
 			return NULL;
 		}
 	}
-	bpf_object__for_each_program(program, object->obj) bpf_program__set_autoload(
+	bpf_object__for_each_program(program, object) bpf_program__set_autoload(
 		program, strcmp(bpf_program__name(program), program_name) == 0);
 	return object;
 }
@@ -139,7 +146,7 @@ static int try_attach(struct attach *a, const struct attach_port *p, enum xdp_at
 	at->object = open_for(a, name);
 	if (!at->object)
 		return -errno ? -errno : -ENOMEM;
-	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = at->object->obj, .prog_name = name);
+	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = at->object, .prog_name = name);
 	at->program = xdp_program__create(&opts);
 	long err = libxdp_get_error(at->program);
 	if (err)
@@ -148,7 +155,7 @@ static int try_attach(struct attach *a, const struct attach_port *p, enum xdp_at
 		err = xdp_program__attach(at->program, (int)p->link.ifindex, mode, 0);
 	if (err) {
 		xdp_program__close(at->program);
-		xgw_bpf__destroy(at->object);
+		bpf_object__close(at->object);
 		*at = (struct attached){0};
 	}
 	return (int)err;
@@ -305,9 +312,9 @@ void attach_leave(struct attach *a)
 {
 	for (unsigned i = 0; i < a->n; i++) {
 		xdp_program__close(a->at[i].program);
-		xgw_bpf__destroy(a->at[i].object);
+		bpf_object__close(a->at[i].object);
 	}
 	maps_close(&a->maps);
-	xgw_bpf__destroy(a->base);
+	bpf_object__close(a->base);
 	free(a);
 }

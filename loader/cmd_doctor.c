@@ -73,26 +73,40 @@ static void add_instance(struct examination *x, const char *name)
 					"socket", access(i.socket, F_OK) == 0, "leftovers", left));
 }
 
+static bool has_instance(const struct examination *x, const char *name)
+{
+	size_t i;
+	const json_t *have;
+	json_array_foreach(x->instances, i, have)
+	{
+		if (strcmp(json_string_value(json_object_get(have, "name")), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* True when the file is an instance's; its name is then left alone. */
+static bool cut_ending(char *name)
+{
+	static const char *const endings[] = {".lock", ".state", ".sock"};
+	char *dot = strrchr(name, '.');
+	for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++) {
+		if (strcmp(dot, endings[i]) == 0) {
+			*dot = '\0';
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Instances by what they leave: pins, and files below RUN_DIRECTORY. */
-static void look_in(struct examination *x, const char *directory, bool files, const char *skip)
+static void look_in(struct examination *x, const char *directory, bool files)
 {
 	DIR *d = opendir(directory);
 	for (struct dirent *e; d && (e = readdir(d));) {
 		char name[256];
 		snprintf(name, sizeof name, "%s", e->d_name);
-		char *dot = strrchr(name, '.');
-		if (name[0] == '.' ||
-		    (files && (!dot || (strcmp(dot, ".lock") && strcmp(dot, ".state") &&
-					strcmp(dot, ".sock")))))
-			continue;
-		if (files)
-			*dot = '\0';
-		bool seen = strcmp(name, skip) == 0;
-		size_t i;
-		const json_t *have;
-		json_array_foreach(x->instances, i, have) seen |=
-			strcmp(json_string_value(json_object_get(have, "name")), name) == 0;
-		if (!seen)
+		if (name[0] != '.' && (!files || cut_ending(name)) && !has_instance(x, name))
 			add_instance(x, name);
 	}
 	if (d)
@@ -171,8 +185,8 @@ int cmd_doctor(const struct command_options *o)
 		judge_kernel(&x, kernel);
 		netlink_links(x.n, add_device, &x);
 		add_instance(&x, o->instance.name);
-		look_in(&x, MAPS_ROOT, false, "");
-		look_in(&x, RUN_DIRECTORY, true, "");
+		look_in(&x, MAPS_ROOT, false);
+		look_in(&x, RUN_DIRECTORY, true);
 		netlink_close(x.n);
 	}
 	json_t *d =

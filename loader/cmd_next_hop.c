@@ -285,7 +285,7 @@ static int read_question(const struct command_options *o, struct question *q)
 int cmd_next_hop(const struct command_options *o)
 {
 	struct question q = {0};
-	struct xgw_trace trace;
+	struct xgw_trace trace = {0};
 	struct fault f = {0};
 	int err = read_question(o, &q);
 	if (err)

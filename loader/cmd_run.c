@@ -17,10 +17,30 @@ static int need_root(void)
 		"this needs root (CAP_BPF, CAP_NET_ADMIN, CAP_SYS_ADMIN); run it as root");
 }
 
+/* Findings go to standard error. 0, or the exit status of the program, told already. */
+static int take_config(const char *path, struct model *out)
+{
+	struct config_findings findings;
+	struct fault f = {0};
+	char line[CONFIG_FINDING_TEXT];
+	int err = config_file_load(path, out, &findings, &f);
+	for (size_t i = 0; i < findings.n; i++)
+		fprintf(stderr, "%s\n", config_finding_format(&findings.at[i], path, line));
+	size_t errors = findings.errors;
+	config_findings_free(&findings);
+	if (!err)
+		return 0;
+	model_free(out);
+	if (err != -EINVAL)
+		return command_fail(err == -ENOMEM ? EXIT_FAILED : EXIT_USAGE, &f);
+	return command_say(EXIT_USAGE, "%s has %zu error%s; nothing was started", path, errors,
+			   errors == 1 ? "" : "s");
+}
+
 int cmd_run(const struct command_options *o)
 {
 	struct model m;
-	int err = config_file_take(o->config, &m);
+	int err = take_config(o->config, &m);
 	if (err)
 		return err;
 	err = need_root();
@@ -33,7 +53,7 @@ int cmd_run(const struct command_options *o)
 int cmd_attach(const struct command_options *o)
 {
 	struct model m;
-	int err = config_file_take(o->config, &m);
+	int err = take_config(o->config, &m);
 	if (err)
 		return err;
 	err = need_root();

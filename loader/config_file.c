@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/config_file.h"
 
-#include "loader/command.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -106,6 +104,7 @@ static int read_text(const char *path, char **out, size_t *len, struct fault *f)
 	close(fd);
 	if (n < 0 || (size_t)n == CONFIG_MAX_BYTES) {
 		free(*out);
+		*out = NULL;
 		n = n < 0 ? n : -EFBIG;
 		return fault_set(f, (int)n, "cannot read the configuration %s: %s", path,
 				 strerror((int)-n));
@@ -122,7 +121,7 @@ int config_file_load(const char *path, struct model *out, struct config_findings
 	memset(out, 0, sizeof *out);
 	memset(findings, 0, sizeof *findings);
 	int err = read_text(path, &text, &len, f);
-	if (err)
+	if (err || !text)
 		return err == -EINVAL ? -EISDIR : err;
 	const char *slash = strrchr(path, '/');
 	if (slash && (size_t)(slash - path) < sizeof directory)
@@ -135,23 +134,4 @@ int config_file_load(const char *path, struct model *out, struct config_findings
 	if (err && err != -EINVAL)
 		fault_set(f, err, "cannot parse %s: %s", path, strerror(-err));
 	return err;
-}
-
-int config_file_take(const char *path, struct model *out)
-{
-	struct config_findings findings;
-	struct fault f = {0};
-	char line[CONFIG_FINDING_TEXT];
-	int err = config_file_load(path, out, &findings, &f);
-	for (size_t i = 0; i < findings.n; i++)
-		fprintf(stderr, "%s\n", config_finding_format(&findings.at[i], path, line));
-	size_t errors = findings.errors;
-	config_findings_free(&findings);
-	if (!err)
-		return 0;
-	model_free(out);
-	if (err != -EINVAL)
-		return command_fail(err == -ENOMEM ? EXIT_FAILED : EXIT_USAGE, &f);
-	return command_say(EXIT_USAGE, "%s has %zu error%s; nothing was started", path, errors,
-			   errors == 1 ? "" : "s");
 }

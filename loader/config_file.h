@@ -12,8 +12,5 @@
  */
 int must_check config_file_load(const char *path, struct model *out,
 				struct config_findings *findings, struct fault *f);
-/* The same for commands: findings go to standard error. 0, or the exit status of the program, told
- * already. */
-int config_file_take(const char *path, struct model *out);
 
 #endif

@@ -261,7 +261,7 @@ static void on_datagram(evutil_socket_t fd, short what, void *owner)
 	struct ike_host *h = s->host;
 	(void)what;
 	for (int i = 0; i < READS_PER_WAKEUP; i++) {
-		struct sockaddr_storage from;
+		struct sockaddr_storage from = {0};
 		socklen_t len = sizeof from;
 		ssize_t n = recvfrom(fd, h->buffer, DATAGRAM_MAX, MSG_DONTWAIT,
 				     (struct sockaddr *)&from, &len);
@@ -344,7 +344,9 @@ static int open_sockets(struct ike_host *h, struct fault *f)
 static int add_connections(struct ike_host *h, struct fault *f)
 {
 	struct ike_connection *c = malloc(sizeof *c);
-	int err = c ? 0 : fault_set(f, -ENOMEM, "not enough memory for the connections");
+	int err = 0;
+	if (!c)
+		return fault_set(f, -ENOMEM, "not enough memory for the connections");
 	for (uint32_t i = 0; !err && i < h->o.plan->n_connections; i++) {
 		err = ike_host_translate(c, h->o.model, &h->o.plan->connections[i], f);
 		if (err)

@@ -168,6 +168,13 @@ static struct way find_way(struct underlay *u, const struct ip_addr *to, const s
 	return w;
 }
 
+static bool same_path(const struct datapath_path *a, const struct datapath_path *b)
+{
+	return a->usable == b->usable && a->port_id == b->port_id && a->mtu == b->mtu &&
+	       memcmp(a->source_mac, b->source_mac, 6) == 0 &&
+	       memcmp(a->destination_mac, b->destination_mac, 6) == 0;
+}
+
 static void refresh_peer(struct underlay *u, struct peer *p)
 {
 	struct datapath_path path = {0};
@@ -185,7 +192,7 @@ static void refresh_peer(struct underlay *u, struct peer *p)
 		memcpy(path.source_mac, u->h.ports[w.port].link.mac, 6);
 		memcpy(path.destination_mac, w.mac, 6);
 	}
-	if (p->told && memcmp(&path, &p->path, sizeof path) == 0)
+	if (p->told && same_path(&path, &p->path))
 		return;
 	int err = datapath_path_set(u->h.datapath, p->connection, &path);
 	p->told = !err;
