@@ -91,13 +91,6 @@ static void resolve(struct daemon *d, const struct datapath_event *e)
 	underlay_event(d->underlay, &ask, clock_now_ns());
 }
 
-static void resolve(struct daemon *d, const struct datapath_event *e)
-{
-	struct xgw_event question = {.kind = XGW_EVENT_RESOLVE, .vnet = e->vnet};
-	ip_addr_to_mapped(&e->from.addr, question.addr);
-	underlay_event(d->underlay, &question, clock_now_ns());
-}
-
 static void take_datapath_event(struct daemon *d, const struct datapath_event *e)
 {
 	char from[ENDPOINT_TEXT];
@@ -110,7 +103,6 @@ static void take_datapath_event(struct daemon *d, const struct datapath_event *e
 			log_debug(LOG_ESP, "peer-moved spi-in=%08x from=%s", e->spi_in,
 				  ip_endpoint_format(&e->from, from));
 		break;
-	case DATAPATH_RESOLVE: resolve(d, e); break;
 	}
 }
 
