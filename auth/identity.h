@@ -33,7 +33,8 @@ struct identity {
 
 /* "203.0.113.1", "fd00::1", "gw.example.org", "user@example.org", "%any". 0 or -EINVAL. */
 int identity_parse(struct identity *out, const char *text);
-/* From an ID payload's body behind its header. 0 or -EINVAL (wrong length for an address, too long). */
+/* From an ID payload's body behind its header. 0 or -EINVAL (wrong length for an address, too
+ * long). */
 int identity_from_wire(struct identity *out, uint8_t kind, const uint8_t *bytes, size_t len);
 const char *identity_format(const struct identity *id, char out[IDENTITY_TEXT]);
 bool identity_equal(const struct identity *a, const struct identity *b);

@@ -19,6 +19,7 @@ struct dh {
 	enum group_id group;
 	size_t public_bytes;
 	EVP_PKEY *key; /* Curve25519: with its public half, which each import would compute again */
+	EC_GROUP *curve; /* NIST curves: made once for both steps */
 	uint8_t secret[DH_PRIVATE_BYTES];
 	uint8_t public[LIMIT_KE];
 };
@@ -166,7 +167,7 @@ static EC_GROUP *curve_of(enum group_id group)
 }
 
 struct curve {
-	EC_GROUP *group;
+	const EC_GROUP *group; /* the key's */
 	BN_CTX *ctx;
 	EC_POINT *in, *out;
 	BIGNUM *k, *x, *y;
@@ -175,7 +176,7 @@ struct curve {
 static bool curve_open(struct curve *c, const struct dh *dh)
 {
 	memset(c, 0, sizeof *c);
-	c->group = curve_of(dh->group);
+	c->group = dh->curve;
 	c->ctx = BN_CTX_secure_new();
 	c->k = BN_secure_new();
 	c->x = BN_secure_new();
@@ -202,7 +203,6 @@ static void curve_close(struct curve *c)
 	BN_clear_free(c->x);
 	BN_clear_free(c->y);
 	BN_CTX_free(c->ctx);
-	EC_GROUP_free(c->group);
 }
 
 static int nist_public(struct dh *dh)
@@ -210,6 +210,7 @@ static int nist_public(struct dh *dh)
 	struct curve c;
 	size_t half = dh->public_bytes / 2;
 	int err = -ENOMEM;
+	dh->curve = curve_of(dh->group);
 	if (curve_open(&c, dh) && EC_POINT_mul(c.group, c.out, c.k, NULL, NULL, c.ctx) == 1 &&
 	    EC_POINT_get_affine_coordinates(c.group, c.out, c.x, c.y, c.ctx) == 1 &&
 	    BN_bn2binpad(c.x, dh->public, (int)half) == (int)half &&
@@ -301,6 +302,7 @@ void dh_free(struct dh *dh)
 	if (!dh)
 		return;
 	EVP_PKEY_free(dh->key);
+	EC_GROUP_free(dh->curve);
 	wipe(dh, sizeof *dh);
 	free(dh);
 }

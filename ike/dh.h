@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Key exchange by OpenSSL, with private keys made of bytes that the caller drew. Public values are those of the
- * wire (RFC 7296 section 3.4, RFC 5903, RFC 8031) and are checked (RFC 6989).
+ * Key exchange by OpenSSL, with private keys made of bytes that the caller drew. Public values are
+ * those of the wire (RFC 7296 section 3.4, RFC 5903, RFC 8031) and are checked (RFC 6989).
  */
 #ifndef XGW_IKE_DH_H
 #define XGW_IKE_DH_H
@@ -22,7 +22,8 @@ bool dh_supports(enum group_id group);
 int dh_new(struct dh **out, enum group_id group, const uint8_t random[DH_PRIVATE_BYTES]);
 void dh_free(struct dh *dh); /* NULL is fine; wipes */
 struct bytes dh_public(const struct dh *dh);
-/* The shared secret into out (caller wipes). 0, -EPROTO: the peer's value has the wrong length or is not valid. */
+/* The shared secret into out (caller wipes). 0, -EPROTO: the peer's value has the wrong length or
+ * is not valid. */
 int dh_shared(const struct dh *dh, struct bytes peer, uint8_t out[DH_SHARED_MAX], size_t *len);
 
 #endif

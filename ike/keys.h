@@ -11,25 +11,27 @@
 
 #define PRF_MAX 64
 
-/* Keys of an IKE SA. With an AEAD ai and ar are empty and the salt stands behind the keys in ei and er. */
+/* Keys of an IKE SA. With an AEAD ai and ar are empty and the salt stands behind the keys in ei and
+ * er. */
 struct ike_keys {
 	struct secret d, ai, ar, ei, er, pi, pr;
 	uint64_t iv; /* counter of our explicit IVs, never twice under one key */
 };
 
-/* prf(key, parts joined); out holds PRF_MAX bytes, *len is the output's length. 0, -ENOTSUP, -ENOMEM. */
+/* prf(key, parts joined); out holds PRF_MAX bytes, *len is the output's length. 0, -ENOTSUP,
+ * -ENOMEM. */
 int keys_prf(enum prf_id prf, struct bytes key, const struct bytes *parts, unsigned n,
 	     uint8_t out[PRF_MAX], size_t *len);
 /* prf+ (section 2.13): n <= 255 times the PRF's length. */
 int keys_prf_plus(enum prf_id prf, struct bytes key, const struct bytes *seed, unsigned n_seed,
 		  uint8_t *out, size_t n);
 /* SKEYSEED = prf(Ni | Nr, g^ir), then the seven keys (section 2.14). */
-int keys_ike(struct ike_keys *out, const struct ike_chosen *chosen, struct bytes shared, struct bytes ni,
-	     struct bytes nr, uint64_t spi_i, uint64_t spi_r);
+int keys_ike(struct ike_keys *out, const struct ike_chosen *chosen, struct bytes shared,
+	     struct bytes ni, struct bytes nr, uint64_t spi_i, uint64_t spi_r);
 /* SKEYSEED = prf(SK_d old, g^ir | Ni | Nr) with the old SA's PRF (section 2.18). */
-int keys_ike_rekeyed(struct ike_keys *out, const struct ike_chosen *chosen, const struct ike_keys *old,
-		     enum prf_id old_prf, struct bytes shared, struct bytes ni, struct bytes nr,
-		     uint64_t spi_i, uint64_t spi_r);
+int keys_ike_rekeyed(struct ike_keys *out, const struct ike_chosen *chosen,
+		     const struct ike_keys *old, enum prf_id old_prf, struct bytes shared,
+		     struct bytes ni, struct bytes nr, uint64_t spi_i, uint64_t spi_r);
 /* KEYMAT (section 2.17); initiator's direction first. `shared` may be empty. */
 int keys_child(struct secret *initiator, struct secret *responder, const struct ike_chosen *child,
 	       const struct ike_keys *ike, enum prf_id prf, struct bytes shared, struct bytes ni,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every cap and every default of a timer of the IKE engine, on one page. A peer can reach each cap; none of
- * them can be passed.
+ * Every cap and every default of a timer of the IKE engine, on one page. A peer can reach each cap;
+ * none of them can be passed.
  */
 #ifndef XGW_IKE_LIMITS_H
 #define XGW_IKE_LIMITS_H
@@ -9,33 +9,34 @@
 #include "base/instant.h"
 
 /* ---- sizes ---- */
-#define LIMIT_MESSAGE	      8192 /* bytes of a message that is sent or read */
-#define LIMIT_PAYLOADS	      48   /* payloads in one message */
-#define LIMIT_NOTIFIES	      24
-#define LIMIT_DELETE_SPIS     64 /* in one DELETE payload */
-#define LIMIT_PROPOSALS	      64 /* in one SA payload */
-#define LIMIT_TRANSFORMS      64 /* in one proposal */
-#define LIMIT_NONCE	      256 /* RFC 7296 section 2.10: 16 to 256 */
-#define LIMIT_NONCE_LEAST     16
-#define LIMIT_NONCE_OURS      32
-#define LIMIT_COOKIE	      64 /* RFC 7296 section 2.6 */
-#define LIMIT_KE	      520 /* largest public value is that of MODP-4096 */
+#define LIMIT_MESSAGE	  8192 /* bytes of a message that is sent or read */
+#define LIMIT_PAYLOADS	  48   /* payloads in one message */
+#define LIMIT_NOTIFIES	  24
+#define LIMIT_DELETE_SPIS 64  /* in one DELETE payload */
+#define LIMIT_PROPOSALS	  64  /* in one SA payload */
+#define LIMIT_TRANSFORMS  64  /* in one proposal */
+#define LIMIT_NONCE	  256 /* RFC 7296 section 2.10: 16 to 256 */
+#define LIMIT_NONCE_LEAST 16
+#define LIMIT_NONCE_OURS  32
+#define LIMIT_COOKIE	  64  /* RFC 7296 section 2.6 */
+#define LIMIT_KE	  520 /* largest public value is that of MODP-4096 */
 
 /* ---- state ---- */
-#define LIMIT_EFFECTS	      65536
-#define LIMIT_HALF_OPEN	      2000 /* IKE_SA_INIT answered, nobody authenticated yet */
-#define LIMIT_HALF_OPEN_COOKIES 30 /* above it cookies are asked for */
-#define LIMIT_SAS	      25000
-#define LIMIT_CHILDREN_PER_SA 8
-#define LIMIT_TASKS_PER_SA    32
-#define LIMIT_RESTARTS	      6 /* of one IKE_SA_INIT by COOKIE or INVALID_KE_PAYLOAD */
-#define LIMIT_KE_REPEATS      3 /* of one CREATE_CHILD_SA by INVALID_KE_PAYLOAD */
-#define LIMIT_STRANGER_LOG    5	 /* lines a second about what strangers send */
-#define LIMIT_STRANGER_REPLY  20 /* unprotected error notifies a second */
+#define LIMIT_EFFECTS		65536
+#define LIMIT_HALF_OPEN		2000 /* IKE_SA_INIT answered, nobody authenticated yet */
+#define LIMIT_HALF_OPEN_COOKIES 30   /* above it cookies are asked for */
+#define LIMIT_SAS		25000
+#define LIMIT_CHILDREN_PER_SA	8
+#define LIMIT_TASKS_PER_SA	32
+#define LIMIT_RESTARTS		6  /* of one IKE_SA_INIT by COOKIE or INVALID_KE_PAYLOAD */
+#define LIMIT_KE_REPEATS	3  /* of one CREATE_CHILD_SA by INVALID_KE_PAYLOAD */
+#define LIMIT_STRANGER_LOG	5  /* lines a second about what strangers send */
+#define LIMIT_STRANGER_REPLY	20 /* unprotected error notifies a second */
 
 /* ---- time ---- */
-#define LIMIT_RESEND_FIRST_NS	 (1 * NS_PER_S)
-#define LIMIT_RESEND_BASE_TENTHS 18 /* each pause is 1.8 times the one before: 1, 1.8, 3.2, 5.8, 10.5, 18.9 s */
+#define LIMIT_RESEND_FIRST_NS (1 * NS_PER_S)
+#define LIMIT_RESEND_BASE_TENTHS \
+	18 /* each pause is 1.8 times the one before: 1, 1.8, 3.2, 5.8, 10.5, 18.9 s */
 #define LIMIT_RESEND_LONGEST_NS	 (30 * NS_PER_S)
 #define LIMIT_RESEND_TRIES	 6 /* requests in all, so 41 s until silence is final */
 #define LIMIT_DELETE_TRIES	 4 /* nobody waits for the answer to a DELETE of the IKE SA */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * IKEv2 messages on the wire (RFC 7296 section 3): reading a datagram into borrowed parts, and building
- * one payload after the other. Lengths are checked here and nowhere else; what a payload means is
- * not known here.
+ * IKEv2 messages on the wire (RFC 7296 section 3): reading a datagram into borrowed parts, and
+ * building one payload after the other. Lengths are checked here and nowhere else; what a payload
+ * means is not known here.
  */
 #ifndef XGW_IKE_MESSAGE_H
 #define XGW_IKE_MESSAGE_H
@@ -132,8 +132,10 @@ const struct ike_notify *ike_message_notify(const struct ike_message *m, uint16_
 /* First notify of an error type, NULL when there is none. */
 const struct ike_notify *ike_message_error(const struct ike_message *m);
 
-/* Traffic selectors of a TS payload's body (RFC 7296 section 3.13). Unknown TS types are skipped. 0 or -EPROTO. */
-int must_check ike_ts_parse(struct bytes body, struct traffic_selector *out, uint8_t *n, uint8_t room);
+/* Traffic selectors of a TS payload's body (RFC 7296 section 3.13). Unknown TS types are skipped. 0
+ * or -EPROTO. */
+int must_check ike_ts_parse(struct bytes body, struct traffic_selector *out, uint8_t *n,
+			    uint8_t room);
 
 /* ---- building ---- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SA payloads (RFC 7296 section 3.3): our proposals on the wire, the choice among the peer's, and, when there is
- * none, which of ours came nearest and the first transform that differs.
+ * SA payloads (RFC 7296 section 3.3): our proposals on the wire, the choice among the peer's, and,
+ * when there is none, which of ours came nearest and the first transform that differs.
  */
 #ifndef XGW_IKE_PROPOSAL_H
 #define XGW_IKE_PROPOSAL_H
@@ -14,13 +14,13 @@
 struct ike_chosen {
 	uint8_t encryption, integrity, prf, group;
 	bool esn;
-	uint8_t number;	   /* of the proposal in the payload it came from */
-	uint64_t spi;	   /* the peer's, host order; 0 = none */
+	uint8_t number; /* of the proposal in the payload it came from */
+	uint64_t spi;	/* the peer's, host order; 0 = none */
 };
 
 enum proposal_kind {
-	PROPOSAL_IKE,	/* no SPI (IKE_SA_INIT) or 8 bytes of it (rekey) */
-	PROPOSAL_CHILD,	/* with its group when it has one (CREATE_CHILD_SA) */
+	PROPOSAL_IKE,	      /* no SPI (IKE_SA_INIT) or 8 bytes of it (rekey) */
+	PROPOSAL_CHILD,	      /* with its group when it has one (CREATE_CHILD_SA) */
 	PROPOSAL_FIRST_CHILD, /* in IKE_AUTH: without a group (RFC 7296 section 1.2) */
 };
 
@@ -31,13 +31,15 @@ void proposal_offer(struct builder *b, enum proposal_kind kind, const struct ike
 void proposal_answer(struct builder *b, enum proposal_kind kind, const struct ike_chosen *chosen,
 		     uint64_t spi);
 /*
- * The first of ours that one of theirs satisfies. 0; -ENOENT with a fault that names the nearest pair; -EPROTO.
- * `group`: prefer (among equals of one proposal) this one, that a KE payload came for; DH_NONE = no preference.
+ * The first of ours that one of theirs satisfies. 0; -ENOENT with a fault that names the nearest
+ * pair; -EPROTO. `group`: prefer (among equals of one proposal) this one, that a KE payload came
+ * for; DH_NONE = no preference.
  */
 int must_check proposal_choose(struct bytes theirs, enum proposal_kind kind,
 			       const struct ike_proposal *ours, unsigned n, enum group_id group,
 			       struct ike_chosen *out, struct fault *f);
-/* Initiator: the answer must be one proposal that fits ours, each kind once. 0, -ENOENT, -EPROTO. */
+/* Initiator: the answer must be one proposal that fits ours, each kind once. 0, -ENOENT, -EPROTO.
+ */
 int must_check proposal_accept(struct bytes answer, enum proposal_kind kind,
 			       const struct ike_proposal *ours, unsigned n, struct ike_chosen *out,
 			       struct fault *f);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The encrypted payload SK (RFC 7296 section 3.14, RFC 5282): AES-GCM, ChaCha20-Poly1305, or CBC with HMAC.
+ * The encrypted payload SK (RFC 7296 section 3.14, RFC 5282): AES-GCM, ChaCha20-Poly1305, or CBC
+ * with HMAC.
  */
 #ifndef XGW_IKE_PROTECT_H
 #define XGW_IKE_PROTECT_H
@@ -11,8 +12,9 @@
 #define PROTECT_IV_RANDOM 16
 
 /*
- * Header + SK around `inner` (payloads, the first of type `first`). `iv_random`: PROTECT_IV_RANDOM unpredictable
- * bytes, used by CBC. Direction: the sender is the original initiator or not, as h->flags says. 0, -EMSGSIZE, -EIO.
+ * Header + SK around `inner` (payloads, the first of type `first`). `iv_random`: PROTECT_IV_RANDOM
+ * unpredictable bytes, used by CBC. Direction: the sender is the original initiator or not, as
+ * h->flags says. 0, -EMSGSIZE, -EIO.
  */
 int must_check protect_seal(struct ike_keys *k, const struct ike_chosen *chosen,
 			    const struct ike_header *h, uint8_t first, struct bytes inner,

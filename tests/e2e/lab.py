@@ -226,7 +226,7 @@ def gateway_config(name, vnet_id, space, lan_address, public, connections, sites
         'virtualNetworks': [{
             'name': name, 'id': vnet_id, 'addressSpace': list(space),
             'subnets': [{'name': 'GatewaySubnet', 'addressPrefix': f'{network}.255.0/27'}],
-            'attachments': attachments or [{'port': 'lan0', 'encapsulation': 'none', 'address': lan_address}],
+            'attachments': attachments or [{"port": "lan0", "encapsulation": "none", "address": lan_address}],
             **({'endpoints': list(endpoints)} if endpoints else {})}],
         'virtualNetworkGateways': [{'name': f'{name}GW', 'virtualNetwork': name, 'publicIPAddress': public}],
         'localNetworkGateways': list(sites),

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts behind a VLAN tag and behind VXLAN, through a tunnel and to each other through XDP alone."""
+import lab as rig
+
+VXLAN_MAC = '02:00:00:00:00:04'
+
+
+def far_side(lab):
+    """gw2 with bob, a plain VNet2, as the peer of all tests here."""
+    lab.wire = lab.switch('wire')
+    lab.gw1, lab.gw2, lab.bob = (lab.host(n) for n in ('gw1', 'gw2', 'bob'))
+    lab.plug(lab.wire, lab.gw1, 'wan')
+    lab.plug(lab.wire, lab.gw2, 'wan')
+    lab.cable(lab.bob, 'eth0', lab.gw2, 'lan')
+    lab.gw1.address('wan', '203.0.113.1/24')
+    lab.gw2.address('wan', '203.0.113.2/24')
+    lab.bob.address('eth0', '10.22.0.4/24')
+    lab.bob.route('default', 'via', '10.22.0.1')
+    g2 = rig.Xgw(lab.gw2, rig.gateway_config(
+        'VNet2', 1002, ['10.22.0.0/16'], '10.22.0.1/24', '203.0.113.2',
+        [{'name': 'to1', 'connectionType': 'Vnet2Vnet', 'virtualNetworkGateway2': 'VNet1GW'}],
+        remotes=[{'name': 'VNet1GW', 'publicIPAddress': '203.0.113.1', 'addressSpace': ['10.11.0.0/16']}]))
+    return g2
+
+
+def near_side(lab, attachments, endpoints=()):
+    return rig.Xgw(lab.gw1, rig.gateway_config(
+        'VNet1', 1001, ['10.11.0.0/16'], None, '203.0.113.1',
+        [{'name': 'to2', 'connectionType': 'Vnet2Vnet', 'virtualNetworkGateway2': 'VNet2GW'}],
+        remotes=[{'name': 'VNet2GW', 'publicIPAddress': '203.0.113.2', 'addressSpace': ['10.22.0.0/16']}],
+        attachments=attachments, endpoints=endpoints))
+
+
+def connect(*gateways):
+    for g, name in gateways:
+        g.start()
+    for g, name in gateways:
+        g.wait_connected(name)
+
+
+def reaches(host, to, *explain):
+    rig.wait_for(lambda: host.ping(to, count=1, check=False).returncode == 0, f'{host.name} to reach {to}',
+                 explain=lambda: ''.join(g.explain() + str(g.drops()) for g in explain))
+
+
+def test_vxlan_host(lab):
+    """alice's end of the overlay is the kernel's vxlan device; one plain attachment beside it."""
+    g2 = far_side(lab)
+    under = lab.switch('under')
+    alice, dora = lab.host('alice'), lab.host('dora')
+    lab.plug(under, lab.gw1, 'lan')
+    lab.plug(under, alice, 'eth0')
+    lab.plug(under, dora, 'eth0')
+    lab.gw1.address('lan', '192.0.2.1/24')
+    alice.address('eth0', '192.0.2.11/24')
+    dora.address('eth0', '10.11.9.4/24')
+    dora.route('default', 'via', '10.11.9.1')
+    alice.run('ip', 'link', 'add', 'vx0', 'address', VXLAN_MAC, 'type', 'vxlan', 'id', '1001', 'local', '192.0.2.11', 'remote', '192.0.2.1',
+              'dstport', '4789', 'dev', 'eth0')
+    alice.run('ip', 'link', 'set', 'vx0', 'mtu', '1450', 'up')
+    alice.address('vx0', '10.11.0.4/24')
+    alice.route('default', 'via', '10.11.0.1')
+    g1 = near_side(lab, [{'port': 'lan0', 'encapsulation': 'vxlan', 'vni': 1001, 'localAddress': '192.0.2.1', 'udpPort': 4789,
+                          'address': '10.11.0.1/24'},
+                         {'port': 'lan0', 'encapsulation': 'none', 'address': '10.11.9.1/24'}],
+                   [{'address': '10.11.0.4', 'mac': VXLAN_MAC, 'host': '192.0.2.11'}])
+    connect((g1, 'to2'), (g2, 'to1'))
+    reaches(alice, '10.22.0.4', g1, g2)
+    lab.bob.ping('10.11.0.4')
+    alice.ping('10.11.0.1')  # the gateway's own address in the overlay
+    _, name, want = rig.serve_file(lab.bob, 2 << 20)
+    assert rig.fetch_sum(alice, f'http://10.22.0.4:8080/{name}') == want
+    # plain and overlay host of one VNet, by XDP alone: so also without the daemon
+    reaches(dora, '10.11.0.4', g1)
+    assert rig.iperf(dora, alice, '10.11.0.4', seconds=1) > 1e6
+    # an endpoint may not come from another host than its own
+    before = g1.drops().get('vtep', 0)
+    alice.run('ip', 'address', 'add', '10.11.0.77/24', 'dev', 'vx0')
+    assert alice.ping('10.22.0.4', check=False, more=('-I', '10.11.0.77')).returncode != 0
+    assert g1.drops().get('vtep', 0) > before
+
+
+VLAN_HOST = r'''
+import os, socket, struct, sys, time
+MAC = bytes.fromhex('020000000b04'); ME = socket.inet_aton('10.11.1.4'); GW = socket.inet_aton('10.11.1.1')
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)); s.bind(('eth0', 0))
+s.setsockopt(263, 8, 1)  # PACKET_AUXDATA: the kernel takes the tag off
+def tag(frame): return frame[:12] + struct.pack('!HH', 0x8100, 11) + frame[12:]
+def csum(b):
+    n = sum(struct.unpack('!%dH' % (len(b) // 2), b)); n = (n & 0xffff) + (n >> 16); return ~(n + (n >> 16)) & 0xffff
+def arp(op, mac, ip): return (mac if op == 2 else b'\xff' * 6) + MAC + struct.pack('!HHHBBH', 0x0806, 1, 0x0800, 6, 4, op) + MAC + ME + (mac if op == 2 else bytes(6)) + ip
+s.send(tag(arp(1, None, GW)))
+gw = None; end = time.time() + 15; asked = 0; got = 0
+while time.time() < end and got < 3:
+    s.settimeout(0.3)
+    try: f = s.recv(2048)
+    except socket.timeout: f = None
+    if f and f[:6] in (MAC, b'\xff' * 6):
+        if f[12:14] == b'\x81\x00': f = f[:12] + f[16:]
+        if f[12:14] == b'\x08\x06' and f[20:22] == b'\0\2' and f[28:32] == GW: gw = f[22:28]
+        if f[12:14] == b'\x08\x06' and f[20:22] == b'\0\1' and f[38:42] == ME: s.send(tag(arp(2, f[22:28], f[28:32])))
+        if f[12:14] == b'\x08\x00' and f[23] == 1 and f[34] == 0 and f[30:34] == ME: got += 1
+    if not gw: s.send(tag(arp(1, None, GW))); continue
+    asked += 1
+    icmp = struct.pack('!BBHHH', 8, 0, 0, 7, asked) + b'vlan-host' * 6
+    icmp = icmp[:2] + struct.pack('!H', csum(icmp)) + icmp[4:]
+    ip = struct.pack('!BBHHHBBH', 0x45, 0, 20 + len(icmp), asked, 0, 64, 1, 0) + ME + socket.inet_aton('10.22.0.4')
+    ip = ip[:10] + struct.pack('!H', csum(ip)) + ip[12:]
+    s.send(tag(gw + MAC + b'\x08\x00' + ip + icmp))
+print('replies', got)
+sys.exit(got < 3)
+'''
+
+
+def test_vlan_host(lab):
+    """The host is a raw socket that tags its frames: kernels without VLAN devices run this too."""
+    g2 = far_side(lab)
+    alice = lab.host('alice')
+    lab.cable(alice, 'eth0', lab.gw1, 'lan')
+    g1 = near_side(lab, [{'port': 'lan0', 'encapsulation': 'vlan', 'vlanId': 11, 'address': '10.11.1.1/24'}])
+    connect((g1, 'to2'), (g2, 'to1'))
+    r = alice.run('/usr/bin/python3', '-c', VLAN_HOST, check=False, timeout=40)
+    assert r.returncode == 0, r.stdout + r.stderr + g1.explain() + str(g1.drops()) + str(g2.drops())

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""xgw to strongSwan (kernel-libipsec: ESP in userspace, always in UDP): both roles, behind a NAT, rekeying."""
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'e2e'))
+import lab as rig  # noqa: E402
+
+
+@pytest.fixture
+def lab():
+    made = rig.Lab()
+    yield made
+    made.close()
+
+
+def topology(lab):
+    """alice 10.11.0.4 - gw1 (xgw, 203.0.113.1) === wire === site (strongSwan, 203.0.113.5) - carol 192.168.5.4"""
+    lab.wire = lab.switch('wire')
+    lab.alice, lab.gw1, lab.site, lab.carol = (lab.host(n) for n in ('alice', 'gw1', 'site', 'carol'))
+    lab.plug(lab.wire, lab.gw1, 'wan')
+    lab.plug(lab.wire, lab.site, 'wan')
+    lab.cable(lab.alice, 'eth0', lab.gw1, 'lan')
+    lab.cable(lab.carol, 'eth0', lab.site, 'lan')
+    lab.gw1.address('wan', '203.0.113.1/24')
+    lab.site.address('wan', '203.0.113.5/24')
+    lab.site.address('lan', '192.168.5.1/24')
+    lab.site.run('sysctl', '-qw', 'net.ipv4.ip_forward=1')
+    lab.alice.address('eth0', '10.11.0.4/24')
+    lab.carol.address('eth0', '192.168.5.4/24')
+    lab.alice.route('default', 'via', '10.11.0.1')
+    lab.carol.route('default', 'via', '192.168.5.1')
+
+
+def xgw_on(host, mode='Default', peer='203.0.113.5', public='203.0.113.1', site=None, **connection):
+    c = rig.gateway_config('VNet1', 1001, ['10.11.0.0/16'], '10.11.0.1/24', public,
+                           [{'name': 'toSite', 'connectionType': 'IPsec', 'localNetworkGateway2': 'Site5', 'connectionMode': mode,
+                             **connection}],
+                           sites=[{'name': 'Site5', 'gatewayIpAddress': peer, 'addressSpace': ['192.168.5.0/24'], **(site or {})}])
+    return rig.Xgw(host, c)
+
+
+def through(lab, g):
+    def once():
+        return lab.alice.ping('192.168.5.4', count=1, check=False).returncode == 0
+    rig.wait_for(once, 'traffic', explain=lambda: g.explain() + str(g.drops()))
+    lab.carol.ping('10.11.0.4')
+    _, name, want = rig.serve_file(lab.carol, 2 << 20)
+    assert rig.fetch_sum(lab.alice, f'http://192.168.5.4:8080/{name}') == want
+    assert rig.iperf(lab.alice, lab.carol, '192.168.5.4', seconds=1) > 1e6
+    assert rig.iperf(lab.alice, lab.carol, '192.168.5.4', seconds=1, reverse=True) > 1e6
+
+
+OFFERS = [('aes256gcm16-prfsha384-curve25519', 'aes256gcm16'), ('aes256-sha256-modp2048', 'aes256-sha256'),
+          ('aes256-sha384-ecp384', 'aes128gcm16'), ('aes256gcm16-prfsha384-ecp256', 'aes256gcm16')]
+
+
+@pytest.mark.parametrize('ike,esp', OFFERS[:2])
+def test_xgw_initiates(lab, ike, esp):
+    topology(lab)
+    rig.StrongSwan(lab.site, '203.0.113.5', '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16', ike=ike, esp=esp)
+    g = xgw_on(lab.gw1, 'InitiatorOnly').start()
+    capture = rig.Capture(lab.wire, 'br0')
+    c = g.wait_connected('toSite')
+    assert c['childSas'][0]['encapsulation'] == 'udp'
+    through(lab, g)
+    capture.stop()
+    assert capture.tshark('-Y', '_ws.malformed') == ''
+    assert capture.tshark('-Y', 'ip and not udp.port == 4500 and not isakmp and not igmp') == ''
+
+
+@pytest.mark.parametrize('ike,esp', OFFERS[2:])
+def test_xgw_answers(lab, ike, esp):
+    topology(lab)
+    swan = rig.StrongSwan(lab.site, '203.0.113.5', '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16', ike=ike, esp=esp)
+    g = xgw_on(lab.gw1, 'ResponderOnly').start()
+    r = swan.initiate()
+    assert r.returncode == 0, r.stdout + r.stderr + swan.text()[-3000:] + g.explain()
+    g.wait_connected('toSite')
+    through(lab, g)
+
+
+def test_peer_behind_nat(lab):
+    """The branch sits behind a masquerading router; xgw knows it by its identity only."""
+    topology(lab)
+    nat = lab.host('nat')
+    inside = lab.switch('inside')
+    lab.site.run('ip', 'link', 'set', 'wan', 'down')
+    lab.plug(lab.wire, nat, 'out')
+    lab.plug(inside, nat, 'in')
+    lab.cable(inside, 'p-site2', lab.site, 'nat0')
+    inside.run('ip', 'link', 'set', 'p-site2', 'master', 'br0')
+    nat.address('out', '203.0.113.9/24')
+    nat.address('in', '172.30.0.1/24')
+    lab.site.address('nat0', '172.30.0.5/24')
+    lab.site.route('203.0.113.0/24', 'via', '172.30.0.1')
+    lab.site.run('ip', 'address', 'flush', 'dev', 'wan')
+    nat.run('sysctl', '-qw', 'net.ipv4.ip_forward=1')
+    nat.run('nft', '-f', '-', text_in='table ip nat { chain post { type nat hook postrouting priority 100; '
+            'oifname "out" masquerade } }')
+    swan = rig.StrongSwan(lab.site, '172.30.0.5', '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16', my_id='branch.example.org')
+    g = xgw_on(lab.gw1, 'ResponderOnly', peer='any', site={'identity': 'branch.example.org'}).start()
+    r = swan.initiate()
+    assert r.returncode == 0, r.stdout + r.stderr + g.explain()
+    c = g.wait_connected('toSite')
+    assert c['peer'].startswith('203.0.113.9'), c
+    through(lab, g)
+
+
+def test_strongswan_rekeys(lab):
+    topology(lab)
+    swan = rig.StrongSwan(lab.site, '203.0.113.5', '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16')
+    g = xgw_on(lab.gw1, 'ResponderOnly').start()
+    assert swan.initiate().returncode == 0, swan.text()[-2000:]
+    first = g.wait_connected('toSite')['childSas'][0]['spiIn']
+    lab.alice.ping('192.168.5.4')
+    swan.swanctl('--rekey', '--child', 'net')
+    rig.wait_for(lambda: g.connection('toSite')['childSas'][0]['spiIn'] != first, 'a new child SA', explain=g.explain)
+    lab.alice.ping('192.168.5.4')
+    swan.swanctl('--rekey', '--ike', 'peer')
+    rig.wait_for(lambda: any('rekey' in e.get('text', '').lower() for e in g.connection('toSite').get('events', [])),
+                 'the IKE SA to be rekeyed', explain=g.explain)
+    lab.alice.ping('192.168.5.4')
+    g.command('rekey', 'toSite')
+    lab.alice.ping('192.168.5.4', count=10)
+
+
+def test_strongswan_refuses_our_key(lab):
+    topology(lab)
+    rig.StrongSwan(lab.site, '203.0.113.5', '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16', psk='another one altogether, sorry')
+    g = xgw_on(lab.gw1, 'InitiatorOnly').start()
+    rig.wait_for(lambda: 'AUTHENTICATION_FAILED' in (g.connection('toSite')['lastError'] or ''), 'the reason', 30, g.explain)
