@@ -19,7 +19,7 @@ struct question {
 	struct xgw_attachment attachment;
 	struct xgw_port port;
 	struct ip_addr from_vtep;
-	bool found;
+	bool itself; /* the destination may be the source too */
 };
 
 static int match_vnet(void *owner, const void *key, const void *value)
@@ -48,7 +48,7 @@ static int match_attachment(void *owner, const void *key, const void *value)
 	return 1;
 }
 
-/* A host of the VNet, of the destination's family and not the destination itself. */
+/* A host of the VNet, of the destination's family. */
 static int match_endpoint(void *owner, const void *key, const void *value)
 {
 	struct question *q = owner;
@@ -57,8 +57,8 @@ static int match_endpoint(void *owner, const void *key, const void *value)
 	memcpy(&k, key, sizeof k);
 	memcpy(&e, value, sizeof e);
 	struct ip_addr a = ip_addr_from_mapped(k.addr);
-	if (k.vnet != q->vnet || a.family != q->to.family || ip_addr_equal(&a, &q->to) ||
-	    e.attachment != q->attachment.id)
+	if (k.vnet != q->vnet || a.family != q->to.family ||
+	    (!q->itself && ip_addr_equal(&a, &q->to)) || e.attachment != q->attachment.id)
 		return 0;
 	if (q->from.family && !ip_addr_equal(&a, &q->from))
 		return 0;
@@ -130,6 +130,10 @@ static int find_source(struct question *q, struct fault *f)
 {
 	bool named = q->from.family != 0;
 	maps_walk(&q->m, MAPS_endpoints, match_endpoint, q);
+	/* only known hosts may send by VXLAN: better the destination itself than none */
+	q->itself = !q->from_vtep.family && q->attachment.kind == XGW_TAG_VXLAN;
+	if (q->itself)
+		maps_walk(&q->m, MAPS_endpoints, match_endpoint, q);
 	if (!named && !q->from.family && q->to.family == IP_V4)
 		maps_walk(&q->m, MAPS_routes4, match_space4, q);
 	if (!named && !q->from.family && q->to.family == IP_V6)

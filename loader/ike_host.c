@@ -87,13 +87,15 @@ static socklen_t to_sockaddr(struct sockaddr_storage *out, const struct ip_endpo
 
 static struct ip_endpoint from_sockaddr(const struct sockaddr_storage *from)
 {
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
 	if (from->ss_family == AF_INET) {
-		const struct sockaddr_in *s = (const struct sockaddr_in *)from;
-		return (struct ip_endpoint){ip_addr_from_bytes(IP_V4, &s->sin_addr),
-					    ntohs(s->sin_port)};
+		memcpy(&v4, from, sizeof v4);
+		return (struct ip_endpoint){ip_addr_from_bytes(IP_V4, &v4.sin_addr),
+					    ntohs(v4.sin_port)};
 	}
-	const struct sockaddr_in6 *s = (const struct sockaddr_in6 *)from;
-	return (struct ip_endpoint){ip_addr_from_bytes(IP_V6, &s->sin6_addr), ntohs(s->sin6_port)};
+	memcpy(&v6, from, sizeof v6);
+	return (struct ip_endpoint){ip_addr_from_bytes(IP_V6, &v6.sin6_addr), ntohs(v6.sin6_port)};
 }
 
 static const struct ike_socket *socket_of(const struct ike_host *h, const struct ip_endpoint *local)

@@ -89,14 +89,21 @@ static bool daemon_directory(const struct instance *i, char out[128])
 
 /* ---- through the attached programs ---- */
 
+/* A map of another layout has other sizes, and is left out. */
+static bool is_row(const struct bpf_map_info *about, enum maps_id id)
+{
+	const struct maps_row *row = maps_row(id);
+	return strncmp(about->name, row->name, sizeof about->name - 1) == 0 &&
+	       about->key_size == row->key_size && about->value_size == row->value_size;
+}
+
 static void take_map(int fd, int fds[MAPS_COUNT])
 {
 	struct bpf_map_info about = {0};
 	uint32_t len = sizeof about;
 	if (bpf_obj_get_info_by_fd(fd, &about, &len) == 0) {
 		for (int id = 0; id < MAPS_COUNT; id++) {
-			if (fds[id] < 0 && strncmp(about.name, maps_row((enum maps_id)id)->name,
-						   sizeof about.name - 1) == 0) {
+			if (fds[id] < 0 && is_row(&about, (enum maps_id)id)) {
 				fds[id] = fd;
 				return;
 			}
@@ -134,7 +141,8 @@ static int adopt_attached(struct maps *out, const struct instance *i, struct fau
 		}
 	}
 	free(s);
-	if (fds[MAPS_config] >= 0)
+	/* those that only the daemon uses are gone with it */
+	if (fds[MAPS_ports] >= 0)
 		return maps_adopt(out, fds, f);
 	for (int id = 0; id < MAPS_COUNT; id++) {
 		if (fds[id] >= 0)

@@ -85,8 +85,7 @@ void status_print(FILE *to, const json_t *document)
 	size_t i;
 	const json_t *o, *daemon = json_object_get(document, "daemon");
 	fprintf(to, "instance %s: %s", text(document, "instance"),
-		json_is_true(json_object_get(daemon, "running")) ? "running"
-								 : "no daemon is running");
+		json_is_true(json_object_get(daemon, "running")) ? "running" : "not running");
 	if (json_object_get(daemon, "pid"))
 		fprintf(to, ", pid %" JSON_INTEGER_FORMAT ", since %s, crypto %s",
 			integer(daemon, "pid"), text(daemon, "since"),
