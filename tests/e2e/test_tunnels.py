@@ -277,7 +277,7 @@ def test_no_common_proposal_is_said(pair):
         return {'ipsecPolicies': [{'ikeEncryption': ike, 'ikeIntegrity': 'SHA256', 'dhGroup': 'ECP256', 'ipsecEncryption': 'GCMAES256',
                                    'ipsecIntegrity': 'GCMAES256', 'pfsGroup': 'None', 'saLifeTimeSeconds': 3600,
                                    'saDataSizeKilobytes': 102400000}]}
-    g1, g2 = gateways(pair, start=False, connection=policy('AES256'), two=policy('AES128'))
+    g1, g2 = gateways(pair, start=False, connection=policy('AES256'), two={**policy('AES128'), 'connectionMode': 'ResponderOnly'})
     g1.start()
     g2.start()
     text = last_error(g2, 'to1', 'proposal')
