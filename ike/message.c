@@ -115,7 +115,7 @@ static void read_delete(struct ike_message *m, struct reader *r)
 	d.spi_bytes = reader_u8(r);
 	d.n = reader_u16(r);
 	d.spis = reader_rest(r);
-	if (d.spis.len != (size_t)d.n * d.spi_bytes)
+	if (d.spis.len != (size_t)d.n * d.spi_bytes || d.n > LIMIT_DELETE_SPIS)
 		reader_fail(r);
 	else if (d.protocol == PROTOCOL_IKE ? d.n || d.spi_bytes : d.spi_bytes != 4)
 		reader_fail(r);

@@ -8,8 +8,9 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* All entries of a map by its name (`xgw dump MAP`); `*out` is the caller's. -ENOENT when no map has the name: the
- * fault lists those there are. `drops` leaves out rows that are zero. {"map":…,"entries":[{…}]} */
+/* All entries of a map by its name (`xgw dump MAP`); `*out` is the caller's. -ENOENT when no map
+ * has the name: the fault lists those there are. `drops` leaves out rows that are zero.
+ * {"map":…,"entries":[{…}]} */
 int must_check dump_map(const struct maps *m, const char *name, json_t **out, struct fault *f);
 /* The list of maps: {"maps":[{"name","type","entries","maxEntries","bytes","meaning"}]} */
 int must_check dump_list(const struct maps *m, json_t **out, struct fault *f);

@@ -2,8 +2,8 @@
 /*
  * Keys and values of the BPF maps: one definition for kernel and userspace. Fixed width, explicit
  * padding that writers zero, sizes asserted. Addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d, unless
- * a name says otherwise. `_be` = network order, all else host order. No keys of SAs ever stand here.
- * A change of anything in this file raises XGW_LAYOUT_VERSION and renews layout.abi.
+ * a name says otherwise. `_be` = network order, all else host order. No keys of SAs ever stand
+ * here. A change of anything in this file raises XGW_LAYOUT_VERSION and renews layout.abi.
  */
 #ifndef XGW_MAPS_LAYOUT_H
 #define XGW_MAPS_LAYOUT_H
@@ -15,12 +15,12 @@
 #endif
 #include "maps/drops.h"
 
-#define XGW_LAYOUT_VERSION 1u
+#define XGW_LAYOUT_VERSION     1u
 #define XGW_LAYOUT(type, size) _Static_assert(sizeof(type) == (size), #type)
 
-#define XGW_MAX_PORTS	 64u
-#define XGW_MAX_QUEUES	 64u /* per port */
-#define XGW_NAME	 64u
+#define XGW_MAX_PORTS  64u
+#define XGW_MAX_QUEUES 64u /* per port */
+#define XGW_NAME       64u
 
 /* Roles of a port. */
 enum xgw_role { XGW_ROLE_NONE, XGW_ROLE_UPLINK, XGW_ROLE_VNET, XGW_ROLE_CIRCUIT };
@@ -29,16 +29,16 @@ enum xgw_role { XGW_ROLE_NONE, XGW_ROLE_UPLINK, XGW_ROLE_VNET, XGW_ROLE_CIRCUIT 
 struct xgw_config {
 	__u32 layout_version;
 	__u32 flags;
-	__u64 generation;   /* bumped after every change that a cached decision may depend on */
-	__u64 daemon_beat;  /* CLOCK_MONOTONIC ns written by the daemon, 0 = none runs */
+	__u64 generation;  /* bumped after every change that a cached decision may depend on */
+	__u64 daemon_beat; /* CLOCK_MONOTONIC ns written by the daemon, 0 = none runs */
 	__u64 reserved;
 };
 XGW_LAYOUT(struct xgw_config, 32);
 
 /* `ports`: by interface index. */
 struct xgw_port {
-	__u32 id;     /* 0 … XGW_MAX_PORTS-1 */
-	__u32 role;   /* enum xgw_role */
+	__u32 id;   /* 0 … XGW_MAX_PORTS-1 */
+	__u32 role; /* enum xgw_role */
 	__u32 ifindex;
 	__u32 mtu;
 	__u8 mac[6];
@@ -70,8 +70,9 @@ struct xgw_attachment {
 	__u32 flags; /* XGW_ATTACHMENT_* */
 };
 XGW_LAYOUT(struct xgw_attachment, 56);
-#define XGW_ATTACHMENT_LEARN   1u /* vxlan: endpoints learnt from traffic */
-#define XGW_ATTACHMENT_ANSWERS 2u /* ARP and neighbour discovery for our addresses answered by XDP */
+#define XGW_ATTACHMENT_LEARN 1u /* vxlan: endpoints learnt from traffic */
+#define XGW_ATTACHMENT_ANSWERS \
+	2u /* ARP and neighbour discovery for our addresses answered by XDP */
 
 /* `addresses`: the gateway's own addresses inside VNets. */
 struct xgw_address_key {
@@ -111,7 +112,7 @@ struct xgw_neighbour_key {
 };
 XGW_LAYOUT(struct xgw_neighbour_key, 20);
 struct xgw_neighbour {
-	__u8 mac[6];	 /* next hop's */
+	__u8 mac[6]; /* next hop's */
 	__u16 flags;
 	__u32 ifindex;
 };
@@ -132,7 +133,11 @@ struct xgw_route6_key {
 XGW_LAYOUT(struct xgw_route6_key, 24);
 
 enum xgw_route_source {
-	XGW_ROUTE_SYSTEM, XGW_ROUTE_STATIC, XGW_ROUTE_USER, XGW_ROUTE_BGP, XGW_ROUTE_PEERING,
+	XGW_ROUTE_SYSTEM,
+	XGW_ROUTE_STATIC,
+	XGW_ROUTE_USER,
+	XGW_ROUTE_BGP,
+	XGW_ROUTE_PEERING,
 	XGW_ROUTE_CLIENT
 };
 struct xgw_route {
@@ -171,7 +176,7 @@ struct xgw_sa_key {
 };
 XGW_LAYOUT(struct xgw_sa_key, 20);
 struct xgw_sa_in {
-	__u32 slot;	  /* the worker's SA table */
+	__u32 slot; /* the worker's SA table */
 	__u32 connection;
 	__u32 vnet;
 	__u32 flags; /* XGW_SA_UDP: expected in UDP */
@@ -179,7 +184,8 @@ struct xgw_sa_in {
 XGW_LAYOUT(struct xgw_sa_in, 16);
 #define XGW_SA_UDP 1u
 
-/* `drops`: per CPU, index = port id * XGW_DROP_SLOTS + reason; workers' drops under port XGW_WORKER_PORT. */
+/* `drops`: per CPU, index = port id * XGW_DROP_SLOTS + reason; workers' drops under port
+ * XGW_WORKER_PORT. */
 #define XGW_DROP_SLOTS	64u
 #define XGW_WORKER_PORT (XGW_MAX_PORTS - 1u)
 _Static_assert(XGW_DROP_COUNT <= XGW_DROP_SLOTS, "drop reasons");
@@ -202,7 +208,11 @@ XGW_LAYOUT(struct xgw_traffic, 96);
 
 /* `names`: so that dumps of pins are readable without the daemon. */
 enum xgw_name_kind {
-	XGW_NAME_VNET = 1, XGW_NAME_CONNECTION, XGW_NAME_PORT, XGW_NAME_ATTACHMENT, XGW_NAME_GATEWAY
+	XGW_NAME_VNET = 1,
+	XGW_NAME_CONNECTION,
+	XGW_NAME_PORT,
+	XGW_NAME_ATTACHMENT,
+	XGW_NAME_GATEWAY
 };
 struct xgw_name_key {
 	__u32 kind;
@@ -216,7 +226,8 @@ XGW_LAYOUT(struct xgw_name, 64);
 
 /* `events`: ring buffer from XDP to the daemon; best effort. */
 enum xgw_event_kind {
-	XGW_EVENT_RESOLVE = 1, /* endpoint of vnet/addr unknown: ask for it on `attachment` (0 = any of the VNet's) */
+	XGW_EVENT_RESOLVE = 1, /* endpoint of vnet/addr unknown: ask for it on `attachment` (0 = any
+				  of the VNet's) */
 	XGW_EVENT_NEIGHBOUR,   /* underlay neighbour of ifindex/addr unknown */
 	XGW_EVENT_LEARNT,      /* XDP learnt or moved an endpoint */
 };
@@ -241,7 +252,7 @@ struct xgw_trace {
 	__u32 vnet;
 	__u32 next_hop;
 	__u32 connection;
-	__u32 attachment; /* local: where it leaves */
+	__u32 attachment;		  /* local: where it leaves */
 	__u8 plen, source, family, flags; /* of the route */
 };
 XGW_LAYOUT(struct xgw_trace, 32); /* kernels before 6.9 take no more metadata than this */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Typed access to the pinned maps: the only user of bpf_map_* calls in userspace. One handle = one
- * instance's directory below /sys/fs/bpf/xgw/. All functions return 0 or -errno unless they say otherwise.
+ * instance's directory below /sys/fs/bpf/xgw/. All functions return 0 or -errno unless they say
+ * otherwise.
  */
 #ifndef XGW_MAPS_MAPS_H
 #define XGW_MAPS_MAPS_H
@@ -39,8 +40,8 @@ struct maps_row {
 const struct maps_row *maps_row(enum maps_id id);
 
 /*
- * Opens the pins of a directory. -ENOENT with a fault when there are none; -EPROTO when they are of another
- * layout version (the fault says both numbers and that `xgw detach` clears them).
+ * Opens the pins of a directory. -ENOENT with a fault when there are none; -EPROTO when they are of
+ * another layout version (the fault says both numbers and that `xgw detach` clears them).
  */
 int must_check maps_open(struct maps *out, const char *directory, struct fault *f);
 /* Takes over fds (in maps.def's order, -1 = none), which maps_close closes. */
@@ -52,9 +53,10 @@ int maps_put(const struct maps *m, enum maps_id id, const void *key, const void 
 /* -ENOENT when it was not there. */
 int maps_delete(const struct maps *m, enum maps_id id, const void *key);
 /* One call for n entries (BPF_MAP_UPDATE_BATCH, one by one where the kernel cannot). */
-int maps_put_batch(const struct maps *m, enum maps_id id, const void *keys, const void *values, uint32_t n);
-/* Calls `each` for every entry until it returns non-zero, which is returned. Per-CPU values are summed
- * (they all are arrays of u64). */
+int maps_put_batch(const struct maps *m, enum maps_id id, const void *keys, const void *values,
+		   uint32_t n);
+/* Calls `each` for every entry until it returns non-zero, which is returned. Per-CPU values are
+ * summed (they all are arrays of u64). */
 int maps_walk(const struct maps *m, enum maps_id id,
 	      int (*each)(void *owner, const void *key, const void *value), void *owner);
 /* Entries in use; -errno. */
@@ -62,19 +64,26 @@ long maps_entries(const struct maps *m, enum maps_id id);
 /* Bumps config.generation: cached decisions are void. */
 void maps_bump(const struct maps *m);
 
-/* Longest prefix, next hop, endpoint, attachment, neighbour: what the worker asks when its cache does not know. */
-int maps_route(const struct maps *m, uint32_t vnet, const struct ip_addr *to, struct xgw_route *out);
-int maps_endpoint(const struct maps *m, uint32_t vnet, const struct ip_addr *host, struct xgw_endpoint *out);
-int maps_neighbour(const struct maps *m, uint32_t ifindex, const struct ip_addr *host, struct xgw_neighbour *out);
+/* Longest prefix, next hop, endpoint, attachment, neighbour: what the worker asks when its cache
+ * does not know. */
+int maps_route(const struct maps *m, uint32_t vnet, const struct ip_addr *to,
+	       struct xgw_route *out);
+int maps_endpoint(const struct maps *m, uint32_t vnet, const struct ip_addr *host,
+		  struct xgw_endpoint *out);
+int maps_neighbour(const struct maps *m, uint32_t ifindex, const struct ip_addr *host,
+		   struct xgw_neighbour *out);
 /* Keys, so that nobody forgets the prefixlen offset or the padding. */
 struct xgw_route4_key maps_route4_key(uint32_t vnet, const struct ip_prefix *p);
 struct xgw_route6_key maps_route6_key(uint32_t vnet, const struct ip_prefix *p);
-int maps_route_put(const struct maps *m, uint32_t vnet, const struct ip_prefix *p, const struct xgw_route *r);
+int maps_route_put(const struct maps *m, uint32_t vnet, const struct ip_prefix *p,
+		   const struct xgw_route *r);
 int maps_route_delete(const struct maps *m, uint32_t vnet, const struct ip_prefix *p);
 /* 0 and the text, or "#ID" when the id has no name. */
-const char *maps_name(const struct maps *m, enum xgw_name_kind kind, uint32_t id, char out[XGW_NAME]);
+const char *maps_name(const struct maps *m, enum xgw_name_kind kind, uint32_t id,
+		      char out[XGW_NAME]);
 /* Adds to this CPU-independent reading: sum of all CPUs. */
-int maps_drop_count(const struct maps *m, uint32_t port_id, enum xgw_drop reason, struct xgw_count *out);
+int maps_drop_count(const struct maps *m, uint32_t port_id, enum xgw_drop reason,
+		    struct xgw_count *out);
 
 /* Names of drop reasons (drops.def). "unknown" for a number that has none. */
 const char *maps_drop_name(unsigned reason);

@@ -2,11 +2,11 @@
 /*
  * What XDP tells the worker about a packet: written in front of the Ethernet header with
  * bpf_xdp_adjust_head() (not as XDP metadata, which some drivers do not carry to AF_XDP), so the
- * frame that reaches the socket is this struct, then the frame as it came: outer headers of VXLAN are
- * left in front of the inner packet, as room for the worker's own. XDP has not touched the packet:
- * TTL and hop limit are the worker's to decrement, and the L4 checksum of a packet to encrypt may
- * still be partial (a sender on a veth leaves it to the "NIC"; XDP looks for that only when it
- * forwards by itself, and then hands over with XGW_META_CHECKSUM).
+ * frame that reaches the socket is this struct, then the frame as it came: outer headers of VXLAN
+ * are left in front of the inner packet, as room for the worker's own. XDP has not touched the
+ * packet: TTL and hop limit are the worker's to decrement, and the L4 checksum of a packet to
+ * encrypt may still be partial (a sender on a veth leaves it to the "NIC"; XDP looks for that only
+ * when it forwards by itself, and then hands over with XGW_META_CHECKSUM).
  */
 #ifndef XGW_MAPS_META_H
 #define XGW_MAPS_META_H
@@ -18,15 +18,16 @@
 enum xgw_meta_kind {
 	XGW_META_ENCRYPT = 1, /* inner packet for a tunnel */
 	XGW_META_DECRYPT,     /* ESP for an SA of ours */
-	XGW_META_CHECKSUM,    /* local forwarding, but the L4 checksum is still partial: complete and forward */
+	XGW_META_CHECKSUM, /* local forwarding, but the L4 checksum is still partial: complete and
+			      forward */
 };
 
 struct xgw_meta {
 	__u16 magic;
-	__u8 kind;	  /* enum xgw_meta_kind */
-	__u8 family;	  /* of the packet at l3: 4 or 6 */
-	__u16 l3;	  /* offset of the IP header (inner one for encrypt) from the end of this struct */
-	__u16 esp;	  /* decrypt: offset of the ESP header from the end of this struct */
+	__u8 kind;   /* enum xgw_meta_kind */
+	__u8 family; /* of the packet at l3: 4 or 6 */
+	__u16 l3;  /* offset of the IP header (inner one for encrypt) from the end of this struct */
+	__u16 esp; /* decrypt: offset of the ESP header from the end of this struct */
 	__u32 vnet;	  /* encrypt: VNet it came from; decrypt: VNet of the SA */
 	__u32 connection; /* tunnel */
 	__u32 slot;	  /* decrypt: SA slot */

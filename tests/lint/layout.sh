@@ -23,7 +23,7 @@ done
 } > "$work/abi.c"
 clang -g -O2 -target bpf -D__bpf__ -I. -Ivmlinux -c "$work/abi.c" -o "$work/abi.o"
 {
-	sed -n 's/^#define XGW_LAYOUT_VERSION \([0-9]*\)u$/version \1/p' maps/layout.h
+	sed -n 's/^#define XGW_LAYOUT_VERSION[[:space:]]*\([0-9]*\)u.*/version \1/p' maps/layout.h
 	# without type numbers, which depend on the compiler
 	bpftool btf dump file "$work/abi.o" format raw |
 		awk '/^\[[0-9]+\] (STRUCT|ENUM) .xgw_/ {on = 1} /^\[/ && !/(STRUCT|ENUM) .xgw_/ {on = 0} on' |

@@ -376,6 +376,24 @@ static void delete_lists_must_fill_their_payload(void **state)
 	assert_int_equal(PARSE(&m, {PAYLOAD_DELETE, 0, "01000000"}), 0);
 }
 
+static void delete_list_has_a_cap(void **state)
+{
+	static const uint32_t spis[LIMIT_DELETE_SPIS + 1];
+	(void)state;
+	for (uint16_t n = LIMIT_DELETE_SPIS; n <= LIMIT_DELETE_SPIS + 1; n++) {
+		struct wire w;
+		struct builder b;
+		struct ike_message m;
+		struct ike_header h = {.exchange = IKE_INFORMATIONAL};
+		builder_init(&b, w.at, sizeof w.at);
+		builder_header(&b, &h);
+		builder_delete_esp(&b, spis, n);
+		builder_finish(&b);
+		w.len = builder_bytes(&b).len;
+		assert_int_equal(parse(&w, &m), n == LIMIT_DELETE_SPIS ? 0 : -EPROTO);
+	}
+}
+
 static void notify_spi_longer_than_its_payload(void **state)
 {
 	struct ike_message m;
@@ -533,6 +551,7 @@ int main(void)
 		cmocka_unit_test(more_payloads_than_any_exchange_has),
 		cmocka_unit_test(repeated_payloads),
 		cmocka_unit_test(delete_lists_must_fill_their_payload),
+		cmocka_unit_test(delete_list_has_a_cap),
 		cmocka_unit_test(notify_spi_longer_than_its_payload),
 		cmocka_unit_test(first_error_notify_is_found_behind_status),
 		cmocka_unit_test(sk_ends_the_clear_part),
