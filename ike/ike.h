@@ -2,8 +2,8 @@
 /*
  * The whole interface of the IKE engine. A function of (state, event, now, random) to effects: it
  * owns no socket, no clock, no thread and no randomness of its own. Its host (loader/ike_host.c, or
- * the simulation) delivers datagrams, calls ike_expire() when ike_next_deadline() has come, and carries
- * out the effects in their order. Times are nanoseconds of one monotonic clock.
+ * the simulation) delivers datagrams, calls ike_expire() when ike_next_deadline() has come, and
+ * carries out the effects in their order. Times are nanoseconds of one monotonic clock.
  */
 #ifndef XGW_IKE_IKE_H
 #define XGW_IKE_IKE_H
@@ -23,7 +23,8 @@
 #define IKE_PORT      500
 #define IKE_NATT_PORT 4500
 
-/* Fills `n` bytes that nobody can predict (the shell: getrandom; the simulation: a seeded generator). */
+/* Fills `n` bytes that nobody can predict (the shell: getrandom; the simulation: a seeded
+ * generator). */
 struct ike_random {
 	void (*fill)(void *owner, uint8_t *out, size_t n);
 	void *owner;
@@ -31,14 +32,15 @@ struct ike_random {
 
 #define IKE_MAX_PROPOSAL 12 /* transforms of one kind in one proposal */
 
-/* One proposal of an IKE SA or of a child SA, ours to offer and to accept, in order of preference. */
+/* One proposal of an IKE SA or of a child SA, ours to offer and to accept, in order of preference.
+ */
 struct ike_proposal {
 	uint8_t n_encryption, n_integrity, n_prf, n_group;
 	uint8_t encryption[IKE_MAX_PROPOSAL]; /* enum encryption_id */
 	uint8_t integrity[IKE_MAX_PROPOSAL];  /* enum integrity_id; empty with an AEAD */
 	uint8_t prf[IKE_MAX_PROPOSAL];	      /* enum prf_id; IKE SA only */
 	uint8_t group[IKE_MAX_PROPOSAL];      /* enum group_id; child: PFS, empty = none */
-	bool esn;			      /* child: offer extended sequence numbers (and accept without) */
+	bool esn; /* child: offer extended sequence numbers (and accept without) */
 };
 #define IKE_MAX_PROPOSALS 8
 
@@ -49,7 +51,8 @@ struct ike_connection {
 	uint32_t id;
 	const char *name;
 	struct ip_addr local, remote; /* remote.family IP_NONE: any address (responder only) */
-	struct identity local_id, remote_id; /* remote_id kind IDENTITY_ANY accepts what authenticates */
+	struct identity local_id,
+		remote_id; /* remote_id kind IDENTITY_ANY accepts what authenticates */
 	struct secret psk;
 	enum ike_start start;
 	uint8_t n_ike, n_child;
@@ -58,43 +61,48 @@ struct ike_connection {
 	struct traffic_selector local_ts[CHILD_SA_MAX_TS], remote_ts[CHILD_SA_MAX_TS];
 	uint64_t ike_lifetime_ns, child_lifetime_ns; /* hard; rekeyed before, with jitter */
 	uint64_t child_lifetime_bytes;		     /* 0 = none */
-	uint64_t dpd_timeout_ns; /* silence that ends the IKE SA; probes begin at a third of it; 0 = no probes */
+	uint64_t dpd_timeout_ns; /* silence that ends the IKE SA; probes begin at a third of it; 0 =
+				    no probes */
 	bool always_encapsulate; /* fake NAT, so that ESP goes in UDP (udpEncapsulation: always) */
 	/* tests and compatibility */
 	uint64_t retry_ns; /* pause before the next attempt after a failure; 0 = the default */
 };
 
 struct ike_options {
-	uint32_t half_open_cookies; /* half-open SAs above which cookies are asked for; 0 = the default */
+	uint32_t half_open_cookies;	 /* half-open SAs above which cookies are asked for; 0 = the
+					    default */
 	uint32_t max_half_open, max_sas; /* caps; 0 = the defaults */
-	uint32_t spi_base;  /* tests: child SPIs count up from here; 0 = random */
-	uint64_t retransmit_first_ns; /* 0 = the default */
-	uint32_t retransmit_tries;    /* 0 = the default */
+	uint32_t spi_base;		 /* tests: child SPIs count up from here; 0 = random */
+	uint64_t retransmit_first_ns;	 /* 0 = the default */
+	uint32_t retransmit_tries;	 /* 0 = the default */
 };
 
 enum ike_effect_kind {
-	IKE_SEND,	    /* `datagram` to `remote` from `local`; on port 4500 the host adds nothing: the marker is there */
-	IKE_CHILD_INSTALL,  /* `child`: inbound works from now on, outbound stands by */
-	IKE_CHILD_USE,	    /* `child`: outbound traffic of the connection moves to this child */
-	IKE_CHILD_UPDATE,   /* `child`: outer addresses or encapsulation changed */
-	IKE_CHILD_REMOVE,   /* `spi_in`: both directions gone */
-	IKE_UP,		    /* connection `connection` is established (IKE SA and child) */
-	IKE_DOWN,	    /* it no longer is; `fault` says why */
-	IKE_FAILED,	    /* an attempt failed; `fault` says why; the engine tries again by itself if it should */
-	IKE_EVENT,	    /* something for the connection's history: `fault.text` */
+	IKE_SEND, /* `datagram` to `remote` from `local`; on port 4500 the host adds nothing: the
+		     marker is there */
+	IKE_CHILD_INSTALL, /* `child`: inbound works from now on, outbound stands by */
+	IKE_CHILD_USE,	   /* `child`: outbound traffic of the connection moves to this child */
+	IKE_CHILD_UPDATE,  /* `child`: outer addresses or encapsulation changed */
+	IKE_CHILD_REMOVE,  /* `spi_in`: both directions gone */
+	IKE_UP,		   /* connection `connection` is established (IKE SA and child) */
+	IKE_DOWN,	   /* it no longer is; `fault` says why */
+	IKE_FAILED, /* an attempt failed; `fault` says why; the engine tries again by itself if it
+		       should */
+	IKE_EVENT,  /* something for the connection's history: `fault.text` */
 };
 
 struct ike_effect {
 	enum ike_effect_kind kind;
 	uint32_t connection;
 	struct ip_endpoint local, remote;
-	struct bytes datagram; /* owned by the effects list */
+	struct bytes datagram;	/* owned by the effects list */
 	struct child_sa *child; /* owned by the effects list, wiped with it */
 	uint32_t spi_in;
 	struct fault fault;
 };
 
-/* Grows up to a cap; owns what its entries point to. Empty it (ike_effects_clear) after carrying out. */
+/* Grows up to a cap; owns what its entries point to. Empty it (ike_effects_clear) after carrying
+ * out. */
 struct ike_effects {
 	struct ike_effect *at;
 	size_t n, room;
@@ -107,15 +115,18 @@ void ike_effects_free(struct ike_effects *e);
 struct ike;
 
 /* 0 or -ENOMEM. `random` is copied. */
-int must_check ike_new(struct ike **out, const struct ike_options *options, const struct ike_random *random);
+int must_check ike_new(struct ike **out, const struct ike_options *options,
+		       const struct ike_random *random);
 /* Frees all and wipes keys; tells nobody (see ike_shutdown). */
 void ike_free(struct ike *e);
 
-/* Adds a connection (idle until ike_up or a peer). -EEXIST when the id is taken, -EINVAL with a fault. */
+/* Adds a connection (idle until ike_up or a peer). -EEXIST when the id is taken, -EINVAL with a
+ * fault. */
 int must_check ike_add(struct ike *e, const struct ike_connection *c, struct fault *f);
 /* Deletes its SAs (peers are told) and forgets it. */
 void ike_remove(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effects *out);
-/* Wants it up: initiates unless start is IKE_START_RESPOND; stays wanted (retries) until ike_down. */
+/* Wants it up: initiates unless start is IKE_START_RESPOND; stays wanted (retries) until ike_down.
+ */
 int ike_up(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effects *out);
 /* Deletes its SAs and no longer initiates nor answers it. */
 int ike_down(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effects *out);
@@ -124,12 +135,14 @@ int ike_rekey(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_ef
 /* Deletes every SA of every connection: DELETE payloads go out once, nothing is waited for. */
 void ike_shutdown(struct ike *e, uint64_t now_ns, struct ike_effects *out);
 
-/* A UDP datagram as received; `local.port` tells 500 from 4500, where the non-ESP marker is still on. */
+/* A UDP datagram as received; `local.port` tells 500 from 4500, where the non-ESP marker is still
+ * on. */
 void ike_receive(struct ike *e, const struct ip_endpoint *local, const struct ip_endpoint *remote,
 		 struct bytes datagram, uint64_t now_ns, struct ike_effects *out);
 /* The data path reached a soft limit: rekey this child. */
 void ike_child_expiring(struct ike *e, uint32_t spi_in, uint64_t now_ns, struct ike_effects *out);
-/* ESP of this child authenticated since the last call: counts as a sign of life (RFC 7296 section 2.4). */
+/* ESP of this child authenticated since the last call: counts as a sign of life (RFC 7296
+ * section 2.4). */
 void ike_child_alive(struct ike *e, uint32_t spi_in, uint64_t now_ns);
 /* Earliest time at which ike_expire has something to do; INSTANT_NEVER when none. O(1). */
 uint64_t ike_next_deadline(const struct ike *e);
@@ -137,7 +150,7 @@ void ike_expire(struct ike *e, uint64_t now_ns, struct ike_effects *out);
 
 enum ike_state { IKE_STATE_IDLE, IKE_STATE_CONNECTING, IKE_STATE_ESTABLISHED };
 
-#define IKE_EVENTS    10
+#define IKE_EVENTS	     10
 #define IKE_MAX_CHILD_STATUS 8
 struct ike_child_status {
 	uint32_t spi_in, spi_out;
@@ -150,9 +163,9 @@ struct ike_child_status {
 struct ike_status {
 	enum ike_state state;
 	bool wanted;
-	uint64_t since_ns;	/* of the state */
+	uint64_t since_ns;		  /* of the state */
 	struct ip_endpoint local, remote; /* of the IKE SA, or as configured */
-	char proposal[128];	/* "AES256GCM16-PRFSHA256-ECP256"; empty when not up */
+	char proposal[128];		  /* "AES256GCM16-PRFSHA256-ECP256"; empty when not up */
 	char remote_id[128];
 	bool nat_local, nat_remote; /* a NAT in front of us / of the peer was found */
 	bool is_initiator;

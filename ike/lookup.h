@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Chained hash table of entries that live inside what they find. The hash is keyed by random bytes, so that
- * a peer who chooses SPIs can't choose chains. Adding can't fail: when memory for more buckets is
- * not to be had, chains grow instead.
+ * Chained hash table of entries that live inside what they find. The hash is keyed by random bytes,
+ * so that a peer who chooses SPIs can't choose chains. Adding can't fail: when memory for more
+ * buckets is not to be had, chains grow instead.
  */
 #ifndef XGW_IKE_LOOKUP_H
 #define XGW_IKE_LOOKUP_H
@@ -24,7 +24,8 @@ int lookup_init(struct lookup *l);
 void lookup_free(struct lookup *l);
 void lookup_add(struct lookup *l, struct lookup_entry *entry, uint64_t hash);
 void lookup_remove(struct lookup *l, struct lookup_entry *entry);
-/* Entries of this hash, one after the other; NULL at the end. The caller compares the key itself. */
+/* Entries of this hash, one after the other; NULL at the end. The caller compares the key itself.
+ */
 struct lookup_entry *lookup_first(const struct lookup *l, uint64_t hash);
 struct lookup_entry *lookup_next(const struct lookup_entry *entry);
 

@@ -157,7 +157,7 @@ class UdpStream(threading.Thread):
                    's.connect(("%s",7777))\ngo=[True]\nsignal.signal(signal.SIGTERM,lambda *a:go.__setitem__(0,False))\n'
                    'n=0\nt=time.monotonic()\nwhile go[0]:\n s.send(struct.pack("!q",n)+b"x"*192)\n n+=1\n t+=0.001\n'
                    ' d=t-time.monotonic()\n if d>0: time.sleep(d)\ntime.sleep(0.5)\n'
-                   'for i in range(5): s.send(struct.pack("!q",-1)); time.sleep(0.05)\nprint(n,flush=True)\n' % address)
+                   'print(n,flush=True)\nfor i in range(5):\n try: s.send(struct.pack("!q",-1))\n except OSError: break\n time.sleep(0.05)\n' % address)
         self.rx = receiver.start('/usr/bin/python3', '-c', code_rx, name='udp-rx')
         rig.wait_for(lambda: 'ready' in self.rx.text(), 'the receiver')
         self.tx = sender.start('/usr/bin/python3', '-c', code_tx, name='udp-tx')
@@ -165,7 +165,7 @@ class UdpStream(threading.Thread):
     def finish(self):
         """(sent, received)"""
         self.tx.stop()
-        sent = int(self.tx.text().split()[-1])
+        sent = int(self.tx.text().split()[0])
         rig.wait_for(lambda: not self.rx.alive(), 'the receiver to end')
         received = int(self.rx.text().split()[1])
         return sent, received

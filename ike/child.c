@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Child SAs of a connection: installed, used, replaced, drained. The order that loses no packet:
+ * inbound works before the peer can know its SPI; outbound moves only to a child whose other end is
+ * known to be installed; an old inbound works on for LIMIT_DRAIN_NS after both ends deleted it.
+ *
+ * When outbound moves: the initiator of an exchange moves when the response is there (the responder
+ * installed before it answered). The responder moves when the initiator deletes the old child, or
+ * when authenticated ESP arrives on the new one: both prove that the initiator has it installed.
+ */
+#include "ike/ike_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static uint64_t spi_hash(const struct ike *e, uint32_t spi)
+{
+	return lookup_hash(e->hash_key, &spi, sizeof spi);
+}
+
+struct child *child_by_spi(const struct ike *e, uint32_t spi_in)
+{
+	struct lookup_entry *x = lookup_first(&e->by_child, spi_hash(e, spi_in));
+	for (; x; x = lookup_next(x)) {
+		struct child *child = container_of(x, struct child, by_spi);
+		if (child->plain.spi_in == spi_in)
+			return child;
+	}
+	return NULL;
+}
+
+struct child *child_by_spi_out(const struct ike_sa *sa, uint32_t spi_out)
+{
+	if (!sa->c)
+		return NULL;
+	for (struct child *child = sa->c->children; child; child = child->next)
+		if (child->plain.spi_out == spi_out && child->sa &&
+		    (child->sa == sa || sa_local_spi(child->sa) == sa->successor))
+			return child;
+	return NULL;
+}
+
+uint32_t child_new_spi(struct ike *e)
+{
+	uint32_t spi;
+	do {
+		if (e->options.spi_base)
+			spi = e->next_test_spi++;
+		else
+			e->random.fill(e->random.owner, (uint8_t *)&spi, sizeof spi);
+		/* RFC 4303 section 2.1 reserves the first 256; tests count from where they like */
+	} while ((!e->options.spi_base && spi < 256) || !spi || child_by_spi(e, spi));
+	return spi;
+}
+
+int child_new(struct child **out, struct ike_sa *sa, const struct child_sa *plain)
+{
+	struct ike *e = sa->e;
+	struct connection *c = sa->c;
+	unsigned n = 0;
+	for (struct child *other = c->children; other; other = other->next)
+		n += other->sa == sa;
+	if (n >= LIMIT_CHILDREN_PER_SA)
+		return -ENOSPC;
+	if (child_by_spi(e, plain->spi_in))
+		return -EEXIST;
+	struct child *child = calloc(1, sizeof *child);
+	if (!child)
+		return -ENOMEM;
+	child->plain = *plain;
+	child->plain.connection = c->cfg.id;
+	child->plain.hard_bytes = c->cfg.child_lifetime_bytes;
+	child->plain.soft_bytes = timers_soft_bytes(e, c->cfg.child_lifetime_bytes);
+	child->plain.local = sa->local;
+	child->plain.remote = sa->remote;
+	child->plain.encapsulation = sa->encapsulate ? ESP_IN_UDP : ESP_NATIVE;
+	child->c = c;
+	child->sa = sa;
+	child->state = CHILD_STANDBY;
+	child->next = c->children;
+	c->children = child;
+	lookup_add(&e->by_child, &child->by_spi, spi_hash(e, plain->spi_in));
+	timers_child_installed(child);
+	e->counters[IKE_COUNT_CHILDREN]++;
+	effects_child(e, IKE_CHILD_INSTALL, &child->plain);
+	timers_arm_connection(c);
+	*out = child;
+	return 0;
+}
+
+/* Outbound moves here. */
+void child_use(struct child *child)
+{
+	struct connection *c = child->c;
+	if (c->current == child->plain.spi_in)
+		return;
+	struct child *old = child_by_spi(c->e, c->current);
+	if (old && old->state == CHILD_IN_USE)
+		old->state = CHILD_STANDBY;
+	if (child->state == CHILD_STANDBY)
+		child->state = CHILD_IN_USE;
+	c->current = child->plain.spi_in;
+	effects_child(c->e, IKE_CHILD_USE, &child->plain);
+}
+
+static bool usable(const struct child *child)
+{
+	return child->sa && child->sa->state == SA_ESTABLISHED &&
+	       (child->state == CHILD_STANDBY || child->state == CHILD_IN_USE);
+}
+
+/* Another child that can carry outbound traffic: the one that replaces it, or else the newest. */
+static struct child *alternative(const struct connection *c, const struct child *to)
+{
+	struct child *best = NULL;
+	for (struct child *child = c->children; child; child = child->next) {
+		if (child == to || !usable(child))
+			continue;
+		if (to && to->replaced_by == child->plain.spi_in)
+			return child;
+		if (!best)
+			best = child;
+	}
+	return best;
+}
+
+static void forget(struct child *child)
+{
+	struct connection *c = child->c;
+	for (struct child **at = &c->children; *at; at = &(*at)->next) {
+		if (*at == child) {
+			*at = child->next;
+			break;
+		}
+	}
+	if (c->current == child->plain.spi_in)
+		c->current = 0;
+	lookup_remove(&c->e->by_child, &child->by_spi);
+	wipe(child, sizeof *child);
+	free(child);
+}
+
+void child_remove(struct child *child)
+{
+	effects_remove(child->c->e, child->c->cfg.id, child->plain.spi_in);
+	forget(child);
+}
+
+/* Moves outbound off this child when another can take it; without one the connection has no
+ * outbound. */
+static void leave_outbound(struct child *child)
+{
+	struct connection *c = child->c;
+	if (c->current != child->plain.spi_in)
+		return;
+	struct child *other = alternative(c, child);
+	if (other)
+		child_use(other);
+}
+
+/* Both ends deleted it, or the peer says that it is gone. */
+void child_retire(struct child *child)
+{
+	struct connection *c = child->c;
+	leave_outbound(child);
+	if (c->current == child->plain.spi_in || !c->current) {
+		child_remove(child); /* nothing took over: no traffic to drain for */
+		return;
+	}
+	child->sa = NULL;
+	child->state = CHILD_DRAINING;
+	child->drain_until_ns = c->e->now_ns + LIMIT_DRAIN_NS;
+	child->rekey_at_ns = child->expire_at_ns = INSTANT_NEVER;
+	timers_arm_connection(c);
+}
+
+/* The IKE SA above them ends. */
+void children_retire(struct ike_sa *sa)
+{
+	struct connection *c = sa->c;
+	if (!c)
+		return;
+	for (struct child *child = c->children, *next; child; child = next) {
+		next = child->next;
+		if (child->sa != sa)
+			continue;
+		child->sa = NULL; /* so that no sibling counts as an alternative */
+		child->state = CHILD_DELETING;
+	}
+	for (struct child *child = c->children, *next; child; child = next) {
+		next = child->next;
+		if (!child->sa && child->state == CHILD_DELETING)
+			child_retire(child);
+	}
+}
+
+/* The peer lost them (INITIAL_CONTACT, silence): nothing in flight is worth waiting for. */
+void children_drop(struct ike_sa *sa)
+{
+	struct connection *c = sa->c;
+	if (!c)
+		return;
+	struct child *current = child_by_spi(c->e, c->current);
+	bool moves = current && current->sa == sa;
+	for (struct child *child = c->children; child; child = child->next) {
+		if (child->sa != sa)
+			continue;
+		child->sa = NULL;
+		child->state = CHILD_DELETING;
+	}
+	if (moves)
+		leave_outbound(current);
+	for (struct child *child = c->children, *next; child; child = next) {
+		next = child->next;
+		if (!child->sa && child->state == CHILD_DELETING)
+			child_remove(child);
+	}
+}
+
+/* IKE SA rekeyed: its children belong to the new one (RFC 7296 section 2.8). */
+void children_move(struct ike_sa *from, struct ike_sa *to)
+{
+	for (struct child *child = from->c->children; child; child = child->next)
+		if (child->sa == from)
+			child->sa = to;
+}
+
+/* The peer's address or ours changed under an IKE SA. */
+void children_update(struct ike_sa *sa)
+{
+	if (!sa->c)
+		return;
+	for (struct child *child = sa->c->children; child; child = child->next) {
+		if (child->sa != sa)
+			continue;
+		child->plain.local = sa->local;
+		child->plain.remote = sa->remote;
+		effects_child(sa->e, IKE_CHILD_UPDATE, &child->plain);
+	}
+}
+
+struct child *connection_usable_child(const struct connection *c)
+{
+	return alternative(c, NULL);
+}
+
+unsigned children_count(const struct ike_sa *sa)
+{
+	unsigned n = 0;
+	for (struct child *child = sa->c ? sa->c->children : NULL; child; child = child->next)
+		n += child->sa == sa;
+	return n;
+}
+
+/* Hard end of its lifetime: rekeying did not succeed in time. */
+void child_expired(struct child *child)
+{
+	struct connection *c = child->c;
+	struct fault f;
+	fault_set(&f, -ETIME, "child SA %08x reached the end of its lifetime before it was rekeyed",
+		  child->plain.spi_in);
+	leave_outbound(child);
+	if (child->sa)
+		task_add(child->sa, EXCHANGE_DELETE_CHILD, child->plain.spi_in);
+	child_remove(child);
+	connection_settle(c, &f);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A connection as the engine keeps it: whether it is wanted, whether it is up, when to try again,
+ * and what happened to it.
+ */
+#include "ike/ike_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct connection *connection_by_id(const struct ike *e, uint32_t id)
+{
+	struct lookup_entry *x = lookup_first(&e->by_id, lookup_hash(e->hash_key, &id, sizeof id));
+	for (; x; x = lookup_next(x)) {
+		struct connection *c = container_of(x, struct connection, by_id);
+		if (c->cfg.id == id)
+			return c;
+	}
+	return NULL;
+}
+
+static int check(const struct ike_connection *cfg, struct fault *f)
+{
+	if (!cfg->n_ike || cfg->n_ike > IKE_MAX_PROPOSALS || !cfg->n_child ||
+	    cfg->n_child > IKE_MAX_PROPOSALS)
+		return fault_set(f, -EINVAL,
+				 "expected 1 to %d IKE and child proposals, came %d and %d",
+				 IKE_MAX_PROPOSALS, cfg->n_ike, cfg->n_child);
+	if (!cfg->n_local_ts || cfg->n_local_ts > CHILD_SA_MAX_TS || !cfg->n_remote_ts ||
+	    cfg->n_remote_ts > CHILD_SA_MAX_TS)
+		return fault_set(f, -EINVAL,
+				 "expected 1 to %d traffic selectors on each side, came %d and %d",
+				 CHILD_SA_MAX_TS, cfg->n_local_ts, cfg->n_remote_ts);
+	if (cfg->remote.family == IP_NONE && cfg->start == IKE_START_INITIATE)
+		return fault_set(f, -EINVAL,
+				 "expected a remote address to initiate to, came \"any\"");
+	if (cfg->local.family == IP_NONE)
+		return fault_set(f, -EINVAL, "expected a local address, came none");
+	if (!cfg->psk.len)
+		return fault_set(f, -EINVAL, "expected a pre-shared key, came an empty one");
+	if (cfg->local_id.kind == IDENTITY_ANY)
+		return fault_set(f, -EINVAL, "expected an identity of our own, came \"any\"");
+	return 0;
+}
+
+int connection_new(struct ike *e, const struct ike_connection *cfg, struct fault *f)
+{
+	int r = check(cfg, f);
+	if (r)
+		return r;
+	if (connection_by_id(e, cfg->id))
+		return fault_set(f, -EEXIST, "connection id %u is taken", cfg->id);
+	struct connection *c = calloc(1, sizeof *c);
+	char *name = strdup(cfg->name ? cfg->name : "?");
+	if (!c || !name || timers_register(&e->timers, &c->timer, TIMER_CONNECTION)) {
+		free(c);
+		free(name);
+		return fault_set(f, -ENOMEM, "no memory for connection \"%s\"", cfg->name);
+	}
+	c->cfg = *cfg;
+	c->cfg.name = c->name = name;
+	c->e = e;
+	c->retry_at_ns = INSTANT_NEVER;
+	lookup_add(&e->by_id, &c->by_id, lookup_hash(e->hash_key, &cfg->id, sizeof cfg->id));
+	*e->last_connection = c;
+	e->last_connection = &c->next;
+	return 0;
+}
+
+void connection_free(struct connection *c)
+{
+	struct ike *e = c->e;
+	while (c->sas) {
+		struct ike_sa *sa = c->sas;
+		children_drop(sa);
+		sa_detach(sa);
+	}
+	while (c->children)
+		child_remove(c->children);
+	timers_unregister(&e->timers, &c->timer);
+	lookup_remove(&e->by_id, &c->by_id);
+	struct connection **at = &e->connections;
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	if (!*at)
+		e->last_connection = at;
+	free(c->name);
+	wipe(c, sizeof *c);
+	free(c);
+}
+
+/* ---- what happened ---- */
+
+static void remember(struct connection *c, const char *text)
+{
+	unsigned slot = (c->first_event + c->n_events) % IKE_EVENTS;
+	if (c->n_events == IKE_EVENTS)
+		c->first_event = (c->first_event + 1) % IKE_EVENTS;
+	else
+		c->n_events++;
+	c->events[slot].at_ns = c->e->now_ns;
+	snprintf(c->events[slot].text, sizeof c->events[slot].text, "%s", text);
+}
+
+void connection_event(struct connection *c, const char *format, ...)
+{
+	struct fault f = {0};
+	va_list ap;
+	va_start(ap, format);
+	vsnprintf(f.text, sizeof f.text, format, ap);
+	va_end(ap);
+	remember(c, f.text);
+	log_info(LOG_IKE, "ike-event connection=%s: %s", c->name, f.text);
+	effects_fault(c->e, IKE_EVENT, c->cfg.id, &f);
+}
+
+/* What is wrong right now; the attempt goes on. */
+void connection_blame(struct connection *c, const struct fault *f)
+{
+	c->last_error = *f;
+	c->last_error_ns = c->e->now_ns;
+}
+
+/* An attempt came to nothing. */
+void connection_failed(struct connection *c, const struct fault *f)
+{
+	char line[FAULT_TEXT];
+	connection_blame(c, f);
+	remember(c, f->text);
+	log_warn(LOG_IKE, "ike-failed connection=%s: %s", c->name, fault_format(f, line));
+	effects_fault(c->e, IKE_FAILED, c->cfg.id, f);
+	c->failures++;
+	connection_settle(c, f);
+}
+
+static void set_state(struct connection *c)
+{
+	enum ike_state state = IKE_STATE_IDLE;
+	if (c->is_up)
+		state = IKE_STATE_ESTABLISHED;
+	else if (c->sas || (c->wanted && c->cfg.start != IKE_START_RESPOND))
+		state = IKE_STATE_CONNECTING;
+	if (state == c->state)
+		return;
+	c->state = state;
+	c->since_ns = c->e->now_ns;
+}
+
+/* An SA of the connection that may still bring it up (or has). */
+static bool in_progress(const struct connection *c)
+{
+	for (const struct ike_sa *sa = c->sas; sa; sa = sa->next)
+		if (sa->state == SA_HALF_OPEN || sa->state == SA_AUTHENTICATING ||
+		    sa->state == SA_ESTABLISHED)
+			return true;
+	return false;
+}
+
+static void went_up(struct connection *c)
+{
+	c->is_up = true;
+	c->failures = 0;
+	c->last_error.code = 0;
+	c->retry_at_ns = INSTANT_NEVER;
+	remember(c, "established");
+	log_info(LOG_IKE, "ike-up connection=%s", c->name);
+	effects_fault(c->e, IKE_UP, c->cfg.id, NULL);
+}
+
+static void went_down(struct connection *c, const struct fault *why)
+{
+	char line[FAULT_TEXT];
+	c->is_up = false;
+	remember(c, why->text);
+	log_info(LOG_IKE, "ike-down connection=%s: %s", c->name, fault_format(why, line));
+	effects_fault(c->e, IKE_DOWN, c->cfg.id, why);
+	if (why->code)
+		connection_blame(c, why);
+}
+
+/*
+ * Puts a connection's state in order after anything happened to its SAs: outbound traffic on a
+ * child that works, up or down said once, the next attempt planned. `why` is told when it went
+ * down.
+ */
+void connection_settle(struct connection *c, const struct fault *why)
+{
+	if (!c->current) {
+		struct child *child = connection_usable_child(c);
+		if (child)
+			child_use(child);
+	}
+	if (c->current && !c->is_up)
+		went_up(c);
+	else if (!c->current && c->is_up)
+		went_down(c, why);
+	if (c->is_up || in_progress(c) || !c->wanted || c->cfg.start == IKE_START_RESPOND ||
+	    c->cfg.remote.family == IP_NONE)
+		c->retry_at_ns = INSTANT_NEVER;
+	else if (c->retry_at_ns == INSTANT_NEVER)
+		timers_attempt_failed(c);
+	set_state(c);
+	timers_arm_connection(c);
+}
+
+/* ---- who may talk to us ---- */
+
+/* How well a connection fits a pair of addresses: 0 not at all, 1 by "any", 2 by its remote
+ * address. */
+unsigned connection_fits(const struct connection *c, const struct ip_endpoint *local,
+			 const struct ip_endpoint *remote)
+{
+	if (c->refused || !ip_addr_equal(&c->cfg.local, &local->addr))
+		return 0;
+	if (c->cfg.remote.family == IP_NONE)
+		return 1;
+	return ip_addr_equal(&c->cfg.remote, &remote->addr) ? 2 : 0;
+}
+
+/* The next attempt, unless there is no need for one. An established IKE SA without a child gets
+ * one. */
+void connection_initiate(struct connection *c)
+{
+	if (c->refused || !c->wanted || c->is_up || c->removed)
+		return;
+	for (struct ike_sa *sa = c->sas; sa; sa = sa->next) {
+		if (sa->state == SA_ESTABLISHED)
+			task_add(sa, EXCHANGE_NEW_CHILD, 0);
+	}
+	if (in_progress(c))
+		return;
+	c->peer_heard = false;
+	v2_sa_init_start(c);
+	set_state(c);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sentences a person reads: which connection, which side, which message; what was expected,
+ * what came, what to do.
+ */
+#include "ike/ike_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+void diagnose_stranger(struct ike *e, const struct ip_endpoint *remote, const char *what)
+{
+	char from[ENDPOINT_TEXT];
+	if (!log_limit_pass(&e->strangers, e->now_ns, LIMIT_STRANGER_LOG))
+		return;
+	log_info(LOG_IKE, "ike-dropped from=%s suppressed=%u: %s", ip_endpoint_format(remote, from),
+		 e->strangers.suppressed, what);
+	e->strangers.suppressed = 0;
+}
+
+void diagnose_silence(const struct ike_sa *sa, struct fault *f)
+{
+	char to[ENDPOINT_TEXT];
+	uint64_t span = sa->e->now_ns - sa->window.first_sent_ns;
+	ip_endpoint_format(&sa->remote, to);
+	fault_set(f, -ETIMEDOUT, "no answer from %s: %u requests of %s sent over %u s; %s", to,
+		  sa->window.sent, sa->tasks ? sa->tasks->row->name : "IKE",
+		  (unsigned)(span / NS_PER_S),
+		  sa->heard		      ? "the peer answered before"
+		  : sa->state == SA_HALF_OPEN ? "nothing was ever received from that address"
+					      : "it did answer IKE_SA_INIT");
+	if (sa->state == SA_HALF_OPEN)
+		fault_advise(
+			f, "check the peer's address, that it runs, and that UDP 500 and 4500 pass "
+			   "in both directions");
+	else
+		fault_advise(
+			f,
+			"check that UDP %u passes in both directions and that the peer still has "
+			"the connection",
+			sa->remote.port);
+}
+
+/* The peer refused with an error notify. */
+void diagnose_refusal(const struct ike_sa *sa, uint16_t notify, bool authenticated, struct fault *f)
+{
+	char name[32], id[IDENTITY_TEXT], ts_l[100], ts_r[100], ours[PROPOSAL_TEXT];
+	const struct ike_connection *cfg = &sa->c->cfg;
+	const char *what = notify_name(notify, name);
+	const char *trust = authenticated ? "" : " (unprotected, so we go on waiting)";
+	switch (notify) {
+	case NOTIFY_NO_PROPOSAL_CHOSEN:
+		if (sa->state == SA_HALF_OPEN) {
+			fault_set(
+				f, -EPROTO,
+				"the peer answered NO_PROPOSAL_CHOSEN to IKE_SA_INIT%s: it accepts none of "
+				"our %u IKE proposals, first %s, or knows no connection from our address",
+				trust, cfg->n_ike, proposal_format(&cfg->ike[0], ours));
+		} else {
+			fault_set(
+				f, -EPROTO,
+				"the peer answered NO_PROPOSAL_CHOSEN: it accepts none of our %u child "
+				"proposals, first %s",
+				cfg->n_child, proposal_format(&cfg->child[0], ours));
+		}
+		fault_advise(
+			f,
+			"compare encryption, integrity, PRF and groups (also the PFS group) of both ends");
+		break;
+	case NOTIFY_AUTHENTICATION_FAILED:
+		fault_set(
+			f, -EACCES,
+			"the peer answered AUTHENTICATION_FAILED: it does not accept our pre-shared key or "
+			"our identity %.100s",
+			identity_format(&cfg->local_id, id));
+		fault_advise(
+			f,
+			"compare the pre-shared keys, and our identity with what the peer expects");
+		break;
+	case NOTIFY_TS_UNACCEPTABLE:
+		selectors_format(cfg->local_ts, cfg->n_local_ts, ts_l, sizeof ts_l);
+		selectors_format(cfg->remote_ts, cfg->n_remote_ts, ts_r, sizeof ts_r);
+		fault_set(
+			f, -EPROTO,
+			"the peer answered TS_UNACCEPTABLE: ours %s, theirs %s overlap with nothing it has",
+			ts_l, ts_r);
+		fault_advise(f, "make the address spaces of both ends overlap");
+		break;
+	default: fault_set(f, -EPROTO, "the peer answered %s%s", what, trust);
+	}
+}
+
+/* We refuse the peer's selectors. */
+void diagnose_selectors(const struct connection *c, const struct ike_message *in, struct fault *f)
+{
+	struct traffic_selector i[CHILD_SA_MAX_TS], r[CHILD_SA_MAX_TS];
+	uint8_t n_i = 0, n_r = 0;
+	char ours_l[70], ours_r[70], theirs_l[70], theirs_r[70];
+	bool readable = !ike_ts_parse(in->tsi, i, &n_i, CHILD_SA_MAX_TS) &&
+			!ike_ts_parse(in->tsr, r, &n_r, CHILD_SA_MAX_TS);
+	if (!readable)
+		n_i = n_r = 0;
+	bool answered = ike_message_is_response(in);
+	selectors_format(c->cfg.local_ts, c->cfg.n_local_ts, ours_l, sizeof ours_l);
+	selectors_format(c->cfg.remote_ts, c->cfg.n_remote_ts, ours_r, sizeof ours_r);
+	selectors_format(answered ? i : r, answered ? n_i : n_r, theirs_l, sizeof theirs_l);
+	selectors_format(answered ? r : i, answered ? n_r : n_i, theirs_r, sizeof theirs_r);
+	fault_set(f, -EPROTO,
+		  "traffic selectors do not fit: we have %s to %s, the peer %s %s to %s", ours_l,
+		  ours_r, answered ? "answers with" : "wants", theirs_l, theirs_r);
+	fault_advise(f, "make the address spaces of both ends mirror each other");
+}

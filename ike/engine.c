@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The public calls: each is one step, which begins by noting the time and the list of effects, and
+ * ends by sending what became ready, arming timers and freeing what died.
+ */
+#include "ike/ike_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void fill_defaults(struct ike_options *o)
+{
+	if (!o->half_open_cookies)
+		o->half_open_cookies = LIMIT_HALF_OPEN_COOKIES;
+	if (!o->max_half_open)
+		o->max_half_open = LIMIT_HALF_OPEN;
+	if (!o->max_sas)
+		o->max_sas = LIMIT_SAS;
+	if (!o->retransmit_first_ns)
+		o->retransmit_first_ns = LIMIT_RESEND_FIRST_NS;
+	if (!o->retransmit_tries)
+		o->retransmit_tries = LIMIT_RESEND_TRIES;
+}
+
+static int init_tables(struct ike *e)
+{
+	struct lookup *all[] = {&e->by_spi, &e->by_init, &e->by_child, &e->by_id};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		if (lookup_init(all[i]))
+			return -ENOMEM;
+	return 0;
+}
+
+int ike_new(struct ike **out, const struct ike_options *options, const struct ike_random *random)
+{
+	struct ike *e = calloc(1, sizeof *e);
+	if (!e)
+		return -ENOMEM;
+	if (options)
+		e->options = *options;
+	fill_defaults(&e->options);
+	e->next_test_spi = e->options.spi_base;
+	e->random = *random;
+	e->last_connection = &e->connections;
+	ike_effects_init(&e->none);
+	e->out = &e->none;
+	random_fill(e, e->hash_key, sizeof e->hash_key);
+	random_fill(e, e->cookie.key, sizeof e->cookie.key);
+	if (init_tables(e)) {
+		ike_free(e);
+		return -ENOMEM;
+	}
+	*out = e;
+	return 0;
+}
+
+void ike_free(struct ike *e)
+{
+	if (!e)
+		return;
+	e->out = &e->none;
+	while (e->connections)
+		connection_free(e->connections);
+	while (e->all)
+		sa_free(e->all);
+	lookup_free(&e->by_spi);
+	lookup_free(&e->by_init);
+	lookup_free(&e->by_child);
+	lookup_free(&e->by_id);
+	timers_free(&e->timers);
+	ike_effects_free(&e->none);
+	wipe(e, sizeof *e);
+	free(e);
+}
+
+void random_fill(struct ike *e, void *out, size_t n)
+{
+	e->random.fill(e->random.owner, out, n);
+}
+
+static void begin(struct ike *e, uint64_t now_ns, struct ike_effects *out)
+{
+	e->now_ns = now_ns;
+	e->out = out ? out : &e->none;
+}
+
+static void end(struct ike *e)
+{
+	while (e->touched) {
+		struct ike_sa *sa = e->touched;
+		e->touched = sa->next_touched;
+		sa->next_touched = NULL;
+		sa->touched = false;
+		if (sa->state == SA_DEAD) {
+			sa_free(sa);
+			continue;
+		}
+		window_pump(sa);
+		timers_arm_sa(sa);
+	}
+	ike_effects_clear(&e->none);
+	e->out = &e->none;
+}
+
+int ike_add(struct ike *e, const struct ike_connection *c, struct fault *f)
+{
+	return connection_new(e, c, f);
+}
+
+/* Tells the peers and takes everything down; the connection itself stays. */
+static void take_down(struct connection *c, const char *why)
+{
+	struct fault f;
+	fault_set(&f, 0, "%s", why);
+	c->wanted = false;
+	while (c->sas)
+		sa_delete(c->sas, why);
+	while (c->children)
+		child_remove(c->children);
+	connection_settle(c, &f);
+}
+
+void ike_remove(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effects *out)
+{
+	begin(e, now_ns, out);
+	struct connection *c = connection_by_id(e, connection);
+	if (c) {
+		take_down(c, "connection removed from the configuration");
+		connection_free(c);
+	}
+	end(e);
+}
+
+int ike_up(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effects *out)
+{
+	struct connection *c = connection_by_id(e, connection);
+	if (!c)
+		return -ENOENT;
+	begin(e, now_ns, out);
+	c->refused = false;
+	c->wanted = true;
+	c->retry_at_ns = now_ns; /* also when an attempt waits for its turn */
+	c->failures = 0;
+	if (c->is_up || c->cfg.start == IKE_START_RESPOND || c->cfg.remote.family == IP_NONE)
+		c->retry_at_ns = INSTANT_NEVER;
+	else
+		connection_initiate(c);
+	struct fault none = {0};
+	connection_settle(c, &none);
+	end(e);
+	return 0;
+}
+
+int ike_down(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effects *out)
+{
+	struct connection *c = connection_by_id(e, connection);
+	if (!c)
+		return -ENOENT;
+	begin(e, now_ns, out);
+	take_down(c, "taken down by the administrator");
+	c->refused = true;
+	end(e);
+	return 0;
+}
+
+int ike_rekey(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effects *out)
+{
+	struct connection *c = connection_by_id(e, connection);
+	if (!c)
+		return -ENOENT;
+	begin(e, now_ns, out);
+	int r = -ENOTCONN;
+	for (struct child *child = c->children; child; child = child->next) {
+		if (!child->sa || child->sa->state != SA_ESTABLISHED ||
+		    child->state == CHILD_DELETING || child->replaced_by)
+			continue;
+		task_add(child->sa, EXCHANGE_REKEY_CHILD, child->plain.spi_in);
+		r = 0;
+	}
+	for (struct ike_sa *sa = c->sas; sa; sa = sa->next) {
+		if (sa->state != SA_ESTABLISHED)
+			continue;
+		task_add(sa, EXCHANGE_REKEY_IKE, 0);
+		r = 0;
+	}
+	end(e);
+	return r;
+}
+
+void ike_shutdown(struct ike *e, uint64_t now_ns, struct ike_effects *out)
+{
+	begin(e, now_ns, out);
+	for (struct connection *c = e->connections; c; c = c->next) {
+		take_down(c, "the gateway shuts down");
+		c->refused = true;
+	}
+	end(e);
+	begin(e, now_ns, out);
+	for (struct ike_sa *sa = e->all; sa; sa = sa->next_all)
+		sa_set_state(sa, SA_DEAD, "the gateway shuts down");
+	end(e);
+}
+
+void ike_child_expiring(struct ike *e, uint32_t spi_in, uint64_t now_ns, struct ike_effects *out)
+{
+	begin(e, now_ns, out);
+	struct child *child = child_by_spi(e, spi_in);
+	if (child && child->sa && child->sa->state == SA_ESTABLISHED && !child->replaced_by &&
+	    child->state != CHILD_DELETING)
+		task_add(child->sa, EXCHANGE_REKEY_CHILD, spi_in);
+	end(e);
+}
+
+void ike_child_alive(struct ike *e, uint32_t spi_in, uint64_t now_ns)
+{
+	struct child *child = child_by_spi(e, spi_in);
+	if (!child || !child->sa)
+		return;
+	begin(e, now_ns, NULL);
+	child->sa->heard_ns = now_ns;
+	sa_touch(child->sa);
+	/* the switch of outbound needs effects: it is due at once, ike_expire carries it out */
+	child->alive = child->state == CHILD_STANDBY && !child->is_ours;
+	timers_arm_connection(child->c);
+	end(e);
+}
+
+uint64_t ike_next_deadline(const struct ike *e)
+{
+	return timers_next(&e->timers);
+}
+
+void ike_expire(struct ike *e, uint64_t now_ns, struct ike_effects *out)
+{
+	begin(e, now_ns, out);
+	while (timers_run(e))
+		;
+	end(e);
+}
+
+void ike_receive(struct ike *e, const struct ip_endpoint *local, const struct ip_endpoint *remote,
+		 struct bytes datagram, uint64_t now_ns, struct ike_effects *out)
+{
+	begin(e, now_ns, out);
+	e->counters[IKE_COUNT_RECEIVED]++;
+	receive(e, local, remote, datagram);
+	end(e);
+}
+
+uint64_t ike_count(const struct ike *e, enum ike_counter c)
+{
+	return c < IKE_COUNTERS ? e->counters[c] : 0;
+}

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The engine's own structures. Who owns what: the engine owns connections and IKE SAs; a connection
+ * owns its child SAs (so that they can outlive an IKE SA: rekeying moves them, draining detaches
+ * them); an IKE SA owns its window and its tasks. Nothing is freed in the middle of a step: SAs die
+ * by sa_set_state(SA_DEAD) and are freed when the public call ends.
+ */
+#ifndef XGW_IKE_IKE_INTERNAL_H
+#define XGW_IKE_IKE_INTERNAL_H
+
+#include "base/instant.h"
+#include "base/log.h"
+#include "ike/dh.h"
+#include "ike/exchanges.h"
+#include "ike/ike.h"
+#include "ike/keys.h"
+#include "ike/limits.h"
+#include "ike/lookup.h"
+#include "ike/message.h"
+#include "ike/proposal.h"
+#include "ike/protect.h"
+
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+/* ---- time (timers.c) ---- */
+
+enum timer_kind { TIMER_SA, TIMER_CONNECTION };
+struct timer {
+	uint64_t at_ns;
+	size_t slot; /* in the heap */
+	enum timer_kind kind;
+};
+/* Binary heap; a registered timer always has its slot, so arming can't fail. */
+struct timers {
+	struct timer **at;
+	size_t n, room;
+};
+int must_check timers_register(struct timers *t, struct timer *timer, enum timer_kind kind);
+void timers_unregister(struct timers *t, struct timer *timer);
+void timers_arm(struct timers *t, struct timer *timer, uint64_t at_ns);
+uint64_t timers_next(const struct timers *t);
+
+/* ---- IKE SA ---- */
+
+enum sa_state {
+	SA_HALF_OPEN,	   /* IKE_SA_INIT sent or answered */
+	SA_AUTHENTICATING, /* initiator: IKE_AUTH sent */
+	SA_ESTABLISHED,
+	SA_REKEYED,   /* a successor took its children over; waits for its deletion */
+	SA_DELETING,  /* our DELETE is out */
+	SA_LINGERING, /* over; answers retransmissions from the stored response for a while */
+	SA_DEAD,      /* freed at the end of the step */
+	SA_STATES,
+};
+
+struct window {
+	uint32_t next_id;	/* of our next request */
+	uint32_t expected_id;	/* of the peer's next request */
+	struct bytes request;	/* ours in flight, owned; at == NULL: none */
+	struct bytes response;	/* to the peer's last request, owned */
+	uint64_t answered_hash; /* of that request, which a repetition must equal bit by bit */
+	uint64_t first_sent_ns, resend_at_ns;
+	unsigned sent; /* times the request in flight was sent */
+};
+
+struct nonce {
+	uint16_t len;
+	uint8_t b[LIMIT_NONCE];
+};
+
+/* One of our exchanges, waiting or in flight. */
+struct task {
+	struct task *next;
+	const struct exchange *row;
+	uint64_t not_before_ns;
+	uint32_t spi_in;  /* the child it is about, 0 = none */
+	unsigned repeats; /* after INVALID_KE_PAYLOAD */
+	unsigned refused; /* after TEMPORARY_FAILURE and the like */
+	bool again;	  /* finish() wants it tried once more */
+	/* in flight */
+	uint8_t group;	  /* enum group_id of our KE; DH_NONE = none sent */
+	struct dh *dh;	  /* our half of it */
+	uint32_t new_spi; /* of the child asked for */
+	uint64_t new_ike_spi;
+	struct nonce nonce;
+	/* the peer's exchange for the same thing that crossed this one (RFC 7296 section 2.8.1) */
+	uint64_t rival;		  /* our SPI of what it made: child or IKE SA; 0 = none */
+	struct nonce rival_nonce; /* the lower of its two */
+};
+
+/* What IKE_SA_INIT leaves for IKE_AUTH; freed (and wiped) when authenticated. */
+struct handshake {
+	struct dh *dh;
+	uint8_t group;
+	unsigned restarts; /* after COOKIE or INVALID_KE_PAYLOAD */
+	uint8_t cookie[LIMIT_COOKIE];
+	size_t cookie_len;
+	struct nonce ni, nr;
+	struct bytes init_i, init_r; /* both IKE_SA_INIT messages, owned (RFC 7296 section 2.15) */
+	uint32_t child_spi;
+	/* diagnosis */
+	uint16_t notify; /* unauthenticated error that came instead of an answer, 0 = none */
+	struct fault hint;
+};
+
+struct ike_sa {
+	struct ike *e;
+	struct ike_sa *next;  /* of the connection */
+	struct connection *c; /* NULL: half-open responder, lingering, or deleting after the fact */
+	uint32_t connection_id; /* for effects, also when c is gone */
+	struct ike_sa *next_touched;
+	bool touched;
+	struct timer timer;
+	struct lookup_entry by_spi;  /* our SPI */
+	struct lookup_entry by_init; /* responder: peer's SPI and address, until authenticated */
+	bool in_init_table, is_half_open;
+	struct ike_sa *next_all, *prev_all;
+
+	enum sa_state state;
+	bool is_initiator; /* of the original exchange: the I flag of what we send */
+	uint64_t spi_i, spi_r;
+	struct ip_endpoint local, remote;
+	bool nat_local, nat_remote, encapsulate;
+	struct ike_chosen chosen;
+	struct ike_keys keys;
+	bool has_keys;
+	struct identity remote_id;
+	struct handshake *handshake;
+	struct window window;
+	struct task *tasks; /* first may be in flight */
+	bool in_flight;
+	uint64_t created_ns, established_ns, heard_ns;
+	uint32_t heard;					   /* authenticated new messages */
+	uint64_t rekey_at_ns, expire_at_ns, give_up_at_ns; /* INSTANT_NEVER = none */
+	uint64_t successor; /* our SPI of the IKE SA that replaced this one, 0 = none */
+	uint64_t predecessor;
+	uint64_t redundant_at_ns; /* a duplicate that its creator should delete; we do at this time
+				   */
+	uint32_t confirm_above;	  /* duplicate: `heard` must pass this before the other one goes */
+	uint32_t rekeys;
+};
+
+/* ---- child SA ---- */
+
+enum child_state {
+	CHILD_STANDBY,	/* inbound installed, outbound not used (yet) */
+	CHILD_IN_USE,	/* the connection's outbound */
+	CHILD_DELETING, /* our DELETE is queued or out; inbound still works */
+	CHILD_DRAINING, /* both ends deleted it; inbound works until drain_until_ns */
+};
+struct child {
+	struct child *next; /* of the connection */
+	struct lookup_entry by_spi;
+	struct connection *c;
+	struct ike_sa *sa; /* NULL: draining */
+	struct child_sa plain;
+	uint8_t group; /* PFS of its own exchange */
+	enum child_state state;
+	bool alive;   /* authenticated ESP came: the peer uses it */
+	bool is_ours; /* our exchange made it */
+	bool soft_reported;
+	uint32_t replaces, replaced_by; /* spi_in, 0 = none */
+	uint64_t installed_ns, rekey_at_ns, expire_at_ns, drain_until_ns;
+};
+
+/* ---- connection ---- */
+
+struct connection {
+	struct connection *next;
+	struct lookup_entry by_id;
+	struct ike_connection cfg;
+	char *name;
+	struct ike *e;
+	struct timer timer;
+	struct ike_sa *sas;
+	struct child *children;
+	uint32_t current;     /* spi_in of the child that carries outbound traffic; 0 = none */
+	bool wanted, refused; /* refused: ike_down, neither initiated nor answered */
+	bool removed;
+	bool is_up;
+	enum ike_state state;
+	uint64_t since_ns, retry_at_ns;
+	uint32_t attempts, failures;
+	uint32_t rekeys_ike, rekeys_child;
+	struct fault last_error;
+	uint64_t last_error_ns;
+	unsigned n_events, first_event;
+	struct {
+		uint64_t at_ns;
+		char text[160];
+	} events[IKE_EVENTS];
+	bool peer_heard; /* something came from its address since the attempt began */
+};
+
+/* ---- engine ---- */
+
+struct ike {
+	struct ike_options options; /* defaults filled in */
+	struct ike_random random;
+	uint8_t hash_key[16];
+	struct lookup by_spi, by_init, by_child, by_id;
+	struct connection *connections, **last_connection;
+	struct ike_sa *all; /* every IKE SA */
+	struct timers timers;
+	struct ike_sa *touched;
+	uint32_t n_half_open, n_sas;
+	uint32_t next_test_spi;
+	struct {
+		uint8_t key[2][32]; /* now, before */
+		uint64_t since_ns;
+		uint8_t version;
+	} cookie;
+	struct log_limit strangers, replies;
+	uint64_t counters[IKE_COUNTERS];
+	/* the public call under way */
+	uint64_t now_ns;
+	struct ike_effects *out;
+	struct ike_effects none; /* where effects go when a call has no list */
+};
+
+/* effects.c: each needs e->out */
+struct ike_effect *effects_add(struct ike *e, enum ike_effect_kind kind, uint32_t connection);
+void effects_send(struct ike *e, uint32_t connection, const struct ip_endpoint *local,
+		  const struct ip_endpoint *remote, struct bytes message);
+bool effects_child(struct ike *e, enum ike_effect_kind kind, const struct child_sa *child);
+void effects_remove(struct ike *e, uint32_t connection, uint32_t spi_in);
+void effects_fault(struct ike *e, enum ike_effect_kind kind, uint32_t connection,
+		   const struct fault *f);
+
+/* timers.c */
+void timers_free(struct timers *t);
+void timers_request_sent(struct ike_sa *sa);
+void timers_half_open(struct ike_sa *sa);
+void timers_ike_established(struct ike_sa *sa);
+void timers_ike_rekeyed(struct ike_sa *old);
+void timers_child_installed(struct child *child);
+void timers_childless(struct ike_sa *sa);
+void timers_task_refused(struct ike_sa *sa, struct task *task);
+void timers_attempt_failed(struct connection *c);
+void timers_duplicate_found(struct ike_sa *loser);
+uint64_t timers_soft_bytes(struct ike *e, uint64_t hard_bytes);
+void timers_arm_sa(struct ike_sa *sa);
+void timers_arm_connection(struct connection *c);
+bool timers_run(struct ike *e);
+
+/* engine.c */
+void random_fill(struct ike *e, void *out, size_t n);
+
+/* sa.c */
+const char *sa_state_name(enum sa_state state);
+uint64_t sa_local_spi(const struct ike_sa *sa);
+struct ike_sa *sa_by_spi(const struct ike *e, uint64_t local_spi);
+struct ike_sa *sa_by_init(const struct ike *e, uint64_t spi_i, const struct ip_endpoint *remote);
+void sa_index_init(struct ike_sa *sa);
+uint64_t sa_new_spi(struct ike *e);
+int must_check sa_new(struct ike *e, struct ike_sa **out, bool is_initiator, uint64_t local_spi);
+void sa_set_state(struct ike_sa *sa, enum sa_state state, const char *why);
+void sa_touch(struct ike_sa *sa);
+void sa_attach(struct ike_sa *sa, struct connection *c);
+void sa_detach(struct ike_sa *sa);
+void sa_linger(struct ike_sa *sa, const char *why);
+void sa_delete(struct ike_sa *sa, const char *why);
+void sa_lost(struct ike_sa *sa, const struct fault *why);
+void sa_gave_up(struct ike_sa *sa);
+void sa_expired(struct ike_sa *sa);
+void sa_free(struct ike_sa *sa);
+void handshake_free(struct ike_sa *sa);
+
+/* child.c */
+struct child *child_by_spi(const struct ike *e, uint32_t spi_in);
+struct child *child_by_spi_out(const struct ike_sa *sa, uint32_t spi_out);
+uint32_t child_new_spi(struct ike *e);
+int must_check child_new(struct child **out, struct ike_sa *sa, const struct child_sa *plain);
+void child_use(struct child *child);
+void child_remove(struct child *child);
+void child_retire(struct child *child);
+void child_expired(struct child *child);
+void children_retire(struct ike_sa *sa);
+void children_drop(struct ike_sa *sa);
+void children_move(struct ike_sa *from, struct ike_sa *to);
+void children_update(struct ike_sa *sa);
+struct child *connection_usable_child(const struct connection *c);
+unsigned children_count(const struct ike_sa *sa);
+
+/* connection.c */
+struct connection *connection_by_id(const struct ike *e, uint32_t id);
+int must_check connection_new(struct ike *e, const struct ike_connection *cfg, struct fault *f);
+void connection_free(struct connection *c);
+void connection_event(struct connection *c, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void connection_blame(struct connection *c, const struct fault *f);
+void connection_failed(struct connection *c, const struct fault *f);
+void connection_settle(struct connection *c, const struct fault *why);
+unsigned connection_fits(const struct connection *c, const struct ip_endpoint *local,
+			 const struct ip_endpoint *remote);
+void connection_initiate(struct connection *c);
+
+/* window.c */
+struct task *task_add(struct ike_sa *sa, enum exchange_id row, uint32_t spi_in);
+void task_free(struct task *task);
+void tasks_free(struct ike_sa *sa);
+void tasks_move(struct ike_sa *from, struct ike_sa *to);
+void tasks_forget_child(struct ike_sa *sa, uint32_t spi_in);
+uint64_t task_earliest(const struct ike_sa *sa);
+void window_free(struct window *w);
+void window_pump(struct ike_sa *sa);
+void window_resend(struct ike_sa *sa);
+void window_restart(struct ike_sa *sa);
+struct task *window_complete(struct ike_sa *sa);
+void window_abandon(struct ike_sa *sa);
+void window_timeout(struct ike_sa *sa);
+void window_answered(struct ike_sa *sa, struct bytes request, struct bytes response);
+void receive(struct ike *e, const struct ip_endpoint *local, const struct ip_endpoint *remote,
+	     struct bytes datagram);
+
+/* collisions.c */
+enum collision {
+	COLLISION_ANSWER,	     /* as if nothing were */
+	COLLISION_TEMPORARY_FAILURE, /* refuse; they try again later */
+	COLLISION_COMPARE_NONCES,    /* answer; when both are done the lowest nonce loses */
+	COLLISION_ANSWER_EMPTY,	     /* both delete: answer without naming ours */
+	COLLISION_FORGET_OURS,	     /* answer; what we asked for is moot */
+};
+enum collision collision_of(const struct ike_sa *sa, enum exchange_id theirs, uint32_t spi_in);
+const struct nonce *nonce_lower(const struct nonce *a, const struct nonce *b);
+bool collision_lost(const struct nonce *ni, const struct nonce *nr, const struct nonce *rival);
+
+/* duplicates.c */
+void duplicates_found(struct connection *c);
+void duplicates_settle(struct connection *c);
+void duplicates_initial_contact(struct ike_sa *fresh);
+bool duplicates_pending(const struct connection *c);
+
+/* diagnosis.c: sentences for people */
+void diagnose_silence(const struct ike_sa *sa, struct fault *f);
+void diagnose_refusal(const struct ike_sa *sa, uint16_t notify, bool authenticated,
+		      struct fault *f);
+void diagnose_selectors(const struct connection *c, const struct ike_message *in, struct fault *f);
+void diagnose_stranger(struct ike *e, const struct ip_endpoint *remote, const char *what);
+
+/* selectors.c */
+uint8_t selectors_narrow(const struct traffic_selector *ours, uint8_t n_ours,
+			 const struct traffic_selector *theirs, uint8_t n_theirs,
+			 struct traffic_selector *out);
+bool selectors_within(const struct traffic_selector *inner, uint8_t n_inner,
+		      const struct traffic_selector *outer, uint8_t n_outer);
+void selectors_format(const struct traffic_selector *ts, uint8_t n, char *out, size_t size);
+
+/* v2_*.c */
+int draw_dh(struct ike *e, enum group_id group, struct dh **out);
+void v2_sa_init_start(struct connection *c);
+int v2_sa_init_request(struct ike_sa *sa, struct task *task, struct builder *out);
+void v2_sa_init_timeout(struct ike_sa *sa, struct task *task);
+void v2_sa_init_answer(struct ike *e, const struct ip_endpoint *local,
+		       const struct ip_endpoint *remote, const struct ike_message *in);
+void v2_sa_init_answered(struct ike_sa *sa, const struct ike_message *in);
+int v2_auth_request(struct ike_sa *sa, struct task *task, struct builder *out);
+int v2_auth_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
+void v2_auth_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
+void v2_auth_timeout(struct ike_sa *sa, struct task *task);
+int v2_child_request(struct ike_sa *sa, struct task *task, struct builder *out);
+int v2_child_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
+void v2_child_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
+int v2_rekey_request(struct ike_sa *sa, struct task *task, struct builder *out);
+int v2_rekey_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
+void v2_rekey_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
+int v2_delete_child_request(struct ike_sa *sa, struct task *task, struct builder *out);
+int v2_delete_child_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
+void v2_delete_child_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
+int v2_delete_ike_request(struct ike_sa *sa, struct task *task, struct builder *out);
+int v2_delete_ike_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
+void v2_delete_ike_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
+int v2_liveness_request(struct ike_sa *sa, struct task *task, struct builder *out);
+int v2_liveness_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
+void v2_liveness_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
+void v2_timeout(struct ike_sa *sa, struct task *task);
+
+/* v2_child.c, shared with IKE_AUTH */
+struct child_terms {
+	struct ike_chosen chosen;
+	uint32_t spi_in;
+	bool is_ours; /* our exchange */
+	struct bytes shared, ni, nr;
+	uint8_t n_local, n_remote;
+	struct traffic_selector local[CHILD_SA_MAX_TS], remote[CHILD_SA_MAX_TS];
+};
+int child_terms_narrow(const struct connection *c, const struct ike_message *in,
+		       struct child_terms *t);
+int child_terms_verify(const struct connection *c, const struct ike_message *in,
+		       struct child_terms *t);
+int child_from_terms(struct ike_sa *sa, const struct child_terms *t, struct child **out);
+
+static inline struct bytes nonce_bytes(const struct nonce *n)
+{
+	return (struct bytes){n->b, n->len};
+}
+static inline bool nonce_set(struct nonce *n, struct bytes b)
+{
+	if (b.len < LIMIT_NONCE_LEAST || b.len > LIMIT_NONCE)
+		return false;
+	n->len = (uint16_t)b.len;
+	__builtin_memcpy(n->b, b.at, b.len);
+	return true;
+}
+void nonce_draw(struct ike *e, struct nonce *n);
+
+#endif

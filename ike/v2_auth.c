@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * IKE_AUTH with pre-shared keys (RFC 7296 sections 1.2, 2.15), both sides, with the first child SA.
+ * Nothing of a peer is believed before its AUTH verifies; until then the responder does not even
+ * know which connection it is.
+ */
+#include "ike/ike_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define AUTH_SHARED_KEY 2 /* IANA "IKEv2 Authentication Method" */
+
+/* The body of an ID payload, as AUTH covers it (section 2.15). */
+static struct bytes id_body(const struct identity *id, uint8_t out[4 + IDENTITY_MAX])
+{
+	out[0] = id->kind;
+	out[1] = out[2] = out[3] = 0;
+	memcpy(out + 4, id->b, id->len);
+	return (struct bytes){out, 4u + id->len};
+}
+
+/* AUTH of one side: `initiator` says whose. */
+static int auth_value(const struct ike_sa *sa, const struct secret *psk, bool initiator,
+		      struct bytes body, uint8_t out[PRF_MAX], size_t *len)
+{
+	const struct handshake *h = sa->handshake;
+	return initiator ? keys_auth_psk(out, len, sa->chosen.prf, psk, h->init_i,
+					 nonce_bytes(&h->nr), &sa->keys.pi, body)
+			 : keys_auth_psk(out, len, sa->chosen.prf, psk, h->init_r,
+					 nonce_bytes(&h->ni), &sa->keys.pr, body);
+}
+
+static bool auth_verifies(const struct ike_sa *sa, const struct secret *psk, bool initiator,
+			  struct bytes body, const struct ike_message *in)
+{
+	uint8_t want[PRF_MAX];
+	size_t len = 0;
+	bool ok = in->auth_method == AUTH_SHARED_KEY &&
+		  !auth_value(sa, psk, initiator, body, want, &len) &&
+		  secret_equal(want, len, in->auth.at, in->auth.len);
+	wipe(want, sizeof want);
+	return ok;
+}
+
+static int add_auth(const struct ike_sa *sa, const struct ike_connection *cfg, struct builder *out)
+{
+	uint8_t body[4 + IDENTITY_MAX], value[PRF_MAX];
+	size_t len = 0;
+	int err = auth_value(sa, &cfg->psk, sa->is_initiator, id_body(&cfg->local_id, body), value,
+			     &len);
+	if (!err)
+		builder_auth(out, AUTH_SHARED_KEY, (struct bytes){value, len});
+	wipe(value, sizeof value);
+	return err;
+}
+
+static void established(struct ike_sa *sa)
+{
+	struct ike *e = sa->e;
+	e->counters[IKE_COUNT_ESTABLISHED]++;
+	sa_set_state(sa, SA_ESTABLISHED, "authenticated");
+	timers_ike_established(sa);
+}
+
+/* ---- initiator ---- */
+
+static bool is_first_contact(const struct ike_sa *sa)
+{
+	for (const struct ike_sa *other = sa->c->sas; other; other = other->next)
+		if (other != sa && (other->state == SA_ESTABLISHED || other->state == SA_REKEYED))
+			return false;
+	return true;
+}
+
+int v2_auth_request(struct ike_sa *sa, struct task *task, struct builder *out)
+{
+	struct handshake *h = sa->handshake;
+	if (!sa->c || !h)
+		return -ECANCELED;
+	const struct ike_connection *cfg = &sa->c->cfg;
+	(void)task;
+	if (!h->child_spi)
+		h->child_spi = child_new_spi(sa->e);
+	builder_id(out, PAYLOAD_IDI, &cfg->local_id);
+	if (cfg->remote_id.kind != IDENTITY_ANY)
+		builder_id(out, PAYLOAD_IDR, &cfg->remote_id);
+	int err = add_auth(sa, cfg, out);
+	if (err)
+		return err;
+	if (is_first_contact(sa))
+		builder_notify(out, NOTIFY_INITIAL_CONTACT, (struct bytes){NULL, 0});
+	proposal_offer(out, PROPOSAL_FIRST_CHILD, cfg->child, cfg->n_child, h->child_spi);
+	builder_ts(out, PAYLOAD_TSI, cfg->local_ts, cfg->n_local_ts);
+	builder_ts(out, PAYLOAD_TSR, cfg->remote_ts, cfg->n_remote_ts);
+	return 0;
+}
+
+/* Who the responder says it is, and whether it proves it. 0, or -EACCES with the reason. */
+static int check_responder(struct ike_sa *sa, const struct ike_message *in, struct fault *f)
+{
+	const struct ike_connection *cfg = &sa->c->cfg;
+	char want[IDENTITY_TEXT], came[IDENTITY_TEXT];
+	if (!in->idr.present || !in->auth.at)
+		return fault_set(f, -EPROTO,
+				 "the peer's IKE_AUTH has no identity or no AUTH payload");
+	if (identity_from_wire(&sa->remote_id, in->idr.kind, in->idr.name.at, in->idr.name.len))
+		return fault_set(f, -EPROTO, "the peer's identity of type %u is not readable",
+				 in->idr.kind);
+	if (!identity_matches(&cfg->remote_id, &sa->remote_id)) {
+		fault_set(f, -EACCES, "the peer is %.90s, expected %.90s",
+			  identity_format(&sa->remote_id, came),
+			  identity_format(&cfg->remote_id, want));
+		fault_advise(f, "set the peer's `identity` to what it sends");
+		return -EACCES;
+	}
+	if (auth_verifies(sa, &cfg->psk, false, in->idr.body, in))
+		return 0;
+	if (in->auth_method != AUTH_SHARED_KEY)
+		return fault_set(
+			f, -EACCES,
+			"the peer authenticates by method %u, expected a pre-shared key (2)",
+			in->auth_method);
+	fault_set(f, -EACCES, "the peer's AUTH does not verify: the pre-shared keys differ");
+	fault_advise(f, "compare the pre-shared keys of both ends");
+	return -EACCES;
+}
+
+/* The first child out of the response. 0 or -errno with the reason. */
+static int first_child(struct ike_sa *sa, const struct ike_message *in, struct fault *f)
+{
+	const struct ike_connection *cfg = &sa->c->cfg;
+	const struct ike_notify *error = ike_message_error(in);
+	struct child_terms t = {.spi_in = sa->handshake->child_spi, .is_ours = true};
+	struct child *child;
+	if (error) {
+		diagnose_refusal(sa, error->type, true, f);
+		return f->code;
+	}
+	if (!ike_message_has(in, PAYLOAD_SA))
+		return fault_set(f, -EPROTO,
+				 "the peer's IKE_AUTH makes no child SA and does not say why");
+	int err = proposal_accept(in->sa, PROPOSAL_FIRST_CHILD, cfg->child, cfg->n_child, &t.chosen,
+				  f);
+	if (err)
+		return err;
+	if (child_terms_verify(sa->c, in, &t)) {
+		diagnose_selectors(sa->c, in, f);
+		return f->code;
+	}
+	t.ni = nonce_bytes(&sa->handshake->ni);
+	t.nr = nonce_bytes(&sa->handshake->nr);
+	err = child_from_terms(sa, &t, &child);
+	return err ? fault_set(f, err, "the child SA can't be made") : 0;
+}
+
+void v2_auth_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in)
+{
+	struct connection *c = sa->c;
+	const struct ike_notify *error = ike_message_error(in);
+	struct fault f = {0};
+	(void)task;
+	if (!c)
+		return;
+	if (error && !in->auth.at) {
+		diagnose_refusal(sa, error->type, true, &f);
+		sa_set_state(sa, SA_DEAD, "refused");
+		connection_failed(c, &f);
+		return;
+	}
+	int err = check_responder(sa, in, &f);
+	if (err)
+		sa->e->counters[IKE_COUNT_AUTH_FAILED]++;
+	established(sa);
+	if (!err)
+		err = first_child(sa, in, &f);
+	handshake_free(sa);
+	if (err) {
+		/* the peer believes it is up: it is told (RFC 7296 section 2.21.2) */
+		sa_delete(sa, f.text);
+		connection_failed(c, &f);
+		return;
+	}
+	connection_settle(c, &f);
+	duplicates_found(c);
+}
+
+void v2_auth_timeout(struct ike_sa *sa, struct task *task)
+{
+	struct connection *c = sa->c;
+	struct fault f;
+	(void)task;
+	diagnose_silence(sa, &f);
+	sa_set_state(sa, SA_DEAD, "no answer to IKE_AUTH");
+	if (c)
+		connection_failed(c, &f);
+}
+
+/* ---- responder ---- */
+
+struct candidate {
+	struct connection *c; /* authenticated */
+	struct connection *nearest;
+	struct fault f; /* why the nearest is not it */
+};
+
+static void not_this_one(struct candidate *out, struct connection *c, const struct fault *f,
+			 bool better)
+{
+	if (out->nearest && !better)
+		return;
+	out->nearest = c;
+	out->f = *f;
+}
+
+/* Whether the peer is this connection's: identities first, then the key. */
+static bool judge(struct ike_sa *sa, struct connection *c, const struct identity *came,
+		  const struct ike_message *in, struct candidate *out)
+{
+	char a[IDENTITY_TEXT], b[IDENTITY_TEXT];
+	struct identity asked;
+	struct fault f;
+	if (!identity_matches(&c->cfg.remote_id, came)) {
+		fault_set(&f, -EACCES, "IKE_AUTH of the peer: it is %.90s, expected %.90s",
+			  identity_format(came, a), identity_format(&c->cfg.remote_id, b));
+		fault_advise(&f, "set the peer's `identity` to what it sends");
+		not_this_one(out, c, &f, false);
+		return false;
+	}
+	if (in->idr.present &&
+	    !identity_from_wire(&asked, in->idr.kind, in->idr.name.at, in->idr.name.len) &&
+	    !identity_equal(&asked, &c->cfg.local_id)) {
+		fault_set(&f, -EACCES,
+			  "IKE_AUTH of the peer: it wants to talk to %.90s, we are %.90s",
+			  identity_format(&asked, a), identity_format(&c->cfg.local_id, b));
+		fault_advise(&f, "set the gateway's `identity` to what the peer expects");
+		not_this_one(out, c, &f, false);
+		return false;
+	}
+	if (auth_verifies(sa, &c->cfg.psk, true, in->idi.body, in)) {
+		out->c = c;
+		return true;
+	}
+	if (in->auth_method != AUTH_SHARED_KEY)
+		fault_set(
+			&f, -EACCES,
+			"IKE_AUTH of the peer: it authenticates by method %u, expected a pre-shared key (2)",
+			in->auth_method);
+	else
+		fault_set(
+			&f, -EACCES,
+			"IKE_AUTH of the peer: its AUTH does not verify: the pre-shared keys differ");
+	fault_advise(&f, "compare the pre-shared keys of both ends");
+	not_this_one(out, c, &f, true);
+	return false;
+}
+
+static void find_connection(struct ike_sa *sa, const struct ike_message *in, struct candidate *out)
+{
+	memset(out, 0, sizeof *out);
+	if (!in->auth.at ||
+	    identity_from_wire(&sa->remote_id, in->idi.kind, in->idi.name.at, in->idi.name.len))
+		return;
+	for (unsigned fit = 2; fit >= 1; fit--)
+		for (struct connection *c = sa->e->connections; c; c = c->next)
+			if (connection_fits(c, &sa->local, &sa->remote) == fit &&
+			    judge(sa, c, &sa->remote_id, in, out))
+				return;
+}
+
+static int refuse_peer(struct ike_sa *sa, const struct candidate *who, struct builder *out)
+{
+	sa->e->counters[IKE_COUNT_AUTH_FAILED]++;
+	diagnose_stranger(sa->e, &sa->remote,
+			  who->nearest ? who->f.text : "IKE_AUTH without a readable identity");
+	if (who->nearest && !who->nearest->is_up)
+		connection_blame(who->nearest, &who->f);
+	builder_notify(out, NOTIFY_AUTHENTICATION_FAILED, (struct bytes){NULL, 0});
+	sa_linger(sa, "the peer did not authenticate");
+	return 0;
+}
+
+/* The child that came with IKE_AUTH; a refusal of it leaves the IKE SA as it is (section 1.2). */
+static void answer_child(struct ike_sa *sa, const struct ike_message *in, struct builder *out)
+{
+	struct connection *c = sa->c;
+	struct child_terms t = {.is_ours = false};
+	struct child *child;
+	struct fault f = {0};
+	uint16_t refusal = 0;
+	if (!ike_message_has(in, PAYLOAD_SA) || !ike_message_has(in, PAYLOAD_TSI))
+		return timers_childless(sa);
+	if (proposal_choose(in->sa, PROPOSAL_FIRST_CHILD, c->cfg.child, c->cfg.n_child, DH_NONE,
+			    &t.chosen, &f)) {
+		refusal = NOTIFY_NO_PROPOSAL_CHOSEN;
+		sa->e->counters[IKE_COUNT_NO_PROPOSAL]++;
+		fault_prefix(&f, "child SA that the peer asks for");
+	} else if (child_terms_narrow(c, in, &t)) {
+		refusal = NOTIFY_TS_UNACCEPTABLE;
+		sa->e->counters[IKE_COUNT_TS_UNACCEPTABLE]++;
+		diagnose_selectors(c, in, &f);
+	} else {
+		t.spi_in = child_new_spi(sa->e);
+		t.ni = nonce_bytes(&sa->handshake->ni);
+		t.nr = nonce_bytes(&sa->handshake->nr);
+		if (child_from_terms(sa, &t, &child))
+			refusal = NOTIFY_TEMPORARY_FAILURE;
+	}
+	if (refusal) {
+		if (f.code && !c->is_up)
+			connection_blame(c, &f);
+		if (f.code)
+			connection_event(c, "%.150s", f.text);
+		builder_notify(out, refusal, (struct bytes){NULL, 0});
+		return timers_childless(sa);
+	}
+	proposal_answer(out, PROPOSAL_FIRST_CHILD, &t.chosen, t.spi_in);
+	builder_ts(out, PAYLOAD_TSI, t.remote, t.n_remote);
+	builder_ts(out, PAYLOAD_TSR, t.local, t.n_local);
+}
+
+int v2_auth_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out)
+{
+	struct candidate who;
+	struct fault f = {0};
+	if (sa->is_initiator || !sa->handshake)
+		return -EPROTO;
+	find_connection(sa, in, &who);
+	if (!who.c)
+		return refuse_peer(sa, &who, out);
+	sa_attach(sa, who.c);
+	established(sa);
+	if (ike_message_notify(in, NOTIFY_INITIAL_CONTACT))
+		duplicates_initial_contact(sa);
+	builder_id(out, PAYLOAD_IDR, &who.c->cfg.local_id);
+	int err = add_auth(sa, &who.c->cfg, out);
+	if (err)
+		return err;
+	answer_child(sa, in, out);
+	handshake_free(sa);
+	fault_set(&f, -ECONNRESET, "the peer started anew");
+	connection_settle(who.c, &f);
+	duplicates_found(who.c);
+	return 0;
+}

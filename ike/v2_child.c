@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * CREATE_CHILD_SA for child SAs (RFC 7296 sections 1.3.1, 1.3.3, 2.8): a new one, or one in place
+ * of an old one. No packet is lost: see child.c for when outbound moves.
+ */
+#include "ike/ike_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- terms: what was agreed on, shared with IKE_AUTH ---- */
+
+static int read_selectors(const struct ike_message *in, struct traffic_selector *i, uint8_t *n_i,
+			  struct traffic_selector *r, uint8_t *n_r)
+{
+	if (ike_ts_parse(in->tsi, i, n_i, CHILD_SA_MAX_TS) ||
+	    ike_ts_parse(in->tsr, r, n_r, CHILD_SA_MAX_TS))
+		return -EPROTO;
+	return *n_i && *n_r ? 0 : -EPROTO;
+}
+
+/* Responder: what of the peer's wish we have too (section 2.9). 0, -ENOENT, -EPROTO. */
+int child_terms_narrow(const struct connection *c, const struct ike_message *in,
+		       struct child_terms *t)
+{
+	struct traffic_selector i[CHILD_SA_MAX_TS], r[CHILD_SA_MAX_TS];
+	uint8_t n_i = 0, n_r = 0;
+	if (read_selectors(in, i, &n_i, r, &n_r))
+		return -EPROTO;
+	t->n_local = selectors_narrow(c->cfg.local_ts, c->cfg.n_local_ts, r, n_r, t->local);
+	t->n_remote = selectors_narrow(c->cfg.remote_ts, c->cfg.n_remote_ts, i, n_i, t->remote);
+	return t->n_local && t->n_remote ? 0 : -ENOENT;
+}
+
+/* Initiator: the answer must lie within what we asked for. */
+int child_terms_verify(const struct connection *c, const struct ike_message *in,
+		       struct child_terms *t)
+{
+	if (read_selectors(in, t->local, &t->n_local, t->remote, &t->n_remote))
+		return -EPROTO;
+	return selectors_within(t->local, t->n_local, c->cfg.local_ts, c->cfg.n_local_ts) &&
+			       selectors_within(t->remote, t->n_remote, c->cfg.remote_ts,
+						c->cfg.n_remote_ts)
+		       ? 0
+		       : -ENOENT;
+}
+
+int child_from_terms(struct ike_sa *sa, const struct child_terms *t, struct child **out)
+{
+	struct child_sa plain = {.spi_in = t->spi_in,
+				 .spi_out = (uint32_t)t->chosen.spi,
+				 .encryption = t->chosen.encryption,
+				 .integrity = t->chosen.integrity,
+				 .esn = t->chosen.esn,
+				 .n_local_ts = t->n_local,
+				 .n_remote_ts = t->n_remote};
+	memcpy(plain.local_ts, t->local, sizeof plain.local_ts);
+	memcpy(plain.remote_ts, t->remote, sizeof plain.remote_ts);
+	struct secret *of_initiator = t->is_ours ? &plain.key_out : &plain.key_in;
+	struct secret *of_responder = t->is_ours ? &plain.key_in : &plain.key_out;
+	int err = keys_child(of_initiator, of_responder, &t->chosen, &sa->keys, sa->chosen.prf,
+			     t->shared, t->ni, t->nr);
+	if (!err)
+		err = child_new(out, sa, &plain);
+	if (!err) {
+		(*out)->is_ours = t->is_ours;
+		(*out)->group = t->chosen.group;
+		if (sa->state == SA_ESTABLISHED) /* no longer waiting for a first child */
+			sa->give_up_at_ns = INSTANT_NEVER;
+	}
+	wipe(&plain, sizeof plain);
+	return err;
+}
+
+/* ---- initiator ---- */
+
+/* Whether there still is a reason for this exchange. */
+static bool called_for(const struct ike_sa *sa, const struct task *task, const struct child *old)
+{
+	if (!sa->c)
+		return false;
+	if (task->row->id == EXCHANGE_NEW_CHILD)
+		return !connection_usable_child(sa->c);
+	return old && old->sa == sa && !old->replaced_by && old->state != CHILD_DELETING &&
+	       old->state != CHILD_DRAINING;
+}
+
+static int begin_key_exchange(struct ike_sa *sa, struct task *task, uint8_t group)
+{
+	nonce_draw(sa->e, &task->nonce);
+	task->rival = 0;
+	dh_free(task->dh);
+	task->dh = NULL;
+	task->group = group;
+	return group == DH_NONE ? 0 : draw_dh(sa->e, group, &task->dh);
+}
+
+int v2_child_request(struct ike_sa *sa, struct task *task, struct builder *out)
+{
+	struct child *old = task->spi_in ? child_by_spi(sa->e, task->spi_in) : NULL;
+	if (!called_for(sa, task, old))
+		return -ECANCELED;
+	const struct ike_connection *cfg = &sa->c->cfg;
+	uint8_t group = task->repeats		? task->group
+			: cfg->child[0].n_group ? cfg->child[0].group[0]
+						: (uint8_t)DH_NONE;
+	int err = begin_key_exchange(sa, task, group);
+	if (err)
+		return err;
+	task->new_spi = child_new_spi(sa->e);
+	if (old)
+		builder_notify_spi(out, PROTOCOL_ESP, old->plain.spi_in, NOTIFY_REKEY_SA);
+	proposal_offer(out, PROPOSAL_CHILD, cfg->child, cfg->n_child, task->new_spi);
+	builder_raw(out, PAYLOAD_NONCE, nonce_bytes(&task->nonce));
+	if (task->dh)
+		builder_ke(out, group_of(task->group)->number, dh_public(task->dh));
+	builder_ts(out, PAYLOAD_TSI, cfg->local_ts, cfg->n_local_ts);
+	builder_ts(out, PAYLOAD_TSR, cfg->remote_ts, cfg->n_remote_ts);
+	return 0;
+}
+
+/* Another group, which the peer named and we have too: once more, at once. */
+static bool take_group(struct task *task, const struct ike_proposal *ours, unsigned n,
+		       const struct ike_notify *error)
+{
+	enum group_id group =
+		error->body.len == 2 ? group_by_number(load_be16(error->body.at)) : DH_NONE;
+	if (error->type != NOTIFY_INVALID_KE_PAYLOAD || group == DH_NONE ||
+	    !proposal_has_group(ours, n, group) || task->repeats >= LIMIT_KE_REPEATS)
+		return false;
+	task->repeats++;
+	task->group = (uint8_t)group;
+	task->again = true;
+	return true;
+}
+
+/* The peer refuses; the old child works on, and we ask again later. */
+static void refused(struct ike_sa *sa, struct task *task, const struct ike_notify *error,
+		    struct child *old)
+{
+	struct fault f = {0};
+	if (take_group(task, sa->c->cfg.child, sa->c->cfg.n_child, error))
+		return;
+	if (error->type == NOTIFY_CHILD_SA_NOT_FOUND && old) {
+		/* section 2.25.1: the peer does not have it, so neither do we */
+		fault_set(&f, -ECONNRESET, "the peer no longer has child SA %08x",
+			  old->plain.spi_in);
+		child_retire(old);
+		connection_settle(sa->c, &f);
+		task_add(sa, EXCHANGE_NEW_CHILD, 0);
+		return;
+	}
+	if (error->type != NOTIFY_TEMPORARY_FAILURE) {
+		diagnose_refusal(sa, error->type, true, &f);
+		fault_prefix(&f, "%s", task->row->name);
+		connection_blame(sa->c, &f);
+		connection_event(sa->c, "%.150s", f.text);
+	}
+	task->again = true;
+	timers_task_refused(sa, task);
+}
+
+/* Everything of the answer. 0 or -errno with the reason. */
+static int take_answer(struct ike_sa *sa, struct task *task, const struct ike_message *in,
+		       struct child **made, struct nonce *nr, struct fault *f)
+{
+	const struct ike_connection *cfg = &sa->c->cfg;
+	struct child_terms t = {.spi_in = task->new_spi, .is_ours = true};
+	uint8_t shared[DH_SHARED_MAX];
+	size_t len = 0;
+	int err = proposal_accept(in->sa, PROPOSAL_CHILD, cfg->child, cfg->n_child, &t.chosen, f);
+	if (err)
+		return err;
+	if (t.chosen.group != task->group ||
+	    (task->dh && in->ke_group != group_of(task->group)->number))
+		return fault_set(f, -EPROTO, "the peer answered with another PFS group than %s",
+				 group_of(task->group)->name);
+	if (task->dh && dh_shared(task->dh, in->ke, shared, &len))
+		return fault_set(f, -EPROTO, "the peer's public value is not valid for %s",
+				 group_of(task->group)->name);
+	if (!nonce_set(nr, in->nonce))
+		return fault_set(f, -EPROTO, "the peer's answer has no valid nonce");
+	if (child_terms_verify(sa->c, in, &t)) {
+		diagnose_selectors(sa->c, in, f);
+		return f->code ? f->code : -EPROTO;
+	}
+	t.shared = (struct bytes){shared, len};
+	t.ni = nonce_bytes(&task->nonce);
+	t.nr = nonce_bytes(nr);
+	err = child_from_terms(sa, &t, made);
+	wipe(shared, sizeof shared);
+	return err ? fault_set(f, err, "the child SA can't be made") : 0;
+}
+
+/* Both ends rekeyed at once: the SA with the lowest nonce goes, its creator deletes it
+ * (section 2.8.1). */
+static bool lost_the_duel(struct ike_sa *sa, const struct task *task, const struct nonce *nr,
+			  struct child *old, struct child *made)
+{
+	struct child *rival = task->rival ? child_by_spi(sa->e, (uint32_t)task->rival) : NULL;
+	if (!rival || !rival->sa || !collision_lost(&task->nonce, nr, &task->rival_nonce))
+		return false;
+	if (old)
+		old->replaced_by = rival->plain.spi_in;
+	made->state = CHILD_DELETING;
+	task_add(sa, EXCHANGE_DELETE_CHILD, made->plain.spi_in);
+	return true;
+}
+
+void v2_child_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in)
+{
+	struct child *old = task->spi_in ? child_by_spi(sa->e, task->spi_in) : NULL, *made;
+	const struct ike_notify *error = ike_message_error(in);
+	struct fault f = {0};
+	struct nonce nr;
+	if (!sa->c)
+		return;
+	if (error)
+		return refused(sa, task, error, old);
+	if (take_answer(sa, task, in, &made, &nr, &f)) {
+		fault_prefix(&f, "%s", task->row->name);
+		connection_blame(sa->c, &f);
+		connection_event(sa->c, "%.150s", f.text);
+		/* the peer installed what we can't: it is told that this one is not */
+		task_add(sa, EXCHANGE_DELETE_CHILD, task->new_spi);
+		task->again = true;
+		timers_task_refused(sa, task);
+		return;
+	}
+	if (lost_the_duel(sa, task, &nr, old, made))
+		return;
+	child_use(made);
+	if (task->row->id == EXCHANGE_REKEY_CHILD) {
+		sa->c->rekeys_child++;
+		sa->e->counters[IKE_COUNT_REKEYS_CHILD]++;
+		connection_event(sa->c, "child SA rekeyed by us: %08x replaces %08x",
+				 made->plain.spi_in, task->spi_in);
+	}
+	if (old && old->sa) {
+		made->replaces = old->plain.spi_in;
+		old->replaced_by = made->plain.spi_in;
+		task_add(sa, EXCHANGE_DELETE_CHILD, old->plain.spi_in);
+	}
+	connection_settle(sa->c, &f);
+}
+
+/* ---- responder ---- */
+
+static int refuse(struct builder *out, uint16_t type, struct bytes body)
+{
+	builder_notify(out, type, body);
+	return 0;
+}
+
+static int refuse_group(struct ike_sa *sa, enum group_id group, struct builder *out)
+{
+	uint8_t number[2];
+	sa->e->counters[IKE_COUNT_INVALID_KE]++;
+	store_be16(number, group_of(group)->number);
+	return refuse(out, NOTIFY_INVALID_KE_PAYLOAD, (struct bytes){number, 2});
+}
+
+/* The child that the peer wants to replace. False when it names one that is not there. */
+static bool find_old(struct ike_sa *sa, const struct ike_message *in, struct child **old)
+{
+	const struct ike_notify *n = ike_message_notify(in, NOTIFY_REKEY_SA);
+	*old = NULL;
+	if (!n)
+		return true;
+	*old = n->spi.len == 4 ? child_by_spi_out(sa, load_be32(n->spi.at)) : NULL;
+	return *old && (*old)->state != CHILD_DRAINING;
+}
+
+static int agree_with_peer(struct ike_sa *sa, const struct ike_message *in, struct child_terms *t,
+			   uint16_t *refusal)
+{
+	const struct ike_connection *cfg = &sa->c->cfg;
+	struct fault f = {0};
+	if (proposal_choose(in->sa, PROPOSAL_CHILD, cfg->child, cfg->n_child,
+			    group_by_number(in->ke_group), &t->chosen, &f)) {
+		sa->e->counters[IKE_COUNT_NO_PROPOSAL]++;
+		*refusal = NOTIFY_NO_PROPOSAL_CHOSEN;
+	} else if (child_terms_narrow(sa->c, in, t)) {
+		sa->e->counters[IKE_COUNT_TS_UNACCEPTABLE]++;
+		diagnose_selectors(sa->c, in, &f);
+		*refusal = NOTIFY_TS_UNACCEPTABLE;
+	}
+	if (!*refusal)
+		return 0;
+	fault_prefix(&f, "child SA that the peer asks for");
+	connection_event(sa->c, "%.150s", f.text);
+	return -EPROTO;
+}
+
+/* Our half of the key exchange: g^ir into shared, our public value into the answer. */
+static int answer_key_exchange(struct ike_sa *sa, const struct ike_message *in, enum group_id group,
+			       struct dh **dh, uint8_t shared[DH_SHARED_MAX], size_t *len)
+{
+	*len = 0;
+	*dh = NULL;
+	if (group == DH_NONE)
+		return 0;
+	int err = draw_dh(sa->e, group, dh);
+	return err ? err : dh_shared(*dh, in->ke, shared, len);
+}
+
+static void note_collision(struct ike_sa *sa, enum collision what, struct child *old,
+			   struct child *made, const struct nonce *ni, const struct nonce *nr)
+{
+	if (!old)
+		return;
+	made->replaces = old->plain.spi_in;
+	if (what == COLLISION_COMPARE_NONCES) {
+		sa->tasks->rival = made->plain.spi_in;
+		sa->tasks->rival_nonce = *nonce_lower(ni, nr);
+		return;
+	}
+	old->replaced_by = made->plain.spi_in;
+	sa->c->rekeys_child++;
+	sa->e->counters[IKE_COUNT_REKEYS_CHILD]++;
+	connection_event(sa->c, "child SA rekeyed by the peer: %08x replaces %08x",
+			 made->plain.spi_in, old->plain.spi_in);
+}
+
+static void write_answer(struct builder *out, const struct child_terms *t, const struct nonce *nr,
+			 const struct dh *dh)
+{
+	proposal_answer(out, PROPOSAL_CHILD, &t->chosen, t->spi_in);
+	builder_raw(out, PAYLOAD_NONCE, nonce_bytes(nr));
+	if (dh)
+		builder_ke(out, group_of(t->chosen.group)->number, dh_public(dh));
+	builder_ts(out, PAYLOAD_TSI, t->remote, t->n_remote);
+	builder_ts(out, PAYLOAD_TSR, t->local, t->n_local);
+}
+
+/* Makes what was agreed on. 0 or -errno: not made, nothing written. */
+static int make(struct ike_sa *sa, const struct ike_message *in, struct child_terms *t,
+		enum collision what, struct child *old, struct builder *out)
+{
+	uint8_t shared[DH_SHARED_MAX];
+	struct nonce ni, nr;
+	struct dh *dh;
+	struct child *made;
+	size_t len;
+	int err = nonce_set(&ni, in->nonce) ? 0 : -EPROTO;
+	if (!err)
+		err = answer_key_exchange(sa, in, t->chosen.group, &dh, shared, &len);
+	else
+		dh = NULL;
+	if (!err) {
+		nonce_draw(sa->e, &nr);
+		t->spi_in = child_new_spi(sa->e);
+		t->shared = (struct bytes){shared, len};
+		t->ni = nonce_bytes(&ni);
+		t->nr = nonce_bytes(&nr);
+		err = child_from_terms(sa, t, &made);
+		wipe(shared, sizeof shared);
+	}
+	if (!err) {
+		note_collision(sa, what, old, made, &ni, &nr);
+		write_answer(out, t, &nr, dh);
+	}
+	dh_free(dh);
+	return err;
+}
+
+int v2_child_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out)
+{
+	struct child_terms t = {.is_ours = false};
+	struct child *old;
+	struct fault f = {0};
+	uint16_t refusal = 0;
+	if (!sa->c)
+		return refuse(out, NOTIFY_TEMPORARY_FAILURE, (struct bytes){NULL, 0});
+	if (!find_old(sa, in, &old)) {
+		const struct ike_notify *n = ike_message_notify(in, NOTIFY_REKEY_SA);
+		builder_notify_spi(out, PROTOCOL_ESP, n->spi.len == 4 ? load_be32(n->spi.at) : 0,
+				   NOTIFY_CHILD_SA_NOT_FOUND);
+		return 0;
+	}
+	enum collision what = collision_of(sa, old ? EXCHANGE_REKEY_CHILD : EXCHANGE_NEW_CHILD,
+					   old ? old->plain.spi_in : 0);
+	if (what == COLLISION_TEMPORARY_FAILURE ||
+	    (old && (old->replaced_by || old->state == CHILD_DELETING)))
+		return refuse(out, NOTIFY_TEMPORARY_FAILURE, (struct bytes){NULL, 0});
+	if (agree_with_peer(sa, in, &t, &refusal))
+		return refuse(out, refusal, (struct bytes){NULL, 0});
+	if (t.chosen.group != DH_NONE && in->ke_group != group_of(t.chosen.group)->number)
+		return refuse_group(sa, t.chosen.group, out);
+	if (make(sa, in, &t, what, old, out))
+		return refuse(out, NOTIFY_TEMPORARY_FAILURE, (struct bytes){NULL, 0});
+	connection_settle(sa->c, &f);
+	return 0;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * CREATE_CHILD_SA for the IKE SA itself (RFC 7296 sections 1.3.2, 2.18, 2.25.2): a new IKE SA that
+ * inherits the children; the initiator deletes the old one.
+ */
+#include "ike/ike_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+int v2_rekey_request(struct ike_sa *sa, struct task *task, struct builder *out)
+{
+	if (!sa->c || sa->successor)
+		return -ECANCELED;
+	const struct ike_connection *cfg = &sa->c->cfg;
+	uint8_t group = task->repeats ? task->group : sa->chosen.group;
+	nonce_draw(sa->e, &task->nonce);
+	task->rival = 0;
+	task->new_ike_spi = sa_new_spi(sa->e);
+	task->group = group;
+	dh_free(task->dh);
+	task->dh = NULL;
+	int err = draw_dh(sa->e, group, &task->dh);
+	if (err)
+		return err;
+	proposal_offer(out, PROPOSAL_IKE, cfg->ike, cfg->n_ike, task->new_ike_spi);
+	builder_raw(out, PAYLOAD_NONCE, nonce_bytes(&task->nonce));
+	builder_ke(out, group_of(group)->number, dh_public(task->dh));
+	return 0;
+}
+
+/* An established SA beside the old one; the children come later. */
+static int make(struct ike_sa *old, bool is_initiator, uint64_t local_spi,
+		const struct ike_chosen *chosen, struct bytes shared, const struct nonce *ni,
+		const struct nonce *nr, struct ike_sa **out)
+{
+	struct ike_sa *sa;
+	int err = sa_new(old->e, &sa, is_initiator, local_spi);
+	if (err)
+		return err;
+	*(is_initiator ? &sa->spi_r : &sa->spi_i) = chosen->spi;
+	sa->chosen = *chosen;
+	err = keys_ike_rekeyed(&sa->keys, chosen, &old->keys, old->chosen.prf, shared,
+			       nonce_bytes(ni), nonce_bytes(nr), sa->spi_i, sa->spi_r);
+	if (err) {
+		sa_set_state(sa, SA_DEAD, "keys can't be derived");
+		return err;
+	}
+	sa->has_keys = true;
+	sa->local = old->local;
+	sa->remote = old->remote;
+	sa->nat_local = old->nat_local;
+	sa->nat_remote = old->nat_remote;
+	sa->encapsulate = old->encapsulate;
+	sa->remote_id = old->remote_id;
+	sa->predecessor = sa_local_spi(old);
+	sa->rekeys = old->rekeys + 1;
+	sa_attach(sa, old->c);
+	sa_set_state(sa, SA_ESTABLISHED, "rekeyed");
+	timers_ike_established(sa);
+	*out = sa;
+	return 0;
+}
+
+/* The old one's children and waiting tasks go over; it only waits for its deletion. */
+static void succeed(struct ike_sa *old, struct ike_sa *sa)
+{
+	struct connection *c = old->c;
+	old->successor = sa_local_spi(sa);
+	children_move(old, sa);
+	tasks_move(old, sa);
+	sa_set_state(old, SA_REKEYED, "replaced");
+	timers_ike_rekeyed(old);
+	c->rekeys_ike++;
+	old->e->counters[IKE_COUNT_REKEYS_IKE]++;
+	connection_event(c, "IKE SA rekeyed: %016llx replaces %016llx",
+			 (unsigned long long)sa_local_spi(sa),
+			 (unsigned long long)sa_local_spi(old));
+}
+
+/* ---- initiator ---- */
+
+static void refused(struct ike_sa *sa, struct task *task, const struct ike_notify *error)
+{
+	struct fault f = {0};
+	enum group_id group =
+		error->body.len == 2 ? group_by_number(load_be16(error->body.at)) : DH_NONE;
+	task->again = true;
+	if (error->type == NOTIFY_INVALID_KE_PAYLOAD && group != DH_NONE &&
+	    task->repeats < LIMIT_KE_REPEATS &&
+	    proposal_has_group(sa->c->cfg.ike, sa->c->cfg.n_ike, group)) {
+		task->repeats++;
+		task->group = (uint8_t)group;
+		return;
+	}
+	if (error->type != NOTIFY_TEMPORARY_FAILURE) {
+		diagnose_refusal(sa, error->type, true, &f);
+		fault_prefix(&f, "%s", task->row->name);
+		connection_blame(sa->c, &f);
+		connection_event(sa->c, "%.150s", f.text);
+	}
+	timers_task_refused(sa, task);
+}
+
+static int take_answer(struct ike_sa *sa, struct task *task, const struct ike_message *in,
+		       struct nonce *nr, struct ike_sa **made, struct fault *f)
+{
+	const struct ike_connection *cfg = &sa->c->cfg;
+	struct ike_chosen chosen;
+	uint8_t shared[DH_SHARED_MAX];
+	size_t len = 0;
+	int err = proposal_accept(in->sa, PROPOSAL_IKE, cfg->ike, cfg->n_ike, &chosen, f);
+	if (err)
+		return err;
+	if (!chosen.spi || chosen.group != task->group ||
+	    in->ke_group != group_of(task->group)->number)
+		return fault_set(f, -EPROTO,
+				 "the peer answered without an SPI or with another group than %s",
+				 group_of(task->group)->name);
+	if (!nonce_set(nr, in->nonce) || dh_shared(task->dh, in->ke, shared, &len))
+		return fault_set(f, -EPROTO, "the peer's nonce or public value is not valid");
+	err = make(sa, true, task->new_ike_spi, &chosen, (struct bytes){shared, len}, &task->nonce,
+		   nr, made);
+	wipe(shared, sizeof shared);
+	return err ? fault_set(f, err, "the new IKE SA can't be made") : 0;
+}
+
+void v2_rekey_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in)
+{
+	const struct ike_notify *error = ike_message_error(in);
+	struct ike_sa *made, *rival;
+	struct fault f = {0};
+	struct nonce nr;
+	if (!sa->c)
+		return;
+	if (error)
+		return refused(sa, task, error);
+	if (take_answer(sa, task, in, &nr, &made, &f)) {
+		fault_prefix(&f, "%s", task->row->name);
+		connection_blame(sa->c, &f);
+		connection_event(sa->c, "%.150s", f.text);
+		task->again = true;
+		timers_task_refused(sa, task);
+		return;
+	}
+	rival = task->rival ? sa_by_spi(sa->e, task->rival) : NULL;
+	if (rival && rival->state == SA_ESTABLISHED &&
+	    collision_lost(&task->nonce, &nr, &task->rival_nonce)) {
+		/* section 2.25.2: ours goes, we delete it; the winner deletes the old one */
+		succeed(sa, rival);
+		sa_delete(made, "lost against the peer's rekeying");
+		return;
+	}
+	succeed(sa, made);
+	task_add(sa, EXCHANGE_DELETE_IKE, 0);
+}
+
+/* ---- responder ---- */
+
+static int refuse(struct builder *out, uint16_t type, struct bytes body)
+{
+	builder_notify(out, type, body);
+	return 0;
+}
+
+static int answer_with(struct ike_sa *sa, const struct ike_message *in,
+		       const struct ike_chosen *chosen, enum collision what, struct builder *out)
+{
+	uint8_t shared[DH_SHARED_MAX];
+	struct nonce ni, nr;
+	struct ike_sa *made = NULL;
+	struct dh *dh = NULL;
+	size_t len = 0;
+	int err = nonce_set(&ni, in->nonce) ? draw_dh(sa->e, chosen->group, &dh) : -EPROTO;
+	if (!err)
+		err = dh_shared(dh, in->ke, shared, &len);
+	if (!err) {
+		nonce_draw(sa->e, &nr);
+		err = make(sa, false, sa_new_spi(sa->e), chosen, (struct bytes){shared, len}, &ni,
+			   &nr, &made);
+		wipe(shared, sizeof shared);
+	}
+	if (!err) {
+		proposal_answer(out, PROPOSAL_IKE, chosen, sa_local_spi(made));
+		builder_raw(out, PAYLOAD_NONCE, nonce_bytes(&nr));
+		builder_ke(out, group_of(chosen->group)->number, dh_public(dh));
+		if (what == COLLISION_COMPARE_NONCES) {
+			sa->tasks->rival = sa_local_spi(made);
+			sa->tasks->rival_nonce = *nonce_lower(&ni, &nr);
+		} else {
+			succeed(sa, made);
+		}
+	}
+	dh_free(dh);
+	return err;
+}
+
+int v2_rekey_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out)
+{
+	struct ike_chosen chosen;
+	struct fault f = {0};
+	enum collision what = collision_of(sa, EXCHANGE_REKEY_IKE, 0);
+	if (!sa->c || sa->successor || what == COLLISION_TEMPORARY_FAILURE)
+		return refuse(out, NOTIFY_TEMPORARY_FAILURE, (struct bytes){NULL, 0});
+	if (proposal_choose(in->sa, PROPOSAL_IKE, sa->c->cfg.ike, sa->c->cfg.n_ike,
+			    group_by_number(in->ke_group), &chosen, &f) ||
+	    !chosen.spi) {
+		sa->e->counters[IKE_COUNT_NO_PROPOSAL]++;
+		connection_event(sa->c, "rekeying of the IKE SA by the peer: %.110s", f.text);
+		return refuse(out, NOTIFY_NO_PROPOSAL_CHOSEN, (struct bytes){NULL, 0});
+	}
+	if (in->ke_group != group_of(chosen.group)->number) {
+		uint8_t number[2];
+		sa->e->counters[IKE_COUNT_INVALID_KE]++;
+		store_be16(number, group_of(chosen.group)->number);
+		return refuse(out, NOTIFY_INVALID_KE_PAYLOAD, (struct bytes){number, 2});
+	}
+	if (answer_with(sa, in, &chosen, what, out))
+		return refuse(out, NOTIFY_TEMPORARY_FAILURE, (struct bytes){NULL, 0});
+	return 0;
+}
