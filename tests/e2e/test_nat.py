@@ -16,7 +16,7 @@ def behind_nat(lab):
     lab.nat.address('in', '172.30.0.1/24')
     lab.nat.run('sysctl', '-qw', 'net.ipv4.ip_forward=1')
     lab.nat.run('nft', '-f', '-', text_in='table ip nat { chain post { type nat hook postrouting priority 100; '
-                'oifname "out" masquerade; } }')
+                'oifname "out" masquerade; }\n}\n')
     lab.gw1.address('wan', '172.30.0.2/24')
     lab.gw1.route('default', 'via', '172.30.0.1')
     lab.gw2.address('wan', '203.0.113.2/24')
