@@ -302,9 +302,11 @@ def test_no_common_proposal_is_said(pair):
         return {'ipsecPolicies': [{'ikeEncryption': ike, 'ikeIntegrity': 'SHA256', 'dhGroup': 'ECP256', 'ipsecEncryption': 'GCMAES256',
                                    'ipsecIntegrity': 'GCMAES256', 'pfsGroup': 'None', 'saLifeTimeSeconds': 3600,
                                    'saDataSizeKilobytes': 102400000}]}
-    g1, g2 = gateways(pair, start=False, connection=policy('AES256'), two=policy('AES128'))
-    g1.start()
+    # one side asks and one answers, so that each one's last error is of its own role
+    g1, g2 = gateways(pair, start=False, connection={**policy('AES256'), 'connectionMode': 'InitiatorOnly'},
+                      two={**policy('AES128'), 'connectionMode': 'ResponderOnly'})
     g2.start()
+    g1.start()
     text = last_error(g2, 'to1', 'proposal')
     assert 'AES128' in text and 'AES256' in text, text
     last_error(g1, 'to2', 'NO_PROPOSAL_CHOSEN')
