@@ -310,7 +310,7 @@ class Capture:
 
     def __init__(self, host, device):
         self.path = os.path.join(host.lab.dir, f'{host.name}-{device}-{len(host.lab.processes)}.pcap')
-        self.process = host.start('tcpdump', '-n', '-U', '-s', '0', '-B', '16384', '-i', device, '-w', self.path,
+        self.process = host.start('tcpdump', '-n', '-U', '--immediate-mode', '-s', '0', '-B', '16384', '-i', device, '-w', self.path,
                                   name=f'tcpdump-{len(host.lab.processes)}')
         wait_for(lambda: 'listening' in self.process.text(), 'tcpdump to listen')
 

@@ -99,7 +99,7 @@ def test_peer_behind_nat(lab):
     lab.site.run('ip', 'address', 'flush', 'dev', 'wan')
     nat.run('sysctl', '-qw', 'net.ipv4.ip_forward=1')
     nat.run('nft', '-f', '-', text_in='table ip nat { chain post { type nat hook postrouting priority 100; '
-            'oifname "out" masquerade; }\n}\n')
+            'oifname "out" masquerade; }; }\n')
     swan = rig.StrongSwan(lab.site, '172.30.0.5', '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16', my_id='branch.example.org')
     g = xgw_on(lab.gw1, 'ResponderOnly', peer='any', site={'identity': 'branch.example.org'}).start()
     r = swan.initiate()
