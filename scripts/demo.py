@@ -82,10 +82,13 @@ def prove(capture):
     for line in capture.tshark('-T', 'fields', '-e', '_ws.col.Protocol').split():
         kinds[line] = kinds.get(line, 0) + 1
     print('frames on the wire by protocol:', ', '.join(f'{k} {n}' for k, n in sorted(kinds.items(), key=lambda k: -k[1])))
-    clear = capture.tshark('-Y', 'ip.addr == 10.0.0.0/8 or ip.addr == 192.168.0.0/16')
-    print('frames with an inner address in the clear:', len(clear.splitlines()))
+    # beside ESP and IKE, the gateway hosts' own neighbour discovery and errors about their outer addresses only
+    clear = capture.tshark('-Y', 'ip.addr == 10.0.0.0/8 or ip.addr == 192.168.0.0/16 or not (esp or isakmp or udpencap or arp or icmp '
+                                 'or icmpv6 or igmp)')
+    print('frames with an inner address in the clear, or of another protocol:', len(clear.splitlines()))
+    print('frames that the capture had no room for:', capture.dropped)
     if clear or not kinds.get('ESP'):
-        raise AssertionError('clear text on the wire')
+        raise AssertionError(f'clear text on the wire\n{clear[:2000]}')
 
 
 def look_around(lab, g1):
