@@ -193,6 +193,7 @@ void sa_free(struct ike_sa *sa)
 {
 	struct ike *e = sa->e;
 	sa->state = SA_DEAD;
+	sa->touched = true; /* what follows must not put it back on the list */
 	count_half_open(sa);
 	sa_detach(sa);
 	tasks_free(sa);

@@ -541,7 +541,7 @@ static bool take_marker(struct arrival *a)
 	static const uint8_t marker[4];
 	if (a->local.port != IKE_NATT_PORT)
 		return true;
-	if (a->datagram.len < 4 || memcmp(a->datagram.at, marker, 4))
+	if (a->datagram.len < 4 || memcmp(a->datagram.at, marker, 4) != 0)
 		return false;
 	a->datagram.at += 4;
 	a->datagram.len -= 4;

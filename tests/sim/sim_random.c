@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two engines on a network that loses, duplicates, reorders and delays, driven by random orders of both sides; one
- * seed after the other. After the trouble the network is kind for a while, and then both ends must agree: equal SAs,
- * or down for a reason. Every step is held against the invariants of sim.h.
+ * Two engines on a network that loses, duplicates, reorders and delays, driven by random orders of
+ * both sides; one seed after the other. After the trouble the network is kind for a while, and then
+ * both ends must agree: equal SAs, or down for a reason. Every step is held against the invariants
+ * of sim.h.
  *
  *   sim_random [SEEDS [FIRST]]      sim_random SEED verbose
  */
 #include "sim.h"
 
-#define TROUBLE_NS	 (120 * NS_PER_S)
-#define QUIET_NS	 (400 * NS_PER_S)
+#define TROUBLE_NS     (120 * NS_PER_S)
+#define QUIET_NS       (400 * NS_PER_S)
 #define MOST_DATAGRAMS 4000 /* of one seed: retransmission is bounded */
 
 static void trouble(struct sim *s)
@@ -62,8 +63,10 @@ static void compare(struct sim *s, unsigned from, unsigned to)
 	if (!out)
 		sim_broken(s, "node %u is up but uses no child SA", from);
 	else if (!in)
-		sim_broken(s, "node %u sends with SPI %08x that node %u does not have", from, out->spi_out, to);
-	else if (!secret_equal(out->sa.key_out.b, out->sa.key_out.len, in->sa.key_in.b, in->sa.key_in.len))
+		sim_broken(s, "node %u sends with SPI %08x that node %u does not have", from,
+			   out->spi_out, to);
+	else if (!secret_equal(out->sa.key_out.b, out->sa.key_out.len, in->sa.key_in.b,
+			       in->sa.key_in.len))
 		sim_broken(s, "the keys of SPI %08x differ", out->spi_out);
 }
 
@@ -75,15 +78,18 @@ static void judge(struct sim *s)
 		return;
 	}
 	if (s->node[0].up != s->node[1].up)
-		sim_broken(s, "one end is up, the other is not: %d %d", s->node[0].up, s->node[1].up);
+		sim_broken(s, "one end is up, the other is not: %d %d", s->node[0].up,
+			   s->node[1].up);
 	else if (!s->node[0].up)
-		sim_broken(s, "both want it, none has it: %.60s / %.60s", a.last_error.text, b.last_error.text);
+		sim_broken(s, "both want it, none has it: %.60s / %.60s", a.last_error.text,
+			   b.last_error.text);
 	if (s->broken)
 		return;
 	compare(s, 0, 1);
 	compare(s, 1, 0);
 	if (sim_installed(&s->node[0]) > 4 || sim_installed(&s->node[1]) > 4)
-		sim_broken(s, "%u and %u child SAs are left over", sim_installed(&s->node[0]), sim_installed(&s->node[1]));
+		sim_broken(s, "%u and %u child SAs are left over", sim_installed(&s->node[0]),
+			   sim_installed(&s->node[1]));
 	if (s->datagrams > MOST_DATAGRAMS)
 		sim_broken(s, "%llu datagrams", (unsigned long long)s->datagrams);
 }
@@ -101,7 +107,8 @@ static bool one_seed(uint64_t seed, bool verbose, uint64_t *datagrams)
 	trouble(s);
 	ike_up(s->node[0].ike, 1, s->now_ns, &s->node[0].effects);
 	sim_apply(&s->node[0]);
-	ike_up(s->node[1].ike, 1, s->now_ns + sim_below(&s->random, 2) * NS_PER_S, &s->node[1].effects);
+	ike_up(s->node[1].ike, 1, s->now_ns + sim_below(&s->random, 2) * NS_PER_S,
+	       &s->node[1].effects);
 	sim_apply(&s->node[1]);
 	for (uint64_t end = s->now_ns + TROUBLE_NS; s->now_ns < end && !s->broken;) {
 		sim_run(s, s->now_ns + sim_below(&s->random, 12) * NS_PER_S);
@@ -130,15 +137,25 @@ static bool one_seed(uint64_t seed, bool verbose, uint64_t *datagrams)
 	return ok;
 }
 
+static void print_line(enum log_group group, enum log_level level, const char *line)
+{
+	(void)group;
+	(void)level;
+	printf("             %s\n", line);
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 10000, datagrams = 0, bad = 0;
-	if (argc > 2 && !strcmp(argv[2], "verbose"))
+	if (argc > 2 && !strcmp(argv[2], "verbose")) {
+		log_set_sink(print_line);
+		log_set_levels(LOG_LEVEL_DEBUG);
 		return one_seed(n, true, &datagrams) ? 0 : 1;
+	}
 	uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
 	for (uint64_t seed = first; seed < first + n && bad < 20; seed++)
 		bad += !one_seed(seed, false, &datagrams);
-	printf("%llu seeds, %llu datagrams, %llu failed\n", (unsigned long long)n, (unsigned long long)datagrams,
-	       (unsigned long long)bad);
+	printf("%llu seeds, %llu datagrams, %llu failed\n", (unsigned long long)n,
+	       (unsigned long long)datagrams, (unsigned long long)bad);
 	return bad != 0;
 }
