@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Two engines on a network that loses, duplicates, reorders and delays, driven by random orders of both sides; one
+ * seed after the other. After the trouble the network is kind for a while, and then both ends must agree: equal SAs,
+ * or down for a reason. Every step is held against the invariants of sim.h.
+ *
+ *   sim_random [SEEDS [FIRST]]      sim_random SEED verbose
+ */
+#include "sim.h"
+
+#define TROUBLE_NS	 (120 * NS_PER_S)
+#define QUIET_NS	 (400 * NS_PER_S)
+#define MOST_DATAGRAMS 4000 /* of one seed: retransmission is bounded */
+
+static void trouble(struct sim *s)
+{
+	s->loss = (unsigned)sim_below(&s->random, 300);
+	s->duplicate = (unsigned)sim_below(&s->random, 200);
+	s->delay_min_ns = sim_below(&s->random, 50) * NS_PER_MS;
+	s->delay_max_ns = s->delay_min_ns + sim_below(&s->random, 1500) * NS_PER_MS;
+}
+
+static void quiet(struct sim *s)
+{
+	s->loss = s->duplicate = 0;
+	s->delay_min_ns = s->delay_max_ns = 5 * NS_PER_MS;
+}
+
+static struct ike_connection connection_of(struct sim *s, unsigned from, unsigned to)
+{
+	struct ike_connection c = sim_connection(s, from, to);
+	c.ike_lifetime_ns = (60 + sim_below(&s->random, 600)) * NS_PER_S;
+	c.child_lifetime_ns = (40 + sim_below(&s->random, 300)) * NS_PER_S;
+	c.dpd_timeout_ns = 30 * NS_PER_S;
+	return c;
+}
+
+/* One order to one side. */
+static void disturb(struct sim *s)
+{
+	struct sim_node *n = &s->node[sim_below(&s->random, 2)];
+	switch (sim_below(&s->random, 8)) {
+	case 0: ike_down(n->ike, 1, s->now_ns, &n->effects); break;
+	case 1:
+	case 2: ike_up(n->ike, 1, s->now_ns, &n->effects); break;
+	case 3:
+	case 4: ike_rekey(n->ike, 1, s->now_ns, &n->effects); break;
+	case 5:
+		if (n->current)
+			ike_child_expiring(n->ike, n->current, s->now_ns, &n->effects);
+		break;
+	default: break;
+	}
+	sim_apply(n);
+}
+
+/* Outbound of one end must be inbound of the other, with the same key. */
+static void compare(struct sim *s, unsigned from, unsigned to)
+{
+	struct sim_child *out = sim_child_find(&s->node[from], s->node[from].current);
+	struct sim_child *in = out ? sim_child_find(&s->node[to], out->spi_out) : NULL;
+	if (!out)
+		sim_broken(s, "node %u is up but uses no child SA", from);
+	else if (!in)
+		sim_broken(s, "node %u sends with SPI %08x that node %u does not have", from, out->spi_out, to);
+	else if (!secret_equal(out->sa.key_out.b, out->sa.key_out.len, in->sa.key_in.b, in->sa.key_in.len))
+		sim_broken(s, "the keys of SPI %08x differ", out->spi_out);
+}
+
+static void judge(struct sim *s)
+{
+	struct ike_status a, b;
+	if (ike_status(s->node[0].ike, 1, &a) || ike_status(s->node[1].ike, 1, &b)) {
+		sim_broken(s, "no status");
+		return;
+	}
+	if (s->node[0].up != s->node[1].up)
+		sim_broken(s, "one end is up, the other is not: %d %d", s->node[0].up, s->node[1].up);
+	else if (!s->node[0].up)
+		sim_broken(s, "both want it, none has it: %.60s / %.60s", a.last_error.text, b.last_error.text);
+	if (s->broken)
+		return;
+	compare(s, 0, 1);
+	compare(s, 1, 0);
+	if (sim_installed(&s->node[0]) > 4 || sim_installed(&s->node[1]) > 4)
+		sim_broken(s, "%u and %u child SAs are left over", sim_installed(&s->node[0]), sim_installed(&s->node[1]));
+	if (s->datagrams > MOST_DATAGRAMS)
+		sim_broken(s, "%llu datagrams", (unsigned long long)s->datagrams);
+}
+
+static bool one_seed(uint64_t seed, bool verbose, uint64_t *datagrams)
+{
+	struct sim *s = sim_new(seed, 2, NULL);
+	s->verbose = verbose;
+	for (unsigned i = 0; i < 2; i++) {
+		struct ike_connection c = connection_of(s, i, 1 - i);
+		struct fault f;
+		if (ike_add(s->node[i].ike, &c, &f))
+			sim_broken(s, "%s", f.text);
+	}
+	trouble(s);
+	ike_up(s->node[0].ike, 1, s->now_ns, &s->node[0].effects);
+	sim_apply(&s->node[0]);
+	ike_up(s->node[1].ike, 1, s->now_ns + sim_below(&s->random, 2) * NS_PER_S, &s->node[1].effects);
+	sim_apply(&s->node[1]);
+	for (uint64_t end = s->now_ns + TROUBLE_NS; s->now_ns < end && !s->broken;) {
+		sim_run(s, s->now_ns + sim_below(&s->random, 12) * NS_PER_S);
+		if (!s->broken)
+			disturb(s);
+		if (!sim_below(&s->random, 6))
+			trouble(s);
+	}
+	quiet(s);
+	for (unsigned i = 0; i < 2 && !s->broken; i++) {
+		ike_up(s->node[i].ike, 1, s->now_ns, &s->node[i].effects);
+		sim_apply(&s->node[i]);
+	}
+	if (!s->broken)
+		sim_run(s, s->now_ns + QUIET_NS);
+	/* not in the middle of a rekeying that the lifetimes just began */
+	for (unsigned i = 0; i < 100 && s->n_queue && !s->broken; i++)
+		sim_run(s, s->now_ns + 10 * NS_PER_MS);
+	if (!s->broken)
+		judge(s);
+	bool ok = !s->broken;
+	if (!ok)
+		printf("seed %llu: %s\n", (unsigned long long)seed, s->why);
+	*datagrams += s->datagrams;
+	sim_free(s);
+	return ok;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 10000, datagrams = 0, bad = 0;
+	if (argc > 2 && !strcmp(argv[2], "verbose"))
+		return one_seed(n, true, &datagrams) ? 0 : 1;
+	uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+	for (uint64_t seed = first; seed < first + n && bad < 20; seed++)
+		bad += !one_seed(seed, false, &datagrams);
+	printf("%llu seeds, %llu datagrams, %llu failed\n", (unsigned long long)n, (unsigned long long)datagrams,
+	       (unsigned long long)bad);
+	return bad != 0;
+}
