@@ -48,6 +48,7 @@ def no_malformed(capture):
 def test_traffic_and_only_esp_on_the_wire(pair):
     g1, g2 = gateways(pair)
     capture = rig.Capture(pair.wire, 'br0')
+    other = rig.Capture(pair.wire, 'br0', rig.Capture.NEITHER_ESP_NOR_IKE)
     pair.alice.ping('10.22.0.4')
     pair.bob.ping('10.11.0.4')
     pair.alice.ping('10.22.0.1')  # the far gateway's own address in its VNet
@@ -58,6 +59,10 @@ def test_traffic_and_only_esp_on_the_wire(pair):
     capture.stop()
     only_esp_on(capture)
     no_malformed(capture)
+    other.stop()
+    assert other.dropped == 0, 'the capture is not complete'
+    assert other.tshark('-Y', 'not (arp or icmp or icmpv6 or igmp)') == ''
+    assert other.tshark('-Y', 'ip.addr == 10.0.0.0/8') == ''
     c = g1.connection('to2')
     assert c['childSas'][0]['encapsulation'] == 'esp'
     assert c['ingressBytes'] > 1e6 and c['egressBytes'] > 1e6
