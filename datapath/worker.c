@@ -86,10 +86,7 @@ static void classify(struct worker *w, const struct xdp_desc *desc)
 		return;
 	case XGW_META_CHECKSUM:
 		esp_complete_checksum(p.at, p.len);
-		if (ip_decrement_ttl(p.at))
-			worker_drop(w, p.frame, XGW_DROP_TTL, 0, desc->len);
-		else
-			inbound_deliver(w, &p);
+		inbound_deliver(w, &p);
 		return;
 	default: worker_drop(w, p.frame, XGW_DROP_META, 0, desc->len);
 	}
@@ -131,9 +128,14 @@ static uint32_t round_all(struct worker *w)
 
 static void sleep_until_work(struct worker *w, struct pollfd *fds)
 {
+	int timeout = POLL_MS;
+	/* what the kernel did not take yet is offered again soon, not with the next packet */
+	for (unsigned i = 0; i < w->n_queues; i++)
+		if (queue_unsent(&w->queues[i]))
+			timeout = 1;
 	rcu_thread_offline();
 	w->status.polls++;
-	int n = poll(fds, w->n_queues + 1, POLL_MS);
+	int n = poll(fds, w->n_queues + 1, timeout);
 	rcu_thread_online();
 	if (n > 0 && fds[w->n_queues].revents) {
 		uint64_t count;
