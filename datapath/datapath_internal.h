@@ -136,6 +136,8 @@ struct datapath {
 
 /* worker.c */
 void *worker_main(void *worker);
+/* Once round all queues: receive, ESP, send. How many packets came. */
+uint32_t worker_round(struct worker *w);
 void worker_drop(struct worker *w, uint64_t frame, enum xgw_drop why, uint32_t connection,
 		 uint32_t len);
 /* Sends an Ethernet frame that starts at `at` on a port; frame is given away. */

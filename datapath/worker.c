@@ -92,7 +92,7 @@ static void classify(struct worker *w, const struct xdp_desc *desc)
 	}
 }
 
-static uint32_t round_all(struct worker *w)
+uint32_t worker_round(struct worker *w)
 {
 	struct xdp_desc desc[BURST];
 	uint32_t total = 0;
@@ -171,7 +171,7 @@ void *worker_main(void *argument)
 	fds[w->n_queues] = (struct pollfd){.fd = w->wake_fd, .events = POLLIN};
 	for (unsigned idle = 0; !atomic_load_explicit(&w->d->stop, memory_order_relaxed);) {
 		w->now_ns = clock_now();
-		idle = round_all(w) ? 0 : idle + 1;
+		idle = worker_round(w) ? 0 : idle + 1;
 		rcu_quiescent_state();
 		/* one more look before the sleep costs less than a sleep that was not needed */
 		if (idle > 2)
