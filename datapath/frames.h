@@ -78,6 +78,8 @@ uint32_t queue_receive(struct queue *q, struct xdp_desc *out, uint32_t n);
  */
 uint32_t queue_send(struct queue *q, struct frames *f, uint64_t addr, uint32_t len,
 		    uint64_t *wakeups);
+/* True while the kernel has not taken all that is on the ring. */
+bool queue_unsent(const struct queue *q);
 /* Puts the batch on the ring and wakes the kernel when it asks for that. Frames that found no room:
  * their number, and they are freed. Bounded: a device that takes nothing costs a fixed number of
  * attempts. */

@@ -48,6 +48,17 @@ static int publish(struct tunnel *t)
 	return 0;
 }
 
+/* Without memory for a new list the tunnel sends nothing until the next change: fail closed. */
+static void unpublish(struct tunnel *t)
+{
+	struct outbound *old = t->outbound;
+	log_error(LOG_ESP, "no-memory connection=%u: nothing is sent until an SA is used again",
+		  t->id);
+	rcu_assign_pointer(t->outbound, NULL);
+	synchronize_rcu();
+	free(old);
+}
+
 static struct child *child_of(const struct datapath *d, uint32_t spi_in)
 {
 	for (uint32_t i = 0; i < d->next_slot; i++)
@@ -68,12 +79,10 @@ static bool covers_all(const struct traffic_selector *ts, unsigned n, enum ip_fa
 	return false;
 }
 
-static bool is_any_to_any(const struct child_sa *c)
+static bool is_any(const struct child_sa *c, enum ip_family family)
 {
-	return covers_all(c->local_ts, c->n_local_ts, IP_V4) &&
-	       covers_all(c->remote_ts, c->n_remote_ts, IP_V4) &&
-	       covers_all(c->local_ts, c->n_local_ts, IP_V6) &&
-	       covers_all(c->remote_ts, c->n_remote_ts, IP_V6);
+	return covers_all(c->local_ts, c->n_local_ts, family) &&
+	       covers_all(c->remote_ts, c->n_remote_ts, family);
 }
 
 static struct xgw_sa_key key_of(const struct child *c)
@@ -149,7 +158,8 @@ int datapath_child_install(struct datapath *d, uint32_t vnet, const struct child
 	c->local = child->local;
 	c->remote = child->remote;
 	c->udp = child->encapsulation == ESP_IN_UDP;
-	c->any_to_any = is_any_to_any(child);
+	c->any_v4 = is_any(child, IP_V4);
+	c->any_v6 = is_any(child, IP_V6);
 	c->inner_mtu = esp_inner_mtu(c->sa, t->path.mtu);
 	err = child_publish(d, c, f);
 	if (err)
@@ -228,10 +238,8 @@ static void child_unpublish(struct datapath *d, struct child *c)
 	if (t)
 		t->n_active = n;
 	rcu_assign_pointer(d->slots[c->slot], NULL);
-	while (was_active && publish(t))
-		log_error(LOG_ESP,
-			  "no-memory connection=%u: a removed SA waits for memory to be forgotten",
-			  c->connection);
+	if (was_active && publish(t))
+		unpublish(t);
 	synchronize_rcu();
 	struct esp_counters last;
 	esp_sa_counters(c->sa, &last);
