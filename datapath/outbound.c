@@ -70,7 +70,7 @@ static enum xgw_drop prepare(struct worker *w, struct packet *p, const struct ou
 	if (o && o->n && !o->usable)
 		return XGW_DROP_NO_OUTER_ROUTE;
 	int i = p->chosen ? same(o, p->child) : choose(o, p, &why);
-	if (i < 0)
+	if (i < 0 || !o)
 		return why ? why : XGW_DROP_NO_SA;
 	p->child = o->child[i];
 	uint32_t mtu = o->inner_mtu[i];

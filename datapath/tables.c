@@ -257,12 +257,19 @@ int datapath_child_remove(struct datapath *d, uint32_t spi_in)
 	return 0;
 }
 
+static bool same_path(const struct datapath_path *a, const struct datapath_path *b)
+{
+	return a->port_id == b->port_id && a->mtu == b->mtu && a->usable == b->usable &&
+	       !memcmp(a->source_mac, b->source_mac, 6) &&
+	       !memcmp(a->destination_mac, b->destination_mac, 6);
+}
+
 int datapath_path_set(struct datapath *d, uint32_t connection, const struct datapath_path *path)
 {
 	struct tunnel *t = tunnel_make(d, connection);
 	if (!t)
 		return connection < MAX_CONNECTIONS ? -ENOMEM : -EINVAL;
-	if (!memcmp(&t->path, path, sizeof *path))
+	if (same_path(&t->path, path))
 		return 0;
 	t->path = *path;
 	return publish(t);

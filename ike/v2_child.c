@@ -217,7 +217,7 @@ void v2_child_finish(struct ike_sa *sa, struct task *task, const struct ike_mess
 		return;
 	if (error)
 		return refused(sa, task, error, old);
-	if (take_answer(sa, task, in, &made, &nr, &f)) {
+	if (take_answer(sa, task, in, &made, &nr, &f) || !made) {
 		fault_prefix(&f, "%s", task->row->name);
 		connection_blame(sa->c, &f);
 		connection_event(sa->c, "%.150s", f.text);
