@@ -361,12 +361,9 @@ static int answer(struct ike_sa *sa, const struct ike_message *m, int parsed,
 		return 0;
 	}
 	enum exchange_id id = parsed ? EXCHANGE_NONE : exchange_of(m);
-	if (id == EXCHANGE_NONE || (exchanges_v2[id].request_needs & ~m->present)) {
-		struct fault f;
-		if (!parsed)
-			fault_set(&f, -EPROTO, "%s request without the payloads it must have",
-				  exchange_type_name(m->h.exchange));
-		syntax_error(sa, b, parsed ? why : &f);
+	struct fault f = *why;
+	if (parsed || message_check(message_kind(m), m, &f) || id == EXCHANGE_NONE) {
+		syntax_error(sa, b, &f);
 		return 0;
 	}
 	const struct exchange *row = &exchanges_v2[id];
@@ -439,6 +436,8 @@ static void receive_response(struct ike_sa *sa, struct ike_message *m, const str
 		return;
 	}
 	heard(sa, a);
+	if (!parsed)
+		parsed = message_check(sa->tasks->row->kind, m, &f);
 	struct task *task = window_complete(sa);
 	task->again = false;
 	if (parsed) {
