@@ -259,7 +259,10 @@ void datapath_worker_status(const struct datapath *d, unsigned worker,
 			    struct datapath_worker_status *out)
 {
 	/* counters of a running thread: each is read whole, together they are a moment's blur */
-	*out = d->workers[worker].status;
+	const struct worker *w = &d->workers[worker];
+	*out = w->status;
+	for (unsigned i = 0; i < w->n_queues; i++)
+		out->no_frame += queue_missed(&w->queues[i]);
 }
 
 void datapath_flush_drops(struct datapath *d)

@@ -122,6 +122,15 @@ void queue_close(struct queue *q)
 	q->xsk = NULL;
 }
 
+uint64_t queue_missed(const struct queue *q)
+{
+	struct xdp_statistics s = {0};
+	socklen_t len = sizeof s;
+	if (getsockopt(q->fd, SOL_XDP, XDP_STATISTICS, &s, &len))
+		return 0;
+	return s.rx_dropped + s.rx_ring_full;
+}
+
 void queue_reap(struct queue *q, struct frames *f)
 {
 	uint32_t at, n = xsk_ring_cons__peek(&q->comp, SOCKET_BATCH * 4, &at);

@@ -66,6 +66,8 @@ int must_check queue_open(struct queue *q, struct frames *f, const struct queue_
 			  struct fault *why);
 void queue_close(struct queue *q);
 
+/* Packets that the kernel had no frame or no place on the ring for, since the socket was made. */
+uint64_t queue_missed(const struct queue *q);
 /* Takes back what was sent. */
 void queue_reap(struct queue *q, struct frames *f);
 /* Gives the kernel frames to receive into. */
