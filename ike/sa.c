@@ -192,6 +192,7 @@ void handshake_free(struct ike_sa *sa)
 void sa_free(struct ike_sa *sa)
 {
 	struct ike *e = sa->e;
+	sa->touched = true; /* nothing below may put it back on the list */
 	sa->state = SA_DEAD;
 	count_half_open(sa);
 	sa_detach(sa);
