@@ -153,6 +153,25 @@ void v2_rekey_finish(struct ike_sa *sa, struct task *task, const struct ike_mess
 	}
 	succeed(sa, made);
 	task_add(sa, EXCHANGE_DELETE_IKE, 0);
+	if (rival && rival->state == SA_ESTABLISHED) {
+		/* the peer deletes it; when it never learnt our SPI of it, time does */
+		sa_set_state(rival, SA_REKEYED, "the peer's rekeying lost against ours");
+		timers_ike_rekeyed(rival);
+	}
+}
+
+/*
+ * The peer deletes an IKE SA that both ends were rekeying: only the winner does that, so its new SA
+ * is the one that stays, and what we asked for is moot (section 2.25.2).
+ */
+void v2_rekey_overtaken(struct ike_sa *sa)
+{
+	struct task *task = sa->in_flight ? sa->tasks : NULL;
+	if (!sa->c || !task || task->row->id != EXCHANGE_REKEY_IKE || !task->rival)
+		return;
+	struct ike_sa *rival = sa_by_spi(sa->e, task->rival);
+	if (rival && rival->state == SA_ESTABLISHED)
+		succeed(sa, rival);
 }
 
 /* ---- responder ---- */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A network of IKE engines with a virtual clock: datagrams wait in a queue, a seeded generator decides
- * on loss, duplication, order and delay, a NAT may stand in front of a node. Each node keeps a model of its
- * data path (which child SAs are installed, which is used), and checks that effects come in a legal order.
+ * A network of IKE engines with a virtual clock: datagrams wait in a queue, a seeded generator
+ * decides on loss, duplication, order and delay, a NAT may stand in front of a node. Each node
+ * keeps a model of its data path (which child SAs are installed, which is used), and checks that
+ * effects come in a legal order.
  */
 #ifndef XGW_TESTS_SIM_SIM_H
 #define XGW_TESTS_SIM_SIM_H
@@ -113,7 +114,8 @@ static inline int sim_index(const struct sim_node *node)
 	return (int)(node - node->s->node);
 }
 
-__attribute__((format(printf, 2, 3))) static void sim_say(const struct sim *s, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void sim_say(const struct sim *s, const char *format,
+							  ...)
 {
 	if (!s->verbose)
 		return;
@@ -143,8 +145,8 @@ static inline unsigned sim_installed(const struct sim_node *node)
 
 /* ---- the network ---- */
 
-static inline void sim_enqueue(struct sim *s, const struct ip_endpoint *from, const struct ip_endpoint *to,
-			struct bytes b)
+static inline void sim_enqueue(struct sim *s, const struct ip_endpoint *from,
+			       const struct ip_endpoint *to, struct bytes b)
 {
 	if (s->n_queue == SIM_QUEUE) {
 		sim_broken(s, "the network is flooded");
@@ -201,7 +203,8 @@ static inline void sim_install(struct sim_node *node, const struct child_sa *sa)
 		while (i < SIM_CHILDREN && !node->children[i].removed_ns)
 			i++;
 		if (i == SIM_CHILDREN) {
-			sim_broken(node->s, "node %d holds %d child SAs", sim_index(node), SIM_CHILDREN);
+			sim_broken(node->s, "node %d holds %d child SAs", sim_index(node),
+				   SIM_CHILDREN);
 			return;
 		}
 		memmove(&node->children[i], &node->children[i + 1],
@@ -209,15 +212,16 @@ static inline void sim_install(struct sim_node *node, const struct child_sa *sa)
 		node->n_children--;
 	}
 	struct sim_child *c = &node->children[node->n_children++];
-	*c = (struct sim_child){sa->connection, sa->spi_in, sa->spi_out, *sa, node->s->now_ns, 0, false};
+	*c = (struct sim_child){sa->connection,	 sa->spi_in, sa->spi_out, *sa,
+				node->s->now_ns, 0,	     false};
 }
 
 static inline void sim_child_effect(struct sim_node *node, const struct ike_effect *x)
 {
 	struct sim_child *c = sim_child_find(node, x->spi_in);
 	if (!c) {
-		sim_broken(node->s, "node %d: effect %d on unknown SPI %08x", sim_index(node), x->kind,
-			   x->spi_in);
+		sim_broken(node->s, "node %d: effect %d on unknown SPI %08x", sim_index(node),
+			   x->kind, x->spi_in);
 		return;
 	}
 	if (x->kind == IKE_CHILD_USE) {
@@ -237,8 +241,8 @@ static inline void sim_child_effect(struct sim_node *node, const struct ike_effe
 
 static inline void sim_apply_one(struct sim_node *node, const struct ike_effect *x)
 {
-	static const char *const names[] = {"SEND", "INSTALL", "USE", "UPDATE", "REMOVE",
-					    "UP", "DOWN", "FAILED", "EVENT"};
+	static const char *const names[] = {"SEND", "INSTALL", "USE",	 "UPDATE", "REMOVE",
+					    "UP",   "DOWN",    "FAILED", "EVENT"};
 	if (x->kind != IKE_SEND)
 		sim_say(node->s, "%d %s %08x %s", sim_index(node), names[x->kind],
 			x->child ? x->child->spi_in : x->spi_in, x->fault.text);
@@ -454,9 +458,12 @@ static inline struct ike_connection sim_connection(struct sim *s, unsigned from,
 	if (secret_set(&c.psk, "a long enough pre-shared key", 28))
 		abort();
 	c.n_ike = c.n_child = 1;
-	c.ike[0] = (struct ike_proposal){.n_encryption = 1, .n_prf = 1, .n_group = 1,
+	c.ike[0] = (struct ike_proposal){.n_encryption = 1,
+					 .n_prf = 1,
+					 .n_group = 1,
 					 .encryption = {ENCR_AES_GCM16_128},
-					 .prf = {PRF_HMAC_SHA2_256}, .group = {DH_CURVE25519}};
+					 .prf = {PRF_HMAC_SHA2_256},
+					 .group = {DH_CURVE25519}};
 	c.child[0] = (struct ike_proposal){.n_encryption = 1, .encryption = {ENCR_AES_GCM16_128}};
 	c.n_local_ts = c.n_remote_ts = 1;
 	snprintf(text, sizeof text, "10.%u.0.0/16", from + 1);
