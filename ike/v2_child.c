@@ -139,6 +139,12 @@ static void refused(struct ike_sa *sa, struct task *task, const struct ike_notif
 		    struct child *old)
 {
 	struct fault f = {0};
+	struct child *rival = task->rival ? child_by_spi(sa->e, (uint32_t)task->rival) : NULL;
+	if (rival && rival->sa) {
+		if (old) /* theirs came about, ours did not */
+			old->replaced_by = rival->plain.spi_in;
+		return;
+	}
 	if (take_group(task, sa->c->cfg.child, sa->c->cfg.n_child, error))
 		return;
 	if (error->type == NOTIFY_CHILD_SA_NOT_FOUND && old) {

@@ -83,8 +83,13 @@ static void succeed(struct ike_sa *old, struct ike_sa *sa)
 static void refused(struct ike_sa *sa, struct task *task, const struct ike_notify *error)
 {
 	struct fault f = {0};
+	struct ike_sa *rival = task->rival ? sa_by_spi(sa->e, task->rival) : NULL;
 	enum group_id group =
 		error->body.len == 2 ? group_by_number(load_be16(error->body.at)) : DH_NONE;
+	if (rival && rival->state == SA_ESTABLISHED) {
+		succeed(sa, rival); /* theirs came about, ours did not */
+		return;
+	}
 	task->again = true;
 	if (error->type == NOTIFY_INVALID_KE_PAYLOAD && group != DH_NONE &&
 	    task->repeats < LIMIT_KE_REPEATS &&
