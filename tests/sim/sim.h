@@ -12,7 +12,9 @@
 #include "base/log.h"
 #include "ike/ike.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
