@@ -165,18 +165,36 @@ void v2_rekey_finish(struct ike_sa *sa, struct task *task, const struct ike_mess
 	}
 }
 
+/* Our rekeying that crossed the one which made `rival`, still without an answer; NULL when there is
+ * none. */
+static struct ike_sa *rekeying_against(const struct ike_sa *rival)
+{
+	struct ike_sa *old = rival->predecessor ? sa_by_spi(rival->e, rival->predecessor) : NULL;
+	const struct task *task = old && old->c && old->in_flight ? old->tasks : NULL;
+	bool duel =
+		task && task->row->id == EXCHANGE_REKEY_IKE && task->rival == sa_local_spi(rival);
+	return duel && rival->state == SA_ESTABLISHED ? old : NULL;
+}
+
 /*
  * The peer deletes an IKE SA that both ends were rekeying: only the winner does that, so its new SA
  * is the one that stays, and what we asked for is moot (section 2.25.2).
  */
 void v2_rekey_overtaken(struct ike_sa *sa)
 {
-	struct task *task = sa->in_flight ? sa->tasks : NULL;
-	if (!sa->c || !task || task->row->id != EXCHANGE_REKEY_IKE || !task->rival)
-		return;
-	struct ike_sa *rival = sa_by_spi(sa->e, task->rival);
-	if (rival && rival->state == SA_ESTABLISHED)
+	const struct task *task = sa->in_flight ? sa->tasks : NULL;
+	struct ike_sa *rival = task && task->rival ? sa_by_spi(sa->e, task->rival) : NULL;
+	if (rival && rekeying_against(rival) == sa)
 		succeed(sa, rival);
+}
+
+/* The peer uses its new SA before it answers ours: so that one won. (What loses is only deleted.)
+ */
+void v2_rekey_proven(struct ike_sa *rival)
+{
+	struct ike_sa *old = rekeying_against(rival);
+	if (old)
+		succeed(old, rival);
 }
 
 /* ---- responder ---- */
