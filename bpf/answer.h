@@ -10,8 +10,11 @@
 #include "checksum.h"
 #include "learn.h"
 
+#define ND_ROUTER_ASKED	 133
+#define ND_ROUTER_TOLD	 134
 #define ND_SOLICITATION	 135
 #define ND_ADVERTISEMENT 136
+#define ND_REDIRECT	 137
 
 /* A solicitation or advertisement with its usual single option. */
 struct nd_message {
@@ -136,6 +139,19 @@ static __always_inline int nd_advertised(const struct packet *p)
 	return rc ? rc : VERDICT_TAKEN;
 }
 
+/* A neighbour message too short for its target. The router messages have none, and are shorter (RFC
+ * 4861 4.1, 4.2). */
+static __always_inline int nd_short(const struct packet *p)
+{
+	const __u8 *type = packet_at(p, p->ip.l4, 1);
+
+	if (!type || (*type >= ND_SOLICITATION && *type <= ND_REDIRECT))
+		return XGW_DROP_TRUNCATED;
+	if (*type != ND_ROUTER_ASKED && *type != ND_ROUTER_TOLD)
+		return 0;
+	return attachment_is_kernels(p->in) ? VERDICT_PASS : XGW_DROP_UNANSWERED;
+}
+
 /* Router solicitations to redirects: 0 when the packet is none of them. */
 static __always_inline int nd_decide(const struct packet *p)
 {
@@ -145,12 +161,9 @@ static __always_inline int nd_decide(const struct packet *p)
 	if (p->ip.family != 6 || p->ip.protocol != PROTO_ICMP6)
 		return 0;
 	nd = packet_at(p, p->ip.l4, ND_BARE);
-	if (!nd || len < ND_BARE) {
-		const __u8 *type = packet_at(p, p->ip.l4, 1);
-
-		return type && (*type < 133 || *type > 137) ? 0 : XGW_DROP_TRUNCATED;
-	}
-	if (nd->type < 133 || nd->type > 137)
+	if (!nd || len < ND_BARE)
+		return nd_short(p);
+	if (nd->type < ND_ROUTER_ASKED || nd->type > ND_REDIRECT)
 		return 0;
 	if (attachment_is_kernels(p->in))
 		return VERDICT_PASS;

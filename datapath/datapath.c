@@ -152,6 +152,21 @@ static int start_all(struct datapath *d, struct fault *f)
 	return 0;
 }
 
+/* A worker sends by sockets of its own, so it needs a queue of every port. */
+static unsigned usable_workers(const struct datapath_options *o)
+{
+	unsigned n = o->workers ? o->workers : 1;
+	for (unsigned p = 0; p < o->n_ports; p++)
+		if (o->port[p].queues && o->port[p].queues < n)
+			n = o->port[p].queues;
+	if (n < o->workers)
+		log_warn(LOG_XDP,
+			 "workers=%u wanted=%u: a port has only %u queues; `ethtool -L DEVICE "
+			 "combined N` gives it more",
+			 n, o->workers, n);
+	return n;
+}
+
 int datapath_start(struct datapath **out, const struct datapath_options *o, struct fault *f)
 {
 	struct datapath *d = calloc(1, sizeof *d);
@@ -161,7 +176,7 @@ int datapath_start(struct datapath **out, const struct datapath_options *o, stru
 	d->o.frames = o->frames ? o->frames : FRAMES_DEFAULT;
 	d->o.ring = o->ring ? o->ring : RING_DEFAULT;
 	d->max_slots = o->max_sas ? o->max_sas : SAS_DEFAULT;
-	d->n_workers = o->workers ? o->workers : 1;
+	d->n_workers = usable_workers(o);
 	pthread_mutex_init(&d->event_lock, NULL);
 	d->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	d->workers = calloc(d->n_workers, sizeof *d->workers);
@@ -244,7 +259,10 @@ void datapath_worker_status(const struct datapath *d, unsigned worker,
 			    struct datapath_worker_status *out)
 {
 	/* counters of a running thread: each is read whole, together they are a moment's blur */
-	*out = d->workers[worker].status;
+	const struct worker *w = &d->workers[worker];
+	*out = w->status;
+	for (unsigned i = 0; i < w->n_queues; i++)
+		out->no_frame += queue_missed(&w->queues[i]);
 }
 
 void datapath_flush_drops(struct datapath *d)

@@ -107,6 +107,8 @@ struct datapath_traffic {
 int datapath_connection_traffic(const struct datapath *d, uint32_t connection,
 				struct datapath_traffic *out);
 
+/* no_frame: packets that the kernel or the worker had no frame for; tx_full: that found no room to
+ * be sent. */
 struct datapath_worker_status {
 	uint64_t rounds, packets_in, packets_out, wakeups, polls, no_frame, tx_full;
 	uint64_t drops[XGW_DROP_COUNT];

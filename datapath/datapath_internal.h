@@ -24,13 +24,15 @@
 #define POLL_MS		100
 #define OWN_ADDRESSES	256
 #define RESOLVE_GAP_NS	1000000ull
+#define ICMP_PER_SECOND \
+	1000u /* errors of a worker (RFC 1812 section 4.3.2.8, RFC 4443 section 2.4 (f)) */
 
 /* An installed child SA. Published in slots[]; freed after a grace period. */
 struct child {
 	struct esp_sa *sa;
 	uint32_t slot, spi_in, connection, vnet;
 	struct ip_endpoint local, remote;
-	bool udp, any_to_any;
+	bool udp, any_v4, any_v6;  /* any: every packet of the family matches the selectors */
 	uint32_t inner_mtu;	   /* on the tunnel's path */
 	_Atomic uint64_t alive_ns; /* when the last sign of life was reported */
 	_Atomic bool moved_told;
@@ -88,7 +90,8 @@ struct packet {
 	struct ip_endpoint from; /* outer source, ESP in UDP */
 	uint32_t slot;		 /* ESP: where XDP says its SA is */
 	uint16_t esp;		 /* ESP: offset of its header from `at` */
-	bool transit;		 /* came out of a tunnel */
+	bool aged;		 /* TTL is done with: decremented here, or made here */
+	bool chosen;		 /* child is the outbound SA: the packet is a later fragment */
 };
 
 struct worker {
@@ -103,6 +106,8 @@ struct worker {
 	struct queue *queue_of_port[XGW_MAX_PORTS]; /* for sending */
 	struct esp_crypto *crypto;
 	uint64_t now_ns, resolve_ns;
+	uint64_t icmp_second; /* of now_ns */
+	uint32_t icmp_sent;   /* in that second */
 	/* packets of this round, by what happens to them next */
 	struct packet out[BURST], in[BURST];
 	unsigned n_out, n_in;
@@ -131,6 +136,8 @@ struct datapath {
 
 /* worker.c */
 void *worker_main(void *worker);
+/* Once round all queues: receive, ESP, send. How many packets came. */
+uint32_t worker_round(struct worker *w);
 void worker_drop(struct worker *w, uint64_t frame, enum xgw_drop why, uint32_t connection,
 		 uint32_t len);
 /* Sends an Ethernet frame that starts at `at` on a port; frame is given away. */
@@ -165,6 +172,17 @@ uint8_t *decide_encapsulate(const struct worker *w, const struct decision *d, st
 void icmp_too_big(struct worker *w, const struct packet *p, uint32_t mtu);
 /* Turns an echo request to the gateway into its reply, in place. False when it is none. */
 bool icmp_answer_echo(struct packet *p);
+/* fragment.c */
+/* True when the packet is IPv4 and its sender allows fragments. */
+bool fragment_allowed(const uint8_t *ip);
+/*
+ * Cuts `head` down to fit mtu; what is behind becomes `rest`, in a frame of its own and with the
+ * same fate otherwise. XGW_DROP_NO_BUFFER when no frame is free, XGW_DROP_TOO_BIG when mtu leaves
+ * no room for payload; head is unchanged then.
+ */
+enum xgw_drop fragment_split(struct worker *w, struct packet *head, struct packet *rest,
+			     uint32_t mtu);
+
 /* TTL or hop limit; XGW_DROP_TTL when it is used up. */
 enum xgw_drop ip_decrement_ttl(uint8_t *ip);
 /* Length of an IP packet by its own header, 0 when it is none or longer than `room`. */

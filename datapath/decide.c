@@ -165,6 +165,12 @@ static uint32_t slot_of(uint32_t vnet, const uint8_t addr[16])
 	return (uint32_t)(h >> 40) & (CACHE_SLOTS - 1);
 }
 
+static bool is_unresolved(const struct decision *d)
+{
+	return d->kind == DECIDE_DROP &&
+	       (d->drop == XGW_DROP_NO_ENDPOINT || d->drop == XGW_DROP_NO_NEIGHBOUR);
+}
+
 const struct decision *decide(struct worker *w, uint32_t vnet, const struct ip_addr *to)
 {
 	uint8_t addr[16];
@@ -175,8 +181,7 @@ const struct decision *decide(struct worker *w, uint32_t vnet, const struct ip_a
 	    !memcmp(d->addr, addr, sizeof addr))
 		/* a host that is not found yet is asked for again, at most once in RESOLVE_GAP_NS
 		 */
-		if (d->kind != DECIDE_DROP || d->drop != XGW_DROP_NO_ENDPOINT ||
-		    w->now_ns - w->resolve_ns < RESOLVE_GAP_NS)
+		if (!is_unresolved(d) || w->now_ns - w->resolve_ns < RESOLVE_GAP_NS)
 			return d;
 	memset(d, 0, sizeof *d);
 	d->generation = generation;

@@ -18,6 +18,8 @@
 	9 /* Linux 6.17: packets a send call takes in copy mode; 32 before \
 	   */
 #endif
+#define SEND_BUFFER \
+	(8 << 20)      /* bytes on their way in copy mode; the default holds some 90 packets */
 #define WAKEUPS_MAX 64 /* send calls for one batch, 32 packets each in copy mode */
 
 int frames_init(struct frames *f, uint32_t n, struct fault *why)
@@ -70,10 +72,11 @@ static int make_umem(struct queue *q, struct frames *f, const struct queue_optio
 
 static void tune(const struct queue *q, const struct queue_options *o)
 {
-	int budget = (int)SOCKET_BATCH, yes = 1, usec = 20;
+	int budget = (int)SOCKET_BATCH, yes = 1, usec = 20, room = SEND_BUFFER;
 	/* each is an improvement where the kernel knows it, and nothing is lost where it does not
 	 */
 	setsockopt(q->fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &budget, sizeof budget);
+	setsockopt(q->fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
 	if (!o->busy_poll)
 		return;
 	setsockopt(q->fd, SOL_SOCKET, SO_PREFER_BUSY_POLL, &yes, sizeof yes);
@@ -119,6 +122,15 @@ void queue_close(struct queue *q)
 	q->xsk = NULL;
 }
 
+uint64_t queue_missed(const struct queue *q)
+{
+	struct xdp_statistics s = {0};
+	socklen_t len = sizeof s;
+	if (getsockopt(q->fd, SOL_XDP, XDP_STATISTICS, &s, &len))
+		return 0;
+	return s.rx_dropped + s.rx_ring_full;
+}
+
 void queue_reap(struct queue *q, struct frames *f)
 {
 	uint32_t at, n = xsk_ring_cons__peek(&q->comp, SOCKET_BATCH * 4, &at);
@@ -148,6 +160,9 @@ void queue_refill(struct queue *q, struct frames *f)
 	for (uint32_t i = 0; i < n; i++)
 		*xsk_ring_prod__fill_addr(&q->fill, at + i) = f->free[--f->n_free];
 	xsk_ring_prod__submit(&q->fill, n);
+	/* a driver that ran out of frames waits to be told of new ones */
+	if (xsk_ring_prod__needs_wakeup(&q->fill))
+		recvfrom(q->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
 }
 
 uint32_t queue_receive(struct queue *q, struct xdp_desc *out, uint32_t max)
@@ -161,6 +176,11 @@ uint32_t queue_receive(struct queue *q, struct xdp_desc *out, uint32_t max)
 	return n;
 }
 
+bool queue_unsent(const struct queue *q)
+{
+	return __atomic_load_n(q->tx.consumer, __ATOMIC_ACQUIRE) != *q->tx.producer;
+}
+
 /* Wakes the kernel until it has taken what is on the ring, or an attempt brought nothing. */
 static void wake(struct queue *q, uint64_t *wakeups)
 {
@@ -171,7 +191,7 @@ static void wake(struct queue *q, uint64_t *wakeups)
 		 * down or full */
 		if (r >= 0 || (errno != EAGAIN && errno != EBUSY))
 			break;
-		if (__atomic_load_n(q->tx.consumer, __ATOMIC_ACQUIRE) == *q->tx.producer)
+		if (!queue_unsent(q))
 			break;
 	}
 }
@@ -181,8 +201,7 @@ uint32_t queue_flush(struct queue *q, struct frames *f, uint64_t *wakeups)
 	uint32_t n = q->n_batch, at = 0;
 	if (!n) {
 		/* what an earlier call left on the ring must not wait for the next packet */
-		if (q->in_flight &&
-		    __atomic_load_n(q->tx.consumer, __ATOMIC_ACQUIRE) != *q->tx.producer)
+		if (queue_unsent(q))
 			wake(q, wakeups);
 		return 0;
 	}

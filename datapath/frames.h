@@ -66,6 +66,8 @@ int must_check queue_open(struct queue *q, struct frames *f, const struct queue_
 			  struct fault *why);
 void queue_close(struct queue *q);
 
+/* Packets that the kernel had no frame or no place on the ring for, since the socket was made. */
+uint64_t queue_missed(const struct queue *q);
 /* Takes back what was sent. */
 void queue_reap(struct queue *q, struct frames *f);
 /* Gives the kernel frames to receive into. */
@@ -78,6 +80,8 @@ uint32_t queue_receive(struct queue *q, struct xdp_desc *out, uint32_t n);
  */
 uint32_t queue_send(struct queue *q, struct frames *f, uint64_t addr, uint32_t len,
 		    uint64_t *wakeups);
+/* True while the kernel has not taken all that is on the ring. */
+bool queue_unsent(const struct queue *q);
 /* Puts the batch on the ring and wakes the kernel when it asks for that. Frames that found no room:
  * their number, and they are freed. Bounded: a device that takes nothing costs a fixed number of
  * attempts. */

@@ -2,11 +2,13 @@
 /* What the gateway itself says inside a VNet: "too big", echo replies; and small looks at IP
  * headers. */
 #include "base/bytes.h"
+#include "base/instant.h"
 #include "datapath/datapath_internal.h"
 
 #include <string.h>
 
 #define ICMP_ROOM 1280u
+#define OWN_TTL	  64 /* RFC 1700: of what starts here */
 
 uint32_t ip_length(const uint8_t *ip, uint32_t room)
 {
@@ -50,13 +52,26 @@ enum xgw_drop ip_decrement_ttl(uint8_t *ip)
 	return XGW_DROP_NONE;
 }
 
+static bool may_answer(struct worker *w)
+{
+	uint64_t second = w->now_ns / NS_PER_S;
+	if (w->icmp_second != second) {
+		w->icmp_second = second;
+		w->icmp_sent = 0;
+	}
+	return w->icmp_sent++ < ICMP_PER_SECOND;
+}
+
 void icmp_too_big(struct worker *w, const struct packet *p, uint32_t mtu)
 {
 	struct ip_addr ours;
-	struct packet answer = {.vnet = p->vnet, .connection = p->connection};
-	if (!decide_own_address(w, p->vnet, p->at[0] >> 4, &ours) ||
-	    !frames_take(&w->frames, &answer.frame))
+	struct packet answer = {.vnet = p->vnet, .connection = p->connection, .aged = true};
+	if (!may_answer(w) || !decide_own_address(w, p->vnet, p->at[0] >> 4, &ours))
 		return;
+	if (!frames_take(&w->frames, &answer.frame)) {
+		w->status.no_frame++;
+		return;
+	}
 	answer.at = frame_start(w, answer.frame) + FRAME_HEADROOM;
 	answer.len = esp_too_big(answer.at, ICMP_ROOM, p->at, p->len, mtu, &ours);
 	if (!answer.len) {
@@ -64,6 +79,20 @@ void icmp_too_big(struct worker *w, const struct packet *p, uint32_t mtu)
 		return;
 	}
 	inbound_deliver(w, &answer);
+}
+
+/* The answer's way begins here, so its TTL does too. */
+static void fresh_ttl(uint8_t *ip)
+{
+	if (ip[0] >> 4 == 6) {
+		ip[7] = OWN_TTL;
+		return;
+	}
+	/* RFC 1624 */
+	uint32_t sum = (uint16_t)~load_be16(ip + 10) + (uint16_t) ~(ip[8] << 8) + (OWN_TTL << 8);
+	sum = (sum & 0xffff) + (sum >> 16);
+	store_be16(ip + 10, (uint16_t) ~((sum & 0xffff) + (sum >> 16)));
+	ip[8] = OWN_TTL;
 }
 
 bool icmp_answer_echo(struct packet *p)
@@ -86,5 +115,7 @@ bool icmp_answer_echo(struct packet *p)
 	memcpy(swap, ip + from, n);
 	memcpy(ip + from, ip + from + n, n);
 	memcpy(ip + from + n, swap, n);
+	fresh_ttl(ip);
+	p->aged = true;
 	return true;
 }

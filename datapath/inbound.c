@@ -14,12 +14,8 @@ void inbound_add(struct worker *w, const struct packet *p)
 		inbound_run(w);
 }
 
-static void send_local(struct worker *w, struct packet *p, const struct decision *d)
+static void send_whole(struct worker *w, struct packet *p, const struct decision *d)
 {
-	if (p->len > d->mtu) {
-		worker_drop(w, p->frame, XGW_DROP_TOO_BIG, p->connection, p->len);
-		return;
-	}
 	uint8_t *l2 = decide_encapsulate(w, d, p);
 	if (!l2)
 		worker_drop(w, p->frame, XGW_DROP_ENCAP_ROOM, p->connection, p->len);
@@ -27,20 +23,54 @@ static void send_local(struct worker *w, struct packet *p, const struct decision
 		worker_send(w, d->port_id, p, l2, p->len + d->l2_len);
 }
 
+static void send_local(struct worker *w, struct packet *p, const struct decision *d)
+{
+	struct packet rest;
+	while (p->len > d->mtu) {
+		bool may = fragment_allowed(p->at);
+		enum xgw_drop why = may ? fragment_split(w, p, &rest, d->mtu) : XGW_DROP_TOO_BIG;
+		if (why) {
+			uint32_t mtu = d->mtu;
+			/* the answer may take the place of this decision in the cache */
+			if (why == XGW_DROP_TOO_BIG)
+				icmp_too_big(w, p, mtu);
+			worker_drop(w, p->frame, why, p->connection, p->len);
+			return;
+		}
+		send_whole(w, p, d);
+		*p = rest;
+	}
+	send_whole(w, p, d);
+}
+
+/* False when the packet ended here. */
+static bool age(struct worker *w, struct packet *p)
+{
+	enum xgw_drop why = p->aged ? XGW_DROP_NONE : ip_decrement_ttl(p->at);
+	p->aged = true;
+	if (why)
+		worker_drop(w, p->frame, why, p->connection, p->len);
+	return !why;
+}
+
 void inbound_deliver(struct worker *w, struct packet *p)
 {
 	struct ip_addr to = ip_destination(p->at);
 	const struct decision *d = decide(w, p->vnet, &to);
 	switch (d->kind) {
-	case DECIDE_SEND: send_local(w, p, d); return;
+	case DECIDE_SEND:
+		if (age(w, p))
+			send_local(w, p, d);
+		return;
 	case DECIDE_TUNNEL:
 		if (p->child && d->connection == p->connection) {
 			worker_drop(w, p->frame, XGW_DROP_LOOP, p->connection, p->len);
 			return;
 		}
-		p->connection = d->connection;
-		p->transit = true;
-		outbound_add(w, p);
+		if (age(w, p)) {
+			p->connection = d->connection;
+			outbound_add(w, p);
+		}
 		return;
 	case DECIDE_OWN:
 		/* the answer goes back the way it came, which is no loop */
@@ -62,7 +92,7 @@ static void report(struct worker *w, const struct packet *p)
 {
 	struct child *c = p->child;
 	uint64_t last = atomic_load_explicit(&c->alive_ns, memory_order_relaxed);
-	bool moved = c->udp && !ip_endpoint_equal(&p->from, &c->remote);
+	bool moved = c->udp && p->from.port && !ip_endpoint_equal(&p->from, &c->remote);
 	if (w->now_ns - last < NS_PER_S && !(moved && !atomic_exchange(&c->moved_told, true)))
 		return;
 	atomic_store_explicit(&c->alive_ns, w->now_ns, memory_order_relaxed);
@@ -84,7 +114,10 @@ static bool fill(struct worker *w, struct packet *p, struct esp_packet *e)
 	uint32_t offset = p->esp;
 	if (!c || p->len < offset + 8 || load_be32(p->at + offset) != c->spi_in)
 		return false;
-	if (c->udp || offset > 40 || (p->at[0] >> 4 == 4 && offset > 20)) {
+	/* an SA in UDP may also speak natively (RFC 7296 section 2.23), which tells nothing of
+	 * ports
+	 */
+	if (offset >= 28 && p->at[p->at[0] >> 4 == 4 ? 9 : 6] == 17) {
 		p->from.addr = ip_source(p->at);
 		p->from.port = load_be16(p->at + offset - 8);
 	}
@@ -110,11 +143,6 @@ static void accept_packet(struct worker *w, struct packet *p, const struct esp_p
 	report(w, p);
 	p->at = e->at;
 	p->len = e->len;
-	enum xgw_drop why = ip_decrement_ttl(p->at);
-	if (why) {
-		worker_drop(w, p->frame, why, p->connection, p->len);
-		return;
-	}
 	esp_clamp_mss(p->at, p->len, p->child->inner_mtu);
 	inbound_deliver(w, p);
 }

@@ -12,6 +12,11 @@ void outbound_add(struct worker *w, const struct packet *p)
 		outbound_run(w);
 }
 
+static bool any(const struct child *c, bool v4)
+{
+	return v4 ? c->any_v4 : c->any_v6;
+}
+
 /* Index of the newest child whose selectors match; -1 and the reason when there is none. */
 static int choose(const struct outbound *o, const struct packet *p, enum xgw_drop *why)
 {
@@ -19,17 +24,43 @@ static int choose(const struct outbound *o, const struct packet *p, enum xgw_dro
 		*why = XGW_DROP_NO_SA;
 		return -1;
 	}
-	if (o->child[0]->any_to_any)
+	bool v4 = p->at[0] >> 4 == 4;
+	if (any(o->child[0], v4))
 		return 0;
 	struct esp_flow flow;
 	*why = esp_flow_parse(&flow, p->at, p->len);
 	if (*why)
 		return -1;
 	for (unsigned i = 0; i < o->n; i++)
-		if (o->child[i]->any_to_any || esp_select_out(o->child[i]->sa, &flow))
+		if (any(o->child[i], v4) || esp_select_out(o->child[i]->sa, &flow))
 			return (int)i;
 	*why = XGW_DROP_SELECTOR_OUT;
 	return -1;
+}
+
+/* Where a later fragment's child stands, which it shares with the first; -1 when it is gone. */
+static int same(const struct outbound *o, const struct child *c)
+{
+	for (unsigned i = 0; o && i < o->n; i++)
+		if (o->child[i] == c)
+			return (int)i;
+	return -1;
+}
+
+/* Too big: the first fragment goes on, the rest queues up behind; or its sender is told. */
+static enum xgw_drop fit(struct worker *w, struct packet *p, uint32_t mtu)
+{
+	struct packet rest;
+	enum xgw_drop why = XGW_DROP_TOO_BIG;
+	if (fragment_allowed(p->at))
+		why = fragment_split(w, p, &rest, mtu);
+	if (why == XGW_DROP_TOO_BIG)
+		icmp_too_big(w, p, mtu);
+	if (why)
+		return why;
+	rest.chosen = true;
+	outbound_add(w, &rest);
+	return XGW_DROP_NONE;
 }
 
 /* Everything before the cryptography. */
@@ -38,24 +69,20 @@ static enum xgw_drop prepare(struct worker *w, struct packet *p, const struct ou
 	enum xgw_drop why = XGW_DROP_NONE;
 	if (o && o->n && !o->usable)
 		return XGW_DROP_NO_OUTER_ROUTE;
-	int i = choose(o, p, &why);
-	if (i < 0)
-		return why;
+	int i = p->chosen ? same(o, p->child) : choose(o, p, &why);
+	if (i < 0 || !o)
+		return why ? why : XGW_DROP_NO_SA;
 	p->child = o->child[i];
 	uint32_t mtu = o->inner_mtu[i];
-	if (!p->transit) {
+	if (!p->aged) {
 		why = ip_decrement_ttl(p->at);
 		if (why)
 			return why;
+		p->aged = true;
 		esp_complete_checksum(p->at, p->len);
 	}
 	esp_clamp_mss(p->at, p->len, mtu);
-	if (p->len > mtu) {
-		if (!p->transit)
-			icmp_too_big(w, p, mtu);
-		return XGW_DROP_TOO_BIG;
-	}
-	return XGW_DROP_NONE;
+	return p->len > mtu ? fit(w, p, mtu) : XGW_DROP_NONE;
 }
 
 static void transmit(struct worker *w, struct packet *p, struct esp_packet *e,

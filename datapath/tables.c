@@ -48,6 +48,17 @@ static int publish(struct tunnel *t)
 	return 0;
 }
 
+/* Without memory for a new list the tunnel sends nothing until the next change: fail closed. */
+static void unpublish(struct tunnel *t)
+{
+	struct outbound *old = t->outbound;
+	log_error(LOG_ESP, "no-memory connection=%u: nothing is sent until an SA is used again",
+		  t->id);
+	rcu_assign_pointer(t->outbound, NULL);
+	synchronize_rcu();
+	free(old);
+}
+
 static struct child *child_of(const struct datapath *d, uint32_t spi_in)
 {
 	for (uint32_t i = 0; i < d->next_slot; i++)
@@ -68,12 +79,10 @@ static bool covers_all(const struct traffic_selector *ts, unsigned n, enum ip_fa
 	return false;
 }
 
-static bool is_any_to_any(const struct child_sa *c)
+static bool is_any(const struct child_sa *c, enum ip_family family)
 {
-	return covers_all(c->local_ts, c->n_local_ts, IP_V4) &&
-	       covers_all(c->remote_ts, c->n_remote_ts, IP_V4) &&
-	       covers_all(c->local_ts, c->n_local_ts, IP_V6) &&
-	       covers_all(c->remote_ts, c->n_remote_ts, IP_V6);
+	return covers_all(c->local_ts, c->n_local_ts, family) &&
+	       covers_all(c->remote_ts, c->n_remote_ts, family);
 }
 
 static struct xgw_sa_key key_of(const struct child *c)
@@ -149,7 +158,8 @@ int datapath_child_install(struct datapath *d, uint32_t vnet, const struct child
 	c->local = child->local;
 	c->remote = child->remote;
 	c->udp = child->encapsulation == ESP_IN_UDP;
-	c->any_to_any = is_any_to_any(child);
+	c->any_v4 = is_any(child, IP_V4);
+	c->any_v6 = is_any(child, IP_V6);
 	c->inner_mtu = esp_inner_mtu(c->sa, t->path.mtu);
 	err = child_publish(d, c, f);
 	if (err)
@@ -228,10 +238,8 @@ static void child_unpublish(struct datapath *d, struct child *c)
 	if (t)
 		t->n_active = n;
 	rcu_assign_pointer(d->slots[c->slot], NULL);
-	while (was_active && publish(t))
-		log_error(LOG_ESP,
-			  "no-memory connection=%u: a removed SA waits for memory to be forgotten",
-			  c->connection);
+	if (was_active && publish(t))
+		unpublish(t);
 	synchronize_rcu();
 	struct esp_counters last;
 	esp_sa_counters(c->sa, &last);
@@ -249,12 +257,19 @@ int datapath_child_remove(struct datapath *d, uint32_t spi_in)
 	return 0;
 }
 
+static bool same_path(const struct datapath_path *a, const struct datapath_path *b)
+{
+	return a->port_id == b->port_id && a->mtu == b->mtu && a->usable == b->usable &&
+	       !memcmp(a->source_mac, b->source_mac, 6) &&
+	       !memcmp(a->destination_mac, b->destination_mac, 6);
+}
+
 int datapath_path_set(struct datapath *d, uint32_t connection, const struct datapath_path *path)
 {
 	struct tunnel *t = tunnel_make(d, connection);
 	if (!t)
 		return connection < MAX_CONNECTIONS ? -ENOMEM : -EINVAL;
-	if (!memcmp(&t->path, path, sizeof *path))
+	if (same_path(&t->path, path))
 		return 0;
 	t->path = *path;
 	return publish(t);

@@ -86,16 +86,13 @@ static void classify(struct worker *w, const struct xdp_desc *desc)
 		return;
 	case XGW_META_CHECKSUM:
 		esp_complete_checksum(p.at, p.len);
-		if (ip_decrement_ttl(p.at))
-			worker_drop(w, p.frame, XGW_DROP_TTL, 0, desc->len);
-		else
-			inbound_deliver(w, &p);
+		inbound_deliver(w, &p);
 		return;
 	default: worker_drop(w, p.frame, XGW_DROP_META, 0, desc->len);
 	}
 }
 
-static uint32_t round_all(struct worker *w)
+uint32_t worker_round(struct worker *w)
 {
 	struct xdp_desc desc[BURST];
 	uint32_t total = 0;
@@ -131,9 +128,14 @@ static uint32_t round_all(struct worker *w)
 
 static void sleep_until_work(struct worker *w, struct pollfd *fds)
 {
+	int timeout = POLL_MS;
+	/* what the kernel did not take yet is offered again soon, not with the next packet */
+	for (unsigned i = 0; i < w->n_queues; i++)
+		if (queue_unsent(&w->queues[i]))
+			timeout = 1;
 	rcu_thread_offline();
 	w->status.polls++;
-	int n = poll(fds, w->n_queues + 1, POLL_MS);
+	int n = poll(fds, w->n_queues + 1, timeout);
 	rcu_thread_online();
 	if (n > 0 && fds[w->n_queues].revents) {
 		uint64_t count;
@@ -169,7 +171,7 @@ void *worker_main(void *argument)
 	fds[w->n_queues] = (struct pollfd){.fd = w->wake_fd, .events = POLLIN};
 	for (unsigned idle = 0; !atomic_load_explicit(&w->d->stop, memory_order_relaxed);) {
 		w->now_ns = clock_now();
-		idle = round_all(w) ? 0 : idle + 1;
+		idle = worker_round(w) ? 0 : idle + 1;
 		rcu_quiescent_state();
 		/* one more look before the sleep costs less than a sleep that was not needed */
 		if (idle > 2)

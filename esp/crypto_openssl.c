@@ -107,7 +107,7 @@ static EVP_MAC_CTX *mac_new(const char *digest, const uint8_t *key, size_t len)
 	EVP_MAC *type = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	EVP_MAC_CTX *c = type ? EVP_MAC_CTX_new(type) : NULL;
 	char name[16];
-	strcpy(name, digest);
+	snprintf(name, sizeof name, "%s", digest);
 	OSSL_PARAM params[] = {
 		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
 		OSSL_PARAM_construct_end(),

@@ -7,6 +7,7 @@
 #define XGW_IKE_EXCHANGES_H
 
 #include "base/bytes.h"
+#include "ike/message_rules.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,7 +36,8 @@ struct exchange {
 	uint8_t type;	    /* enum ike_exchange_type */
 	unsigned starts_in; /* bit set of enum sa_state */
 	unsigned answered_in;
-	uint64_t request_needs; /* bit t - 32 per payload type that a request must have */
+	enum message_kind
+		kind; /* which payloads its messages must and may have (message_rules.c) */
 	/* Writes the payloads of our request. 0; -ECANCELED: no longer called for; other -errno: it
 	 * can't. */
 	int (*request)(struct ike_sa *sa, struct task *task, struct builder *out);

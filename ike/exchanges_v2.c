@@ -3,7 +3,6 @@
 #include "ike/ike_internal.h"
 
 #define IN(state)     (1u << (state))
-#define NEEDS(type)   (1ull << ((type)-32))
 #define LIVE	      (IN(SA_ESTABLISHED))
 #define LIVE_OR_ENDED (IN(SA_ESTABLISHED) | IN(SA_REKEYED) | IN(SA_DELETING))
 
@@ -11,6 +10,7 @@ const struct exchange exchanges_v2[EXCHANGES] = {
 	[EXCHANGE_SA_INIT] =
 		{
 			.id = EXCHANGE_SA_INIT,
+			.kind = MESSAGE_SA_INIT,
 			.name = "IKE_SA_INIT",
 			.type = IKE_SA_INIT,
 			.starts_in = IN(SA_HALF_OPEN),
@@ -22,11 +22,11 @@ const struct exchange exchanges_v2[EXCHANGES] = {
 	[EXCHANGE_AUTH] =
 		{
 			.id = EXCHANGE_AUTH,
+			.kind = MESSAGE_AUTH,
 			.name = "IKE_AUTH",
 			.type = IKE_AUTH,
 			.starts_in = IN(SA_AUTHENTICATING),
 			.answered_in = IN(SA_HALF_OPEN),
-			.request_needs = NEEDS(PAYLOAD_IDI),
 			.request = v2_auth_request,
 			.answer = v2_auth_answer,
 			.finish = v2_auth_finish,
@@ -36,12 +36,11 @@ const struct exchange exchanges_v2[EXCHANGES] = {
 	[EXCHANGE_NEW_CHILD] =
 		{
 			.id = EXCHANGE_NEW_CHILD,
+			.kind = MESSAGE_CHILD,
 			.name = "CREATE_CHILD_SA (new child SA)",
 			.type = IKE_CREATE_CHILD_SA,
 			.starts_in = LIVE,
 			.answered_in = LIVE,
-			.request_needs = NEEDS(PAYLOAD_SA) | NEEDS(PAYLOAD_NONCE) |
-					 NEEDS(PAYLOAD_TSI) | NEEDS(PAYLOAD_TSR),
 			.request = v2_child_request,
 			.answer = v2_child_answer,
 			.finish = v2_child_finish,
@@ -51,12 +50,11 @@ const struct exchange exchanges_v2[EXCHANGES] = {
 	[EXCHANGE_REKEY_CHILD] =
 		{
 			.id = EXCHANGE_REKEY_CHILD,
+			.kind = MESSAGE_CHILD,
 			.name = "CREATE_CHILD_SA (rekey of a child SA)",
 			.type = IKE_CREATE_CHILD_SA,
 			.starts_in = LIVE,
 			.answered_in = LIVE,
-			.request_needs = NEEDS(PAYLOAD_SA) | NEEDS(PAYLOAD_NONCE) |
-					 NEEDS(PAYLOAD_TSI) | NEEDS(PAYLOAD_TSR),
 			.request = v2_child_request,
 			.answer = v2_child_answer,
 			.finish = v2_child_finish,
@@ -67,12 +65,11 @@ const struct exchange exchanges_v2[EXCHANGES] = {
 	[EXCHANGE_REKEY_IKE] =
 		{
 			.id = EXCHANGE_REKEY_IKE,
+			.kind = MESSAGE_REKEY_IKE,
 			.name = "CREATE_CHILD_SA (rekey of the IKE SA)",
 			.type = IKE_CREATE_CHILD_SA,
 			.starts_in = LIVE,
 			.answered_in = LIVE,
-			.request_needs =
-				NEEDS(PAYLOAD_SA) | NEEDS(PAYLOAD_NONCE) | NEEDS(PAYLOAD_KE),
 			.request = v2_rekey_request,
 			.answer = v2_rekey_answer,
 			.finish = v2_rekey_finish,
@@ -82,11 +79,11 @@ const struct exchange exchanges_v2[EXCHANGES] = {
 	[EXCHANGE_DELETE_CHILD] =
 		{
 			.id = EXCHANGE_DELETE_CHILD,
+			.kind = MESSAGE_INFORMATIONAL,
 			.name = "INFORMATIONAL (delete of a child SA)",
 			.type = IKE_INFORMATIONAL,
 			.starts_in = LIVE,
 			.answered_in = LIVE_OR_ENDED,
-			.request_needs = NEEDS(PAYLOAD_DELETE),
 			.request = v2_delete_child_request,
 			.answer = v2_delete_child_answer,
 			.finish = v2_delete_child_finish,
@@ -96,11 +93,11 @@ const struct exchange exchanges_v2[EXCHANGES] = {
 	[EXCHANGE_DELETE_IKE] =
 		{
 			.id = EXCHANGE_DELETE_IKE,
+			.kind = MESSAGE_INFORMATIONAL,
 			.name = "INFORMATIONAL (delete of the IKE SA)",
 			.type = IKE_INFORMATIONAL,
 			.starts_in = IN(SA_REKEYED) | IN(SA_DELETING),
 			.answered_in = LIVE_OR_ENDED,
-			.request_needs = NEEDS(PAYLOAD_DELETE),
 			.request = v2_delete_ike_request,
 			.answer = v2_delete_ike_answer,
 			.finish = v2_delete_ike_finish,
@@ -110,6 +107,7 @@ const struct exchange exchanges_v2[EXCHANGES] = {
 	[EXCHANGE_LIVENESS] =
 		{
 			.id = EXCHANGE_LIVENESS,
+			.kind = MESSAGE_INFORMATIONAL,
 			.name = "INFORMATIONAL (liveness)",
 			.type = IKE_INFORMATIONAL,
 			.starts_in = LIVE,

@@ -216,15 +216,15 @@ static bool lost_the_duel(struct ike_sa *sa, const struct task *task, const stru
 
 void v2_child_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in)
 {
-	struct child *old = task->spi_in ? child_by_spi(sa->e, task->spi_in) : NULL, *made;
+	struct child *old = task->spi_in ? child_by_spi(sa->e, task->spi_in) : NULL, *made = NULL;
 	const struct ike_notify *error = ike_message_error(in);
 	struct fault f = {0};
-	struct nonce nr;
+	struct nonce nr = {0};
 	if (!sa->c)
 		return;
 	if (error)
 		return refused(sa, task, error, old);
-	if (take_answer(sa, task, in, &made, &nr, &f)) {
+	if (take_answer(sa, task, in, &made, &nr, &f) || !made) {
 		fault_prefix(&f, "%s", task->row->name);
 		connection_blame(sa->c, &f);
 		connection_event(sa->c, "%.150s", f.text);
@@ -341,13 +341,14 @@ static void write_answer(struct builder *out, const struct child_terms *t, const
 }
 
 /* Makes what was agreed on. 0 or -errno: not made, nothing written. */
-static int make(struct ike_sa *sa, const struct ike_message *in, struct child_terms *t,
+static int make(struct ike_sa *sa, const struct ike_message *in, const struct child_terms *agreed,
 		enum collision what, struct child *old, struct builder *out)
 {
+	struct child_terms terms = *agreed, *t = &terms;
 	uint8_t shared[DH_SHARED_MAX];
-	struct nonce ni, nr;
+	struct nonce ni = {0}, nr = {0};
 	struct dh *dh;
-	struct child *made;
+	struct child *made = NULL;
 	size_t len;
 	int err = nonce_set(&ni, in->nonce) ? 0 : -EPROTO;
 	if (!err)

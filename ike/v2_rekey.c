@@ -133,9 +133,9 @@ static int take_answer(struct ike_sa *sa, struct task *task, const struct ike_me
 void v2_rekey_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in)
 {
 	const struct ike_notify *error = ike_message_error(in);
-	struct ike_sa *made, *rival;
+	struct ike_sa *made = NULL, *rival;
 	struct fault f = {0};
-	struct nonce nr;
+	struct nonce nr = {0};
 	if (!sa->c)
 		return;
 	if (error)

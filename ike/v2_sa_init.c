@@ -232,7 +232,7 @@ void v2_sa_init_answered(struct ike_sa *sa, const struct ike_message *in)
 		diagnose_refusal(sa, error->type, false, &f);
 		return take_hint(sa, &f);
 	}
-	if (agree(sa, in, &f)) {
+	if (message_check(MESSAGE_SA_INIT, in, &f) || agree(sa, in, &f)) {
 		fault_prefix(&f, "IKE_SA_INIT");
 		return take_hint(sa, &f);
 	}
@@ -352,11 +352,13 @@ static bool admit(const struct asked *a)
 	struct ike *e = a->e;
 	uint8_t cookie[1 + PRF_MAX];
 	const struct ike_message *in = a->in;
-	if (!ike_message_has(in, PAYLOAD_SA) || !ike_message_has(in, PAYLOAD_KE) || !in->h.spi_i ||
-	    in->h.spi_r || in->h.id || in->sk_offset || in->nonce.len < LIMIT_NONCE_LEAST ||
-	    in->nonce.len > LIMIT_NONCE || !(in->h.flags & IKE_FLAG_INITIATOR)) {
+	struct fault f = {0};
+	bool sane = in->h.spi_i && !in->h.spi_r && !in->h.id && in->h.flags & IKE_FLAG_INITIATOR &&
+		    in->nonce.len >= LIMIT_NONCE_LEAST && in->nonce.len <= LIMIT_NONCE;
+	if (message_check(MESSAGE_SA_INIT, in, &f) || !sane) {
 		e->counters[IKE_COUNT_MALFORMED]++;
-		diagnose_stranger(e, a->remote, "IKE_SA_INIT without what it must have");
+		diagnose_stranger(e, a->remote,
+				  f.code ? f.text : "IKE_SA_INIT with a wrong header or nonce");
 		return false;
 	}
 	rotate_cookie_key(e);

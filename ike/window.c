@@ -361,12 +361,9 @@ static int answer(struct ike_sa *sa, const struct ike_message *m, int parsed,
 		return 0;
 	}
 	enum exchange_id id = parsed ? EXCHANGE_NONE : exchange_of(m);
-	if (id == EXCHANGE_NONE || (exchanges_v2[id].request_needs & ~m->present)) {
-		struct fault f;
-		if (!parsed)
-			fault_set(&f, -EPROTO, "%s request without the payloads it must have",
-				  exchange_type_name(m->h.exchange));
-		syntax_error(sa, b, parsed ? why : &f);
+	struct fault f = *why;
+	if (parsed || message_check(message_kind(m), m, &f) || id == EXCHANGE_NONE) {
+		syntax_error(sa, b, &f);
 		return 0;
 	}
 	if (id != EXCHANGE_DELETE_IKE)
@@ -441,6 +438,8 @@ static void receive_response(struct ike_sa *sa, struct ike_message *m, const str
 		return;
 	}
 	heard(sa, a);
+	if (!parsed)
+		parsed = message_check(sa->tasks->row->kind, m, &f);
 	struct task *task = window_complete(sa);
 	task->again = false;
 	if (parsed) {
@@ -543,7 +542,7 @@ static bool take_marker(struct arrival *a)
 	static const uint8_t marker[4];
 	if (a->local.port != IKE_NATT_PORT)
 		return true;
-	if (a->datagram.len < 4 || memcmp(a->datagram.at, marker, 4))
+	if (a->datagram.len < 4 || memcmp(a->datagram.at, marker, 4) != 0)
 		return false;
 	a->datagram.at += 4;
 	a->datagram.len -= 4;

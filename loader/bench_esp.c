@@ -283,11 +283,8 @@ static int append(json_t *results, const struct bench *b, struct lap *raw, struc
 	struct lap r = median(raw), e = median(esp);
 	char name[32];
 	const char *integrity = integrity_of(b->child.integrity)->contract_name;
-	strcpy(name, b->encryption->contract_name);
-	if (!b->encryption->aead) {
-		strcat(name, "+");
-		strcat(name, integrity);
-	}
+	snprintf(name, sizeof name, "%s%s%s", b->encryption->contract_name,
+		 b->encryption->aead ? "" : "+", b->encryption->aead ? "" : integrity);
 	json_t *row = json_pack(
 		"{ss, ss, ss, si, si, sf, sf, sf, sf, sf}", "backend", b->backend->name,
 		"algorithm", name, "direction", b->encrypt ? "encrypt" : "decrypt", "bytes",
@@ -401,7 +398,7 @@ int bench_esp(json_t *results, struct fault *f)
 			  .op = aligned_alloc(64, POOL * sizeof *b.op)};
 	int err =
 		b.pool && b.packet && b.op ? 0 : fault_set(f, -ENOMEM, "bench esp: out of memory");
-	if (!err)
+	if (b.pool)
 		memset(b.pool, 0x5a, (size_t)POOL * BUFFER);
 	for (size_t i = 0; !err && i < LENGTH(backends); i++) {
 		b.backend = backends[i];

@@ -314,7 +314,7 @@ long maps_entries(const struct maps *m, enum maps_id id)
 
 void maps_bump(const struct maps *m)
 {
-	struct xgw_config config;
+	struct xgw_config config = {0};
 	__u32 zero = 0;
 
 	if (m->config) {

@@ -93,7 +93,7 @@ static void forward(struct side *a, struct side *b, struct frames *frames)
 		queue_flush(&a->q, frames, &wakeups);
 		queue_flush(&b->q, frames, &wakeups);
 		if (!n)
-			poll(fds, 2, 100);
+			poll(fds, 2, queue_unsent(&a->q) || queue_unsent(&b->q) ? 1 : 100);
 	}
 }
 

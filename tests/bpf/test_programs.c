@@ -268,6 +268,20 @@ static void solicitation_bare(struct frame *f)
 	nd(f, 135, "fd00:11::1:1", 0);
 }
 
+/* RFC 4861 section 4.1: 8 bytes and an option, shorter than any message with a target */
+static void router_solicitation(struct frame *f)
+{
+	uint8_t *ip = ip_of(f), *at = ip + 40;
+
+	f->len -= 16;
+	store_be16(ip + 4, 16);
+	memset(at, 0, 16);
+	at[0] = 133;
+	at[8] = at[9] = 1;
+	frame_mac(at + 10, HOST_MAC);
+	store_be16(at + 2, (uint16_t)~l4_sum(ip));
+}
+
 static void solicitation_other(struct frame *f)
 {
 	nd(f, 135, "fd00:11::1:9", 1);
@@ -696,6 +710,10 @@ static const struct row rows[] = {
 	{"solicitation from afar", .vlan = 11, MULTICAST6, .from = "fd00:11::4",
 	 .to = "ff02::1:ff01:1", .proto = 58, .ttl = 254, .payload = 32, .tweak = solicitation,
 	 DROPS(MALFORMED)},
+	{"router solicitation, plain", .mac = "33:33:00:00:00:02", ND_FROM("fe80::4"),
+	 .to = "ff02::2", .tweak = router_solicitation, PASS},
+	{"router solicitation", .vlan = 11, .mac = "33:33:00:00:00:02", ND_FROM("fe80::4"),
+	 .to = "ff02::2", .tweak = router_solicitation, DROPS(UNANSWERED)},
 	{"advertisement", .vlan = 11, ND_FROM("fd00:11::77"), .to = "fd00:11::1:1",
 	 .tweak = advertisement, .action = XDP_DROP},
 	{"ping, vlan", .vlan = 11, .from = "10.11.1.4", .to = "10.11.1.1", .proto = 1,

@@ -10,6 +10,7 @@ import atexit
 import ctypes
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -305,15 +306,34 @@ secrets { ike-1 { secret = "%s" } }
 
 
 class Capture:
-    """tcpdump on a device, from when it listens to stop()."""
+    """
+    tcpdump on a device, from when it listens to stop(). At the rates of iperf3 it has no room for every frame (dropped says
+    how many): what must never be seen is then looked for by a filter that leaves out what may be.
+    """
 
-    def __init__(self, host, device):
+    NEITHER_ESP_NOR_IKE = 'not (ip proto 50 or ip6 proto 50 or udp port 500 or udp port 4500)'
+
+    def __init__(self, host, device, expression=''):
         self.path = os.path.join(host.lab.dir, f'{host.name}-{device}-{len(host.lab.processes)}.pcap')
         self.process = host.start('tcpdump', '-n', '-U', '--immediate-mode', '-s', '0', '-B', '16384', '-i', device, '-w', self.path,
-                                  name=f'tcpdump-{len(host.lab.processes)}')
+                                  *expression.split(), name=f'tcpdump-{len(host.lab.processes)}')
         wait_for(lambda: 'listening' in self.process.text(), 'tcpdump to listen')
 
+    def count(self):
+        """(captured, received by the filter, dropped for want of room), as tcpdump answers SIGUSR1."""
+        before = len(self.process.text())
+        self.process.popen.send_signal(signal.SIGUSR1)
+        said = wait_for(lambda: re.search(r'(\d+) packets? captured, (\d+) packets? received by filter, (\d+) packets? dropped by kernel',
+                                          self.process.text()[before:]), 'tcpdump to tell its counts', explain=self.process.text)
+        return tuple(int(n) for n in said.groups())
+
     def stop(self):
+        """Ends when all that was received is in the file: a signal makes tcpdump leave what still waits in its ring,
+        and what is not in the file can't prove that nothing else was on the wire."""
+        def drained():
+            captured, received, self.dropped = self.count()
+            return captured + self.dropped >= received
+        wait_for(drained, 'tcpdump to write all it received', explain=self.process.text)
         self.process.stop(signal.SIGINT)
         return self.path
 

@@ -48,6 +48,7 @@ def no_malformed(capture):
 def test_traffic_and_only_esp_on_the_wire(pair):
     g1, g2 = gateways(pair)
     capture = rig.Capture(pair.wire, 'br0')
+    other = rig.Capture(pair.wire, 'br0', rig.Capture.NEITHER_ESP_NOR_IKE)
     pair.alice.ping('10.22.0.4')
     pair.bob.ping('10.11.0.4')
     pair.alice.ping('10.22.0.1')  # the far gateway's own address in its VNet
@@ -58,6 +59,10 @@ def test_traffic_and_only_esp_on_the_wire(pair):
     capture.stop()
     only_esp_on(capture)
     no_malformed(capture)
+    other.stop()
+    assert other.dropped == 0, 'the capture is not complete'
+    assert other.tshark('-Y', 'not (arp or icmp or icmpv6 or igmp)') == ''
+    assert other.tshark('-Y', 'ip.addr == 10.0.0.0/8') == ''
     c = g1.connection('to2')
     assert c['childSas'][0]['encapsulation'] == 'esp'
     assert c['ingressBytes'] > 1e6 and c['egressBytes'] > 1e6
@@ -180,12 +185,33 @@ def test_rekey_loses_nothing(pair):
         before = gateway.connection(name)['childSas'][0]['spiIn']
         gateway.command('rekey', name)
         rig.wait_for(lambda: gateway.connection(name)['childSas'][0]['spiIn'] != before, 'a new child SA', explain=gateway.explain)
-        time.sleep(0.3)  # traffic on the new one, not a wait for anything
+        rig.wait_for(lambda: gateway.connection(name)['childSas'][0]['packetsOut' if gateway is g1 else 'packetsIn'] > 200,
+                     'the stream to use the new child SA', explain=gateway.explain)
     sent, received = stream.finish()
     assert sent > 1000 and received == sent, f'{sent - received} of {sent} lost; {g1.drops()} {g2.drops()}'
 
 
-def send_marker(host, to, stop):
+def test_rekey_under_tcp(pair):
+    """A TCP stream in each direction goes on while the IKE SA and its child are replaced from both ends in turn."""
+    g1, g2 = gateways(pair)
+    pair.alice.ping('10.22.0.4')
+    load = []
+    for reverse in (False, True):
+        t = threading.Thread(target=lambda r=reverse: load.append(rig.iperf(pair.alice, pair.bob, '10.22.0.4', 4, r)))
+        t.start()
+        ends = ((g1, 'to2'), (g2, 'to1'))
+        for gateway, name in ends:
+            before = gateway.connection(name)['childSas'][0]
+            ike = gateway.connection(name)['ikeSpiInitiator']
+            gateway.command('rekey', name)
+            rig.wait_for(lambda: gateway.connection(name)['childSas'][0]['spiIn'] != before['spiIn'], 'a new child SA', explain=gateway.explain)
+            rig.wait_for(lambda: gateway.connection(name)['ikeSpiInitiator'] != ike, 'a new IKE SA', explain=gateway.explain)
+        t.join()
+    assert len(load) == 2 and min(load) > 1e6, load
+    assert all(g.connection(n)['connectionStatus'] == 'Connected' for g, n in ends)
+
+
+def send_marker(host, to):
     code = ('import socket,time,sys\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\n'
             'while True:\n'
             ' try: s.sendto(%r,("%s",9))\n'
@@ -197,7 +223,8 @@ def send_marker(host, to, stop):
 def test_canary_never_leaves_in_the_clear(pair):
     capture = rig.Capture(pair.wire, 'br0')
     g1, g2 = gateways(pair, start=False)
-    canary = send_marker(pair.alice, '10.22.0.4', None)
+    source = rig.Capture(pair.alice, 'eth0')
+    canary = send_marker(pair.alice, '10.22.0.4')
     g1.start()
     g2.start()
     g1.wait_connected('to2')
@@ -213,8 +240,11 @@ def test_canary_never_leaves_in_the_clear(pair):
     rig.wait_for(lambda: pair.alice.ping('10.22.0.4', count=1, check=False).returncode == 0, 'traffic after the crash')
     assert g1.process.stop() == 0
     g2.process.stop()
-    canary.stop()
+    canary.stop(signal.SIGKILL)
+    source.stop()
     capture.stop()
+    assert source.contains(MARKER), 'the marker would be found where it is in the clear'
+    assert capture.dropped == 0, 'the capture is not complete'
     assert not capture.contains(MARKER)
     assert capture.tshark('-Y', 'esp') != ''
 
@@ -277,9 +307,11 @@ def test_no_common_proposal_is_said(pair):
         return {'ipsecPolicies': [{'ikeEncryption': ike, 'ikeIntegrity': 'SHA256', 'dhGroup': 'ECP256', 'ipsecEncryption': 'GCMAES256',
                                    'ipsecIntegrity': 'GCMAES256', 'pfsGroup': 'None', 'saLifeTimeSeconds': 3600,
                                    'saDataSizeKilobytes': 102400000}]}
-    g1, g2 = gateways(pair, start=False, connection=policy('AES256'), two={**policy('AES128'), 'connectionMode': 'ResponderOnly'})
-    g1.start()
+    # one side asks and one answers, so that each one's last error is of its own role
+    g1, g2 = gateways(pair, start=False, connection={**policy('AES256'), 'connectionMode': 'InitiatorOnly'},
+                      two={**policy('AES128'), 'connectionMode': 'ResponderOnly'})
     g2.start()
+    g1.start()
     text = last_error(g2, 'to1', 'proposal')
     assert 'AES128' in text and 'AES256' in text, text
     last_error(g1, 'to2', 'NO_PROPOSAL_CHOSEN')
