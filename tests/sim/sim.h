@@ -64,7 +64,8 @@ struct sim {
 	/* the network: per mille and spans */
 	unsigned loss, duplicate;
 	uint64_t delay_min_ns, delay_max_ns;
-	bool hold; /* datagrams wait for sim_deliver_* */
+	bool with_pfs; /* of sim_random */
+	bool hold;     /* datagrams wait for sim_deliver_* */
 	bool verbose, broken;
 	uint64_t datagrams, lost;
 	char why[256];

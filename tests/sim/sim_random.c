@@ -34,6 +34,11 @@ static struct ike_connection connection_of(struct sim *s, unsigned from, unsigne
 	c.ike_lifetime_ns = (60 + sim_below(&s->random, 600)) * NS_PER_S;
 	c.child_lifetime_ns = (40 + sim_below(&s->random, 300)) * NS_PER_S;
 	c.dpd_timeout_ns = 30 * NS_PER_S;
+	c.always_encapsulate = !sim_below(&s->random, 4);
+	if (s->with_pfs) {
+		c.child[0].n_group = 1;
+		c.child[0].group[0] = DH_CURVE25519;
+	}
 	return c;
 }
 
@@ -195,7 +200,9 @@ static void flow(struct sim *s)
 
 static bool one_seed(uint64_t seed, bool verbose, uint64_t *datagrams)
 {
-	struct sim *s = sim_new(seed, 2, NULL);
+	struct ike_options options = {.half_open_cookies = seed % 5 ? 0 : 1};
+	struct sim *s = sim_new(seed, 2, &options);
+	s->with_pfs = seed % 3 == 0;
 	s->verbose = verbose;
 	for (unsigned i = 0; i < 2; i++) {
 		struct ike_connection c = connection_of(s, i, 1 - i);
