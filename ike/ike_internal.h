@@ -364,6 +364,8 @@ void v2_child_finish(struct ike_sa *sa, struct task *task, const struct ike_mess
 int v2_rekey_request(struct ike_sa *sa, struct task *task, struct builder *out);
 int v2_rekey_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
 void v2_rekey_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
+void v2_rekey_overtaken(struct ike_sa *sa);
+void v2_rekey_proven(struct ike_sa *rival);
 int v2_delete_child_request(struct ike_sa *sa, struct task *task, struct builder *out);
 int v2_delete_child_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
 void v2_delete_child_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);

@@ -192,8 +192,8 @@ void handshake_free(struct ike_sa *sa)
 void sa_free(struct ike_sa *sa)
 {
 	struct ike *e = sa->e;
+	sa->touched = true; /* nothing below may put it back on the list */
 	sa->state = SA_DEAD;
-	sa->touched = true; /* what follows must not put it back on the list */
 	count_half_open(sa);
 	sa_detach(sa);
 	tasks_free(sa);

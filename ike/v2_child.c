@@ -81,8 +81,9 @@ static bool called_for(const struct ike_sa *sa, const struct task *task, const s
 		return false;
 	if (task->row->id == EXCHANGE_NEW_CHILD)
 		return !connection_usable_child(sa->c);
-	return old && old->sa == sa && !old->replaced_by && old->state != CHILD_DELETING &&
-	       old->state != CHILD_DRAINING;
+	/* one that the peer made and did not use yet may not have come to life at its end */
+	return old && old->sa == sa && !old->replaced_by &&
+	       (old->state == CHILD_IN_USE || (old->state == CHILD_STANDBY && old->is_ours));
 }
 
 static int begin_key_exchange(struct ike_sa *sa, struct task *task, uint8_t group)
@@ -139,6 +140,12 @@ static void refused(struct ike_sa *sa, struct task *task, const struct ike_notif
 		    struct child *old)
 {
 	struct fault f = {0};
+	struct child *rival = task->rival ? child_by_spi(sa->e, (uint32_t)task->rival) : NULL;
+	if (rival && rival->sa) {
+		if (old) /* theirs came about, ours did not */
+			old->replaced_by = rival->plain.spi_in;
+		return;
+	}
 	if (take_group(task, sa->c->cfg.child, sa->c->cfg.n_child, error))
 		return;
 	if (error->type == NOTIFY_CHILD_SA_NOT_FOUND && old) {

@@ -103,7 +103,8 @@ int v2_delete_ike_answer(struct ike_sa *sa, const struct ike_message *in, struct
 	struct fault f;
 	(void)in;
 	(void)out;
-	collision_of(sa, EXCHANGE_DELETE_IKE, 0);
+	if (collision_of(sa, EXCHANGE_DELETE_IKE, 0) == COLLISION_FORGET_OURS)
+		v2_rekey_overtaken(sa);
 	children_retire(sa);
 	sa_linger(sa, "deleted by the peer");
 	fault_set(&f, -ECONNRESET, "the peer deleted the IKE SA");

@@ -83,8 +83,13 @@ static void succeed(struct ike_sa *old, struct ike_sa *sa)
 static void refused(struct ike_sa *sa, struct task *task, const struct ike_notify *error)
 {
 	struct fault f = {0};
+	struct ike_sa *rival = task->rival ? sa_by_spi(sa->e, task->rival) : NULL;
 	enum group_id group =
 		error->body.len == 2 ? group_by_number(load_be16(error->body.at)) : DH_NONE;
+	if (rival && rival->state == SA_ESTABLISHED) {
+		succeed(sa, rival); /* theirs came about, ours did not */
+		return;
+	}
 	task->again = true;
 	if (error->type == NOTIFY_INVALID_KE_PAYLOAD && group != DH_NONE &&
 	    task->repeats < LIMIT_KE_REPEATS &&
@@ -153,6 +158,43 @@ void v2_rekey_finish(struct ike_sa *sa, struct task *task, const struct ike_mess
 	}
 	succeed(sa, made);
 	task_add(sa, EXCHANGE_DELETE_IKE, 0);
+	if (rival && rival->state == SA_ESTABLISHED) {
+		/* the peer deletes it; when it never learnt our SPI of it, time does */
+		sa_set_state(rival, SA_REKEYED, "the peer's rekeying lost against ours");
+		timers_ike_rekeyed(rival);
+	}
+}
+
+/* Our rekeying that crossed the one which made `rival`, still without an answer; NULL when there is
+ * none. */
+static struct ike_sa *rekeying_against(const struct ike_sa *rival)
+{
+	struct ike_sa *old = rival->predecessor ? sa_by_spi(rival->e, rival->predecessor) : NULL;
+	const struct task *task = old && old->c && old->in_flight ? old->tasks : NULL;
+	bool duel =
+		task && task->row->id == EXCHANGE_REKEY_IKE && task->rival == sa_local_spi(rival);
+	return duel && rival->state == SA_ESTABLISHED ? old : NULL;
+}
+
+/*
+ * The peer deletes an IKE SA that both ends were rekeying: only the winner does that, so its new SA
+ * is the one that stays, and what we asked for is moot (section 2.25.2).
+ */
+void v2_rekey_overtaken(struct ike_sa *sa)
+{
+	const struct task *task = sa->in_flight ? sa->tasks : NULL;
+	struct ike_sa *rival = task && task->rival ? sa_by_spi(sa->e, task->rival) : NULL;
+	if (rival && rekeying_against(rival) == sa)
+		succeed(sa, rival);
+}
+
+/* The peer uses its new SA before it answers ours: so that one won. (What loses is only deleted.)
+ */
+void v2_rekey_proven(struct ike_sa *rival)
+{
+	struct ike_sa *old = rekeying_against(rival);
+	if (old)
+		succeed(old, rival);
 }
 
 /* ---- responder ---- */

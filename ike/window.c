@@ -366,6 +366,8 @@ static int answer(struct ike_sa *sa, const struct ike_message *m, int parsed,
 		syntax_error(sa, b, &f);
 		return 0;
 	}
+	if (id != EXCHANGE_DELETE_IKE)
+		v2_rekey_proven(sa);
 	const struct exchange *row = &exchanges_v2[id];
 	if (row->answered_in >> sa->state & 1)
 		return row->answer(sa, m, b);

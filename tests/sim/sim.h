@@ -12,7 +12,9 @@
 #include "base/log.h"
 #include "ike/ike.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +64,8 @@ struct sim {
 	/* the network: per mille and spans */
 	unsigned loss, duplicate;
 	uint64_t delay_min_ns, delay_max_ns;
-	bool hold; /* datagrams wait for sim_deliver_* */
+	bool with_pfs; /* of sim_random */
+	bool hold;     /* datagrams wait for sim_deliver_* */
 	bool verbose, broken;
 	uint64_t datagrams, lost;
 	char why[256];
