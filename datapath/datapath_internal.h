@@ -27,14 +27,15 @@
 #define ICMP_PER_SECOND \
 	1000u /* errors of a worker (RFC 1812 section 4.3.2.8, RFC 4443 section 2.4 (f)) */
 
-/* An installed child SA. Published in slots[]; freed after a grace period. */
+/* An installed child SA. Published in slots[]; other addresses mean another one; freed after a
+ * grace period. */
 struct child {
 	struct esp_sa *sa;
 	uint32_t slot, spi_in, connection, vnet;
 	struct ip_endpoint local, remote;
-	bool udp, any_v4, any_v6;  /* any: every packet of the family matches the selectors */
-	uint32_t inner_mtu;	   /* on the tunnel's path */
-	_Atomic uint64_t alive_ns; /* when the last sign of life was reported */
+	bool udp, any_v4, any_v6;   /* any: every packet of the family matches the selectors */
+	_Atomic uint32_t inner_mtu; /* on the tunnel's path */
+	_Atomic uint64_t alive_ns;  /* when the last sign of life was reported */
 	_Atomic bool moved_told;
 };
 

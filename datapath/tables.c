@@ -184,36 +184,51 @@ int datapath_child_use(struct datapath *d, uint32_t spi_in)
 	return publish(t);
 }
 
+/* Enters a child under its addresses of now, and takes out the entry of those it had. */
+static int reenter(struct datapath *d, const struct child *c, const struct xgw_sa_key *old)
+{
+	struct xgw_sa_key key = key_of(c);
+	struct xgw_sa_in value = {.slot = c->slot,
+				  .connection = c->connection,
+				  .vnet = c->vnet,
+				  .flags = c->udp ? XGW_SA_UDP : 0};
+	int err = maps_put(d->o.maps, MAPS_sas_in, &key, &value);
+	if (!err && memcmp(&key, old, sizeof key) != 0)
+		maps_delete(d->o.maps, MAPS_sas_in, old);
+	return err;
+}
+
 int datapath_child_update(struct datapath *d, const struct child_sa *child)
 {
 	struct child *c = child_of(d, child->spi_in);
 	struct tunnel *t = c ? tunnel_of(d, c->connection) : NULL;
 	if (!t)
 		return -ENOENT;
-	struct xgw_sa_key old = key_of(c);
+	struct child *changed = malloc(sizeof *changed);
 	unsigned n = t->n_active;
 	/* no worker sends on it while its header is rewritten */
 	t->n_active = 0;
-	int err = publish(t);
+	int err = changed ? publish(t) : -ENOMEM;
 	t->n_active = n;
-	if (err)
+	if (err) {
+		free(changed);
 		return err;
-	esp_sa_readdress(c->sa, &child->local, &child->remote, child->encapsulation);
-	c->local = child->local;
-	c->remote = child->remote;
-	c->udp = child->encapsulation == ESP_IN_UDP;
-	atomic_store(&c->moved_told, false);
-	struct xgw_sa_key key = key_of(c);
-	if (memcmp(&key, &old, sizeof key) != 0) {
-		struct xgw_sa_in value = {.slot = c->slot,
-					  .connection = c->connection,
-					  .vnet = c->vnet,
-					  .flags = c->udp ? XGW_SA_UDP : 0};
-		err = maps_put(d->o.maps, MAPS_sas_in, &key, &value);
-		if (!err)
-			maps_delete(d->o.maps, MAPS_sas_in, &old);
 	}
+	esp_sa_readdress(c->sa, &child->local, &child->remote, child->encapsulation);
+	*changed = *c;
+	changed->local = child->local;
+	changed->remote = child->remote;
+	changed->udp = child->encapsulation == ESP_IN_UDP;
+	changed->moved_told = false;
+	const struct xgw_sa_key old = key_of(c);
+	err = reenter(d, changed, &old);
+	for (unsigned i = 0; i < n; i++)
+		if (t->active[i] == c)
+			t->active[i] = changed;
+	rcu_assign_pointer(d->slots[c->slot], changed);
 	int late = publish(t);
+	synchronize_rcu();
+	free(c);
 	return err ? err : late;
 }
 

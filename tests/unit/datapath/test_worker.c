@@ -31,17 +31,35 @@ int maps_get(const struct maps *m, enum maps_id id, const void *key, void *value
 	return -ENOENT;
 }
 
+static unsigned find_sa(const void *key)
+{
+	const struct world_maps *s = &world_now->said;
+	unsigned i = 0;
+	while (i < s->n_sas && memcmp(&s->sas[i], key, sizeof s->sas[i]) != 0)
+		i++;
+	return i;
+}
+
 int maps_put(const struct maps *m, enum maps_id id, const void *key, const void *value)
 {
-	(void)m, (void)key, (void)value;
-	world_now->said.n_sas += id == MAPS_sas_in;
+	struct world_maps *s = &world_now->said;
+	(void)m, (void)value;
+	if (id == MAPS_sas_in && find_sa(key) == s->n_sas) {
+		assert_true(s->n_sas < 16);
+		memcpy(&s->sas[s->n_sas++], key, sizeof s->sas[0]);
+	}
 	return 0;
 }
 
 int maps_delete(const struct maps *m, enum maps_id id, const void *key)
 {
-	(void)m, (void)key;
-	world_now->said.n_sas -= id == MAPS_sas_in;
+	struct world_maps *s = &world_now->said;
+	unsigned i = find_sa(key);
+	(void)m;
+	assert_int_equal(id, MAPS_sas_in);
+	if (i == s->n_sas)
+		return -ENOENT;
+	s->sas[i] = s->sas[--s->n_sas];
 	return 0;
 }
 
@@ -810,6 +828,35 @@ static void test_path(void **state)
 	assert_null(world_sent(&p->left, WAN, &n));
 }
 
+/* Other outer addresses: entered anew in the map, same slot, keys and numbers; packets go on. */
+static void test_readdressed_child(void **state)
+{
+	struct pair *p = *state;
+	uint8_t ip[100];
+	uint32_t n;
+	struct child_sa b = child(7, 0x1000, false);
+	b.local.addr = world_addr("203.0.113.77");
+	send_left(p, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0x4000));
+	carry(&p->left, &p->right, 0, 20);
+	world_run(&p->right);
+	assert_non_null(world_sent(&p->right, LAN, &n));
+	assert_int_equal(datapath_child_update(&p->right.d, &b), 0);
+	assert_int_equal(p->right.said.n_sas, 1);
+	struct xgw_sa_key key = {.spi_be = htobe32(0x1001)};
+	ip_addr_to_mapped(&b.local.addr, key.destination);
+	assert_memory_equal(&p->right.said.sas[0], &key, sizeof key);
+	send_left(p, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0x4000));
+	carry(&p->left, &p->right, 0, 20);
+	world_receive(&p->right, LAN, &encrypt_meta, ip,
+		      ipv4(ip, "10.2.0.4", "10.1.0.4", sizeof ip, 0x4000));
+	world_run(&p->right);
+	assert_non_null(world_sent(&p->right, LAN, &n));
+	const uint8_t *f = world_sent(&p->right, WAN, &n);
+	assert_non_null(f);
+	struct ip_addr from = ip_source(f + 14);
+	assert_true(ip_addr_equal(&from, &b.local.addr));
+}
+
 /* In UDP from another port than agreed: told once a second, not followed. Natively: no sign. */
 static void test_moved_peer(void **state)
 {
@@ -882,6 +929,7 @@ int main(void)
 		T(test_vlan_and_vxlan),
 		T(test_choice_of_child),
 		T(test_path),
+		T(test_readdressed_child),
 		T(test_moved_peer),
 		T(test_stuck_device),
 	};

@@ -52,6 +52,7 @@ struct world_maps {
 	struct xgw_neighbour neighbour;
 	struct ip_addr own[2];
 	unsigned n_routes, n_endpoints, n_own, n_sas;
+	struct xgw_sa_key sas[16];
 	bool has_neighbour;
 	unsigned asked; /* how often routes were asked for */
 };
