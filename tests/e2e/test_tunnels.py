@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """xgw to xgw: VNet1 (alice) === VNet2 (bob), IKEv2 with pre-shared keys."""
+import json
 import os
 import signal
 import struct
@@ -104,7 +105,6 @@ def test_ipv6_inside(pair):
     for host, net in ((pair.alice, 11), (pair.bob, 22)):
         host.route('default', 'via', f'fd00:{net}::1')
     made = gateways(pair, start=False)
-    import json
     for i, g in enumerate(made):
         with open(g.config) as f:
             c = json.load(f)
@@ -364,3 +364,21 @@ def test_attach_without_daemon(pair):
     assert pair.alice.ping('10.22.0.4', check=False).returncode != 0  # fail closed
     g1.command('detach')
     assert not xdp_left(pair.gw1)
+
+
+def test_pins_of_another_layout(pair):
+    """A map layout that this program does not know is refused in plain words; detach clears it."""
+    g1, _ = gateways(pair, start=False)
+    g1.command('attach', '-c', g1.config)
+    config = '/sys/fs/bpf/xgw/default/config'
+    value = pair.gw1.run('bpftool', '-j', 'map', 'dump', 'pinned', config).stdout
+    first = json.loads(value)[0]['value']
+    first[0] = '0x63'
+    pair.gw1.run('bpftool', 'map', 'update', 'pinned', config, 'key', '0', '0', '0', '0', 'value', *[str(int(b, 16)) for b in first])
+    for words in (('run', '-c', g1.config), ('dump', 'routes4')):
+        r = g1.command(*words, check=False, timeout=20)
+        assert r.returncode == 1, r.stderr
+        assert '99' in r.stderr and 'layout' in r.stderr and 'xgw detach' in r.stderr, r.stderr
+    assert g1.command('detach').returncode == 0
+    assert not xdp_left(pair.gw1)
+    g1.start()
