@@ -244,14 +244,6 @@ struct child *connection_usable_child(const struct connection *c)
 	return alternative(c, NULL);
 }
 
-unsigned children_count(const struct ike_sa *sa)
-{
-	unsigned n = 0;
-	for (struct child *child = sa->c ? sa->c->children : NULL; child; child = child->next)
-		n += child->sa == sa;
-	return n;
-}
-
 /* Hard end of its lifetime: rekeying did not succeed in time. */
 void child_expired(struct child *child)
 {

@@ -224,7 +224,7 @@ unsigned connection_fits(const struct connection *c, const struct ip_endpoint *l
  * one. */
 void connection_initiate(struct connection *c)
 {
-	if (c->refused || !c->wanted || c->is_up || c->removed)
+	if (c->refused || !c->wanted || c->is_up)
 		return;
 	for (struct ike_sa *sa = c->sas; sa; sa = sa->next) {
 		if (sa->state == SA_ESTABLISHED)
@@ -232,7 +232,6 @@ void connection_initiate(struct connection *c)
 	}
 	if (in_progress(c))
 		return;
-	c->peer_heard = false;
 	v2_sa_init_start(c);
 	set_state(c);
 }

@@ -34,12 +34,6 @@ static bool find(const struct connection *c, struct ike_sa **goes, struct ike_sa
 	return false;
 }
 
-bool duplicates_pending(const struct connection *c)
-{
-	struct ike_sa *goes, *stays;
-	return find(c, &goes, &stays);
-}
-
 void duplicates_found(struct connection *c)
 {
 	struct ike_sa *goes, *stays;

@@ -176,7 +176,6 @@ struct connection {
 	struct child *children;
 	uint32_t current;     /* spi_in of the child that carries outbound traffic; 0 = none */
 	bool wanted, refused; /* refused: ike_down, neither initiated nor answered */
-	bool removed;
 	bool is_up;
 	enum ike_state state;
 	uint64_t since_ns, retry_at_ns;
@@ -189,7 +188,6 @@ struct connection {
 		uint64_t at_ns;
 		char text[160];
 	} events[IKE_EVENTS];
-	bool peer_heard; /* something came from its address since the attempt began */
 };
 
 /* ---- engine ---- */
@@ -247,7 +245,6 @@ bool timers_run(struct ike *e);
 void random_fill(struct ike *e, void *out, size_t n);
 
 /* sa.c */
-const char *sa_state_name(enum sa_state state);
 uint64_t sa_local_spi(const struct ike_sa *sa);
 struct ike_sa *sa_by_spi(const struct ike *e, uint64_t local_spi);
 struct ike_sa *sa_by_init(const struct ike *e, uint64_t spi_i, const struct ip_endpoint *remote);
@@ -280,7 +277,6 @@ void children_drop(struct ike_sa *sa);
 void children_move(struct ike_sa *from, struct ike_sa *to);
 void children_update(struct ike_sa *sa);
 struct child *connection_usable_child(const struct connection *c);
-unsigned children_count(const struct ike_sa *sa);
 
 /* connection.c */
 struct connection *connection_by_id(const struct ike *e, uint32_t id);
@@ -329,7 +325,6 @@ bool collision_lost(const struct nonce *ni, const struct nonce *nr, const struct
 void duplicates_found(struct connection *c);
 void duplicates_settle(struct connection *c);
 void duplicates_initial_contact(struct ike_sa *fresh);
-bool duplicates_pending(const struct connection *c);
 
 /* diagnosis.c: sentences for people */
 void diagnose_silence(const struct ike_sa *sa, struct fault *f);
@@ -376,6 +371,14 @@ int v2_liveness_request(struct ike_sa *sa, struct task *task, struct builder *ou
 int v2_liveness_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
 void v2_liveness_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
 void v2_timeout(struct ike_sa *sa, struct task *task);
+
+/* v2_create.c */
+int create_refuse(struct builder *out, uint16_t type);
+int create_refuse_group(struct ike_sa *sa, enum group_id wanted, struct builder *out);
+bool create_take_group(struct task *task, const struct ike_proposal *ours, unsigned n,
+		       const struct ike_notify *error);
+void create_failed(struct ike_sa *sa, struct task *task, struct fault *why);
+void create_refused(struct ike_sa *sa, struct task *task, const struct ike_notify *error);
 
 /* v2_child.c, shared with IKE_AUTH */
 struct child_terms {

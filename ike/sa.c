@@ -19,11 +19,6 @@ static const char *const state_names[SA_STATES] = {
 	[SA_DEAD] = "DEAD",
 };
 
-const char *sa_state_name(enum sa_state state)
-{
-	return state_names[state];
-}
-
 uint64_t sa_local_spi(const struct ike_sa *sa)
 {
 	return sa->is_initiator ? sa->spi_i : sa->spi_r;

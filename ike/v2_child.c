@@ -120,21 +120,6 @@ int v2_child_request(struct ike_sa *sa, struct task *task, struct builder *out)
 	return 0;
 }
 
-/* Another group, which the peer named and we have too: once more, at once. */
-static bool take_group(struct task *task, const struct ike_proposal *ours, unsigned n,
-		       const struct ike_notify *error)
-{
-	enum group_id group =
-		error->body.len == 2 ? group_by_number(load_be16(error->body.at)) : DH_NONE;
-	if (error->type != NOTIFY_INVALID_KE_PAYLOAD || group == DH_NONE ||
-	    !proposal_has_group(ours, n, group) || task->repeats >= LIMIT_KE_REPEATS)
-		return false;
-	task->repeats++;
-	task->group = (uint8_t)group;
-	task->again = true;
-	return true;
-}
-
 /* The peer refuses; the old child works on, and we ask again later. */
 static void refused(struct ike_sa *sa, struct task *task, const struct ike_notify *error,
 		    struct child *old)
@@ -146,7 +131,7 @@ static void refused(struct ike_sa *sa, struct task *task, const struct ike_notif
 			old->replaced_by = rival->plain.spi_in;
 		return;
 	}
-	if (take_group(task, sa->c->cfg.child, sa->c->cfg.n_child, error))
+	if (create_take_group(task, sa->c->cfg.child, sa->c->cfg.n_child, error))
 		return;
 	if (error->type == NOTIFY_CHILD_SA_NOT_FOUND && old) {
 		/* section 2.25.1: the peer does not have it, so neither do we */
@@ -157,14 +142,7 @@ static void refused(struct ike_sa *sa, struct task *task, const struct ike_notif
 		task_add(sa, EXCHANGE_NEW_CHILD, 0);
 		return;
 	}
-	if (error->type != NOTIFY_TEMPORARY_FAILURE) {
-		diagnose_refusal(sa, error->type, true, &f);
-		fault_prefix(&f, "%s", task->row->name);
-		connection_blame(sa->c, &f);
-		connection_event(sa->c, "%.150s", f.text);
-	}
-	task->again = true;
-	timers_task_refused(sa, task);
+	create_refused(sa, task, error);
 }
 
 /* Everything of the answer. 0 or -errno with the reason. */
@@ -225,13 +203,9 @@ void v2_child_finish(struct ike_sa *sa, struct task *task, const struct ike_mess
 	if (error)
 		return refused(sa, task, error, old);
 	if (take_answer(sa, task, in, &made, &nr, &f) || !made) {
-		fault_prefix(&f, "%s", task->row->name);
-		connection_blame(sa->c, &f);
-		connection_event(sa->c, "%.150s", f.text);
 		/* the peer installed what we can't: it is told that this one is not */
 		task_add(sa, EXCHANGE_DELETE_CHILD, task->new_spi);
-		task->again = true;
-		timers_task_refused(sa, task);
+		create_failed(sa, task, &f);
 		return;
 	}
 	if (lost_the_duel(sa, task, &nr, old, made))
@@ -252,20 +226,6 @@ void v2_child_finish(struct ike_sa *sa, struct task *task, const struct ike_mess
 }
 
 /* ---- responder ---- */
-
-static int refuse(struct builder *out, uint16_t type, struct bytes body)
-{
-	builder_notify(out, type, body);
-	return 0;
-}
-
-static int refuse_group(struct ike_sa *sa, enum group_id group, struct builder *out)
-{
-	uint8_t number[2];
-	sa->e->counters[IKE_COUNT_INVALID_KE]++;
-	store_be16(number, group_of(group)->number);
-	return refuse(out, NOTIFY_INVALID_KE_PAYLOAD, (struct bytes){number, 2});
-}
 
 /* The child that the peer wants to replace. False when it names one that is not there. */
 static bool find_old(struct ike_sa *sa, const struct ike_message *in, struct child **old)
@@ -379,7 +339,7 @@ int v2_child_answer(struct ike_sa *sa, const struct ike_message *in, struct buil
 	struct fault f = {0};
 	uint16_t refusal = 0;
 	if (!sa->c)
-		return refuse(out, NOTIFY_TEMPORARY_FAILURE, (struct bytes){NULL, 0});
+		return create_refuse(out, NOTIFY_TEMPORARY_FAILURE);
 	if (!find_old(sa, in, &old)) {
 		const struct ike_notify *n = ike_message_notify(in, NOTIFY_REKEY_SA);
 		builder_notify_spi(out, PROTOCOL_ESP, n->spi.len == 4 ? load_be32(n->spi.at) : 0,
@@ -390,13 +350,13 @@ int v2_child_answer(struct ike_sa *sa, const struct ike_message *in, struct buil
 					   old ? old->plain.spi_in : 0);
 	if (what == COLLISION_TEMPORARY_FAILURE ||
 	    (old && (old->replaced_by || old->state == CHILD_DELETING)))
-		return refuse(out, NOTIFY_TEMPORARY_FAILURE, (struct bytes){NULL, 0});
+		return create_refuse(out, NOTIFY_TEMPORARY_FAILURE);
 	if (agree_with_peer(sa, in, &t, &refusal))
-		return refuse(out, refusal, (struct bytes){NULL, 0});
+		return create_refuse(out, refusal);
 	if (t.chosen.group != DH_NONE && in->ke_group != group_of(t.chosen.group)->number)
-		return refuse_group(sa, t.chosen.group, out);
+		return create_refuse_group(sa, t.chosen.group, out);
 	if (make(sa, in, &t, what, old, out))
-		return refuse(out, NOTIFY_TEMPORARY_FAILURE, (struct bytes){NULL, 0});
+		return create_refuse(out, NOTIFY_TEMPORARY_FAILURE);
 	connection_settle(sa->c, &f);
 	return 0;
 }

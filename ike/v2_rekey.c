@@ -82,29 +82,11 @@ static void succeed(struct ike_sa *old, struct ike_sa *sa)
 
 static void refused(struct ike_sa *sa, struct task *task, const struct ike_notify *error)
 {
-	struct fault f = {0};
 	struct ike_sa *rival = task->rival ? sa_by_spi(sa->e, task->rival) : NULL;
-	enum group_id group =
-		error->body.len == 2 ? group_by_number(load_be16(error->body.at)) : DH_NONE;
-	if (rival && rival->state == SA_ESTABLISHED) {
+	if (rival && rival->state == SA_ESTABLISHED)
 		succeed(sa, rival); /* theirs came about, ours did not */
-		return;
-	}
-	task->again = true;
-	if (error->type == NOTIFY_INVALID_KE_PAYLOAD && group != DH_NONE &&
-	    task->repeats < LIMIT_KE_REPEATS &&
-	    proposal_has_group(sa->c->cfg.ike, sa->c->cfg.n_ike, group)) {
-		task->repeats++;
-		task->group = (uint8_t)group;
-		return;
-	}
-	if (error->type != NOTIFY_TEMPORARY_FAILURE) {
-		diagnose_refusal(sa, error->type, true, &f);
-		fault_prefix(&f, "%s", task->row->name);
-		connection_blame(sa->c, &f);
-		connection_event(sa->c, "%.150s", f.text);
-	}
-	timers_task_refused(sa, task);
+	else if (!create_take_group(task, sa->c->cfg.ike, sa->c->cfg.n_ike, error))
+		create_refused(sa, task, error);
 }
 
 static int take_answer(struct ike_sa *sa, struct task *task, const struct ike_message *in,
@@ -141,11 +123,7 @@ void v2_rekey_finish(struct ike_sa *sa, struct task *task, const struct ike_mess
 	if (error)
 		return refused(sa, task, error);
 	if (take_answer(sa, task, in, &nr, &made, &f)) {
-		fault_prefix(&f, "%s", task->row->name);
-		connection_blame(sa->c, &f);
-		connection_event(sa->c, "%.150s", f.text);
-		task->again = true;
-		timers_task_refused(sa, task);
+		create_failed(sa, task, &f);
 		return;
 	}
 	rival = task->rival ? sa_by_spi(sa->e, task->rival) : NULL;
@@ -199,12 +177,6 @@ void v2_rekey_proven(struct ike_sa *rival)
 
 /* ---- responder ---- */
 
-static int refuse(struct builder *out, uint16_t type, struct bytes body)
-{
-	builder_notify(out, type, body);
-	return 0;
-}
-
 static int answer_with(struct ike_sa *sa, const struct ike_message *in,
 		       const struct ike_chosen *chosen, enum collision what, struct builder *out)
 {
@@ -243,21 +215,17 @@ int v2_rekey_answer(struct ike_sa *sa, const struct ike_message *in, struct buil
 	struct fault f = {0};
 	enum collision what = collision_of(sa, EXCHANGE_REKEY_IKE, 0);
 	if (!sa->c || sa->successor || what == COLLISION_TEMPORARY_FAILURE)
-		return refuse(out, NOTIFY_TEMPORARY_FAILURE, (struct bytes){NULL, 0});
+		return create_refuse(out, NOTIFY_TEMPORARY_FAILURE);
 	if (proposal_choose(in->sa, PROPOSAL_IKE, sa->c->cfg.ike, sa->c->cfg.n_ike,
 			    group_by_number(in->ke_group), &chosen, &f) ||
 	    !chosen.spi) {
 		sa->e->counters[IKE_COUNT_NO_PROPOSAL]++;
 		connection_event(sa->c, "rekeying of the IKE SA by the peer: %.110s", f.text);
-		return refuse(out, NOTIFY_NO_PROPOSAL_CHOSEN, (struct bytes){NULL, 0});
+		return create_refuse(out, NOTIFY_NO_PROPOSAL_CHOSEN);
 	}
-	if (in->ke_group != group_of(chosen.group)->number) {
-		uint8_t number[2];
-		sa->e->counters[IKE_COUNT_INVALID_KE]++;
-		store_be16(number, group_of(chosen.group)->number);
-		return refuse(out, NOTIFY_INVALID_KE_PAYLOAD, (struct bytes){number, 2});
-	}
+	if (in->ke_group != group_of(chosen.group)->number)
+		return create_refuse_group(sa, chosen.group, out);
 	if (answer_with(sa, in, &chosen, what, out))
-		return refuse(out, NOTIFY_TEMPORARY_FAILURE, (struct bytes){NULL, 0});
+		return create_refuse(out, NOTIFY_TEMPORARY_FAILURE);
 	return 0;
 }

@@ -37,7 +37,9 @@ static int take_config(const char *path, struct model *out)
 			   errors == 1 ? "" : "s");
 }
 
-int cmd_run(const struct command_options *o)
+/* With a valid configuration and root's rights; `start` takes the model over. */
+static int with_config(const struct command_options *o,
+		       int (*start)(const struct instance *i, struct model *m))
 {
 	struct model m;
 	int err = take_config(o->config, &m);
@@ -45,22 +47,19 @@ int cmd_run(const struct command_options *o)
 		return err;
 	err = need_root();
 	if (!err)
-		return daemon_run(&o->instance, &m);
+		return start(&o->instance, &m);
 	model_free(&m);
 	return err;
 }
 
+int cmd_run(const struct command_options *o)
+{
+	return with_config(o, daemon_run);
+}
+
 int cmd_attach(const struct command_options *o)
 {
-	struct model m;
-	int err = take_config(o->config, &m);
-	if (err)
-		return err;
-	err = need_root();
-	if (!err)
-		return daemon_attach_only(&o->instance, &m);
-	model_free(&m);
-	return err;
+	return with_config(o, daemon_attach_only);
 }
 
 static json_t *findings_document(const struct config_findings *findings)
