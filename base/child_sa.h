@@ -33,6 +33,7 @@ struct child_sa {
 	uint8_t encryption;		  /* enum encryption_id */
 	uint8_t integrity;		  /* enum integrity_id, AUTH_NONE with an AEAD */
 	bool esn;			  /* RFC 4303 section 2.2.1 */
+	uint16_t worker; /* 0: of any worker; n: made for worker n - 1 alone (RFC 9611) */
 	/* KEYMAT of each direction (RFC 7296 section 2.17): encryption key, salt, integrity key */
 	struct secret key_in, key_out;
 	uint8_t n_local_ts, n_remote_ts;

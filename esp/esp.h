@@ -29,7 +29,22 @@ struct esp_sa_options {
 	const struct esp_backend *backend;
 	uint32_t
 		replay_window; /* packets, 0 = ESP_REPLAY_DEFAULT; rounded up to a multiple of 64 */
-	uint8_t dscp_copy;     /* 1: inner DSCP to the outer header (default), 0: zero */
+	bool replay_off;       /* no window at all; sequence numbers are still authenticated */
+	uint8_t dscp_copy;     /* 1: inner DSCP to the outer header (default), 0: `dscp` */
+	uint8_t dscp;	       /* 0 … 63, without dscp_copy (RFC 2983 section 3, pipe model) */
+	uint8_t df;	       /* enum esp_df: Don't Fragment of an outer IPv4 header */
+	/*
+	 * A hash of the inner flow spreads the tunnel over the paths and queues behind us: as IPv6
+	 * flow label (RFC 6438) always; as UDP source port only with this, since NATs and most
+	 * peers know a tunnel by its ports.
+	 */
+	bool port_entropy;
+};
+
+enum esp_df {
+	ESP_DF_COPY, /* from an inner IPv4 header; set for inner IPv6 */
+	ESP_DF_SET,
+	ESP_DF_CLEAR,
 };
 
 /* Expands keys of both directions; the child's secrets may be wiped afterwards. 0, -ENOTSUP,
