@@ -43,6 +43,11 @@ static int open_queue(struct worker *w, unsigned port, unsigned queue, bool zero
 	int err = queue_open(q, &w->frames, &o, f);
 	if (err)
 		return err;
+	if (p->xdp_transmit && w->transmit.orders && !q->zero_copy) {
+		q->transmit = &w->transmit;
+		q->transmit_ready = &d->transmit_ready[p->id];
+		q->ifindex = p->ifindex;
+	}
 	w->n_queues++;
 	if (!w->queue_of_port[p->id])
 		w->queue_of_port[p->id] = q;
@@ -71,7 +76,7 @@ static int open_queues(struct worker *w, bool zero_copy, struct fault *f)
 {
 	struct datapath *d = w->d;
 	memset(w->queues, 0, queues_of(d, w->index) * sizeof *w->queues);
-	int err = frames_init(&w->frames, d->o.frames, f);
+	int err = frames_init(&w->frames, d->o.frames, w->transmit.orders ? w->transmit.fds.frames : -1, f);
 	for (unsigned p = 0; p < d->o.n_ports; p++)
 		for (unsigned q = w->index; !err && q < d->o.port[p].queues; q += d->n_workers)
 			err = open_queue(w, p, q, zero_copy, f);
@@ -85,6 +90,21 @@ static bool may_zero_copy(const struct datapath *d)
 		if (d->o.port[p].generic)
 			return false;
 	return d->o.copy != DATAPATH_COPY_FORCE;
+}
+
+/* Where zero copy is asked for, its sockets send in bulk already. */
+static int open_transmit(struct worker *w, struct fault *f)
+{
+	const struct datapath_options *o = &w->d->o;
+	struct transmit_fds fds;
+	bool wanted = false;
+	w->transmit.fds = TRANSMIT_NO_FDS;
+	for (unsigned p = 0; p < o->n_ports; p++)
+		wanted |= o->port[p].xdp_transmit;
+	if (!wanted || !o->transmit_open || o->copy == DATAPATH_ZEROCOPY_FORCE)
+		return 0;
+	int err = o->transmit_open(o->frames, &fds, f);
+	return err ? err : transmit_init(&w->transmit, &fds, f);
 }
 
 static int open_worker(struct worker *w, struct fault *f)
@@ -103,6 +123,9 @@ static int open_worker(struct worker *w, struct fault *f)
 	if (err)
 		return fault_set(f, err, "cannot start the crypto back end %s: %s",
 				 d->o.backend->name, strerror(-err));
+	err = open_transmit(w, f);
+	if (err)
+		return err;
 	err = -EOPNOTSUPP;
 	if (may_zero_copy(d))
 		err = open_queues(w, true, f);
@@ -202,6 +225,15 @@ static void close_worker(struct worker *w)
 		close(w->wake_fd);
 	free(w->queues);
 	free(w->cache);
+}
+
+void datapath_port_transmit(struct datapath *d, uint32_t port_id, bool ready)
+{
+	bool was = port_id < XGW_MAX_PORTS && atomic_exchange(&d->transmit_ready[port_id], ready);
+	for (unsigned i = 0; was != ready && i < d->o.n_ports; i++)
+		if (d->o.port[i].id == port_id)
+			log_info(LOG_XDP, "transmit port=%s: by %s", d->o.port[i].device,
+				 ready ? "XDP" : "socket (the device takes no XDP frames)");
 }
 
 void datapath_stop(struct datapath *d)

@@ -10,6 +10,7 @@
 
 #include "base/child_sa.h"
 #include "base/fault.h"
+#include "datapath/transmit.h"
 #include "esp/esp.h"
 #include "maps/maps.h"
 
@@ -27,6 +28,7 @@ struct datapath_port {
 	uint8_t mac[6];
 	char device[16];
 	bool generic; /* XDP runs in generic mode: copy mode only */
+	bool xdp_transmit; /* send bursts by XDP while datapath_port_transmit says that it can */
 };
 
 struct datapath_options {
@@ -39,6 +41,8 @@ struct datapath_options {
 	enum datapath_copy copy;
 	bool busy_poll;
 	uint32_t max_sas; /* slots; 0 = 65536 */
+	/* Makes what a worker needs to send by XDP; may be NULL when no port does. */
+	int (*transmit_open)(uint32_t frames, struct transmit_fds *out, struct fault *f);
 	unsigned n_ports;
 	struct datapath_port port[XGW_MAX_PORTS];
 };
@@ -49,6 +53,8 @@ struct datapath_options {
  */
 int must_check datapath_start(struct datapath **out, const struct datapath_options *o,
 			      struct fault *f);
+/* Whether a port's device takes XDP frames now; until the first call it does not. */
+void datapath_port_transmit(struct datapath *d, uint32_t port_id, bool ready);
 /* Joins the threads, closes all, wipes SAs. */
 void datapath_stop(struct datapath *d);
 

@@ -102,6 +102,7 @@ struct worker {
 	bool running;
 	int wake_fd;
 	struct frames frames;
+	struct transmit transmit;
 	struct queue *queues;
 	unsigned n_queues;
 	struct queue *queue_of_port[XGW_MAX_PORTS]; /* for sending */
@@ -124,6 +125,7 @@ struct datapath {
 	struct worker *workers;
 	unsigned n_workers;
 	_Atomic bool stop;
+	_Atomic bool transmit_ready[XGW_MAX_PORTS]; /* by port id */
 	struct child **slots; /* RCU, by slot */
 	uint32_t max_slots, next_slot;
 	struct tunnel **tunnels; /* RCU, by connection id */

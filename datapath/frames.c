@@ -2,6 +2,7 @@
 #include "datapath/frames.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,12 +23,16 @@
 	(8 << 20)      /* bytes on their way in copy mode; the default holds some 90 packets */
 #define WAKEUPS_MAX 64 /* send calls for one batch, 32 packets each in copy mode */
 
-int frames_init(struct frames *f, uint32_t n, struct fault *why)
+_Static_assert(XGW_TRANSMIT_FRAME == FRAME_SIZE, "frames of the map are the UMEM's");
+_Static_assert(XGW_TRANSMIT_ORDERS >= SOCKET_BATCH, "a batch is one run");
+
+int frames_init(struct frames *f, uint32_t n, int map_fd, struct fault *why)
 {
 	memset(f, 0, sizeof *f);
 	f->bytes = (uint64_t)n * FRAME_SIZE;
 	f->area = mmap(NULL, f->bytes, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+		       map_fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE : MAP_SHARED, map_fd,
+		       0);
 	if (f->area == MAP_FAILED) {
 		f->area = NULL;
 		return fault_set(why, -ENOMEM, "no memory for %u packet frames of %u bytes", n,
@@ -196,9 +201,29 @@ static void wake(struct queue *q, uint64_t *wakeups)
 	}
 }
 
+/* The whole batch by XDP: true when that was done, also in part. */
+static bool flush_by_xdp(struct queue *q, struct frames *f, uint64_t *wakeups, uint32_t *lost)
+{
+	/* behind what the socket has not sent yet a packet may not overtake */
+	if (!q->transmit || !atomic_load_explicit(q->transmit_ready, memory_order_relaxed) ||
+	    !transmit_fits(q->transmit, q->batch, q->n_batch) || queue_unsent(q))
+		return false;
+	++*wakeups;
+	int refused = transmit_run(q->transmit, q->ifindex, q->batch, q->n_batch);
+	if (refused < 0)
+		return false;
+	for (uint32_t i = 0; i < q->n_batch; i++)
+		frames_give(f, q->batch[i].addr);
+	q->n_batch = 0;
+	*lost = (uint32_t)refused;
+	return true;
+}
+
 uint32_t queue_flush(struct queue *q, struct frames *f, uint64_t *wakeups)
 {
-	uint32_t n = q->n_batch, at = 0;
+	uint32_t n = q->n_batch, at = 0, lost = 0;
+	if (n && flush_by_xdp(q, f, wakeups, &lost))
+		return lost;
 	if (!n) {
 		/* what an earlier call left on the ring must not wait for the next packet */
 		if (queue_unsent(q))
