@@ -103,6 +103,7 @@ struct model_gateway {
 	struct ip_addr public_address;
 	char *identity; /* text; the address when none is given */
 	char *sku;
+	uint32_t bandwidth_mbps; /* that its connections share, both directions; 0 = no limit */
 	bool incomplete;
 	struct model_place place, vnet_at, address_at;
 };

@@ -3,6 +3,7 @@
 #include "datapath/datapath.h"
 #include "base/log.h"
 #include "datapath/datapath_internal.h"
+#include "datapath/limits.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -224,6 +225,7 @@ void datapath_stop(struct datapath *d)
 	if (d->event_fd >= 0)
 		close(d->event_fd);
 	pthread_mutex_destroy(&d->event_lock);
+	limits_free(d);
 	free(d->workers);
 	free(d->slots);
 	free(d->tunnels);
@@ -260,7 +262,11 @@ void datapath_worker_status(const struct datapath *d, unsigned worker,
 {
 	/* counters of a running thread: each is read whole, together they are a moment's blur */
 	const struct worker *w = &d->workers[worker];
-	*out = w->status;
+	const uint64_t *from = (const uint64_t *)&w->status;
+	uint64_t *to = (uint64_t *)out;
+	_Static_assert(sizeof *out % sizeof *to == 0, "nothing but counters");
+	for (size_t i = 0; i < sizeof *out / sizeof *to; i++)
+		to[i] = account_read(&from[i]);
 	for (unsigned i = 0; i < w->n_queues; i++)
 		out->no_frame += queue_missed(&w->queues[i]);
 }

@@ -122,4 +122,62 @@ void datapath_worker_status(const struct datapath *d, unsigned worker,
 /* Text of what a port's sockets got: "native, copy, 2 queues". */
 const char *datapath_port_mode(const struct datapath *d, uint32_t port_id, char out[64]);
 
+/* ---- gateways: the rate that a gateway's connections share, and what they carried ---- */
+
+struct datapath_member {
+	uint32_t connection, gateway;
+};
+/*
+ * bits_per_second: of each gateway, inner bytes of both directions together; 0 = no limit, at most
+ * RATE_MAX_MBPS (rate.h). member: which gateway a connection belongs to. Replaces all that was set
+ * before, counters too. -EINVAL (a number is too large), -ENOMEM: the old ones stay.
+ */
+int datapath_gateways_set(struct datapath *d, const uint64_t *bits_per_second, unsigned n_gateways,
+			  const struct datapath_member *member, unsigned n);
+/* Inner packets and bytes that passed, and those that were above the rate. Both directions; what
+ * goes from one tunnel into another counts in each. */
+struct datapath_gateway_account {
+	uint64_t bits_per_second;
+	uint32_t active; /* connections that share the limit at the moment; 0 without a limit */
+	uint64_t packets_in, bytes_in, packets_out, bytes_out, over_packets, over_bytes;
+};
+/* -ENOENT. */
+int datapath_gateway_account(const struct datapath *d, unsigned gateway,
+			     struct datapath_gateway_account *out);
+
+/* ---- accounts of workers, queues and ports; reading them costs the workers nothing ---- */
+
+#define DATAPATH_BUCKETS 32u
+/* bucket[i]: how many took 2^i to 2^(i+1) - 1 ns; the last all above. */
+struct datapath_histogram {
+	uint64_t bucket[DATAPATH_BUCKETS], max_ns;
+};
+/* An upper bound of the time within which this part (0 … 1) of all was done; 0 when there is none.
+ */
+uint64_t datapath_histogram_quantile(const struct datapath_histogram *h, double part);
+
+struct datapath_worker_account {
+	uint64_t bytes_in, bytes_out; /* with Ethernet headers */
+	uint64_t lifetime_ns, asleep_ns;
+	/* from the RX ring to the TX ring, of one packet in each of some bursts */
+	struct datapath_histogram residence;
+	unsigned n_queues;
+};
+void datapath_worker_account(const struct datapath *d, unsigned worker,
+			     struct datapath_worker_account *out);
+/* deepest: the most packets that ever waited at once. */
+struct datapath_queue_account {
+	uint32_t port_id, queue;
+	uint64_t packets, bytes, deepest, no_frame;
+};
+/* -ENOENT: the worker has fewer queues. */
+int datapath_queue_account(const struct datapath *d, unsigned worker, unsigned queue,
+			   struct datapath_queue_account *out);
+/* All workers' share of a port. */
+struct datapath_port_account {
+	uint64_t packets_in, bytes_in, packets_out, bytes_out, no_frame, tx_full;
+};
+void datapath_port_account(const struct datapath *d, uint32_t port_id,
+			   struct datapath_port_account *out);
+
 #endif

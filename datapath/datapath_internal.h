@@ -7,6 +7,7 @@
 #ifndef XGW_DATAPATH_INTERNAL_H
 #define XGW_DATAPATH_INTERNAL_H
 
+#include "datapath/account.h"
 #include "datapath/datapath.h"
 #include "datapath/frames.h"
 #include "maps/meta.h"
@@ -92,6 +93,7 @@ struct packet {
 	uint32_t slot;		 /* ESP: where XDP says its SA is */
 	uint16_t esp;		 /* ESP: offset of its header from `at` */
 	bool aged;		 /* TTL is done with: decremented here, or made here */
+	uint64_t stamp;		 /* ns of its arrival when it is timed, else 0 */
 	bool chosen;		 /* child is the outbound SA: the packet is a later fragment */
 };
 
@@ -117,6 +119,8 @@ struct worker {
 	unsigned n_own;
 	struct own_address own[OWN_ADDRESSES];
 	struct datapath_worker_status status;
+	struct account account;
+	uint8_t apart[64]; /* from the next one's counters */
 };
 
 struct datapath {
@@ -127,6 +131,7 @@ struct datapath {
 	struct child **slots; /* RCU, by slot */
 	uint32_t max_slots, next_slot;
 	struct tunnel **tunnels; /* RCU, by connection id */
+	struct limits *limits;	 /* RCU; NULL: of no gateway */
 	/* events */
 	pthread_mutex_t event_lock;
 	int event_fd;

@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/instant.h"
 #include "datapath/datapath_internal.h"
+#include "datapath/limits.h"
 
 #include <string.h>
 
@@ -162,6 +163,7 @@ void inbound_run(struct worker *w)
 	if (!n)
 		return;
 	esp_decrypt(w->crypto, esp, n);
+	n = limits_apply(w, LIMITS_IN, burst, esp, NULL, n);
 	for (unsigned i = 0; i < n; i++)
 		accept_packet(w, &burst[i], &esp[i]);
 }

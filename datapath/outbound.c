@@ -2,6 +2,7 @@
 /* Inner packets into tunnels: child SA by selectors, sizes, ESP, outer Ethernet, wire. */
 #include "base/bytes.h"
 #include "datapath/datapath_internal.h"
+#include "datapath/limits.h"
 
 #include <string.h>
 
@@ -144,6 +145,7 @@ void outbound_run(struct worker *w)
 							 p->len};
 		burst[n++] = *p;
 	}
+	n = limits_apply(w, LIMITS_OUT, burst, esp, path, n);
 	if (!n)
 		return;
 	esp_encrypt(w->crypto, esp, n);

@@ -38,11 +38,8 @@ void worker_send(struct worker *w, uint32_t port_id, const struct packet *p, con
 	}
 	uint32_t lost =
 		queue_send(q, &w->frames, (uint64_t)(at - w->frames.area), len, &w->status.wakeups);
-	w->status.packets_out++;
-	if (lost) {
-		w->status.tx_full += lost;
-		__atomic_fetch_add(&w->status.drops[XGW_DROP_NO_BUFFER], lost, __ATOMIC_RELAXED);
-	}
+	account_sent(w, port_id, p, len);
+	account_no_room(w, q, lost);
 }
 
 void worker_event(struct worker *w, const struct datapath_event *e)
@@ -75,6 +72,8 @@ static void classify(struct worker *w, const struct xdp_desc *desc)
 		worker_drop(w, p.frame, XGW_DROP_MALFORMED, 0, desc->len);
 		return;
 	}
+	p.stamp = w->account.stamp;
+	w->account.stamp = 0;
 	p.vnet = m->vnet;
 	p.connection = m->connection;
 	switch (m->kind) {
@@ -100,6 +99,7 @@ uint32_t worker_round(struct worker *w)
 		struct queue *q = &w->queues[i];
 		queue_reap(q, &w->frames);
 		uint32_t n = queue_receive(q, desc, BURST);
+		account_received(w, q, desc, n);
 		for (uint32_t j = 0; j < n; j++) {
 			if (j + 2 < n)
 				__builtin_prefetch(w->frames.area + desc[j + 2].addr);
@@ -116,13 +116,11 @@ uint32_t worker_round(struct worker *w)
 	}
 	for (unsigned i = 0; i < w->n_queues; i++) {
 		uint32_t lost = queue_flush(&w->queues[i], &w->frames, &w->status.wakeups);
-		w->status.tx_full += lost;
-		if (lost)
-			__atomic_fetch_add(&w->status.drops[XGW_DROP_NO_BUFFER], lost,
-					   __ATOMIC_RELAXED);
+		account_no_room(w, &w->queues[i], lost);
 	}
-	w->status.packets_in += total;
-	w->status.rounds++;
+	account_flushed(w);
+	account_add(&w->status.packets_in, total);
+	account_add(&w->status.rounds, 1);
 	return total;
 }
 
@@ -134,8 +132,10 @@ static void sleep_until_work(struct worker *w, struct pollfd *fds)
 		if (queue_unsent(&w->queues[i]))
 			timeout = 1;
 	rcu_thread_offline();
-	w->status.polls++;
+	account_add(&w->status.polls, 1);
+	account_sleep(w);
 	int n = poll(fds, w->n_queues + 1, timeout);
+	account_wake(w);
 	rcu_thread_online();
 	if (n > 0 && fds[w->n_queues].revents) {
 		uint64_t count;
@@ -166,6 +166,7 @@ void *worker_main(void *argument)
 	snprintf(name, sizeof name, "xgw-worker-%u", w->index % 1000);
 	pthread_setname_np(pthread_self(), name);
 	rcu_register_thread();
+	account_start(w);
 	for (unsigned i = 0; i < w->n_queues; i++)
 		fds[i] = (struct pollfd){.fd = w->queues[i].fd, .events = POLLIN};
 	fds[w->n_queues] = (struct pollfd){.fd = w->wake_fd, .events = POLLIN};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The event loop: wires the parts together, and nothing else. */
 #include "loader/daemon.h"
+#include "loader/gateways.h"
 
 #include "base/instant.h"
 #include "base/log.h"
@@ -125,6 +126,7 @@ static void on_second(evutil_socket_t fd, short what, void *owner)
 	if (d->maps->config)
 		d->maps->config->daemon_beat = clock_now_ns();
 	datapath_flush_drops(d->datapath);
+	gateways_second(d);
 	sd_notify(0, "WATCHDOG=1");
 	if (++d->seconds % CONFIRM_SECONDS == 0)
 		underlay_confirm(d->underlay);
@@ -286,6 +288,8 @@ static int start(struct daemon *d, struct fault *f)
 		return fault_set(f, -ENOMEM, "not enough memory for the event loop");
 	err = start_datapath(d, f);
 	if (!err)
+		err = gateways_start(d, f);
+	if (!err)
 		err = start_underlay(d, f);
 	if (!err)
 		err = watch_all(d, f);
@@ -321,6 +325,7 @@ static void stop(struct daemon *d)
 	if (d->base)
 		event_base_free(d->base);
 	netlink_close(d->netlink);
+	gateways_free(d);
 	plan_free(&d->plan);
 	model_free(&d->model);
 	instance_unlock(&d->instance, d->lock);

@@ -27,6 +27,7 @@ struct daemon {
 	const struct esp_backend *backend;
 	struct underlay *underlay;
 	struct ike_host *ike;
+	struct gateway_rate *rates; /* by gateway of the model */
 	struct control_socket *control;
 	struct ring_buffer *events; /* from XDP */
 	struct event_base *base;
