@@ -10,6 +10,7 @@
 
 #include "base/child_sa.h"
 #include "base/fault.h"
+#include "esp/choose.h"
 #include "esp/esp.h"
 #include "maps/maps.h"
 
@@ -32,7 +33,9 @@ struct datapath_port {
 struct datapath_options {
 	const struct maps *maps; /* outlives the data path */
 	unsigned workers; /* 1 … ; a worker serves queue w, w + workers, … of every port */
-	const struct esp_backend *backend;
+	const struct esp_backend *backend; /* whose contexts the workers take */
+	const struct esp_choice
+		*choice;	/* per algorithm, outlives the data path; NULL: `backend` */
 	uint32_t replay_window; /* 0 = ESP_REPLAY_DEFAULT */
 	uint32_t frames;	/* of each worker's UMEM, power of two; 0 = 16384 */
 	uint32_t ring;		/* entries of each ring; 0 = 4096 */
@@ -98,6 +101,9 @@ bool datapath_next_event(struct datapath *d, struct datapath_event *out);
 /* -ENOENT. inner_mtu: of the child on its path. */
 int datapath_child_counters(const struct datapath *d, uint32_t spi_in, struct esp_counters *out,
 			    uint32_t *inner_mtu);
+
+/* Name of the crypto back end that holds the child's keys; NULL: no such child. */
+const char *datapath_child_backend(const struct datapath *d, uint32_t spi_in);
 
 /* Totals of a connection, over all children it had. */
 struct datapath_traffic {

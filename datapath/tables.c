@@ -136,6 +136,14 @@ static int child_publish(struct datapath *d, struct child *c, struct fault *f)
 	return 0;
 }
 
+static const struct esp_backend *backend_of(const struct datapath *d, const struct child_sa *child)
+{
+	const struct esp_backend *b =
+		d->o.choice ? esp_choice_of(d->o.choice, child->encryption, child->integrity)
+			    : NULL;
+	return b ? b : d->o.backend;
+}
+
 int datapath_child_install(struct datapath *d, uint32_t vnet, const struct child_sa *child,
 			   struct fault *f)
 {
@@ -145,8 +153,9 @@ int datapath_child_install(struct datapath *d, uint32_t vnet, const struct child
 	struct child *c = t ? calloc(1, sizeof *c) : NULL;
 	if (!c)
 		return fault_set(f, -ENOMEM, "no memory for a child SA");
-	const struct esp_sa_options o = {
-		.backend = d->o.backend, .replay_window = d->o.replay_window, .dscp_copy = 1};
+	const struct esp_sa_options o = {.backend = backend_of(d, child),
+					 .replay_window = d->o.replay_window,
+					 .dscp_copy = 1};
 	int err = esp_sa_new(&c->sa, child, &o, f);
 	if (err) {
 		free(c);
@@ -314,6 +323,12 @@ int datapath_child_counters(const struct datapath *d, uint32_t spi_in, struct es
 	if (inner_mtu)
 		*inner_mtu = c->inner_mtu;
 	return 0;
+}
+
+const char *datapath_child_backend(const struct datapath *d, uint32_t spi_in)
+{
+	const struct child *c = child_of(d, spi_in);
+	return c ? esp_sa_backend(c->sa) : NULL;
 }
 
 int datapath_connection_traffic(const struct datapath *d, uint32_t connection,

@@ -62,6 +62,7 @@ void esp_sa_readdress(struct esp_sa *sa, const struct ip_endpoint *local,
 uint32_t esp_sa_spi_in(const struct esp_sa *sa);
 uint32_t esp_sa_spi_out(const struct esp_sa *sa);
 const struct child_sa *esp_sa_child(const struct esp_sa *sa); /* without keys */
+const char *esp_sa_backend(const struct esp_sa *sa); /* name of the one that holds its keys */
 
 /* Largest inner packet whose ESP packet fits outer_mtu; and the exact outer size of an inner
  * packet. */
