@@ -31,7 +31,7 @@
  * grace period. */
 struct child {
 	struct esp_sa *sa;
-	uint32_t slot, spi_in, connection, vnet;
+	uint32_t slot, spi_in, spi_out, connection, vnet;
 	struct ip_endpoint local, remote;
 	bool udp, any_v4, any_v6;   /* any: every packet of the family matches the selectors */
 	_Atomic uint32_t inner_mtu; /* on the tunnel's path */
@@ -47,6 +47,7 @@ struct outbound {
 	unsigned n;
 	struct child *child[TUNNEL_CHILDREN]; /* newest first */
 	uint32_t inner_mtu[TUNNEL_CHILDREN];
+	struct outbound *retired; /* the next one that waits to be freed */
 };
 
 struct connection_count {
@@ -61,6 +62,21 @@ struct tunnel {
 	struct esp_counters gone;	       /* of children that are removed */
 	struct child *active[TUNNEL_CHILDREN]; /* the loader's copy of outbound->child */
 	unsigned n_active;
+	uint32_t children; /* first slot of its children, NO_SLOT: none */
+};
+
+/* The loader's ways to a child, each a chain of slots: hash tables, and the tunnel's own list
+ * (slots.c). */
+#define NO_SLOT UINT32_MAX
+enum { BY_SPI_IN, BY_SPI_OUT, BY_PEER, BY_TUNNEL, SLOT_CHAINS };
+struct slot_links {
+	uint32_t next[SLOT_CHAINS];
+};
+struct slots {
+	uint32_t *bucket[BY_TUNNEL]; /* first slots of chains */
+	uint32_t buckets;	     /* of each; a power of two */
+	struct slot_links *links;    /* by slot */
+	uint32_t *free_slot, free_at, n_free;
 };
 
 /* A decision about a destination in a VNet. */
@@ -125,8 +141,11 @@ struct datapath {
 	unsigned n_workers;
 	_Atomic bool stop;
 	struct child **slots; /* RCU, by slot */
-	uint32_t max_slots, next_slot;
+	uint32_t max_slots;
 	struct tunnel **tunnels; /* RCU, by connection id */
+	struct slots table;
+	struct outbound *retired; /* workers may still look at them */
+	unsigned n_retired;
 	/* events */
 	pthread_mutex_t event_lock;
 	int event_fd;
@@ -134,6 +153,11 @@ struct datapath {
 	unsigned event_head, event_tail;
 	uint64_t flushed[XGW_DROP_COUNT];
 };
+
+/* tables.c: max_slots is set. 0 or -ENOMEM. */
+int tables_start(struct datapath *d);
+/* All tunnels, with their children, and the tables themselves; no worker runs any more. */
+void tables_stop(struct datapath *d);
 
 /* worker.c */
 void *worker_main(void *worker);

@@ -170,8 +170,7 @@ void world_start(struct world *g)
 	g->d.max_slots = 64;
 	g->d.n_workers = 1;
 	g->d.workers = &g->w;
-	g->d.slots = calloc(g->d.max_slots, sizeof *g->d.slots);
-	g->d.tunnels = calloc(MAX_CONNECTIONS, sizeof *g->d.tunnels);
+	assert_int_equal(tables_start(&g->d), 0);
 	g->d.event_fd = eventfd(0, EFD_NONBLOCK);
 	pthread_mutex_init(&g->d.event_lock, NULL);
 	g->w.d = &g->d;
@@ -191,16 +190,13 @@ void world_stop(struct world *g)
 {
 	world_now = g;
 	world_check_frames(g);
-	for (uint32_t i = 0; i < MAX_CONNECTIONS; i++)
-		datapath_tunnel_remove(&g->d, i);
+	tables_stop(&g->d);
 	assert_int_equal(g->said.n_sas, 0);
 	g->d.o.backend->context_free(g->w.crypto);
 	frames_free_all(&g->w.frames);
 	close(g->d.event_fd);
 	pthread_mutex_destroy(&g->d.event_lock);
 	free(g->w.cache);
-	free(g->d.slots);
-	free(g->d.tunnels);
 }
 
 void world_route(struct world *g, const char *prefix, enum xgw_hop_kind kind, uint32_t connection)
