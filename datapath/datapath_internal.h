@@ -54,9 +54,19 @@ struct connection_count {
 	_Atomic uint64_t drops[XGW_DROP_COUNT];
 };
 
+/* What routers said of a tunnel's path. */
+struct learnt_mtu {
+	uint32_t mtu;	   /* 0: nothing */
+	uint64_t until_ns; /* then larger packets are tried again */
+	uint64_t second;   /* of the last one that was believed */
+	uint32_t in_second;
+	bool ports_only;
+};
+
 struct tunnel {
 	uint32_t id;
 	struct datapath_path path;
+	struct learnt_mtu learnt;
 	struct outbound *outbound; /* RCU */
 	struct connection_count count;
 	struct esp_counters gone;	       /* of children that are removed */
@@ -146,6 +156,11 @@ struct datapath {
 	struct slots table;
 	struct outbound *retired; /* workers may still look at them */
 	unsigned n_retired;
+	/* path_mtu.c */
+	unsigned n_learnt;
+	uint64_t icmp_second;
+	uint32_t icmp_in_second;
+	uint64_t icmp_count[DATAPATH_PMTU_COUNT];
 	/* events */
 	pthread_mutex_t event_lock;
 	int event_fd;
@@ -158,6 +173,13 @@ struct datapath {
 int tables_start(struct datapath *d);
 /* All tunnels, with their children, and the tables themselves; no worker runs any more. */
 void tables_stop(struct datapath *d);
+
+/* Makes what changed of a tunnel known to the workers. 0 or -ENOMEM: the old state stays. */
+int tables_publish(struct datapath *d, struct tunnel *t);
+/* path_mtu.c: of the path, as far as is known. */
+uint32_t path_mtu(const struct tunnel *t);
+/* The path is another one: what was learnt of the old one is void. */
+void path_mtu_forget(struct datapath *d, struct tunnel *t);
 
 /* worker.c */
 void *worker_main(void *worker);
@@ -195,6 +217,8 @@ uint8_t *decide_encapsulate(const struct worker *w, const struct decision *d, st
 /* Answers a packet that is too big for mtu to its sender in the VNet, from the gateway's address
  * there. */
 void icmp_too_big(struct worker *w, const struct packet *p, uint32_t mtu);
+/* Answers a packet whose time to live ended here. */
+void icmp_time_exceeded(struct worker *w, const struct packet *p);
 /* Turns an echo request to the gateway into its reply, in place. False when it is none. */
 bool icmp_answer_echo(struct packet *p);
 /* fragment.c */

@@ -69,15 +69,13 @@ static void retire(struct datapath *d, struct outbound *o)
 		settle(d);
 }
 
-/*
- * Publishes what workers need of a tunnel as it is now; they may use the old one until settle(). 0
- * or -ENOMEM (the old one stays).
- */
-static int publish(struct datapath *d, struct tunnel *t)
+/* Workers may use the old state until settle(). */
+int tables_publish(struct datapath *d, struct tunnel *t)
 {
 	struct outbound *o = calloc(1, sizeof *o), *old = t->outbound;
 	if (!o)
 		return -ENOMEM;
+	uint32_t mtu = path_mtu(t);
 	o->usable = t->path.usable;
 	o->port_id = t->path.port_id;
 	memcpy(o->ethernet, t->path.destination_mac, 6);
@@ -85,7 +83,7 @@ static int publish(struct datapath *d, struct tunnel *t)
 	o->n = t->n_active;
 	for (unsigned i = 0; i < o->n; i++) {
 		o->child[i] = t->active[i];
-		o->inner_mtu[i] = esp_inner_mtu(t->active[i]->sa, t->path.mtu);
+		o->inner_mtu[i] = esp_inner_mtu(t->active[i]->sa, mtu);
 		t->active[i]->inner_mtu = o->inner_mtu[i];
 	}
 	rcu_assign_pointer(t->outbound, o);
@@ -190,7 +188,7 @@ int datapath_child_install(struct datapath *d, uint32_t vnet, const struct child
 	c->udp = child->encapsulation == ESP_IN_UDP;
 	c->any_v4 = is_any(child, IP_V4);
 	c->any_v6 = is_any(child, IP_V6);
-	c->inner_mtu = esp_inner_mtu(c->sa, t->path.mtu);
+	c->inner_mtu = esp_inner_mtu(c->sa, path_mtu(t));
 	err = child_publish(d, t, c, f);
 	if (err)
 		child_free(c);
@@ -211,7 +209,7 @@ int datapath_child_use(struct datapath *d, uint32_t spi_in)
 			now[++n] = t->active[i];
 	memcpy(t->active, now, sizeof now);
 	t->n_active = n + 1;
-	return publish(d, t);
+	return tables_publish(d, t);
 }
 
 int datapath_child_update(struct datapath *d, const struct child_sa *child)
@@ -224,13 +222,16 @@ int datapath_child_update(struct datapath *d, const struct child_sa *child)
 	unsigned n = t->n_active;
 	/* no worker sends on it while its header is rewritten */
 	t->n_active = 0;
-	int err = changed ? publish(d, t) : -ENOMEM;
+	int err = changed ? tables_publish(d, t) : -ENOMEM;
 	t->n_active = n;
 	if (err) {
 		free(changed);
 		return err;
 	}
 	settle(d);
+	if (!ip_addr_equal(&child->remote.addr, &c->remote.addr) ||
+	    !ip_addr_equal(&child->local.addr, &c->local.addr))
+		path_mtu_forget(d, t);
 	esp_sa_readdress(c->sa, &child->local, &child->remote, child->encapsulation);
 	*changed = *c;
 	changed->local = child->local;
@@ -247,7 +248,7 @@ int datapath_child_update(struct datapath *d, const struct child_sa *child)
 	slots_leave(d, t, c);
 	rcu_assign_pointer(d->slots[c->slot], changed);
 	slots_enter(d, t, changed);
-	int late = publish(d, t);
+	int late = tables_publish(d, t);
 	settle(d);
 	free(c);
 	return err ? err : late;
@@ -275,7 +276,7 @@ static void child_unpublish(struct datapath *d, struct child *c)
 	slots_leave(d, t, c);
 	rcu_assign_pointer(d->slots[c->slot], NULL);
 	slots_give(d, c->slot);
-	if (was_active && publish(d, t))
+	if (was_active && tables_publish(d, t))
 		unpublish(d, t);
 	settle(d);
 	struct esp_counters last;
@@ -307,8 +308,9 @@ int datapath_path_set(struct datapath *d, uint32_t connection, const struct data
 		return connection < MAX_CONNECTIONS ? -ENOMEM : -EINVAL;
 	if (same_path(&t->path, path))
 		return 0;
+	path_mtu_forget(d, t);
 	t->path = *path;
-	return publish(d, t);
+	return tables_publish(d, t);
 }
 
 void datapath_tunnel_remove(struct datapath *d, uint32_t connection)
@@ -318,6 +320,7 @@ void datapath_tunnel_remove(struct datapath *d, uint32_t connection)
 		return;
 	for (struct child *c; (c = slots_first(d, t));)
 		datapath_child_remove(d, c->spi_in);
+	path_mtu_forget(d, t);
 	rcu_assign_pointer(d->tunnels[connection], NULL);
 	settle(d);
 	free(t->outbound);
