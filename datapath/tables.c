@@ -350,7 +350,7 @@ int datapath_child_counters(const struct datapath *d, uint32_t spi_in, struct es
 
 const char *datapath_child_backend(const struct datapath *d, uint32_t spi_in)
 {
-	const struct child *c = child_of(d, spi_in);
+	const struct child *c = slots_by_spi_in(d, spi_in);
 	return c ? esp_sa_backend(c->sa) : NULL;
 }
 
