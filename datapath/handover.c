@@ -19,7 +19,7 @@
 /* How long a worker that was of use looks for more, before it sleeps. */
 #define LOOK_NS 60000u
 /* Rounds after which all jobs are taken back even under load, so that RCU moves on. */
-#define HOLD_ROUNDS 32u
+#define HOLD_ROUNDS 8u
 /* Looks at a helper's job before the processor is offered to it. */
 #define SPINS 500u
 /* Until the first burst was measured; a rate that no library falls short of by far. */
