@@ -140,7 +140,10 @@ static bool retire(struct worker *w, enum lane_id lane)
 	struct job *j = job_at(l, l->tail);
 	if (!atomic_load_explicit(&j->done, memory_order_acquire))
 		return false;
-	learn(l, j->cost_ns, j->n);
+	/* a helper pays for fetching the packets as well: that would never make a cheap cipher look
+	 * cheap again */
+	if (!j->helped)
+		learn(l, j->cost_ns, j->n);
 	w->status.jobs_helped += j->helped;
 	if (lane == LANE_OUT)
 		outbound_finish(w, j->packet, j->esp, j->path, j->n);
@@ -283,6 +286,14 @@ bool handover_wanted(struct worker *w, enum lane_id lane, unsigned packets)
 	return found || !empty(l);
 }
 
+static void say(struct handover *h, enum rest rest)
+{
+	if (h->rest_said == (int)rest)
+		return;
+	h->rest_said = rest;
+	atomic_store_explicit(&h->rest, rest, memory_order_seq_cst);
+}
+
 bool handover_help(struct worker *w)
 {
 	struct handover *h = w->handover;
@@ -292,6 +303,7 @@ bool handover_help(struct worker *w)
 			struct job *j = claim(&other->handover->lane[lane]);
 			if (!j)
 				continue;
+			say(h, REST_LOOKS); /* for the next one, too */
 			w->status.jobs_for_others++;
 			w->status.packets_for_others += j->n;
 			carry_out(w, lane, j, true);
@@ -300,14 +312,6 @@ bool handover_help(struct worker *w)
 		}
 	}
 	return false;
-}
-
-static void say(struct handover *h, enum rest rest)
-{
-	if (h->rest_said == (int)rest)
-		return;
-	h->rest_said = rest;
-	atomic_store_explicit(&h->rest, rest, memory_order_seq_cst);
 }
 
 bool handover_looks(struct worker *w)

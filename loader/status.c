@@ -286,6 +286,12 @@ static json_t *workers(struct daemon *d)
 					(json_int_t)s.packets_out, "rounds", (json_int_t)s.rounds,
 					"wakeups", (json_int_t)s.wakeups, "noFrame",
 					(json_int_t)s.no_frame, "txFull", (json_int_t)s.tx_full));
+		json_t *o = json_array_get(list, w);
+		set(o, "jobs", number(s.jobs));
+		set(o, "jobsHelped", number(s.jobs_helped));
+		set(o, "helperWakeups", number(s.helper_wakeups));
+		set(o, "jobsForOthers", number(s.jobs_for_others));
+		set(o, "packetsForOthers", number(s.packets_for_others));
 	}
 	return list;
 }
