@@ -285,8 +285,7 @@ static inline void mill_start(unsigned owners, unsigned helpers, const char *bac
 	d->n_workers = owners + helpers;
 	d->n_io = owners;
 	d->workers = mill.worker;
-	d->slots = calloc(d->max_slots, sizeof *d->slots);
-	d->tunnels = calloc(MAX_CONNECTIONS, sizeof *d->tunnels);
+	MUST(!tables_start(d));
 	d->event_fd = eventfd(0, EFD_NONBLOCK);
 	pthread_mutex_init(&d->event_lock, NULL);
 	for (unsigned i = 0; i < d->n_workers; i++) {
@@ -334,8 +333,7 @@ static inline void mill_stop(void)
 	}
 	close(d->event_fd);
 	pthread_mutex_destroy(&d->event_lock);
-	free(d->slots);
-	free(d->tunnels);
+	tables_stop(d);
 }
 
 /* ---- the kernel's part: what arrives, what leaves ---- */
