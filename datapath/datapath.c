@@ -3,6 +3,7 @@
 #include "datapath/datapath.h"
 #include "base/log.h"
 #include "datapath/datapath_internal.h"
+#include "datapath/handover.h"
 #include "datapath/limits.h"
 
 #include <errno.h>
@@ -21,8 +22,8 @@
 static unsigned queues_of(const struct datapath *d, unsigned worker)
 {
 	unsigned n = 0;
-	for (unsigned p = 0; p < d->o.n_ports; p++)
-		for (unsigned q = worker; q < d->o.port[p].queues; q += d->n_workers)
+	for (unsigned p = 0; worker < d->n_io && p < d->o.n_ports; p++)
+		for (unsigned q = worker; q < d->o.port[p].queues; q += d->n_io)
 			n++;
 	return n;
 }
@@ -74,7 +75,7 @@ static int open_queues(struct worker *w, bool zero_copy, struct fault *f)
 	memset(w->queues, 0, queues_of(d, w->index) * sizeof *w->queues);
 	int err = frames_init(&w->frames, d->o.frames, f);
 	for (unsigned p = 0; p < d->o.n_ports; p++)
-		for (unsigned q = w->index; !err && q < d->o.port[p].queues; q += d->n_workers)
+		for (unsigned q = w->index; !err && q < d->o.port[p].queues; q += d->n_io)
 			err = open_queue(w, p, q, zero_copy, f);
 	return err;
 }
@@ -104,6 +105,10 @@ static int open_worker(struct worker *w, struct fault *f)
 	if (err)
 		return fault_set(f, err, "cannot start the crypto back end %s: %s",
 				 d->o.backend->name, strerror(-err));
+	if (d->n_workers > 1 && handover_new(&w->handover))
+		return fault_set(f, -ENOMEM, "no memory for worker %u", w->index);
+	if (!n) /* only helps: no sockets, no packet memory */
+		return 0;
 	err = -EOPNOTSUPP;
 	if (may_zero_copy(d))
 		err = open_queues(w, true, f);
@@ -153,18 +158,17 @@ static int start_all(struct datapath *d, struct fault *f)
 	return 0;
 }
 
-/* A worker sends by sockets of its own, so it needs a queue of every port. */
-static unsigned usable_workers(const struct datapath_options *o)
+/* A worker sends by sockets of its own, so it needs a queue of every port to have any. */
+static unsigned workers_with_queues(const struct datapath_options *o, unsigned n)
 {
-	unsigned n = o->workers ? o->workers : 1;
 	for (unsigned p = 0; p < o->n_ports; p++)
 		if (o->port[p].queues && o->port[p].queues < n)
 			n = o->port[p].queues;
 	if (n < o->workers)
-		log_warn(LOG_XDP,
-			 "workers=%u wanted=%u: a port has only %u queues; `ethtool -L DEVICE "
-			 "combined N` gives it more",
-			 n, o->workers, n);
+		log_info(LOG_XDP,
+			 "workers=%u with-queues=%u: the others help with cryptography; `ethtool "
+			 "-L DEVICE combined N` gives a port more queues",
+			 o->workers, n);
 	return n;
 }
 
@@ -177,7 +181,8 @@ int datapath_start(struct datapath **out, const struct datapath_options *o, stru
 	d->o.frames = o->frames ? o->frames : FRAMES_DEFAULT;
 	d->o.ring = o->ring ? o->ring : RING_DEFAULT;
 	d->max_slots = o->max_sas ? o->max_sas : SAS_DEFAULT;
-	d->n_workers = usable_workers(o);
+	d->n_workers = o->workers ? o->workers : 1;
+	d->n_io = workers_with_queues(o, d->n_workers);
 	pthread_mutex_init(&d->event_lock, NULL);
 	d->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	d->workers = calloc(d->n_workers, sizeof *d->workers);
@@ -202,6 +207,7 @@ static void close_worker(struct worker *w)
 		close(w->wake_fd);
 	free(w->queues);
 	free(w->cache);
+	handover_free(w->handover);
 }
 
 void datapath_stop(struct datapath *d)
@@ -250,6 +256,11 @@ bool datapath_next_event(struct datapath *d, struct datapath_event *out)
 unsigned datapath_workers(const struct datapath *d)
 {
 	return d->n_workers;
+}
+
+unsigned datapath_workers_with_queues(const struct datapath *d)
+{
+	return d->n_io;
 }
 
 void datapath_worker_status(const struct datapath *d, unsigned worker,

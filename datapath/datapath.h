@@ -32,7 +32,11 @@ struct datapath_port {
 
 struct datapath_options {
 	const struct maps *maps; /* outlives the data path */
-	unsigned workers; /* 1 … ; a worker serves queue w, w + workers, … of every port */
+	/*
+	 * 1 … ; of these as many as every port has queues serve queue w, w + n, … of every port;
+	 * the others have no sockets and only help with cryptography (handover.h).
+	 */
+	unsigned workers;
 	const struct esp_backend *backend; /* whose contexts the workers take */
 	const struct esp_choice
 		*choice;	/* per algorithm, outlives the data path; NULL: `backend` */
@@ -158,12 +162,17 @@ int datapath_connection_traffic(const struct datapath *d, uint32_t connection,
  * be sent. */
 struct datapath_worker_status {
 	uint64_t rounds, packets_in, packets_out, wakeups, polls, no_frame, tx_full;
+	/* bursts cut into jobs for others, those that others did, sleepers woken for them; and what
+	 * this worker did for others */
+	uint64_t jobs, jobs_helped, helper_wakeups, jobs_for_others, packets_for_others;
 	uint64_t drops[XGW_DROP_COUNT];
 };
 /* Writes the workers' drops into the pinned map `drops` under XGW_WORKER_PORT, so that they are
  * seen there too. */
 void datapath_flush_drops(struct datapath *d);
 unsigned datapath_workers(const struct datapath *d);
+/* Those of them that have queues, the first ones: for whom child SAs of their own make sense. */
+unsigned datapath_workers_with_queues(const struct datapath *d);
 void datapath_worker_status(const struct datapath *d, unsigned worker,
 			    struct datapath_worker_status *out);
 /* Text of what a port's sockets got: "native, copy, 2 queues". */

@@ -19,7 +19,7 @@
 #define BURST		ESP_MAX_BURST
 #define CACHE_SLOTS	4096u /* of each worker, a power of two */
 #define MAX_CONNECTIONS 65536u
-#define TUNNEL_CHILDREN 16
+#define TUNNEL_CHILDREN 160 /* for each of 64 workers one and one that follows it, and for all */
 #define EVENTS		1024u
 #define MAX_L2		(14 + 40 + 8 + 8 + 14)
 #define POLL_MS		100
@@ -34,6 +34,7 @@ struct child {
 	struct esp_sa *sa;
 	uint32_t slot, spi_in, spi_out, connection, vnet;
 	struct ip_endpoint local, remote;
+	uint16_t worker;	    /* 0: of any worker, n: of worker n - 1 alone */
 	bool udp, any_v4, any_v6;   /* any: every packet of the family matches the selectors */
 	_Atomic uint32_t inner_mtu; /* on the tunnel's path */
 	_Atomic uint64_t alive_ns;  /* when the last sign of life was reported */
@@ -48,7 +49,8 @@ struct outbound {
 	unsigned n;
 	struct child *child[TUNNEL_CHILDREN]; /* newest first */
 	uint32_t inner_mtu[TUNNEL_CHILDREN];
-	struct outbound *retired; /* the next one that waits to be freed */
+	uint16_t worker[TUNNEL_CHILDREN]; /* as child[i]->worker */
+	struct outbound *retired;	  /* the next one that waits to be freed */
 };
 
 struct connection_count {
@@ -134,6 +136,7 @@ struct worker {
 	unsigned n_queues;
 	struct queue *queue_of_port[XGW_MAX_PORTS]; /* for sending */
 	struct esp_crypto *crypto;
+	struct handover *handover; /* NULL: there is no other worker */
 	uint64_t now_ns, resolve_ns;
 	uint64_t icmp_second; /* of now_ns */
 	uint32_t icmp_sent;   /* in that second */
@@ -153,6 +156,7 @@ struct datapath {
 	struct datapath_options o;
 	struct worker *workers;
 	unsigned n_workers;
+	unsigned n_io; /* the first ones: with queues; the others only help (handover.h) */
 	_Atomic bool stop;
 	struct child **slots; /* RCU, by slot */
 	uint32_t max_slots;

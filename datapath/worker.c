@@ -7,6 +7,7 @@
 #include "base/instant.h"
 #include "base/log.h"
 #include "datapath/datapath_internal.h"
+#include "datapath/handover.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -114,6 +115,7 @@ uint32_t worker_round(struct worker *w)
 		total += n;
 		queue_refill(q, &w->frames);
 	}
+	handover_round(w, total < JOB_PACKETS);
 	for (unsigned i = 0; i < w->n_queues; i++) {
 		uint32_t lost = queue_flush(&w->queues[i], &w->frames, &w->status.wakeups);
 		account_no_room(w, &w->queues[i], lost);
@@ -127,6 +129,8 @@ uint32_t worker_round(struct worker *w)
 static void sleep_until_work(struct worker *w, struct pollfd *fds)
 {
 	int timeout = POLL_MS;
+	if (!handover_may_sleep(w))
+		return;
 	/* what the kernel did not take yet is offered again soon, not with the next packet */
 	for (unsigned i = 0; i < w->n_queues; i++)
 		if (queue_unsent(&w->queues[i]))
@@ -137,6 +141,7 @@ static void sleep_until_work(struct worker *w, struct pollfd *fds)
 	int n = poll(fds, w->n_queues + 1, timeout);
 	account_wake(w);
 	rcu_thread_online();
+	handover_woken(w);
 	if (n > 0 && fds[w->n_queues].revents) {
 		uint64_t count;
 		if (read(w->wake_fd, &count, sizeof count) < 0 && errno != EAGAIN)
@@ -173,11 +178,20 @@ void *worker_main(void *argument)
 	for (unsigned idle = 0; !atomic_load_explicit(&w->d->stop, memory_order_relaxed);) {
 		w->now_ns = clock_now();
 		idle = worker_round(w) ? 0 : idle + 1;
+		if (handover_pending(w)) {
+			idle = 0;
+			continue;
+		}
 		rcu_quiescent_state();
+		if (!idle)
+			handover_busy(w);
+		else if (handover_help(w) || handover_looks(w))
+			continue;
 		/* one more look before the sleep costs less than a sleep that was not needed */
 		if (idle > 2)
 			sleep_until_work(w, fds);
 	}
+	handover_drain(w);
 	rcu_unregister_thread();
 	return NULL;
 }

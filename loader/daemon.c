@@ -204,15 +204,23 @@ static int watch_all(struct daemon *d, struct fault *f)
 	return 0;
 }
 
+/*
+ * One worker for each queue that every port has, and where cores are left, some that help with
+ * cryptography: past three, receiving and sending are what a single queue is limited by.
+ */
+#define WORKERS_EACH_QUEUE 4u
+
 static unsigned worker_count(const struct daemon *d)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	uint32_t queues = 1;
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned cores = online > 0 ? (unsigned)online : 1, queues = cores;
 	if (d->model.host.workers)
 		return d->model.host.workers;
-	for (uint32_t i = 0; i < d->model.host.n_ports; i++)
-		queues = d->ports[i].link.rx_queues > queues ? d->ports[i].link.rx_queues : queues;
-	return cores > 0 && queues > (uint32_t)cores ? (unsigned)cores : queues;
+	for (uint32_t i = 0; i < d->model.host.n_ports; i++) {
+		unsigned has = d->ports[i].link.rx_queues ? d->ports[i].link.rx_queues : 1;
+		queues = has < queues ? has : queues;
+	}
+	return queues * WORKERS_EACH_QUEUE < cores ? queues * WORKERS_EACH_QUEUE : cores;
 }
 
 /* One line for each algorithm that the named or first back end does not compute. */
