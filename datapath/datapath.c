@@ -5,6 +5,7 @@
 #include "datapath/datapath_internal.h"
 #include "datapath/handover.h"
 #include "datapath/limits.h"
+#include "datapath/reassembled.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -187,7 +188,7 @@ int datapath_start(struct datapath **out, const struct datapath_options *o, stru
 	d->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	d->workers = calloc(d->n_workers, sizeof *d->workers);
 	bool has_tables = tables_start(d) == 0;
-	int err = d->workers && has_tables && d->event_fd >= 0
+	int err = d->workers && has_tables && d->event_fd >= 0 && !reassembled_start(d)
 			  ? start_all(d, f)
 			  : fault_set(f, -ENOMEM, "no memory for the data path");
 	if (err) {
@@ -229,6 +230,7 @@ void datapath_stop(struct datapath *d)
 		close(d->event_fd);
 	pthread_mutex_destroy(&d->event_lock);
 	limits_free(d);
+	reassembled_stop(d);
 	free(d->workers);
 	free(d);
 }

@@ -86,6 +86,20 @@ struct datapath_path {
 int datapath_path_set(struct datapath *d, uint32_t connection, const struct datapath_path *path);
 void datapath_tunnel_remove(struct datapath *d, uint32_t connection);
 
+/* ---- ESP that came in pieces ---- */
+
+/* A whole one, from the SPI on, as the kernel put it together; tos: the outer header's. */
+struct datapath_esp {
+	struct ip_endpoint from, to; /* ports: UDP only */
+	bool udp;
+	uint8_t tos;
+	const uint8_t *at;
+	size_t len;
+};
+/* Hands it to a worker; copied. Refusals are counted as drops. -EBADMSG (too short), -ENOENT (no
+ * SA), -EMSGSIZE (larger than a frame), -ENOBUFS. */
+int datapath_reassembled(struct datapath *d, const struct datapath_esp *e);
+
 /* ---- the outer path's MTU, as routers tell it (RFC 1191, RFC 8201) ---- */
 
 /* What became of an ICMP error; all but LEARNT change nothing. */

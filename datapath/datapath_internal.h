@@ -162,6 +162,7 @@ struct datapath {
 	uint32_t max_slots;
 	struct tunnel **tunnels; /* RCU, by connection id */
 	struct limits *limits;	 /* RCU; NULL: of no gateway */
+	struct reassembled *reassembled;
 	struct slots table;
 	struct outbound *retired; /* workers may still look at them */
 	unsigned n_retired;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "datapath/datapath_internal.h"
 #include "datapath/handover.h"
+#include "datapath/reassembled.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -114,6 +115,11 @@ uint32_t worker_round(struct worker *w)
 		}
 		total += n;
 		queue_refill(q, &w->frames);
+	}
+	if (reassembled_take(w)) {
+		inbound_run(w);
+		while (w->n_out)
+			outbound_run(w);
 	}
 	handover_round(w, total < JOB_PACKETS);
 	for (unsigned i = 0; i < w->n_queues; i++) {

@@ -2,6 +2,7 @@
 /* The event loop: wires the parts together, and nothing else. */
 #include "loader/daemon.h"
 #include "loader/gateways.h"
+#include "loader/outer.h"
 
 #include "base/instant.h"
 #include "base/log.h"
@@ -127,6 +128,7 @@ static void on_second(evutil_socket_t fd, short what, void *owner)
 		d->maps->config->daemon_beat = clock_now_ns();
 	datapath_flush_drops(d->datapath);
 	gateways_second(d);
+	datapath_pmtu_expire(d->datapath, clock_now_ns());
 	sd_notify(0, "WATCHDOG=1");
 	if (++d->seconds % CONFIRM_SECONDS == 0)
 		underlay_confirm(d->underlay);
@@ -318,6 +320,8 @@ static int start(struct daemon *d, struct fault *f)
 		err = start_underlay(d, f);
 	if (!err)
 		err = watch_all(d, f);
+	if (!err)
+		err = outer_open(&d->outer, d->base, d->datapath, &d->model, f);
 	if (err)
 		return err;
 	const struct ike_host_options o = {d->base,	&d->model,   &d->plan,	d->maps,
@@ -337,6 +341,7 @@ static void stop(struct daemon *d)
 	if (d->ike)
 		ike_host_shutdown(d->ike);
 	ike_host_free(d->ike);
+	outer_close(d->outer);
 	if (d->datapath)
 		datapath_stop(d->datapath);
 	underlay_free(d->underlay);

@@ -28,6 +28,7 @@ struct daemon {
 	struct esp_choice crypto;
 	struct underlay *underlay;
 	struct ike_host *ike;
+	struct outer *outer;
 	struct gateway_rate *rates; /* by gateway of the model */
 	struct control_socket *control;
 	struct ring_buffer *events; /* from XDP */

@@ -165,11 +165,16 @@ static json_t *events(const struct ike_status *s)
 static void add_path(struct daemon *d, json_t *o, uint32_t id)
 {
 	struct datapath_path path;
+	struct datapath_mtu mtu;
 	bool usable = underlay_path(d->underlay, id, &path) && path.usable;
+	if (datapath_mtu(d->datapath, id, &mtu) || !usable) {
+		set(o, "path", json_null());
+		return;
+	}
 	set(o, "path",
-	    usable ? json_pack("{s:s,s:i}", "port", d->model.host.ports[path.port_id].name, "mtu",
-			       (int)path.mtu)
-		   : json_null());
+	    json_pack("{s:s,s:i,s:i,s:i,s:i}", "port", d->model.host.ports[path.port_id].name,
+		      "mtu", (int)mtu.path, "deviceMtu", (int)mtu.device, "learntMtu",
+		      (int)mtu.learnt, "innerMtu", (int)mtu.inner));
 }
 
 static json_t *connection(struct daemon *d, const struct plan_connection *pc, uint64_t now)
@@ -416,6 +421,14 @@ static json_t *gateway(struct daemon *d, uint32_t i)
 	return o;
 }
 
+static json_t *path_mtu_counters(struct daemon *d)
+{
+	json_t *o = json_object();
+	for (int v = 0; v < DATAPATH_PMTU_COUNT; v++)
+		set(o, datapath_pmtu_name(v), number(datapath_pmtu_count(d->datapath, v)));
+	return o;
+}
+
 static json_t *ike_counters(struct daemon *d)
 {
 	json_t *o = json_object();
@@ -450,6 +463,7 @@ json_t *status_document(struct daemon *d)
 	set(o, "workers", workers(d));
 	set(o, "drops", status_drops(d->maps));
 	set(o, "ike", ike_counters(d));
+	set(o, "pathMtuMessages", path_mtu_counters(d));
 	return o;
 }
 

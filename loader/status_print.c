@@ -177,8 +177,12 @@ void status_print_connection(FILE *to, const json_t *c)
 	fprintf(to, "\ngateway   %s, %s, %s\n", text(c, "virtualNetworkGateway"),
 		text(c, "connectionType"), text(c, "ikeVersion"));
 	if (json_is_object(path))
-		fprintf(to, "path      port %s, MTU %" JSON_INTEGER_FORMAT "\n", text(path, "port"),
-			integer(path, "mtu"));
+		fprintf(to,
+			"path      port %s, MTU %" JSON_INTEGER_FORMAT
+			"%s; inside %" JSON_INTEGER_FORMAT "\n",
+			text(path, "port"), integer(path, "mtu"),
+			integer(path, "learntMtu") ? " (a router said so)" : "",
+			integer(path, "innerMtu"));
 	else
 		fprintf(to,
 			"path      none: no route to the peer, or its next hop does not answer\n");
