@@ -3,6 +3,9 @@
 #include "datapath/datapath.h"
 #include "base/log.h"
 #include "datapath/datapath_internal.h"
+#include "datapath/handover.h"
+#include "datapath/limits.h"
+#include "datapath/reassembled.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -20,8 +23,8 @@
 static unsigned queues_of(const struct datapath *d, unsigned worker)
 {
 	unsigned n = 0;
-	for (unsigned p = 0; p < d->o.n_ports; p++)
-		for (unsigned q = worker; q < d->o.port[p].queues; q += d->n_workers)
+	for (unsigned p = 0; worker < d->n_io && p < d->o.n_ports; p++)
+		for (unsigned q = worker; q < d->o.port[p].queues; q += d->n_io)
 			n++;
 	return n;
 }
@@ -76,9 +79,10 @@ static int open_queues(struct worker *w, bool zero_copy, struct fault *f)
 {
 	struct datapath *d = w->d;
 	memset(w->queues, 0, queues_of(d, w->index) * sizeof *w->queues);
-	int err = frames_init(&w->frames, d->o.frames, w->transmit.orders ? w->transmit.fds.frames : -1, f);
+	int err = frames_init(&w->frames, d->o.frames,
+			      w->transmit.orders ? w->transmit.fds.frames : -1, f);
 	for (unsigned p = 0; p < d->o.n_ports; p++)
-		for (unsigned q = w->index; !err && q < d->o.port[p].queues; q += d->n_workers)
+		for (unsigned q = w->index; !err && q < d->o.port[p].queues; q += d->n_io)
 			err = open_queue(w, p, q, zero_copy, f);
 	return err;
 }
@@ -123,6 +127,10 @@ static int open_worker(struct worker *w, struct fault *f)
 	if (err)
 		return fault_set(f, err, "cannot start the crypto back end %s: %s",
 				 d->o.backend->name, strerror(-err));
+	if (d->n_workers > 1 && handover_new(&w->handover))
+		return fault_set(f, -ENOMEM, "no memory for worker %u", w->index);
+	if (!n) /* only helps: no sockets, no packet memory */
+		return 0;
 	err = open_transmit(w, f);
 	if (err)
 		return err;
@@ -175,18 +183,17 @@ static int start_all(struct datapath *d, struct fault *f)
 	return 0;
 }
 
-/* A worker sends by sockets of its own, so it needs a queue of every port. */
-static unsigned usable_workers(const struct datapath_options *o)
+/* A worker sends by sockets of its own, so it needs a queue of every port to have any. */
+static unsigned workers_with_queues(const struct datapath_options *o, unsigned n)
 {
-	unsigned n = o->workers ? o->workers : 1;
 	for (unsigned p = 0; p < o->n_ports; p++)
 		if (o->port[p].queues && o->port[p].queues < n)
 			n = o->port[p].queues;
 	if (n < o->workers)
-		log_warn(LOG_XDP,
-			 "workers=%u wanted=%u: a port has only %u queues; `ethtool -L DEVICE "
-			 "combined N` gives it more",
-			 n, o->workers, n);
+		log_info(LOG_XDP,
+			 "workers=%u with-queues=%u: the others help with cryptography; `ethtool "
+			 "-L DEVICE combined N` gives a port more queues",
+			 o->workers, n);
 	return n;
 }
 
@@ -199,13 +206,13 @@ int datapath_start(struct datapath **out, const struct datapath_options *o, stru
 	d->o.frames = o->frames ? o->frames : FRAMES_DEFAULT;
 	d->o.ring = o->ring ? o->ring : RING_DEFAULT;
 	d->max_slots = o->max_sas ? o->max_sas : SAS_DEFAULT;
-	d->n_workers = usable_workers(o);
+	d->n_workers = o->workers ? o->workers : 1;
+	d->n_io = workers_with_queues(o, d->n_workers);
 	pthread_mutex_init(&d->event_lock, NULL);
 	d->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	d->workers = calloc(d->n_workers, sizeof *d->workers);
-	d->slots = calloc(d->max_slots, sizeof *d->slots);
-	d->tunnels = calloc(MAX_CONNECTIONS, sizeof *d->tunnels);
-	int err = d->workers && d->slots && d->tunnels && d->event_fd >= 0
+	bool has_tables = tables_start(d) == 0;
+	int err = d->workers && has_tables && d->event_fd >= 0 && !reassembled_start(d)
 			  ? start_all(d, f)
 			  : fault_set(f, -ENOMEM, "no memory for the data path");
 	if (err) {
@@ -219,12 +226,14 @@ int datapath_start(struct datapath **out, const struct datapath_options *o, stru
 static void close_worker(struct worker *w)
 {
 	close_queues(w);
+	transmit_free(&w->transmit);
 	if (w->crypto)
 		w->d->o.backend->context_free(w->crypto);
 	if (w->wake_fd >= 0)
 		close(w->wake_fd);
 	free(w->queues);
 	free(w->cache);
+	handover_free(w->handover);
 }
 
 void datapath_port_transmit(struct datapath *d, uint32_t port_id, bool ready)
@@ -247,18 +256,16 @@ void datapath_stop(struct datapath *d)
 			log_debug(LOG_ESP, "wake-fd worker=%u error=%d", i, errno);
 		pthread_join(d->workers[i].thread, NULL);
 	}
-	for (uint32_t i = 0; d->tunnels && i < MAX_CONNECTIONS; i++)
-		if (d->tunnels[i])
-			datapath_tunnel_remove(d, i);
+	tables_stop(d);
 	for (unsigned i = 0; d->workers && i < d->n_workers; i++)
 		if (d->workers[i].d)
 			close_worker(&d->workers[i]);
 	if (d->event_fd >= 0)
 		close(d->event_fd);
 	pthread_mutex_destroy(&d->event_lock);
+	limits_free(d);
+	reassembled_stop(d);
 	free(d->workers);
-	free(d->slots);
-	free(d->tunnels);
 	free(d);
 }
 
@@ -287,14 +294,25 @@ unsigned datapath_workers(const struct datapath *d)
 	return d->n_workers;
 }
 
+unsigned datapath_workers_with_queues(const struct datapath *d)
+{
+	return d->n_io;
+}
+
 void datapath_worker_status(const struct datapath *d, unsigned worker,
 			    struct datapath_worker_status *out)
 {
 	/* counters of a running thread: each is read whole, together they are a moment's blur */
 	const struct worker *w = &d->workers[worker];
-	*out = w->status;
+	const uint64_t *from = (const uint64_t *)&w->status;
+	uint64_t *to = (uint64_t *)out;
+	_Static_assert(sizeof *out % sizeof *to == 0, "nothing but counters");
+	for (size_t i = 0; i < sizeof *out / sizeof *to; i++)
+		to[i] = account_read(&from[i]);
 	for (unsigned i = 0; i < w->n_queues; i++)
 		out->no_frame += queue_missed(&w->queues[i]);
+	for (unsigned i = 0; i < w->n_queues; i++)
+		out->by_xdp += __atomic_load_n(&w->queues[i].by_xdp, __ATOMIC_RELAXED);
 }
 
 void datapath_flush_drops(struct datapath *d)

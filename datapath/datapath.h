@@ -11,6 +11,7 @@
 #include "base/child_sa.h"
 #include "base/fault.h"
 #include "datapath/transmit.h"
+#include "esp/choose.h"
 #include "esp/esp.h"
 #include "maps/maps.h"
 
@@ -27,14 +28,20 @@ struct datapath_port {
 	uint32_t mtu;
 	uint8_t mac[6];
 	char device[16];
-	bool generic; /* XDP runs in generic mode: copy mode only */
+	bool generic;	   /* XDP runs in generic mode: copy mode only */
 	bool xdp_transmit; /* send bursts by XDP while datapath_port_transmit says that it can */
 };
 
 struct datapath_options {
 	const struct maps *maps; /* outlives the data path */
-	unsigned workers; /* 1 … ; a worker serves queue w, w + workers, … of every port */
-	const struct esp_backend *backend;
+	/*
+	 * 1 … ; of these as many as every port has queues serve queue w, w + n, … of every port;
+	 * the others have no sockets and only help with cryptography (handover.h).
+	 */
+	unsigned workers;
+	const struct esp_backend *backend; /* whose contexts the workers take */
+	const struct esp_choice
+		*choice;	/* per algorithm, outlives the data path; NULL: `backend` */
 	uint32_t replay_window; /* 0 = ESP_REPLAY_DEFAULT */
 	uint32_t frames;	/* of each worker's UMEM, power of two; 0 = 16384 */
 	uint32_t ring;		/* entries of each ring; 0 = 4096 */
@@ -85,6 +92,61 @@ struct datapath_path {
 int datapath_path_set(struct datapath *d, uint32_t connection, const struct datapath_path *path);
 void datapath_tunnel_remove(struct datapath *d, uint32_t connection);
 
+/* ---- ESP that came in pieces ---- */
+
+/* A whole one, from the SPI on, as the kernel put it together; tos: the outer header's. */
+struct datapath_esp {
+	struct ip_endpoint from, to; /* ports: UDP only */
+	bool udp;
+	uint8_t tos;
+	const uint8_t *at;
+	size_t len;
+};
+/* Hands it to a worker; copied. Refusals are counted as drops. -EBADMSG (too short), -ENOENT (no
+ * SA), -EMSGSIZE (larger than a frame), -ENOBUFS. */
+int datapath_reassembled(struct datapath *d, const struct datapath_esp *e);
+
+/* ---- the outer path's MTU, as routers tell it (RFC 1191, RFC 8201) ---- */
+
+/* What became of an ICMP error; all but LEARNT change nothing. */
+enum datapath_pmtu {
+	DATAPATH_PMTU_LEARNT,
+	DATAPATH_PMTU_NOT_SMALLER,   /* than what is known: late, or said already */
+	DATAPATH_PMTU_FORMAT,	     /* quotes no ESP packet, or is damaged */
+	DATAPATH_PMTU_UNKNOWN_SA,    /* quotes addresses and an SPI that no SA has */
+	DATAPATH_PMTU_SEQUENCE,	     /* quotes a sequence number that was not sent lately */
+	DATAPATH_PMTU_IMPLAUSIBLE,   /* the quoted packet is not larger than the MTU it tells */
+	DATAPATH_PMTU_BELOW_MINIMUM, /* less than every IPv6 link has (RFC 8201 section 4) */
+	DATAPATH_PMTU_RATE,	     /* too many at once */
+	DATAPATH_PMTU_COUNT,
+};
+struct datapath_pmtu_news {
+	uint32_t connection, mtu, was;
+	bool ports_only; /* the router quoted no SPI: addresses and ports alone speak for it */
+};
+/*
+ * An ICMP message of the family, from its type on. Its claim counts when it quotes a packet that
+ * the gateway sent: the SPI and addresses of a child SA and a sequence number sent lately, or, in
+ * UDP, at least exactly its addresses and ports. Then the tunnel's packets are made to fit for ten
+ * minutes (RFC 1191 section 6.3). `out` is filled with LEARNT.
+ */
+enum datapath_pmtu datapath_pmtu_icmp(struct datapath *d, enum ip_family family,
+				      const uint8_t *icmp, size_t len, uint64_t now_ns,
+				      struct datapath_pmtu_news *out);
+/* About once a second: forgets what is too old. */
+void datapath_pmtu_expire(struct datapath *d, uint64_t now_ns);
+uint64_t datapath_pmtu_count(const struct datapath *d, enum datapath_pmtu verdict);
+const char *datapath_pmtu_name(enum datapath_pmtu verdict);
+struct datapath_mtu {
+	uint32_t path;	 /* what is used, outer IP bytes */
+	uint32_t device; /* by the route and the device */
+	uint32_t learnt; /* from routers, 0: nothing */
+	uint32_t inner;	 /* least of the children in use, 0: none */
+	uint64_t learnt_until_ns;
+};
+/* -ENOENT. */
+int datapath_mtu(const struct datapath *d, uint32_t connection, struct datapath_mtu *out);
+
 /* What IKE wants to know: children that passed a soft limit, children whose ESP authenticated since
  * the last call. */
 struct datapath_event {
@@ -105,6 +167,9 @@ bool datapath_next_event(struct datapath *d, struct datapath_event *out);
 int datapath_child_counters(const struct datapath *d, uint32_t spi_in, struct esp_counters *out,
 			    uint32_t *inner_mtu);
 
+/* Name of the crypto back end that holds the child's keys; NULL: no such child. */
+const char *datapath_child_backend(const struct datapath *d, uint32_t spi_in);
+
 /* Totals of a connection, over all children it had. */
 struct datapath_traffic {
 	uint64_t packets_out, bytes_out, packets_in, bytes_in;
@@ -117,15 +182,79 @@ int datapath_connection_traffic(const struct datapath *d, uint32_t connection,
  * be sent. */
 struct datapath_worker_status {
 	uint64_t rounds, packets_in, packets_out, wakeups, polls, no_frame, tx_full;
+	/* bursts cut into jobs for others, those that others did, sleepers woken for them; and what
+	 * this worker did for others */
+	uint64_t jobs, jobs_helped, helper_wakeups, jobs_for_others, packets_for_others;
 	uint64_t drops[XGW_DROP_COUNT];
+	uint64_t by_xdp; /* of packets_out */
 };
 /* Writes the workers' drops into the pinned map `drops` under XGW_WORKER_PORT, so that they are
  * seen there too. */
 void datapath_flush_drops(struct datapath *d);
 unsigned datapath_workers(const struct datapath *d);
+/* Those of them that have queues, the first ones: for whom child SAs of their own make sense. */
+unsigned datapath_workers_with_queues(const struct datapath *d);
 void datapath_worker_status(const struct datapath *d, unsigned worker,
 			    struct datapath_worker_status *out);
 /* Text of what a port's sockets got: "native, copy, 2 queues". */
 const char *datapath_port_mode(const struct datapath *d, uint32_t port_id, char out[64]);
+
+/* ---- gateways: the rate that a gateway's connections share, and what they carried ---- */
+
+struct datapath_member {
+	uint32_t connection, gateway;
+};
+/*
+ * bits_per_second: of each gateway, inner bytes of both directions together; 0 = no limit, at most
+ * RATE_MAX_MBPS (rate.h). member: which gateway a connection belongs to. Replaces all that was set
+ * before, counters too. -EINVAL (a number is too large), -ENOMEM: the old ones stay.
+ */
+int datapath_gateways_set(struct datapath *d, const uint64_t *bits_per_second, unsigned n_gateways,
+			  const struct datapath_member *member, unsigned n);
+/* Inner packets and bytes that passed, and those that were above the rate. Both directions; what
+ * goes from one tunnel into another counts in each. */
+struct datapath_gateway_account {
+	uint64_t bits_per_second;
+	uint32_t active; /* connections that share the limit at the moment; 0 without a limit */
+	uint64_t packets_in, bytes_in, packets_out, bytes_out, over_packets, over_bytes;
+};
+/* -ENOENT. */
+int datapath_gateway_account(const struct datapath *d, unsigned gateway,
+			     struct datapath_gateway_account *out);
+
+/* ---- accounts of workers, queues and ports; reading them costs the workers nothing ---- */
+
+#define DATAPATH_BUCKETS 32u
+/* bucket[i]: how many took 2^i to 2^(i+1) - 1 ns; the last all above. */
+struct datapath_histogram {
+	uint64_t bucket[DATAPATH_BUCKETS], max_ns;
+};
+/* An upper bound of the time within which this part (0 … 1) of all was done; 0 when there is none.
+ */
+uint64_t datapath_histogram_quantile(const struct datapath_histogram *h, double part);
+
+struct datapath_worker_account {
+	uint64_t bytes_in, bytes_out; /* with Ethernet headers */
+	uint64_t lifetime_ns, asleep_ns;
+	/* from the RX ring to the TX ring, of one packet in each of some bursts */
+	struct datapath_histogram residence;
+	unsigned n_queues;
+};
+void datapath_worker_account(const struct datapath *d, unsigned worker,
+			     struct datapath_worker_account *out);
+/* deepest: the most packets that ever waited at once. */
+struct datapath_queue_account {
+	uint32_t port_id, queue;
+	uint64_t packets, bytes, deepest, no_frame;
+};
+/* -ENOENT: the worker has fewer queues. */
+int datapath_queue_account(const struct datapath *d, unsigned worker, unsigned queue,
+			   struct datapath_queue_account *out);
+/* All workers' share of a port. */
+struct datapath_port_account {
+	uint64_t packets_in, bytes_in, packets_out, bytes_out, no_frame, tx_full;
+};
+void datapath_port_account(const struct datapath *d, uint32_t port_id,
+			   struct datapath_port_account *out);
 
 #endif

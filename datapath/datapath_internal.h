@@ -7,6 +7,7 @@
 #ifndef XGW_DATAPATH_INTERNAL_H
 #define XGW_DATAPATH_INTERNAL_H
 
+#include "datapath/account.h"
 #include "datapath/datapath.h"
 #include "datapath/frames.h"
 #include "maps/meta.h"
@@ -18,7 +19,7 @@
 #define BURST		ESP_MAX_BURST
 #define CACHE_SLOTS	4096u /* of each worker, a power of two */
 #define MAX_CONNECTIONS 65536u
-#define TUNNEL_CHILDREN 16
+#define TUNNEL_CHILDREN 160 /* for each of 64 workers one and one that follows it, and for all */
 #define EVENTS		1024u
 #define MAX_L2		(14 + 40 + 8 + 8 + 14)
 #define POLL_MS		100
@@ -31,8 +32,9 @@
  * grace period. */
 struct child {
 	struct esp_sa *sa;
-	uint32_t slot, spi_in, connection, vnet;
+	uint32_t slot, spi_in, spi_out, connection, vnet;
 	struct ip_endpoint local, remote;
+	uint16_t worker;	    /* 0: of any worker, n: of worker n - 1 alone */
 	bool udp, any_v4, any_v6;   /* any: every packet of the family matches the selectors */
 	_Atomic uint32_t inner_mtu; /* on the tunnel's path */
 	_Atomic uint64_t alive_ns;  /* when the last sign of life was reported */
@@ -47,20 +49,47 @@ struct outbound {
 	unsigned n;
 	struct child *child[TUNNEL_CHILDREN]; /* newest first */
 	uint32_t inner_mtu[TUNNEL_CHILDREN];
+	uint16_t worker[TUNNEL_CHILDREN]; /* as child[i]->worker */
+	struct outbound *retired;	  /* the next one that waits to be freed */
 };
 
 struct connection_count {
 	_Atomic uint64_t drops[XGW_DROP_COUNT];
 };
 
+/* What routers said of a tunnel's path. */
+struct learnt_mtu {
+	uint32_t mtu;	   /* 0: nothing */
+	uint64_t until_ns; /* then larger packets are tried again */
+	uint64_t second;   /* of the last one that was believed */
+	uint32_t in_second;
+	bool ports_only;
+};
+
 struct tunnel {
 	uint32_t id;
 	struct datapath_path path;
+	struct learnt_mtu learnt;
 	struct outbound *outbound; /* RCU */
 	struct connection_count count;
 	struct esp_counters gone;	       /* of children that are removed */
 	struct child *active[TUNNEL_CHILDREN]; /* the loader's copy of outbound->child */
 	unsigned n_active;
+	uint32_t children; /* first slot of its children, NO_SLOT: none */
+};
+
+/* The loader's ways to a child, each a chain of slots: hash tables, and the tunnel's own list
+ * (slots.c). */
+#define NO_SLOT UINT32_MAX
+enum { BY_SPI_IN, BY_SPI_OUT, BY_PEER, BY_TUNNEL, SLOT_CHAINS };
+struct slot_links {
+	uint32_t next[SLOT_CHAINS];
+};
+struct slots {
+	uint32_t *bucket[BY_TUNNEL]; /* first slots of chains */
+	uint32_t buckets;	     /* of each; a power of two */
+	struct slot_links *links;    /* by slot */
+	uint32_t *free_slot, free_at, n_free;
 };
 
 /* A decision about a destination in a VNet. */
@@ -92,6 +121,7 @@ struct packet {
 	uint32_t slot;		 /* ESP: where XDP says its SA is */
 	uint16_t esp;		 /* ESP: offset of its header from `at` */
 	bool aged;		 /* TTL is done with: decremented here, or made here */
+	uint64_t stamp;		 /* ns of its arrival when it is timed, else 0 */
 	bool chosen;		 /* child is the outbound SA: the packet is a later fragment */
 };
 
@@ -107,6 +137,7 @@ struct worker {
 	unsigned n_queues;
 	struct queue *queue_of_port[XGW_MAX_PORTS]; /* for sending */
 	struct esp_crypto *crypto;
+	struct handover *handover; /* NULL: there is no other worker */
 	uint64_t now_ns, resolve_ns;
 	uint64_t icmp_second; /* of now_ns */
 	uint32_t icmp_sent;   /* in that second */
@@ -118,17 +149,30 @@ struct worker {
 	unsigned n_own;
 	struct own_address own[OWN_ADDRESSES];
 	struct datapath_worker_status status;
+	struct account account;
+	uint8_t apart[64]; /* from the next one's counters */
 };
 
 struct datapath {
 	struct datapath_options o;
 	struct worker *workers;
 	unsigned n_workers;
+	unsigned n_io; /* the first ones: with queues; the others only help (handover.h) */
 	_Atomic bool stop;
 	_Atomic bool transmit_ready[XGW_MAX_PORTS]; /* by port id */
-	struct child **slots; /* RCU, by slot */
-	uint32_t max_slots, next_slot;
+	struct child **slots;			    /* RCU, by slot */
+	uint32_t max_slots;
 	struct tunnel **tunnels; /* RCU, by connection id */
+	struct limits *limits;	 /* RCU; NULL: of no gateway */
+	struct reassembled *reassembled;
+	struct slots table;
+	struct outbound *retired; /* workers may still look at them */
+	unsigned n_retired;
+	/* path_mtu.c */
+	unsigned n_learnt;
+	uint64_t icmp_second;
+	uint32_t icmp_in_second;
+	uint64_t icmp_count[DATAPATH_PMTU_COUNT];
 	/* events */
 	pthread_mutex_t event_lock;
 	int event_fd;
@@ -136,6 +180,18 @@ struct datapath {
 	unsigned event_head, event_tail;
 	uint64_t flushed[XGW_DROP_COUNT];
 };
+
+/* tables.c: max_slots is set. 0 or -ENOMEM. */
+int tables_start(struct datapath *d);
+/* All tunnels, with their children, and the tables themselves; no worker runs any more. */
+void tables_stop(struct datapath *d);
+
+/* Makes what changed of a tunnel known to the workers. 0 or -ENOMEM: the old state stays. */
+int tables_publish(struct datapath *d, struct tunnel *t);
+/* path_mtu.c: of the path, as far as is known. */
+uint32_t path_mtu(const struct tunnel *t);
+/* The path is another one: what was learnt of the old one is void. */
+void path_mtu_forget(struct datapath *d, struct tunnel *t);
 
 /* worker.c */
 void *worker_main(void *worker);
@@ -173,6 +229,8 @@ uint8_t *decide_encapsulate(const struct worker *w, const struct decision *d, st
 /* Answers a packet that is too big for mtu to its sender in the VNet, from the gateway's address
  * there. */
 void icmp_too_big(struct worker *w, const struct packet *p, uint32_t mtu);
+/* Answers a packet whose time to live ended here. */
+void icmp_time_exceeded(struct worker *w, const struct packet *p);
 /* Turns an echo request to the gateway into its reply, in place. False when it is none. */
 bool icmp_answer_echo(struct packet *p);
 /* fragment.c */

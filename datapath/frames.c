@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "datapath/frames.h"
 
+#include "datapath/memory.h"
+
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 
 #ifndef SO_PREFER_BUSY_POLL
@@ -30,16 +31,10 @@ int frames_init(struct frames *f, uint32_t n, int map_fd, struct fault *why)
 {
 	memset(f, 0, sizeof *f);
 	f->bytes = (uint64_t)n * FRAME_SIZE;
-	f->area = mmap(NULL, f->bytes, PROT_READ | PROT_WRITE,
-		       map_fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE : MAP_SHARED, map_fd,
-		       0);
-	if (f->area == MAP_FAILED) {
-		f->area = NULL;
+	f->area = map_fd < 0 ? packet_memory(f->bytes) : mapped_memory(f->bytes, map_fd);
+	if (!f->area)
 		return fault_set(why, -ENOMEM, "no memory for %u packet frames of %u bytes", n,
 				 FRAME_SIZE);
-	}
-	/* packets in the clear stay out of core dumps */
-	madvise(f->area, f->bytes, MADV_DONTDUMP);
 	f->free = calloc(n, sizeof *f->free);
 	if (!f->free)
 		return fault_set(why, -ENOMEM, "no memory for %u packet frames", n);
@@ -53,8 +48,7 @@ void frames_free_all(struct frames *f)
 {
 	if (f->umem)
 		xsk_umem__delete(f->umem);
-	if (f->area)
-		munmap(f->area, f->bytes);
+	packet_memory_free(f->area, f->bytes);
 	free(f->free);
 	memset(f, 0, sizeof *f);
 }
@@ -209,13 +203,15 @@ static bool flush_by_xdp(struct queue *q, struct frames *f, uint64_t *wakeups, u
 	    !transmit_fits(q->transmit, q->batch, q->n_batch) || queue_unsent(q))
 		return false;
 	++*wakeups;
-	int refused = transmit_run(q->transmit, q->ifindex, q->batch, q->n_batch);
+	const uint32_t n = q->n_batch;
+	int refused = transmit_run(q->transmit, q->ifindex, q->batch, n);
 	if (refused < 0)
 		return false;
 	for (uint32_t i = 0; i < q->n_batch; i++)
 		frames_give(f, q->batch[i].addr);
 	q->n_batch = 0;
 	*lost = (uint32_t)refused;
+	__atomic_store_n(&q->by_xdp, q->by_xdp + n - (uint32_t)refused, __ATOMIC_RELAXED);
 	return true;
 }
 

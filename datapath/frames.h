@@ -39,6 +39,7 @@ struct queue {
 	struct transmit *transmit;
 	const _Atomic bool *transmit_ready;
 	uint32_t ifindex;
+	uint64_t by_xdp;    /* packets that went so */
 	uint32_t fill_max;  /* frames it may hold for receiving, so that no queue starves another */
 	uint32_t in_flight; /* frames the kernel has for sending */
 	uint32_t n_batch;   /* frames written, not yet on the ring */

@@ -12,7 +12,8 @@
 int transmit_init(struct transmit *t, const struct transmit_fds *fds, struct fault *f)
 {
 	t->fds = *fds;
-	void *at = mmap(NULL, sizeof *t->orders, PROT_READ | PROT_WRITE, MAP_SHARED, fds->orders, 0);
+	void *at =
+		mmap(NULL, sizeof *t->orders, PROT_READ | PROT_WRITE, MAP_SHARED, fds->orders, 0);
 	if (at == MAP_FAILED) {
 		int err = -errno;
 		transmit_free(t);
@@ -72,7 +73,8 @@ int transmit_run(struct transmit *t, uint32_t ifindex, const struct xdp_desc *ba
 	int err = bpf_prog_test_run_opts(t->fds.program, &run);
 	__atomic_store_n(&o->busy, 0, __ATOMIC_RELEASE);
 	refused = __atomic_load_n(&o->refused, __ATOMIC_ACQUIRE) - refused;
-	/* a run that failed half-way sent what it had taken: sending it again would double packets */
+	/* a run that failed half-way sent what it had taken: sending it again would double packets
+	 */
 	if (err && !o->next)
 		return err;
 	uint64_t left = n - (o->next < n ? o->next : n);

@@ -31,8 +31,8 @@ void transmit_free(struct transmit *t);
 /* True when the packets are many and short enough. */
 bool transmit_fits(const struct transmit *t, const struct xdp_desc *batch, uint32_t n);
 /*
- * Sends n <= XGW_TRANSMIT_ORDERS packets of the worker's UMEM to a device. Their frames are free when
- * it returns. How many were refused, or -errno and none was sent.
+ * Sends n <= XGW_TRANSMIT_ORDERS packets of the worker's UMEM to a device. Their frames are free
+ * when it returns. How many were refused, or -errno and none was sent.
  */
 int transmit_run(struct transmit *t, uint32_t ifindex, const struct xdp_desc *batch, uint32_t n);
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The event loop: wires the parts together, and nothing else. */
 #include "loader/daemon.h"
+#include "loader/gateways.h"
+#include "loader/outer.h"
+#include "loader/transmit.h"
 
 #include "base/instant.h"
 #include "base/log.h"
@@ -117,6 +120,15 @@ static void on_datapath(evutil_socket_t fd, short what, void *owner)
 	schedule_refresh(d);
 }
 
+/* What a device takes depends on the other end of a veth, and may change. */
+static void watch_transmit(struct daemon *d)
+{
+	for (uint32_t i = 0; d->datapath && i < d->model.host.n_ports; i++)
+		if (d->model.host.ports[i].xdp_transmit)
+			datapath_port_transmit(d->datapath, i,
+					       transmit_device_ready(d->ports[i].link.ifindex));
+}
+
 static void on_second(evutil_socket_t fd, short what, void *owner)
 {
 	struct daemon *d = owner;
@@ -125,6 +137,9 @@ static void on_second(evutil_socket_t fd, short what, void *owner)
 	if (d->maps->config)
 		d->maps->config->daemon_beat = clock_now_ns();
 	datapath_flush_drops(d->datapath);
+	gateways_second(d);
+	watch_transmit(d);
+	datapath_pmtu_expire(d->datapath, clock_now_ns());
 	sd_notify(0, "WATCHDOG=1");
 	if (++d->seconds % CONFIRM_SECONDS == 0)
 		underlay_confirm(d->underlay);
@@ -202,34 +217,66 @@ static int watch_all(struct daemon *d, struct fault *f)
 	return 0;
 }
 
+/*
+ * One worker for each queue that every port has, and where cores are left, some that help with
+ * cryptography: past three, receiving and sending are what a single queue is limited by.
+ */
+#define WORKERS_EACH_QUEUE 4u
+
 static unsigned worker_count(const struct daemon *d)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	uint32_t queues = 1;
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned cores = online > 0 ? (unsigned)online : 1, queues = cores;
 	if (d->model.host.workers)
 		return d->model.host.workers;
-	for (uint32_t i = 0; i < d->model.host.n_ports; i++)
-		queues = d->ports[i].link.rx_queues > queues ? d->ports[i].link.rx_queues : queues;
-	return cores > 0 && queues > (uint32_t)cores ? (unsigned)cores : queues;
+	for (uint32_t i = 0; i < d->model.host.n_ports; i++) {
+		unsigned has = d->ports[i].link.rx_queues ? d->ports[i].link.rx_queues : 1;
+		queues = has < queues ? has : queues;
+	}
+	return queues * WORKERS_EACH_QUEUE < cores ? queues * WORKERS_EACH_QUEUE : cores;
+}
+
+/* One line for each algorithm that the named or first back end does not compute. */
+static void log_crypto(const struct esp_choice *c, const char *wanted)
+{
+	bool forced = strcmp(wanted, "auto") != 0;
+	for (int e = ENCR_NONE + 1; e < ENCR_COUNT; e++)
+		for (int a = AUTH_NONE; a < AUTH_COUNT; a++) {
+			const struct esp_chosen *p = &c->of[e][a];
+			if (!p->backend || p->backend == c->workers)
+				continue;
+			log_info(LOG_ESP, "algorithm=%s integrity=%s backend=%s reason=%s",
+				 encryption_of(e)->name, integrity_of(a)->name, p->backend->name,
+				 forced || !p->openssl_ns ? "not-in-the-other" : "faster");
+		}
 }
 
 static int start_datapath(struct daemon *d, struct fault *f)
 {
 	const char *wanted = d->model.host.crypto_backend ? d->model.host.crypto_backend : "auto";
-	d->backend = esp_backend_choose(wanted);
-	if (!d->backend) {
+	if (esp_choose(&d->crypto, wanted, clock_now_ns)) {
 		fault_set(f, -ENOTSUP, "the crypto back end '%s' is not available here", wanted);
 		return fault_advise(
 			f,
 			"`xgw version` lists those there are; cryptoBackend: auto takes the best");
 	}
+	d->backend = d->crypto.workers;
+	log_crypto(&d->crypto, wanted);
 	struct datapath_options *o = calloc(1, sizeof *o);
 	if (!o)
 		return fault_set(f, -ENOMEM, "not enough memory for the data path");
+	static const enum datapath_copy copies[] = {[MODEL_ZERO_COPY_AUTO] = DATAPATH_COPY_AUTO,
+						    [MODEL_ZERO_COPY_OFF] = DATAPATH_COPY_FORCE,
+						    [MODEL_ZERO_COPY_REQUIRED] =
+							    DATAPATH_ZEROCOPY_FORCE};
 	*o = (struct datapath_options){.maps = d->maps,
 				       .workers = worker_count(d),
 				       .backend = d->backend,
+				       .choice = &d->crypto,
 				       .replay_window = d->model.host.replay_window,
+				       .copy = copies[d->model.host.zero_copy],
+				       .busy_poll = d->model.host.busy_poll,
+				       .transmit_open = transmit_open,
 				       .n_ports = d->model.host.n_ports};
 	for (uint32_t i = 0; i < d->model.host.n_ports; i++) {
 		const struct netlink_link *l = &d->ports[i].link;
@@ -239,7 +286,8 @@ static int start_datapath(struct daemon *d, struct fault *f)
 					    .role = d->ports[i].role,
 					    .queues = l->rx_queues,
 					    .mtu = l->mtu,
-					    .generic = d->ports[i].generic};
+					    .generic = d->ports[i].generic,
+					    .xdp_transmit = d->model.host.ports[i].xdp_transmit};
 		memcpy(p->mac, l->mac, sizeof p->mac);
 		memcpy(p->device, l->name, sizeof p->device);
 	}
@@ -286,9 +334,13 @@ static int start(struct daemon *d, struct fault *f)
 		return fault_set(f, -ENOMEM, "not enough memory for the event loop");
 	err = start_datapath(d, f);
 	if (!err)
+		err = gateways_start(d, f);
+	if (!err)
 		err = start_underlay(d, f);
 	if (!err)
 		err = watch_all(d, f);
+	if (!err)
+		err = outer_open(&d->outer, d->base, d->datapath, &d->model, f);
 	if (err)
 		return err;
 	const struct ike_host_options o = {d->base,	&d->model,   &d->plan,	d->maps,
@@ -308,6 +360,7 @@ static void stop(struct daemon *d)
 	if (d->ike)
 		ike_host_shutdown(d->ike);
 	ike_host_free(d->ike);
+	outer_close(d->outer);
 	if (d->datapath)
 		datapath_stop(d->datapath);
 	underlay_free(d->underlay);
@@ -321,6 +374,7 @@ static void stop(struct daemon *d)
 	if (d->base)
 		event_base_free(d->base);
 	netlink_close(d->netlink);
+	gateways_free(d);
 	plan_free(&d->plan);
 	model_free(&d->model);
 	instance_unlock(&d->instance, d->lock);

@@ -24,9 +24,12 @@ struct daemon {
 	struct attach *attach;
 	const struct maps *maps;
 	struct datapath *datapath;
-	const struct esp_backend *backend;
+	const struct esp_backend *backend; /* of the workers */
+	struct esp_choice crypto;
 	struct underlay *underlay;
 	struct ike_host *ike;
+	struct outer *outer;
+	struct gateway_rate *rates; /* by gateway of the model */
 	struct control_socket *control;
 	struct ring_buffer *events; /* from XDP */
 	struct event_base *base;
