@@ -90,7 +90,13 @@ void account_flushed(struct worker *w)
 
 void account_start(struct worker *w)
 {
-	__atomic_store_n(&w->account.started_ns, account_clock(), __ATOMIC_RELAXED);
+	if (!w->account.started_ns)
+		__atomic_store_n(&w->account.started_ns, account_clock(), __ATOMIC_RELAXED);
+}
+
+void account_reopened(struct worker *w)
+{
+	memset(w->account.queue, 0, sizeof w->account.queue);
 }
 
 void account_sleep(struct worker *w)

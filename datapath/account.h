@@ -58,6 +58,8 @@ void account_no_room(struct worker *w, const struct queue *q, uint32_t lost);
 /* All that was sent is on the rings. */
 void account_flushed(struct worker *w);
 void account_start(struct worker *w);
+/* Its queues are other ones: they count from 0. */
+void account_reopened(struct worker *w);
 /* Around the worker's sleep. */
 void account_sleep(struct worker *w);
 void account_wake(struct worker *w);

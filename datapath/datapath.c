@@ -18,6 +18,8 @@
 #define FRAMES_DEFAULT 16384u
 #define RING_DEFAULT   4096u
 #define SAS_DEFAULT    65536u
+#define REOPEN_TRIES   50u
+#define REOPEN_WAIT_US 10000u
 #define QUEUES_MAX     (XGW_MAX_PORTS * XGW_MAX_QUEUES / 8) /* of one worker */
 
 static unsigned queues_of(const struct datapath *d, unsigned worker)
@@ -111,27 +113,21 @@ static int open_transmit(struct worker *w, struct fault *f)
 	return err ? err : transmit_init(&w->transmit, &fds, f);
 }
 
-static int open_worker(struct worker *w, struct fault *f)
+/* Sockets of all queues that are its. None: it only helps, without packet memory. */
+static int open_io(struct worker *w, struct fault *f)
 {
 	struct datapath *d = w->d;
 	unsigned n = queues_of(d, w->index);
 	if (n > QUEUES_MAX)
 		return fault_set(f, -E2BIG, "worker %u would serve %u queues, at most %u", w->index,
 				 n, QUEUES_MAX);
+	free(w->queues);
 	w->queues = calloc(n ? n : 1, sizeof *w->queues);
-	w->cache = calloc(CACHE_SLOTS, sizeof *w->cache);
-	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (!w->queues || !w->cache || w->wake_fd < 0)
+	if (!w->queues)
 		return fault_set(f, -ENOMEM, "no memory for worker %u", w->index);
-	int err = d->o.backend->context_new(&w->crypto);
-	if (err)
-		return fault_set(f, err, "cannot start the crypto back end %s: %s",
-				 d->o.backend->name, strerror(-err));
-	if (d->n_workers > 1 && handover_new(&w->handover))
-		return fault_set(f, -ENOMEM, "no memory for worker %u", w->index);
-	if (!n) /* only helps: no sockets, no packet memory */
+	if (!n)
 		return 0;
-	err = open_transmit(w, f);
+	int err = w->transmit.orders ? 0 : open_transmit(w, f);
 	if (err)
 		return err;
 	err = -EOPNOTSUPP;
@@ -142,6 +138,22 @@ static int open_worker(struct worker *w, struct fault *f)
 		err = open_queues(w, false, f);
 	}
 	return err;
+}
+
+static int open_worker(struct worker *w, struct fault *f)
+{
+	struct datapath *d = w->d;
+	w->cache = calloc(CACHE_SLOTS, sizeof *w->cache);
+	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (!w->cache || w->wake_fd < 0)
+		return fault_set(f, -ENOMEM, "no memory for worker %u", w->index);
+	int err = d->o.backend->context_new(&w->crypto);
+	if (err)
+		return fault_set(f, err, "cannot start the crypto back end %s: %s",
+				 d->o.backend->name, strerror(-err));
+	if (d->n_workers > 1 && handover_new(&w->handover))
+		return fault_set(f, -ENOMEM, "no memory for worker %u", w->index);
+	return open_io(w, f);
 }
 
 /* Signals belong to the loader's thread. */
@@ -158,6 +170,40 @@ static int start_thread(struct worker *w, struct fault *f)
 	return 0;
 }
 
+static int start_threads(struct datapath *d, struct fault *f)
+{
+	for (unsigned i = 0; i < d->n_workers; i++) {
+		int err = start_thread(&d->workers[i], f);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void stop_threads(struct datapath *d)
+{
+	uint64_t one = 1;
+	atomic_store(&d->stop, true);
+	for (unsigned i = 0; d->workers && i < d->n_workers; i++) {
+		if (!d->workers[i].running)
+			continue;
+		if (write(d->workers[i].wake_fd, &one, sizeof one) < 0)
+			log_debug(LOG_ESP, "wake-fd worker=%u error=%d", i, errno);
+		pthread_join(d->workers[i].thread, NULL);
+		d->workers[i].running = false;
+	}
+	atomic_store(&d->stop, false);
+}
+
+static void say_modes(const struct datapath *d)
+{
+	for (unsigned p = 0; p < d->o.n_ports; p++) {
+		char mode[64];
+		log_info(LOG_XDP, "af-xdp port=%s: %s", d->o.port[p].device,
+			 datapath_port_mode(d, d->o.port[p].id, mode));
+	}
+}
+
 static int start_all(struct datapath *d, struct fault *f)
 {
 	for (unsigned i = 0; i < d->n_workers; i++) {
@@ -170,17 +216,10 @@ static int start_all(struct datapath *d, struct fault *f)
 		if (err)
 			return err;
 	}
-	for (unsigned i = 0; i < d->n_workers; i++) {
-		int err = start_thread(&d->workers[i], f);
-		if (err)
-			return err;
-	}
-	for (unsigned p = 0; p < d->o.n_ports; p++) {
-		char mode[64];
-		log_info(LOG_XDP, "af-xdp port=%s: %s", d->o.port[p].device,
-			 datapath_port_mode(d, d->o.port[p].id, mode));
-	}
-	return 0;
+	int err = start_threads(d, f);
+	if (!err)
+		say_modes(d);
+	return err;
 }
 
 /* A worker sends by sockets of its own, so it needs a queue of every port to have any. */
@@ -223,6 +262,38 @@ int datapath_start(struct datapath **out, const struct datapath_options *o, stru
 	return 0;
 }
 
+static int open_all_io(struct datapath *d, struct fault *f)
+{
+	int err = 0;
+	for (unsigned i = 0; !err && i < d->n_workers; i++)
+		err = open_io(&d->workers[i], f);
+	for (unsigned i = 0; err && i < d->n_workers; i++)
+		close_queues(&d->workers[i]);
+	return err;
+}
+
+int datapath_reopen(struct datapath *d, const struct datapath_port *ports, struct fault *f)
+{
+	stop_threads(d);
+	for (unsigned i = 0; i < d->n_workers; i++) {
+		close_queues(&d->workers[i]);
+		account_reopened(&d->workers[i]);
+	}
+	memcpy(d->o.port, ports, d->o.n_ports * sizeof *ports);
+	d->n_io = workers_with_queues(&d->o, d->n_workers);
+	int err = open_all_io(d, f);
+	/* the kernel lets go of a queue some milliseconds after its socket was closed */
+	for (unsigned i = 0; err == -EBUSY && i < REOPEN_TRIES; i++) {
+		usleep(REOPEN_WAIT_US);
+		err = open_all_io(d, f);
+	}
+	if (!err)
+		say_modes(d);
+	struct fault g;
+	int failed = start_threads(d, err ? &g : f);
+	return err ? err : failed;
+}
+
 static void close_worker(struct worker *w)
 {
 	close_queues(w);
@@ -247,15 +318,7 @@ void datapath_port_transmit(struct datapath *d, uint32_t port_id, bool ready)
 
 void datapath_stop(struct datapath *d)
 {
-	uint64_t one = 1;
-	atomic_store(&d->stop, true);
-	for (unsigned i = 0; d->workers && i < d->n_workers; i++) {
-		if (!d->workers[i].running)
-			continue;
-		if (write(d->workers[i].wake_fd, &one, sizeof one) < 0)
-			log_debug(LOG_ESP, "wake-fd worker=%u error=%d", i, errno);
-		pthread_join(d->workers[i].thread, NULL);
-	}
+	stop_threads(d);
 	tables_stop(d);
 	for (unsigned i = 0; d->workers && i < d->n_workers; i++)
 		if (d->workers[i].d)

@@ -60,6 +60,13 @@ struct datapath_options {
  */
 int must_check datapath_start(struct datapath **out, const struct datapath_options *o,
 			      struct fault *f);
+/*
+ * The ports' devices are other ones, or have other queues (0: there is no device now): sockets and
+ * packet memory are made anew, SAs and tunnels stay; what was under way is lost. As many ports as
+ * at the start, by the same ids. On failure workers run without sockets and it may be called again.
+ */
+int must_check datapath_reopen(struct datapath *d, const struct datapath_port *ports,
+			       struct fault *f);
 /* Whether a port's device takes XDP frames now; until the first call it does not. */
 void datapath_port_transmit(struct datapath *d, uint32_t port_id, bool ready);
 /* Joins the threads, closes all, wipes SAs. */

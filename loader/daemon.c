@@ -3,6 +3,7 @@
 #include "loader/daemon.h"
 #include "loader/gateways.h"
 #include "loader/outer.h"
+#include "loader/recover.h"
 #include "loader/transmit.h"
 
 #include "base/instant.h"
@@ -138,6 +139,7 @@ static void on_second(evutil_socket_t fd, short what, void *owner)
 		d->maps->config->daemon_beat = clock_now_ns();
 	datapath_flush_drops(d->datapath);
 	gateways_second(d);
+	recover_second(d);
 	watch_transmit(d);
 	datapath_pmtu_expire(d->datapath, clock_now_ns());
 	sd_notify(0, "WATCHDOG=1");
@@ -278,19 +280,7 @@ static int start_datapath(struct daemon *d, struct fault *f)
 				       .busy_poll = d->model.host.busy_poll,
 				       .transmit_open = transmit_open,
 				       .n_ports = d->model.host.n_ports};
-	for (uint32_t i = 0; i < d->model.host.n_ports; i++) {
-		const struct netlink_link *l = &d->ports[i].link;
-		struct datapath_port *p = &o->port[i];
-		*p = (struct datapath_port){.id = i,
-					    .ifindex = l->ifindex,
-					    .role = d->ports[i].role,
-					    .queues = l->rx_queues,
-					    .mtu = l->mtu,
-					    .generic = d->ports[i].generic,
-					    .xdp_transmit = d->model.host.ports[i].xdp_transmit};
-		memcpy(p->mac, l->mac, sizeof p->mac);
-		memcpy(p->device, l->name, sizeof p->device);
-	}
+	recover_describe(d, o->port);
 	log_info(LOG_RUN, "workers=%u backend=%s", o->workers, d->backend->name);
 	int err = datapath_start(&d->datapath, o, f);
 	free(o);

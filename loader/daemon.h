@@ -38,6 +38,7 @@ struct daemon {
 	struct event *refresh;
 	uint64_t started_ns;
 	unsigned seconds;
+	bool sockets_missing; /* of the workers: recovery failed */
 };
 
 /* Runs until a signal ends it. Takes the model. 0 or the exit status of the program, told already.

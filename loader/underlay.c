@@ -410,6 +410,14 @@ void underlay_peer(struct underlay *u, uint32_t connection, const struct ip_addr
 	}
 }
 
+void underlay_moved(struct underlay *u, uint32_t was, uint32_t now)
+{
+	for (uint32_t i = 0; i < u->n_vteps; i++)
+		if (u->vteps[i].ifindex == was)
+			u->vteps[i].ifindex = now;
+	on_lost(u);
+}
+
 bool underlay_path(const struct underlay *u, uint32_t connection, struct datapath_path *out)
 {
 	for (uint32_t i = 0; i < u->n_peers; i++) {
