@@ -22,6 +22,13 @@ struct datapath;
 
 enum datapath_copy { DATAPATH_COPY_AUTO, DATAPATH_COPY_FORCE, DATAPATH_ZEROCOPY_FORCE };
 
+/*
+ * The largest IP packet that a socket takes in one piece: a frame without the room in front that
+ * the kernel and we keep, the metadata, Ethernet with two tags, and VXLAN over IPv6. Larger ones
+ * come in several buffers, which XDP drops with a count.
+ */
+#define DATAPATH_MTU_MAX 3456u
+
 struct datapath_port {
 	uint32_t id, ifindex, role; /* as in struct xgw_port */
 	uint32_t queues;	    /* RX queues of the device */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "datapath/frames.h"
 
+#include "datapath/datapath.h"
 #include "datapath/memory.h"
 
 #include <errno.h>
@@ -25,6 +26,8 @@
 #define WAKEUPS_MAX 64 /* send calls for one batch, 32 packets each in copy mode */
 
 _Static_assert(XGW_TRANSMIT_FRAME == FRAME_SIZE, "frames of the map are the UMEM's");
+_Static_assert(FRAME_SIZE - FRAME_HEADROOM - 256 >= DATAPATH_MTU_MAX + 32 + 14 + 8 + 70,
+	       "the largest packet fits a frame");
 _Static_assert(XGW_TRANSMIT_ORDERS >= SOCKET_BATCH, "a batch is one run");
 
 int frames_init(struct frames *f, uint32_t n, int map_fd, struct fault *why)

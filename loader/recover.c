@@ -60,7 +60,7 @@ static int apply_again(struct daemon *d, struct fault *f)
 	struct plan_port facts[XGW_MAX_PORTS];
 	for (uint32_t i = 0; i < d->model.host.n_ports; i++) {
 		const struct netlink_link *l = &d->ports[i].link;
-		facts[i] = (struct plan_port){l->ifindex, l->mtu, {0}};
+		facts[i] = (struct plan_port){l->ifindex, apply_mtu(l), {0}};
 		memcpy(facts[i].mac, l->mac, sizeof facts[i].mac);
 	}
 	int err = plan_make(&plan, &d->model, facts, f);

@@ -75,6 +75,27 @@ def test_device_is_made_anew(lab):
     assert 'xdp' not in lab.gw1.run('ip', 'link', 'show', 'wan').stdout
 
 
+def test_large_mtu(lab):
+    """Above what a frame holds the tunnel tells hosts the size that passes, and says so at the start."""
+    lab.alice, lab.gw1, lab.gw2, lab.bob = (lab.host(n) for n in ('alice', 'gw1', 'gw2', 'bob'))
+    lab.cable(lab.gw1, 'wan', lab.gw2, 'wan', mtu=9000)
+    lab.gw1.address('wan', '203.0.113.1/24')
+    lab.gw2.address('wan', '203.0.113.2/24')
+    for host, gw, net in ((lab.alice, lab.gw1, '10.11.0'), (lab.bob, lab.gw2, '10.22.0')):
+        lab.cable(host, 'eth0', gw, 'lan', mtu=3456)
+        host.address('eth0', f'{net}.4/24')
+        host.route('default', 'via', f'{net}.1')
+    g1, _ = gateways(lab)
+    flows(lab, g1)
+    assert 'mtu device=wan port=wan0 mtu=9000 used=3456' in g1.process.text()
+    path = g1.connection('to2')['path']
+    assert path['mtu'] == 3456
+    lab.alice.ping('10.22.0.4', size=path['innerMtu'] - 28, more=('-M', 'do'))
+    r = lab.alice.ping('10.22.0.4', size=path['innerMtu'] - 27, more=('-M', 'do'), check=False)
+    assert 'ssage too long' in r.stdout + r.stderr or 'Frag needed' in r.stdout, r.stdout + r.stderr
+    assert rig.iperf(lab.alice, lab.bob, '10.22.0.4', seconds=1) > 50e6
+
+
 def test_link_flaps_under_load(lab):
     direct(lab)
     g1, g2 = gateways(lab)
