@@ -33,6 +33,11 @@ int esp_material_split(struct esp_material *out, enum encryption_id e, enum inte
 /* Key of make_ivs: HMAC-SHA-256 of a label under all of the material. 0 or -EIO. */
 int esp_iv_key(uint8_t out[ESP_IV_KEY], const uint8_t *material, size_t len);
 
+static inline bool encryption_is_gcm(enum encryption_id e)
+{
+	return e == ENCR_AES_GCM16_128 || e == ENCR_AES_GCM16_192 || e == ENCR_AES_GCM16_256;
+}
+
 static inline bool encryption_is_cbc(enum encryption_id e)
 {
 	return e == ENCR_AES_CBC_128 || e == ENCR_AES_CBC_192 || e == ENCR_AES_CBC_256 ||

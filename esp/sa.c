@@ -148,9 +148,9 @@ static int check_child(const struct child_sa *c, struct fault *f)
 
 /*
  * How many packets are prepared before their cryptography. A library that works on many at once, or
- * has a cost per call, gets all there are. ipsec-mb's AES-GCM takes one by one: there few are best,
- * since running ahead over many packets' headers spoils what the CPU's prefetcher does for their
- * payloads; two are enough that what was just written has left the store buffer.
+ * has a cost per call, gets all there are. ipsec-mb's AES-GCM takes one by one: there four are
+ * enough that what was just written has left the store buffer, and few enough to stay in the
+ * first-level cache.
  */
 static uint8_t grain_of(const struct esp_backend *b, const struct child_sa *child)
 {
@@ -177,6 +177,10 @@ static int make_keys(struct esp_sa *sa, const struct esp_backend *b, const struc
 	sa->in.key = in;
 	sa->out.backend = sa->in.backend = b;
 	sa->out.grain = sa->in.grain = grain_of(b, child);
+	sa->in.direct = b->gcm_open && encryption_is_gcm(e);
+	/* a checksum over the cipher text needs another pass */
+	sa->out.direct = sa->in.direct &&
+			 !(child->encapsulation == ESP_IN_UDP && child->local.addr.family == IP_V6);
 	return 0;
 }
 
