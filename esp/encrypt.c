@@ -27,6 +27,7 @@ struct inner {
 	uint32_t len;
 	uint8_t next_header, tos;
 	bool dont_fragment;
+	uint32_t flow; /* label of an outer IPv6 header */
 };
 
 static enum xgw_drop look_inside(struct inner *out, const uint8_t *ip, uint32_t len)
@@ -67,13 +68,34 @@ static void write_trailer(uint8_t *at, unsigned pad, uint8_t next_header)
 	at[pad + 1] = next_header;
 }
 
+/*
+ * Twenty bits that are the same for the packets of an inner flow and spread flows over the paths
+ * and queues behind us (RFC 6438 section 3, RFC 6437 section 2). Addresses and, where a packet has
+ * them, TCP's or UDP's ports.
+ */
+static uint32_t flow_label(uint64_t seed, const uint8_t *ip, uint32_t len)
+{
+	bool v4 = ip[0] >> 4 == 4;
+	uint32_t l4 = v4 ? (ip[0] & 15u) * 4 : 40;
+	uint8_t protocol = v4 ? ip[9] : ip[6];
+	bool first = !v4 || !(load_be16(ip + 6) & 0x3fff);
+	uint64_t h = seed ^ protocol;
+	for (uint32_t i = v4 ? 12 : 8, end = v4 ? 20 : 40; i < end; i += 8)
+		h = (h ^ load_be64(ip + i)) * 0x9e3779b97f4a7c15ull, h ^= h >> 32;
+	if (first && (protocol == 6 || protocol == 17) && l4 + 4 <= len)
+		h = (h ^ load_be32(ip + l4)) * 0x9e3779b97f4a7c15ull;
+	return (uint32_t)(h >> 44);
+}
+
 static void write_outer(const struct esp_out *out, uint8_t *h, uint32_t len,
 			const struct inner *inner, uint64_t seq)
 {
-	uint8_t tos = inner->tos & out->tos_mask; /* ECN: RFC 6040 section 4.1, normal mode */
+	/* ECN: RFC 6040 section 4.1, normal mode */
+	uint8_t tos = (inner->tos & out->tos_mask) | out->tos_set;
 	if (out->family == IP_V4) {
-		uint16_t fragment = inner->dont_fragment ? 0x4000 : 0;
-		uint16_t id = inner->dont_fragment ? 0 : (uint16_t)seq;
+		bool whole = out->df == ESP_DF_COPY ? inner->dont_fragment : out->df == ESP_DF_SET;
+		uint16_t fragment = whole ? 0x4000 : 0;
+		uint16_t id = whole ? 0 : (uint16_t)seq;
 		memcpy(h, out->outer, 28);
 		h[1] = tos;
 		store_be16(h + 2, (uint16_t)len);
@@ -87,8 +109,7 @@ static void write_outer(const struct esp_out *out, uint8_t *h, uint32_t len,
 			store_be16(h + 24, (uint16_t)(len - 20));
 	} else {
 		memcpy(h, out->outer, OUTER_MAX);
-		h[0] = (uint8_t)(0x60 | tos >> 4);
-		h[1] = (uint8_t)(tos << 4);
+		store_be32(h, 0x60000000u | (uint32_t)tos << 20 | inner->flow);
 		store_be16(h + 4, (uint16_t)(len - 40));
 		if (out->udp)
 			store_be16(h + 44, (uint16_t)(len - 40));
@@ -143,6 +164,8 @@ static inline __attribute__((always_inline)) enum xgw_drop lay_out(struct layout
 	enum xgw_drop drop = look_inside(&inner, p->at, p->len);
 	if (drop)
 		return drop;
+	if (out->family == IP_V6)
+		inner.flow = flow_label(out->flow_seed, p->at, inner.len);
 	uint32_t padded = (inner.len + 2 + out->block_mask) & ~(uint32_t)out->block_mask;
 	uint32_t behind = padded - inner.len + out->icv_bytes;
 	uint32_t total = out->head_len + padded + out->icv_bytes;

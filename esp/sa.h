@@ -54,6 +54,9 @@ struct esp_out {
 	bool esn, cbc;
 	bool direct;	       /* by gcm_seal */
 	uint8_t tos_mask;      /* of the inner DSCP and ECN, what is copied */
+	uint8_t tos_set;       /* and the rest */
+	uint8_t df;	       /* enum esp_df */
+	uint64_t flow_seed;    /* of the hash of inner flows */
 	uint32_t template_sum; /* of the constant words of the IPv4 header */
 	uint64_t last_sequence;
 	uint64_t hard_bytes, soft_bytes, soft_sequence, hard_packets;
