@@ -83,9 +83,30 @@ static void ike_algorithms(struct read *r, const struct tree_node *map, struct m
 		mismatch(r, map, P_ipsecPolicy_ikeIntegrity, P_ipsecPolicy_ikeEncryption,
 			 "the same, or SHA256, SHA384 or SHA512 as the PRF,");
 	}
+	if (encryption_of(p->ike_encryption)->weak)
+		findings_warn(r->findings, read_place(map, P_ipsecPolicy_ikeEncryption),
+			      "ikeEncryption: %s is weak; take AES256 where the peer can",
+			      encryption);
 	if (p->ike_integrity == AUTH_HMAC_SHA1_96)
 		findings_warn(r->findings, read_place(map, P_ipsecPolicy_ikeIntegrity),
 			      "ikeIntegrity: SHA1 is weak; take SHA256 where the peer can");
+}
+
+/* Weak ones are taken only when named; whoever named them is told what that means. */
+static void warn_of_weak_esp(struct read *r, const struct tree_node *map, enum encryption_id e)
+{
+	struct model_place at = read_place(map, P_ipsecPolicy_ipsecEncryption);
+	if (e == ENCR_NULL)
+		findings_warn(r->findings, at,
+			      "ipsecEncryption: None encrypts nothing: the tunnel's packets are "
+			      "authenticated, and everybody on the way can read them");
+	else if (encryption_of(e)->weak)
+		findings_warn(
+			r->findings, at,
+			"ipsecEncryption: %s is weak, its 64-bit blocks begin to repeat after "
+			"some gigabytes; take GCMAES256 or AES256 where the peer can, else a "
+			"saDataSizeKilobytes of at most 1048576",
+			encryption_of(e)->contract_name);
 }
 
 static void esp_algorithms(struct read *r, const struct tree_node *map, struct model_policy *p)
@@ -103,6 +124,7 @@ static void esp_algorithms(struct read *r, const struct tree_node *map, struct m
 		mismatch(r, map, P_ipsecPolicy_ipsecIntegrity, P_ipsecPolicy_ipsecEncryption,
 			 "SHA256, SHA384, SHA512 or SHA1");
 	}
+	warn_of_weak_esp(r, map, p->ipsec_encryption);
 }
 
 void read_policies(struct read *r, const struct tree_node *map, struct model_connection *c)

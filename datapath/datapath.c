@@ -180,9 +180,8 @@ int datapath_start(struct datapath **out, const struct datapath_options *o, stru
 	pthread_mutex_init(&d->event_lock, NULL);
 	d->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	d->workers = calloc(d->n_workers, sizeof *d->workers);
-	d->slots = calloc(d->max_slots, sizeof *d->slots);
-	d->tunnels = calloc(MAX_CONNECTIONS, sizeof *d->tunnels);
-	int err = d->workers && d->slots && d->tunnels && d->event_fd >= 0
+	bool has_tables = tables_start(d) == 0;
+	int err = d->workers && has_tables && d->event_fd >= 0
 			  ? start_all(d, f)
 			  : fault_set(f, -ENOMEM, "no memory for the data path");
 	if (err) {
@@ -215,9 +214,7 @@ void datapath_stop(struct datapath *d)
 			log_debug(LOG_ESP, "wake-fd worker=%u error=%d", i, errno);
 		pthread_join(d->workers[i].thread, NULL);
 	}
-	for (uint32_t i = 0; d->tunnels && i < MAX_CONNECTIONS; i++)
-		if (d->tunnels[i])
-			datapath_tunnel_remove(d, i);
+	tables_stop(d);
 	for (unsigned i = 0; d->workers && i < d->n_workers; i++)
 		if (d->workers[i].d)
 			close_worker(&d->workers[i]);
@@ -225,8 +222,6 @@ void datapath_stop(struct datapath *d)
 		close(d->event_fd);
 	pthread_mutex_destroy(&d->event_lock);
 	free(d->workers);
-	free(d->slots);
-	free(d->tunnels);
 	free(d);
 }
 

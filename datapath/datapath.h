@@ -10,6 +10,7 @@
 
 #include "base/child_sa.h"
 #include "base/fault.h"
+#include "esp/choose.h"
 #include "esp/esp.h"
 #include "maps/maps.h"
 
@@ -32,7 +33,9 @@ struct datapath_port {
 struct datapath_options {
 	const struct maps *maps; /* outlives the data path */
 	unsigned workers; /* 1 … ; a worker serves queue w, w + workers, … of every port */
-	const struct esp_backend *backend;
+	const struct esp_backend *backend; /* whose contexts the workers take */
+	const struct esp_choice
+		*choice;	/* per algorithm, outlives the data path; NULL: `backend` */
 	uint32_t replay_window; /* 0 = ESP_REPLAY_DEFAULT */
 	uint32_t frames;	/* of each worker's UMEM, power of two; 0 = 16384 */
 	uint32_t ring;		/* entries of each ring; 0 = 4096 */
@@ -79,6 +82,47 @@ struct datapath_path {
 int datapath_path_set(struct datapath *d, uint32_t connection, const struct datapath_path *path);
 void datapath_tunnel_remove(struct datapath *d, uint32_t connection);
 
+/* ---- the outer path's MTU, as routers tell it (RFC 1191, RFC 8201) ---- */
+
+/* What became of an ICMP error; all but LEARNT change nothing. */
+enum datapath_pmtu {
+	DATAPATH_PMTU_LEARNT,
+	DATAPATH_PMTU_NOT_SMALLER,   /* than what is known: late, or said already */
+	DATAPATH_PMTU_FORMAT,	     /* quotes no ESP packet, or is damaged */
+	DATAPATH_PMTU_UNKNOWN_SA,    /* quotes addresses and an SPI that no SA has */
+	DATAPATH_PMTU_SEQUENCE,	     /* quotes a sequence number that was not sent lately */
+	DATAPATH_PMTU_IMPLAUSIBLE,   /* the quoted packet is not larger than the MTU it tells */
+	DATAPATH_PMTU_BELOW_MINIMUM, /* less than every IPv6 link has (RFC 8201 section 4) */
+	DATAPATH_PMTU_RATE,	     /* too many at once */
+	DATAPATH_PMTU_COUNT,
+};
+struct datapath_pmtu_news {
+	uint32_t connection, mtu, was;
+	bool ports_only; /* the router quoted no SPI: addresses and ports alone speak for it */
+};
+/*
+ * An ICMP message of the family, from its type on. Its claim counts when it quotes a packet that
+ * the gateway sent: the SPI and addresses of a child SA and a sequence number sent lately, or, in
+ * UDP, at least exactly its addresses and ports. Then the tunnel's packets are made to fit for ten
+ * minutes (RFC 1191 section 6.3). `out` is filled with LEARNT.
+ */
+enum datapath_pmtu datapath_pmtu_icmp(struct datapath *d, enum ip_family family,
+				      const uint8_t *icmp, size_t len, uint64_t now_ns,
+				      struct datapath_pmtu_news *out);
+/* About once a second: forgets what is too old. */
+void datapath_pmtu_expire(struct datapath *d, uint64_t now_ns);
+uint64_t datapath_pmtu_count(const struct datapath *d, enum datapath_pmtu verdict);
+const char *datapath_pmtu_name(enum datapath_pmtu verdict);
+struct datapath_mtu {
+	uint32_t path;	 /* what is used, outer IP bytes */
+	uint32_t device; /* by the route and the device */
+	uint32_t learnt; /* from routers, 0: nothing */
+	uint32_t inner;	 /* least of the children in use, 0: none */
+	uint64_t learnt_until_ns;
+};
+/* -ENOENT. */
+int datapath_mtu(const struct datapath *d, uint32_t connection, struct datapath_mtu *out);
+
 /* What IKE wants to know: children that passed a soft limit, children whose ESP authenticated since
  * the last call. */
 struct datapath_event {
@@ -98,6 +142,9 @@ bool datapath_next_event(struct datapath *d, struct datapath_event *out);
 /* -ENOENT. inner_mtu: of the child on its path. */
 int datapath_child_counters(const struct datapath *d, uint32_t spi_in, struct esp_counters *out,
 			    uint32_t *inner_mtu);
+
+/* Name of the crypto back end that holds the child's keys; NULL: no such child. */
+const char *datapath_child_backend(const struct datapath *d, uint32_t spi_in);
 
 /* Totals of a connection, over all children it had. */
 struct datapath_traffic {

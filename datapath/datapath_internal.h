@@ -31,7 +31,7 @@
  * grace period. */
 struct child {
 	struct esp_sa *sa;
-	uint32_t slot, spi_in, connection, vnet;
+	uint32_t slot, spi_in, spi_out, connection, vnet;
 	struct ip_endpoint local, remote;
 	bool udp, any_v4, any_v6;   /* any: every packet of the family matches the selectors */
 	_Atomic uint32_t inner_mtu; /* on the tunnel's path */
@@ -47,20 +47,46 @@ struct outbound {
 	unsigned n;
 	struct child *child[TUNNEL_CHILDREN]; /* newest first */
 	uint32_t inner_mtu[TUNNEL_CHILDREN];
+	struct outbound *retired; /* the next one that waits to be freed */
 };
 
 struct connection_count {
 	_Atomic uint64_t drops[XGW_DROP_COUNT];
 };
 
+/* What routers said of a tunnel's path. */
+struct learnt_mtu {
+	uint32_t mtu;	   /* 0: nothing */
+	uint64_t until_ns; /* then larger packets are tried again */
+	uint64_t second;   /* of the last one that was believed */
+	uint32_t in_second;
+	bool ports_only;
+};
+
 struct tunnel {
 	uint32_t id;
 	struct datapath_path path;
+	struct learnt_mtu learnt;
 	struct outbound *outbound; /* RCU */
 	struct connection_count count;
 	struct esp_counters gone;	       /* of children that are removed */
 	struct child *active[TUNNEL_CHILDREN]; /* the loader's copy of outbound->child */
 	unsigned n_active;
+	uint32_t children; /* first slot of its children, NO_SLOT: none */
+};
+
+/* The loader's ways to a child, each a chain of slots: hash tables, and the tunnel's own list
+ * (slots.c). */
+#define NO_SLOT UINT32_MAX
+enum { BY_SPI_IN, BY_SPI_OUT, BY_PEER, BY_TUNNEL, SLOT_CHAINS };
+struct slot_links {
+	uint32_t next[SLOT_CHAINS];
+};
+struct slots {
+	uint32_t *bucket[BY_TUNNEL]; /* first slots of chains */
+	uint32_t buckets;	     /* of each; a power of two */
+	struct slot_links *links;    /* by slot */
+	uint32_t *free_slot, free_at, n_free;
 };
 
 /* A decision about a destination in a VNet. */
@@ -125,8 +151,16 @@ struct datapath {
 	unsigned n_workers;
 	_Atomic bool stop;
 	struct child **slots; /* RCU, by slot */
-	uint32_t max_slots, next_slot;
+	uint32_t max_slots;
 	struct tunnel **tunnels; /* RCU, by connection id */
+	struct slots table;
+	struct outbound *retired; /* workers may still look at them */
+	unsigned n_retired;
+	/* path_mtu.c */
+	unsigned n_learnt;
+	uint64_t icmp_second;
+	uint32_t icmp_in_second;
+	uint64_t icmp_count[DATAPATH_PMTU_COUNT];
 	/* events */
 	pthread_mutex_t event_lock;
 	int event_fd;
@@ -134,6 +168,18 @@ struct datapath {
 	unsigned event_head, event_tail;
 	uint64_t flushed[XGW_DROP_COUNT];
 };
+
+/* tables.c: max_slots is set. 0 or -ENOMEM. */
+int tables_start(struct datapath *d);
+/* All tunnels, with their children, and the tables themselves; no worker runs any more. */
+void tables_stop(struct datapath *d);
+
+/* Makes what changed of a tunnel known to the workers. 0 or -ENOMEM: the old state stays. */
+int tables_publish(struct datapath *d, struct tunnel *t);
+/* path_mtu.c: of the path, as far as is known. */
+uint32_t path_mtu(const struct tunnel *t);
+/* The path is another one: what was learnt of the old one is void. */
+void path_mtu_forget(struct datapath *d, struct tunnel *t);
 
 /* worker.c */
 void *worker_main(void *worker);
@@ -171,6 +217,8 @@ uint8_t *decide_encapsulate(const struct worker *w, const struct decision *d, st
 /* Answers a packet that is too big for mtu to its sender in the VNet, from the gateway's address
  * there. */
 void icmp_too_big(struct worker *w, const struct packet *p, uint32_t mtu);
+/* Answers a packet whose time to live ended here. */
+void icmp_time_exceeded(struct worker *w, const struct packet *p);
 /* Turns an echo request to the gateway into its reply, in place. False when it is none. */
 bool icmp_answer_echo(struct packet *p);
 /* fragment.c */

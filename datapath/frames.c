@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "datapath/frames.h"
 
+#include "datapath/memory.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 
 #ifndef SO_PREFER_BUSY_POLL
@@ -26,15 +27,10 @@ int frames_init(struct frames *f, uint32_t n, struct fault *why)
 {
 	memset(f, 0, sizeof *f);
 	f->bytes = (uint64_t)n * FRAME_SIZE;
-	f->area = mmap(NULL, f->bytes, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (f->area == MAP_FAILED) {
-		f->area = NULL;
+	f->area = packet_memory(f->bytes);
+	if (!f->area)
 		return fault_set(why, -ENOMEM, "no memory for %u packet frames of %u bytes", n,
 				 FRAME_SIZE);
-	}
-	/* packets in the clear stay out of core dumps */
-	madvise(f->area, f->bytes, MADV_DONTDUMP);
 	f->free = calloc(n, sizeof *f->free);
 	if (!f->free)
 		return fault_set(why, -ENOMEM, "no memory for %u packet frames", n);
@@ -48,8 +44,7 @@ void frames_free_all(struct frames *f)
 {
 	if (f->umem)
 		xsk_umem__delete(f->umem);
-	if (f->area)
-		munmap(f->area, f->bytes);
+	packet_memory_free(f->area, f->bytes);
 	free(f->free);
 	memset(f, 0, sizeof *f);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the gateway itself says inside a VNet: "too big", echo replies; and small looks at IP
- * headers. */
+/* What the gateway itself says inside a VNet: "too big", "time exceeded", echo replies; and small
+ * looks at IP headers. */
 #include "base/bytes.h"
 #include "base/instant.h"
 #include "datapath/datapath_internal.h"
@@ -62,23 +62,47 @@ static bool may_answer(struct worker *w)
 	return w->icmp_sent++ < ICMP_PER_SECOND;
 }
 
+/* A frame for an answer to a packet, from the gateway's address `ours`; false: none may be sent. */
+static bool begin(struct worker *w, const struct packet *p, struct packet *answer,
+		  struct ip_addr *ours)
+{
+	*answer = (struct packet){.vnet = p->vnet, .connection = p->connection, .aged = true};
+	if (!may_answer(w) || !decide_own_address(w, p->vnet, p->at[0] >> 4, ours))
+		return false;
+	if (!frames_take(&w->frames, &answer->frame)) {
+		w->status.no_frame++;
+		return false;
+	}
+	answer->at = frame_start(w, answer->frame) + FRAME_HEADROOM;
+	return true;
+}
+
+static void finish(struct worker *w, struct packet *answer)
+{
+	if (answer->len)
+		inbound_deliver(w, answer);
+	else
+		frames_give(&w->frames, answer->frame);
+}
+
 void icmp_too_big(struct worker *w, const struct packet *p, uint32_t mtu)
 {
 	struct ip_addr ours;
-	struct packet answer = {.vnet = p->vnet, .connection = p->connection, .aged = true};
-	if (!may_answer(w) || !decide_own_address(w, p->vnet, p->at[0] >> 4, &ours))
+	struct packet answer;
+	if (!begin(w, p, &answer, &ours))
 		return;
-	if (!frames_take(&w->frames, &answer.frame)) {
-		w->status.no_frame++;
-		return;
-	}
-	answer.at = frame_start(w, answer.frame) + FRAME_HEADROOM;
 	answer.len = esp_too_big(answer.at, ICMP_ROOM, p->at, p->len, mtu, &ours);
-	if (!answer.len) {
-		frames_give(&w->frames, answer.frame);
+	finish(w, &answer);
+}
+
+void icmp_time_exceeded(struct worker *w, const struct packet *p)
+{
+	struct ip_addr ours;
+	struct packet answer;
+	if (!begin(w, p, &answer, &ours))
 		return;
-	}
-	inbound_deliver(w, &answer);
+	answer.len = esp_time_exceeded(answer.at, ICMP_ROOM, p->at, p->len, &ours);
+	finish(w, &answer);
 }
 
 /* The answer's way begins here, so its TTL does too. */

@@ -48,8 +48,10 @@ static bool age(struct worker *w, struct packet *p)
 {
 	enum xgw_drop why = p->aged ? XGW_DROP_NONE : ip_decrement_ttl(p->at);
 	p->aged = true;
-	if (why)
+	if (why) {
+		icmp_time_exceeded(w, p);
 		worker_drop(w, p->frame, why, p->connection, p->len);
+	}
 	return !why;
 }
 

@@ -76,8 +76,10 @@ static enum xgw_drop prepare(struct worker *w, struct packet *p, const struct ou
 	uint32_t mtu = o->inner_mtu[i];
 	if (!p->aged) {
 		why = ip_decrement_ttl(p->at);
-		if (why)
+		if (why) {
+			icmp_time_exceeded(w, p);
 			return why;
+		}
 		p->aged = true;
 		esp_complete_checksum(p->at, p->len);
 	}

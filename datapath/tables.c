@@ -1,11 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SAs and tunnels: the loader's side of what workers read by RCU. */
 #include "base/log.h"
-#include "datapath/datapath_internal.h"
+#include "datapath/slots.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define RETIRED_MAX 64u
+
+int tables_start(struct datapath *d)
+{
+	d->tunnels = calloc(MAX_CONNECTIONS, sizeof *d->tunnels);
+	int err = slots_start(d);
+	return d->tunnels ? err : -ENOMEM;
+}
+
+void tables_stop(struct datapath *d)
+{
+	for (uint32_t i = 0; d->tunnels && i < MAX_CONNECTIONS; i++)
+		if (d->tunnels[i])
+			datapath_tunnel_remove(d, i);
+	free(d->tunnels);
+	d->tunnels = NULL;
+	slots_stop(d);
+}
 
 static struct tunnel *tunnel_of(const struct datapath *d, uint32_t connection)
 {
@@ -21,17 +40,42 @@ static struct tunnel *tunnel_make(struct datapath *d, uint32_t connection)
 	if (!t)
 		return NULL;
 	t->id = connection;
+	t->children = NO_SLOT;
 	t->path.mtu = 1500;
 	rcu_assign_pointer(d->tunnels[connection], t);
 	return t;
 }
 
-/* Publishes what workers need of a tunnel as it is now. 0 or -ENOMEM (the old one stays). */
-static int publish(struct tunnel *t)
+/* Waits until no worker looks at what was replaced or taken out, and frees what was retired. */
+static void settle(struct datapath *d)
+{
+	synchronize_rcu();
+	while (d->retired) {
+		struct outbound *o = d->retired;
+		d->retired = o->retired;
+		free(o);
+	}
+	d->n_retired = 0;
+}
+
+/* One wait for many: it costs a round of every worker. */
+static void retire(struct datapath *d, struct outbound *o)
+{
+	if (!o)
+		return;
+	o->retired = d->retired;
+	d->retired = o;
+	if (++d->n_retired >= RETIRED_MAX)
+		settle(d);
+}
+
+/* Workers may use the old state until settle(). */
+int tables_publish(struct datapath *d, struct tunnel *t)
 {
 	struct outbound *o = calloc(1, sizeof *o), *old = t->outbound;
 	if (!o)
 		return -ENOMEM;
+	uint32_t mtu = path_mtu(t);
 	o->usable = t->path.usable;
 	o->port_id = t->path.port_id;
 	memcpy(o->ethernet, t->path.destination_mac, 6);
@@ -39,32 +83,22 @@ static int publish(struct tunnel *t)
 	o->n = t->n_active;
 	for (unsigned i = 0; i < o->n; i++) {
 		o->child[i] = t->active[i];
-		o->inner_mtu[i] = esp_inner_mtu(t->active[i]->sa, t->path.mtu);
+		o->inner_mtu[i] = esp_inner_mtu(t->active[i]->sa, mtu);
 		t->active[i]->inner_mtu = o->inner_mtu[i];
 	}
 	rcu_assign_pointer(t->outbound, o);
-	synchronize_rcu();
-	free(old);
+	retire(d, old);
 	return 0;
 }
 
 /* Without memory for a new list the tunnel sends nothing until the next change: fail closed. */
-static void unpublish(struct tunnel *t)
+static void unpublish(struct datapath *d, struct tunnel *t)
 {
 	struct outbound *old = t->outbound;
 	log_error(LOG_ESP, "no-memory connection=%u: nothing is sent until an SA is used again",
 		  t->id);
 	rcu_assign_pointer(t->outbound, NULL);
-	synchronize_rcu();
-	free(old);
-}
-
-static struct child *child_of(const struct datapath *d, uint32_t spi_in)
-{
-	for (uint32_t i = 0; i < d->next_slot; i++)
-		if (d->slots[i] && d->slots[i]->spi_in == spi_in)
-			return d->slots[i];
-	return NULL;
+	retire(d, old);
 }
 
 static bool covers_all(const struct traffic_selector *ts, unsigned n, enum ip_family family)
@@ -92,18 +126,6 @@ static struct xgw_sa_key key_of(const struct child *c)
 	return key;
 }
 
-static uint32_t slot_free(struct datapath *d)
-{
-	for (uint32_t i = 0; i < d->max_slots; i++) {
-		/* the search starts behind the last one given, so that a slot rests before it is
-		 * used again */
-		uint32_t slot = (d->next_slot + i) % d->max_slots;
-		if (!d->slots[slot])
-			return slot;
-	}
-	return UINT32_MAX;
-}
-
 static void child_free(struct child *c)
 {
 	if (c && c->sa)
@@ -111,48 +133,63 @@ static void child_free(struct child *c)
 	free(c);
 }
 
-static int child_publish(struct datapath *d, struct child *c, struct fault *f)
+/* Enters a child under its addresses of now. */
+static int enter(struct datapath *d, const struct child *c)
 {
-	c->slot = slot_free(d);
-	if (c->slot == UINT32_MAX) {
-		fault_set(f, -ENOSPC, "all %u SA slots are taken", d->max_slots);
-		return -ENOSPC;
-	}
-	if (c->slot >= d->next_slot)
-		d->next_slot = c->slot + 1;
-	rcu_assign_pointer(d->slots[c->slot], c);
 	struct xgw_sa_key key = key_of(c);
 	struct xgw_sa_in value = {.slot = c->slot,
 				  .connection = c->connection,
 				  .vnet = c->vnet,
 				  .flags = c->udp ? XGW_SA_UDP : 0};
-	int err = maps_put(d->o.maps, MAPS_sas_in, &key, &value);
-	if (err) {
-		rcu_assign_pointer(d->slots[c->slot], NULL);
-		synchronize_rcu();
-		return fault_set(f, err, "cannot enter the SA into the map sas_in: %s",
-				 strerror(-err));
+	return maps_put(d->o.maps, MAPS_sas_in, &key, &value);
+}
+
+static int child_publish(struct datapath *d, struct tunnel *t, struct child *c, struct fault *f)
+{
+	c->slot = slots_take(d);
+	if (c->slot == NO_SLOT) {
+		fault_set(f, -ENOSPC, "all %u SA slots are taken", d->max_slots);
+		return -ENOSPC;
 	}
-	return 0;
+	rcu_assign_pointer(d->slots[c->slot], c);
+	slots_enter(d, t, c);
+	int err = enter(d, c);
+	if (!err)
+		return 0;
+	slots_leave(d, t, c);
+	rcu_assign_pointer(d->slots[c->slot], NULL);
+	slots_give(d, c->slot);
+	settle(d);
+	return fault_set(f, err, "cannot enter the SA into the map sas_in: %s", strerror(-err));
+}
+
+static const struct esp_backend *backend_of(const struct datapath *d, const struct child_sa *child)
+{
+	const struct esp_backend *b =
+		d->o.choice ? esp_choice_of(d->o.choice, child->encryption, child->integrity)
+			    : NULL;
+	return b ? b : d->o.backend;
 }
 
 int datapath_child_install(struct datapath *d, uint32_t vnet, const struct child_sa *child,
 			   struct fault *f)
 {
-	if (child_of(d, child->spi_in))
+	if (slots_by_spi_in(d, child->spi_in))
 		return fault_set(f, -EEXIST, "SPI %08x is in use", child->spi_in);
 	struct tunnel *t = tunnel_make(d, child->connection);
 	struct child *c = t ? calloc(1, sizeof *c) : NULL;
 	if (!c)
 		return fault_set(f, -ENOMEM, "no memory for a child SA");
-	const struct esp_sa_options o = {
-		.backend = d->o.backend, .replay_window = d->o.replay_window, .dscp_copy = 1};
+	const struct esp_sa_options o = {.backend = backend_of(d, child),
+					 .replay_window = d->o.replay_window,
+					 .dscp_copy = 1};
 	int err = esp_sa_new(&c->sa, child, &o, f);
 	if (err) {
 		free(c);
 		return err;
 	}
 	c->spi_in = child->spi_in;
+	c->spi_out = child->spi_out;
 	c->connection = child->connection;
 	c->vnet = vnet;
 	c->local = child->local;
@@ -160,8 +197,8 @@ int datapath_child_install(struct datapath *d, uint32_t vnet, const struct child
 	c->udp = child->encapsulation == ESP_IN_UDP;
 	c->any_v4 = is_any(child, IP_V4);
 	c->any_v6 = is_any(child, IP_V6);
-	c->inner_mtu = esp_inner_mtu(c->sa, t->path.mtu);
-	err = child_publish(d, c, f);
+	c->inner_mtu = esp_inner_mtu(c->sa, path_mtu(t));
+	err = child_publish(d, t, c, f);
 	if (err)
 		child_free(c);
 	return err;
@@ -169,7 +206,7 @@ int datapath_child_install(struct datapath *d, uint32_t vnet, const struct child
 
 int datapath_child_use(struct datapath *d, uint32_t spi_in)
 {
-	struct child *c = child_of(d, spi_in);
+	struct child *c = slots_by_spi_in(d, spi_in);
 	struct tunnel *t = c ? tunnel_of(d, c->connection) : NULL;
 	if (!t)
 		return -ENOENT;
@@ -181,26 +218,12 @@ int datapath_child_use(struct datapath *d, uint32_t spi_in)
 			now[++n] = t->active[i];
 	memcpy(t->active, now, sizeof now);
 	t->n_active = n + 1;
-	return publish(t);
-}
-
-/* Enters a child under its addresses of now, and takes out the entry of those it had. */
-static int reenter(struct datapath *d, const struct child *c, const struct xgw_sa_key *old)
-{
-	struct xgw_sa_key key = key_of(c);
-	struct xgw_sa_in value = {.slot = c->slot,
-				  .connection = c->connection,
-				  .vnet = c->vnet,
-				  .flags = c->udp ? XGW_SA_UDP : 0};
-	int err = maps_put(d->o.maps, MAPS_sas_in, &key, &value);
-	if (!err && memcmp(&key, old, sizeof key) != 0)
-		maps_delete(d->o.maps, MAPS_sas_in, old);
-	return err;
+	return tables_publish(d, t);
 }
 
 int datapath_child_update(struct datapath *d, const struct child_sa *child)
 {
-	struct child *c = child_of(d, child->spi_in);
+	struct child *c = slots_by_spi_in(d, child->spi_in);
 	struct tunnel *t = c ? tunnel_of(d, c->connection) : NULL;
 	if (!t)
 		return -ENOENT;
@@ -208,26 +231,34 @@ int datapath_child_update(struct datapath *d, const struct child_sa *child)
 	unsigned n = t->n_active;
 	/* no worker sends on it while its header is rewritten */
 	t->n_active = 0;
-	int err = changed ? publish(t) : -ENOMEM;
+	int err = changed ? tables_publish(d, t) : -ENOMEM;
 	t->n_active = n;
 	if (err) {
 		free(changed);
 		return err;
 	}
+	settle(d);
+	if (!ip_addr_equal(&child->remote.addr, &c->remote.addr) ||
+	    !ip_addr_equal(&child->local.addr, &c->local.addr))
+		path_mtu_forget(d, t);
 	esp_sa_readdress(c->sa, &child->local, &child->remote, child->encapsulation);
 	*changed = *c;
 	changed->local = child->local;
 	changed->remote = child->remote;
 	changed->udp = child->encapsulation == ESP_IN_UDP;
 	changed->moved_told = false;
-	const struct xgw_sa_key old = key_of(c);
-	err = reenter(d, changed, &old);
+	const struct xgw_sa_key old = key_of(c), now = key_of(changed);
+	err = enter(d, changed);
+	if (!err && memcmp(&now, &old, sizeof now) != 0)
+		maps_delete(d->o.maps, MAPS_sas_in, &old);
 	for (unsigned i = 0; i < n; i++)
 		if (t->active[i] == c)
 			t->active[i] = changed;
+	slots_leave(d, t, c);
 	rcu_assign_pointer(d->slots[c->slot], changed);
-	int late = publish(t);
-	synchronize_rcu();
+	slots_enter(d, t, changed);
+	int late = tables_publish(d, t);
+	settle(d);
 	free(c);
 	return err ? err : late;
 }
@@ -246,25 +277,25 @@ static void child_unpublish(struct datapath *d, struct child *c)
 	struct xgw_sa_key key = key_of(c);
 	maps_delete(d->o.maps, MAPS_sas_in, &key);
 	unsigned n = 0;
-	for (unsigned i = 0; t && i < t->n_active; i++)
+	for (unsigned i = 0; i < t->n_active; i++)
 		if (t->active[i] != c)
 			t->active[n++] = t->active[i];
-	bool was_active = t && n != t->n_active;
-	if (t)
-		t->n_active = n;
+	bool was_active = n != t->n_active;
+	t->n_active = n;
+	slots_leave(d, t, c);
 	rcu_assign_pointer(d->slots[c->slot], NULL);
-	if (was_active && publish(t))
-		unpublish(t);
-	synchronize_rcu();
+	slots_give(d, c->slot);
+	if (was_active && tables_publish(d, t))
+		unpublish(d, t);
+	settle(d);
 	struct esp_counters last;
 	esp_sa_counters(c->sa, &last);
-	if (t)
-		add_counters(&t->gone, &last);
+	add_counters(&t->gone, &last);
 }
 
 int datapath_child_remove(struct datapath *d, uint32_t spi_in)
 {
-	struct child *c = child_of(d, spi_in);
+	struct child *c = slots_by_spi_in(d, spi_in);
 	if (!c)
 		return -ENOENT;
 	child_unpublish(d, c);
@@ -286,8 +317,9 @@ int datapath_path_set(struct datapath *d, uint32_t connection, const struct data
 		return connection < MAX_CONNECTIONS ? -ENOMEM : -EINVAL;
 	if (same_path(&t->path, path))
 		return 0;
+	path_mtu_forget(d, t);
 	t->path = *path;
-	return publish(t);
+	return tables_publish(d, t);
 }
 
 void datapath_tunnel_remove(struct datapath *d, uint32_t connection)
@@ -295,11 +327,11 @@ void datapath_tunnel_remove(struct datapath *d, uint32_t connection)
 	struct tunnel *t = tunnel_of(d, connection);
 	if (!t)
 		return;
-	for (uint32_t i = 0; i < d->next_slot; i++)
-		if (d->slots[i] && d->slots[i]->connection == connection)
-			datapath_child_remove(d, d->slots[i]->spi_in);
+	for (struct child *c; (c = slots_first(d, t));)
+		datapath_child_remove(d, c->spi_in);
+	path_mtu_forget(d, t);
 	rcu_assign_pointer(d->tunnels[connection], NULL);
-	synchronize_rcu();
+	settle(d);
 	free(t->outbound);
 	free(t);
 }
@@ -307,13 +339,19 @@ void datapath_tunnel_remove(struct datapath *d, uint32_t connection)
 int datapath_child_counters(const struct datapath *d, uint32_t spi_in, struct esp_counters *out,
 			    uint32_t *inner_mtu)
 {
-	const struct child *c = child_of(d, spi_in);
+	const struct child *c = slots_by_spi_in(d, spi_in);
 	if (!c)
 		return -ENOENT;
 	esp_sa_counters(c->sa, out);
 	if (inner_mtu)
 		*inner_mtu = c->inner_mtu;
 	return 0;
+}
+
+const char *datapath_child_backend(const struct datapath *d, uint32_t spi_in)
+{
+	const struct child *c = slots_by_spi_in(d, spi_in);
+	return c ? esp_sa_backend(c->sa) : NULL;
 }
 
 int datapath_connection_traffic(const struct datapath *d, uint32_t connection,
@@ -324,12 +362,10 @@ int datapath_connection_traffic(const struct datapath *d, uint32_t connection,
 	if (!t)
 		return -ENOENT;
 	struct esp_counters sum = t->gone;
-	for (uint32_t i = 0; i < d->next_slot; i++) {
-		struct esp_counters c;
-		if (!d->slots[i] || d->slots[i]->connection != connection)
-			continue;
-		esp_sa_counters(d->slots[i]->sa, &c);
-		add_counters(&sum, &c);
+	for (const struct child *c = slots_first(d, t); c; c = slots_next(d, c)) {
+		struct esp_counters count;
+		esp_sa_counters(c->sa, &count);
+		add_counters(&sum, &count);
 	}
 	out->packets_in = sum.packets_in;
 	out->bytes_in = sum.bytes_in;

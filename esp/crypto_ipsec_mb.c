@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ESP cryptography by intel-ipsec-mb: AES-GCM by its direct API, which has no state but the key and
- * a scratch context; AES-CBC with HMAC by its burst API, which fills the SIMD lanes with several
+ * a scratch context; all other algorithms by its burst API, which fills the SIMD lanes with several
  * packets at once. Where the library is not built in, the back end is there and not available.
  */
 #include "esp/crypto_private.h"
@@ -21,30 +21,48 @@
 #define TAG_ROOM   64
 #define ROUND_KEYS 15 /* round keys of AES-256 */
 #define HASH_BLOCK 128
+/*
+ * Runs of fewer operations than this go to the code with SHA instructions, where there are any: it
+ * needs two packets to be at full speed, the widest SIMD code needs sixteen. Measured on a CPU that
+ * has both: docs/PERFORMANCE.md.
+ */
+#define WIDE_FROM 12
 
-/* What a CBC key needs beside the sizes. The library wants 16-byte alignment. */
-struct composed_key {
-	uint8_t enc[ROUND_KEYS * 16] __attribute__((aligned(16)));
-	uint8_t dec[ROUND_KEYS * 16] __attribute__((aligned(16)));
+/* Cipher keys as a job wants them. The library wants 16-byte alignment. */
+union cipher_key {
+	struct {
+		uint8_t enc[ROUND_KEYS * 16] __attribute__((aligned(16)));
+		uint8_t dec[ROUND_KEYS * 16] __attribute__((aligned(16)));
+	} aes;
+	uint8_t chacha[32] __attribute__((aligned(16)));
+};
+
+/* What a job needs beside the packet. */
+struct job_key {
+	union cipher_key cipher_key;
 	uint8_t iv_key[ROUND_KEYS * 16] __attribute__((aligned(16)));
 	uint8_t inner[64] __attribute__((aligned(16)));
 	uint8_t outer[64] __attribute__((aligned(16)));
+	const void *enc, *dec; /* of cipher_key */
+	IMB_CIPHER_MODE cipher;
 	IMB_HASH_ALG hash;
-	uint8_t key_len, icv_bytes;
+	uint8_t key_len, iv_bytes, nonce_bytes, icv_bytes;
+	bool aead, has_sha_instructions;
 };
 
 struct mb_key {
-	aes_gcm_enc_dec_t gcm_call; /* NULL: composed */
+	aes_gcm_enc_dec_t gcm_call; /* NULL: by jobs */
 	bool encrypt;
 	union {
 		struct gcm_key_data gcm;
-		struct composed_key composed;
+		struct job_key job;
 	};
 };
 
 struct mb_crypto {
 	struct esp_crypto head;
 	IMB_MGR *lib;
+	IMB_MGR *narrow; /* with SHA instructions; NULL where `lib` is that, or the CPU has none */
 	struct gcm_context_data scratch;
 };
 
@@ -101,13 +119,15 @@ static bool is_gcm(enum encryption_id e)
 	return e == ENCR_AES_GCM16_128 || e == ENCR_AES_GCM16_192 || e == ENCR_AES_GCM16_256;
 }
 
+/*
+ * Not 3DES: with all sixteen lanes full the library is four times as fast as OpenSSL, but a lane
+ * left empty costs milliseconds a packet (version 1.3, AVX512).
+ */
 static bool supports(enum encryption_id e, enum integrity_id a)
 {
-	if (!available())
+	if (!available() || e == ENCR_NONE || e == ENCR_3DES)
 		return false;
-	if (is_gcm(e))
-		return a == AUTH_NONE;
-	return encryption_is_cbc(e) && e != ENCR_3DES && a != AUTH_NONE;
+	return encryption_of(e)->aead == (a == AUTH_NONE);
 }
 
 static void gcm_key(struct mb_key *k, enum encryption_id e, const uint8_t *key, bool encrypt)
@@ -148,7 +168,7 @@ static hash_one_block_t one_block(enum integrity_id a)
 }
 
 /* The hash states behind the first block of HMAC (RFC 2104): key xor ipad, key xor opad. */
-static void hmac_key(struct composed_key *k, enum integrity_id a, const struct esp_material *m)
+static void hmac_key(struct job_key *k, enum integrity_id a, const struct esp_material *m)
 {
 	uint8_t block[HASH_BLOCK];
 	unsigned len = hash_rows[a].block;
@@ -161,25 +181,52 @@ static void hmac_key(struct composed_key *k, enum integrity_id a, const struct e
 	wipe(block, sizeof block);
 	k->hash = hash_rows[a].hash;
 	k->icv_bytes = integrity_of(a)->icv_bytes;
+	k->has_sha_instructions = a == AUTH_HMAC_SHA1_96 || a == AUTH_HMAC_SHA2_256_128;
 }
 
-static int composed_key(struct composed_key *k, enum integrity_id a, const struct esp_material *m,
-			const uint8_t *material, size_t len)
+static void aes_key(struct job_key *k, const struct esp_material *m)
 {
 	const IMB_MGR *t = library.table;
+	keyexp_t expand = m->key_len == 16   ? t->keyexp_128
+			  : m->key_len == 24 ? t->keyexp_192
+					     : t->keyexp_256;
+	expand(m->key, k->cipher_key.aes.enc, k->cipher_key.aes.dec);
+	k->enc = k->cipher_key.aes.enc;
+	k->dec = k->cipher_key.aes.dec;
+	k->cipher = IMB_CIPHER_CBC;
+}
+
+static void chacha_key(struct job_key *k, const struct esp_material *m)
+{
+	memcpy(k->cipher_key.chacha, m->key, sizeof k->cipher_key.chacha);
+	k->enc = k->dec = k->cipher_key.chacha;
+	k->cipher = IMB_CIPHER_CHACHA20_POLY1305;
+	k->hash = IMB_AUTH_CHACHA20_POLY1305;
+	k->icv_bytes = 16;
+}
+
+/* Of an algorithm that `supports` took: AES-CBC, NULL or ChaCha20-Poly1305. */
+static int job_key(struct job_key *k, enum encryption_id e, enum integrity_id a,
+		   const struct esp_material *m, const uint8_t *material, size_t len)
+{
 	uint8_t iv_key[ESP_IV_KEY], unused[ROUND_KEYS * 16] __attribute__((aligned(16)));
 	int err = esp_iv_key(iv_key, material, len);
 	if (err)
 		return err;
-	keyexp_t expand = m->key_len == 16   ? t->keyexp_128
-			  : m->key_len == 24 ? t->keyexp_192
-					     : t->keyexp_256;
-	expand(m->key, k->enc, k->dec);
-	t->keyexp_128(iv_key, k->iv_key, unused);
-	k->key_len = m->key_len;
-	hmac_key(k, a, m);
+	library.table->keyexp_128(iv_key, k->iv_key, unused);
 	wipe(iv_key, sizeof iv_key);
 	wipe(unused, sizeof unused);
+	k->key_len = m->key_len;
+	k->iv_bytes = encryption_of(e)->iv_bytes;
+	k->nonce_bytes = (uint8_t)(m->salt_len + k->iv_bytes);
+	k->aead = a == AUTH_NONE;
+	k->cipher = IMB_CIPHER_NULL;
+	if (k->aead)
+		chacha_key(k, m);
+	else
+		hmac_key(k, a, m);
+	if (encryption_is_cbc(e))
+		aes_key(k, m);
 	return 0;
 }
 
@@ -208,7 +255,7 @@ static int key_new(struct esp_key **out, enum encryption_id e, enum integrity_id
 	if (is_gcm(e))
 		gcm_key(k, e, m.key, encrypt);
 	else
-		err = composed_key(&k->composed, a, &m, material, len);
+		err = job_key(&k->job, e, a, &m, material, len);
 	if (err) {
 		key_free((struct esp_key *)k);
 		return err;
@@ -226,8 +273,23 @@ static void context_free(struct esp_crypto *c)
 		m->head.second->backend->context_free(m->head.second);
 	if (m->lib)
 		free_mb_mgr(m->lib);
+	if (m->narrow)
+		free_mb_mgr(m->narrow);
 	wipe(m, sizeof *m);
 	free(m);
+}
+
+/* The library's code with SHA instructions, where its choice for this CPU is another one. */
+static int narrow_new(struct mb_crypto *m)
+{
+	bool has = (m->lib->features & IMB_CPUFLAGS_SSE_T2) == IMB_CPUFLAGS_SSE_T2;
+	if (!has || m->lib->used_arch == IMB_ARCH_SSE)
+		return 0;
+	m->narrow = alloc_mb_mgr(0);
+	if (!m->narrow)
+		return -ENOMEM;
+	init_mb_mgr_sse(m->narrow);
+	return imb_get_errno(m->narrow) ? -EIO : 0;
 }
 
 static int context_new(struct esp_crypto **out)
@@ -240,11 +302,14 @@ static int context_new(struct esp_crypto **out)
 	m->head.backend = &esp_backend_ipsec_mb;
 	m->lib = alloc_mb_mgr(0);
 	int err = m->lib ? esp_backend_openssl.context_new(&m->head.second) : -ENOMEM;
+	if (!err) {
+		init_mb_mgr_auto(m->lib, NULL);
+		err = narrow_new(m);
+	}
 	if (err) {
 		context_free(&m->head);
 		return err;
 	}
-	init_mb_mgr_auto(m->lib, NULL);
 	*out = &m->head;
 	return 0;
 }
@@ -263,10 +328,11 @@ static bool tag_equal(const uint8_t *a, const uint8_t *b)
 	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
 }
 
-/* ---- AES-CBC and HMAC ---- */
+/* ---- jobs: ciphers with an HMAC, ChaCha20-Poly1305 ---- */
 
 /* A burst on its way: the tags of decryption stand apart until they are compared. */
-struct composed_burst {
+struct job_burst {
+	IMB_MGR *lib;
 	struct esp_op *ops;
 	unsigned n;
 	bool encrypt;
@@ -274,42 +340,62 @@ struct composed_burst {
 	uint8_t computed[BURST_JOBS][TAG_ROOM];
 };
 
-static void fill_job(IMB_JOB *job, struct composed_burst *b, unsigned i)
+/* From the SPI on; behind the payload, where the ICV will be or was, the high half of an ESN. */
+static void fill_hmac(IMB_JOB *job, const struct job_key *k, const struct esp_op *op)
+{
+	bool esn = op->aad_len == 12;
+	uint32_t head = 8u + k->iv_bytes;
+	if (esn)
+		memcpy(op->payload + op->len, op->aad + 4, 4);
+	job->src = op->payload - head;
+	job->cipher_start_src_offset_in_bytes = head;
+	job->hash_start_src_offset_in_bytes = 0;
+	job->msg_len_to_hash_in_bytes = head + op->len + (esn ? 4 : 0);
+	job->u.HMAC._hashed_auth_key_xor_ipad = k->inner;
+	job->u.HMAC._hashed_auth_key_xor_opad = k->outer;
+}
+
+static void fill_aead(IMB_JOB *job, const struct esp_op *op)
+{
+	job->src = op->payload;
+	job->cipher_start_src_offset_in_bytes = 0;
+	job->hash_start_src_offset_in_bytes = 0;
+	job->msg_len_to_hash_in_bytes = op->len;
+	job->u.CHACHA20_POLY1305.aad = op->aad;
+	job->u.CHACHA20_POLY1305.aad_len_in_bytes = op->aad_len;
+	job->u.CHACHA20_POLY1305.ctx = NULL;
+}
+
+static void fill_job(IMB_JOB *job, struct job_burst *b, unsigned i)
 {
 	struct esp_op *op = &b->ops[i];
-	const struct composed_key *k = &inside(op->key)->composed;
-	uint8_t *esp = op->payload - 16 - 8;
-	bool esn = op->aad_len == 12;
+	const struct job_key *k = &inside(op->key)->job;
 	if (!b->encrypt)
 		memcpy(b->expected[i], op->icv, k->icv_bytes);
-	if (esn) /* behind the payload, where the ICV will be or was */
-		memcpy(op->payload + op->len, op->aad + 4, 4);
+	if (k->aead)
+		fill_aead(job, op);
+	else
+		fill_hmac(job, k, op);
 	job->enc_keys = k->enc;
 	job->dec_keys = k->dec;
 	job->key_len_in_bytes = k->key_len;
-	job->src = esp;
 	job->dst = op->payload;
-	job->cipher_start_src_offset_in_bytes = 24;
 	job->msg_len_to_cipher_in_bytes = op->len;
-	job->hash_start_src_offset_in_bytes = 0;
-	job->msg_len_to_hash_in_bytes = 24 + op->len + (esn ? 4 : 0);
 	job->iv = op->nonce;
-	job->iv_len_in_bytes = 16;
+	job->iv_len_in_bytes = k->nonce_bytes;
 	job->auth_tag_output = b->computed[i];
 	job->auth_tag_output_len_in_bytes = k->icv_bytes;
-	job->u.HMAC._hashed_auth_key_xor_ipad = k->inner;
-	job->u.HMAC._hashed_auth_key_xor_opad = k->outer;
-	job->cipher_mode = IMB_CIPHER_CBC;
+	job->cipher_mode = k->cipher;
 	job->cipher_direction = b->encrypt ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT;
 	job->hash_alg = k->hash;
 	job->chain_order = b->encrypt ? IMB_ORDER_CIPHER_HASH : IMB_ORDER_HASH_CIPHER;
 	job->user_data = op;
 }
 
-static void finish_job(struct composed_burst *b, const IMB_JOB *job)
+static void finish_job(struct job_burst *b, const IMB_JOB *job)
 {
 	struct esp_op *op = job->user_data;
-	unsigned i = (unsigned)(op - b->ops), len = inside(op->key)->composed.icv_bytes;
+	unsigned i = (unsigned)(op - b->ops), len = inside(op->key)->job.icv_bytes;
 	op->ok = job->status == IMB_STATUS_COMPLETED;
 	if (b->encrypt)
 		memcpy(op->icv, b->computed[i], len);
@@ -318,17 +404,17 @@ static void finish_job(struct composed_burst *b, const IMB_JOB *job)
 }
 
 /* Runs at most BURST_JOBS operations; all have left the library when it returns. */
-static int run_jobs(struct mb_crypto *c, struct composed_burst *b)
+static int run_jobs(struct job_burst *b)
 {
 	IMB_JOB *jobs[BURST_JOBS];
 	unsigned done = 0;
 	bool good = true;
-	if (IMB_GET_NEXT_BURST(c->lib, b->n, jobs) != b->n)
+	if (IMB_GET_NEXT_BURST(b->lib, b->n, jobs) != b->n)
 		return -EIO;
 	for (unsigned i = 0; i < b->n; i++)
 		fill_job(jobs[i], b, i);
-	uint32_t got = IMB_SUBMIT_BURST(c->lib, b->n, jobs);
-	if (imb_get_errno(c->lib))
+	uint32_t got = IMB_SUBMIT_BURST(b->lib, b->n, jobs);
+	if (imb_get_errno(b->lib))
 		return -EIO;
 	for (;;) {
 		for (uint32_t i = 0; i < got; i++) {
@@ -338,26 +424,39 @@ static int run_jobs(struct mb_crypto *c, struct composed_burst *b)
 		done += got;
 		if (done >= b->n)
 			return good ? 0 : -EIO;
-		got = IMB_FLUSH_BURST(c->lib, b->n - done, jobs);
+		got = IMB_FLUSH_BURST(b->lib, b->n - done, jobs);
 		if (!got)
 			return -EIO;
 	}
 }
 
-static int run_composed(struct mb_crypto *c, struct esp_op *ops, unsigned n, bool encrypt)
+/* Few operations, all of hashes that the CPU has instructions for. */
+static bool suits_narrow(const struct esp_op *ops, unsigned n)
 {
-	struct composed_burst b; /* the tags are 8 KiB: not to be cleared each time */
+	if (n >= WIDE_FROM)
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		if (!inside(ops[i].key)->job.has_sha_instructions)
+			return false;
+	}
+	return true;
+}
+
+static int run_by_jobs(struct mb_crypto *c, struct esp_op *ops, unsigned n, bool encrypt)
+{
+	struct job_burst b; /* the tags are 8 KiB: not to be cleared each time */
+	b.lib = c->narrow && suits_narrow(ops, n) ? c->narrow : c->lib;
 	b.ops = ops;
 	b.n = n;
 	b.encrypt = encrypt;
-	int err = run_jobs(c, &b);
-	while (err && IMB_FLUSH_JOB(c->lib))
+	int err = run_jobs(&b);
+	while (err && IMB_FLUSH_JOB(b.lib))
 		; /* nothing may stay in the library that points here */
 	return err;
 }
 
 /* Operations from the first on that are not GCM, at most BURST_JOBS. */
-static unsigned composed_run(const struct esp_op *ops, unsigned n)
+static unsigned job_run(const struct esp_op *ops, unsigned n)
 {
 	unsigned i = 1;
 	while (i < n && i < BURST_JOBS && !inside(ops[i].key)->gcm_call)
@@ -365,29 +464,48 @@ static unsigned composed_run(const struct esp_op *ops, unsigned n)
 	return i;
 }
 
+static bool wants_iv(const struct mb_key *k)
+{
+	return !k->gcm_call && k->job.cipher == IMB_CIPHER_CBC;
+}
+
+/* AES-ECB of n blocks in place, in one job. */
+static int encrypt_blocks(IMB_MGR *lib, const uint8_t *key, uint8_t *blocks, unsigned n)
+{
+	IMB_JOB *job = IMB_GET_NEXT_JOB(lib);
+	job->cipher_mode = IMB_CIPHER_ECB;
+	job->cipher_direction = IMB_DIR_ENCRYPT;
+	job->chain_order = IMB_ORDER_CIPHER_HASH;
+	job->hash_alg = IMB_AUTH_NULL;
+	job->enc_keys = job->dec_keys = key;
+	job->key_len_in_bytes = ESP_IV_KEY;
+	job->src = job->dst = blocks;
+	job->cipher_start_src_offset_in_bytes = 0;
+	job->msg_len_to_cipher_in_bytes = (uint64_t)n * 16;
+	job->iv_len_in_bytes = 0;
+	job = IMB_SUBMIT_JOB(lib);
+	if (!job)
+		job = IMB_FLUSH_JOB(lib);
+	return job && job->status == IMB_STATUS_COMPLETED ? 0 : -EIO;
+}
+
 static int make_ivs(struct esp_crypto *crypto, struct esp_op *ops, unsigned n)
 {
 	struct mb_crypto *c = (struct mb_crypto *)crypto;
-	for (unsigned i = 0; i < n; i++) {
+	uint8_t blocks[BURST_JOBS][16] __attribute__((aligned(16)));
+	for (unsigned i = 0, run; i < n; i += run) {
 		const struct mb_key *k = inside(ops[i].key);
-		if (k->gcm_call)
+		for (run = 1; run < BURST_JOBS && i + run < n && ops[i + run].key == ops[i].key;)
+			run++;
+		if (!wants_iv(k))
 			continue;
-		IMB_JOB *job = IMB_GET_NEXT_JOB(c->lib);
-		job->cipher_mode = IMB_CIPHER_ECB;
-		job->cipher_direction = IMB_DIR_ENCRYPT;
-		job->chain_order = IMB_ORDER_CIPHER_HASH;
-		job->hash_alg = IMB_AUTH_NULL;
-		job->enc_keys = job->dec_keys = k->composed.iv_key;
-		job->key_len_in_bytes = ESP_IV_KEY;
-		job->src = job->dst = ops[i].nonce;
-		job->cipher_start_src_offset_in_bytes = 0;
-		job->msg_len_to_cipher_in_bytes = 16;
-		job->iv_len_in_bytes = 0;
-		job = IMB_SUBMIT_JOB(c->lib);
-		if (!job)
-			job = IMB_FLUSH_JOB(c->lib);
-		if (!job || job->status != IMB_STATUS_COMPLETED)
-			return -EIO;
+		for (unsigned j = 0; j < run; j++)
+			memcpy(blocks[j], ops[i + j].nonce, 16);
+		int err = encrypt_blocks(c->lib, k->job.iv_key, blocks[0], run);
+		if (err)
+			return err;
+		for (unsigned j = 0; j < run; j++)
+			memcpy(ops[i + j].nonce, blocks[j], 16);
 	}
 	return 0;
 }
@@ -407,8 +525,8 @@ static int encrypt(struct esp_crypto *crypto, struct esp_op *ops, unsigned n)
 			i++;
 			continue;
 		}
-		unsigned run = composed_run(op, n - i);
-		int failed = run_composed(c, op, run, true);
+		unsigned run = job_run(op, n - i);
+		int failed = run_by_jobs(c, op, run, true);
 		err = failed ? failed : err;
 		i += run;
 	}
@@ -430,8 +548,8 @@ static int decrypt(struct esp_crypto *crypto, struct esp_op *ops, unsigned n)
 			i++;
 			continue;
 		}
-		unsigned run = composed_run(op, n - i);
-		int failed = run_composed(c, op, run, false);
+		unsigned run = job_run(op, n - i);
+		int failed = run_by_jobs(c, op, run, false);
 		err = failed ? failed : err;
 		i += run;
 	}

@@ -7,6 +7,7 @@
 #ifndef XGW_ESP_ESP_H
 #define XGW_ESP_ESP_H
 
+#include "base/addr.h"
 #include "base/child_sa.h"
 #include "base/fault.h"
 #include "esp/crypto.h"
@@ -62,6 +63,7 @@ void esp_sa_readdress(struct esp_sa *sa, const struct ip_endpoint *local,
 uint32_t esp_sa_spi_in(const struct esp_sa *sa);
 uint32_t esp_sa_spi_out(const struct esp_sa *sa);
 const struct child_sa *esp_sa_child(const struct esp_sa *sa); /* without keys */
+const char *esp_sa_backend(const struct esp_sa *sa); /* name of the one that holds its keys */
 
 /* Largest inner packet whose ESP packet fits outer_mtu; and the exact outer size of an inner
  * packet. */
@@ -139,7 +141,33 @@ bool esp_complete_checksum(uint8_t *ip, uint32_t len);
  */
 uint32_t esp_too_big(uint8_t *out, uint32_t room, const uint8_t *ip, uint32_t len, uint32_t mtu,
 		     const struct ip_addr *source);
+/*
+ * The same for a packet whose time to live ends here: IPv4 "time exceeded" (RFC 792), IPv6 (RFC
+ * 4443 section 3.3).
+ */
+uint32_t esp_time_exceeded(uint8_t *out, uint32_t room, const uint8_t *ip, uint32_t len,
+			   const struct ip_addr *source);
 /* True when an IPv4 packet of this length may not be fragmented, or is IPv6. */
 bool esp_dont_fragment(const uint8_t *ip, uint32_t len);
+
+/* ---- what routers say of our own packets (esp/quote.c) ---- */
+
+/* An ESP packet of ours that was too big for a link on its way, as an ICMP error quotes it. */
+struct esp_quote {
+	struct ip_endpoint local, remote; /* outer source and destination; ports with UDP */
+	bool udp;
+	bool has_spi; /* native: always; in UDP: when that much was quoted */
+	uint32_t spi, sequence;
+	uint32_t mtu; /* of the link; 0: the router does not say (RFC 1191 section 5) */
+	uint32_t len; /* of the packet, by its own header */
+};
+/*
+ * Reads an ICMP message (from its type on) of the family: IPv4 "fragmentation needed" (RFC 1191),
+ * whose checksum is checked, or ICMPv6 "packet too big" (RFC 4443), whose checksum the kernel
+ * checks. False for all others, and for a quote that is no ESP.
+ */
+bool esp_quote_parse(struct esp_quote *out, enum ip_family family, const uint8_t *icmp, size_t len);
+/* Largest usual MTU below a packet's length (RFC 1191 section 7.1), for routers that tell none. */
+uint32_t esp_quote_plateau(uint32_t len);
 
 #endif

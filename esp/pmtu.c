@@ -12,6 +12,8 @@
 #define PROTO_UDP    17
 #define PROTO_ICMPV6 58
 
+#define TOO_BIG_V6 2
+
 #define TCP_SYN	    0x02
 #define TCP_OPT_END 0
 #define TCP_OPT_NOP 1
@@ -197,8 +199,14 @@ static bool may_answer_v4(const uint8_t *ip, uint32_t len)
 	}
 }
 
-static uint32_t too_big_v4(uint8_t *out, uint32_t room, const uint8_t *ip, uint32_t len,
-			   uint32_t mtu, const struct ip_addr *source)
+/* What an ICMP error says, besides the packet it quotes. */
+struct error {
+	uint8_t type, code;
+	uint32_t word; /* behind the checksum */
+};
+
+static uint32_t error_v4(uint8_t *out, uint32_t room, const uint8_t *ip, uint32_t len,
+			 const struct error *e, const struct ip_addr *source)
 {
 	uint32_t total = 20 + 8 + len;
 	if (!may_answer_v4(ip, len))
@@ -219,20 +227,22 @@ static uint32_t too_big_v4(uint8_t *out, uint32_t room, const uint8_t *ip, uint3
 	memcpy(out + 12, source->b, 4);
 	memcpy(out + 16, ip + 12, 4);
 	store_be16(out + 10, (uint16_t)~checksum_fold(checksum_add(0, out, 20)));
-	out[20] = 3; /* destination unreachable */
-	out[21] = 4; /* fragmentation needed */
-	store_be16(out + 26, (uint16_t)(mtu > UINT16_MAX ? UINT16_MAX : mtu));
+	out[20] = e->type;
+	out[21] = e->code;
+	store_be32(out + 24, e->word);
 	memcpy(out + 28, ip, total - 28);
 	store_be16(out + 22, (uint16_t)~checksum_fold(checksum_add(0, out + 20, total - 20)));
 	return total;
 }
 
-/* RFC 4443 section 2.4 (e); a multicast destination is allowed for this message. */
-static bool may_answer_v6(const uint8_t *ip, uint32_t len)
+/* RFC 4443 section 2.4 (e): to a multicast destination only "too big" is answered. */
+static bool may_answer_v6(const uint8_t *ip, uint32_t len, uint8_t type_of_answer)
 {
 	static const uint8_t zero[16];
 	struct esp_flow f;
 	if (ip[8] == 0xff || !memcmp(ip + 8, zero, 16))
+		return false;
+	if (ip[24] == 0xff && type_of_answer != TOO_BIG_V6)
 		return false;
 	if (esp_flow_parse(&f, ip, len))
 		return false;
@@ -240,10 +250,10 @@ static bool may_answer_v6(const uint8_t *ip, uint32_t len)
 	return f.protocol != PROTO_ICMPV6 || f.no_ports || (type >= 128 && type != 137);
 }
 
-static uint32_t too_big_v6(uint8_t *out, uint32_t room, const uint8_t *ip, uint32_t len,
-			   uint32_t mtu, const struct ip_addr *source)
+static uint32_t error_v6(uint8_t *out, uint32_t room, const uint8_t *ip, uint32_t len,
+			 const struct error *e, const struct ip_addr *source)
 {
-	if (len < 40 || !may_answer_v6(ip, len))
+	if (len < 40 || !may_answer_v6(ip, len, e->type))
 		return 0;
 	uint32_t total = 40 + 8 + len;
 	if (total > ICMP6_QUOTE_TOTAL)
@@ -259,22 +269,38 @@ static uint32_t too_big_v6(uint8_t *out, uint32_t room, const uint8_t *ip, uint3
 	out[7] = 64;
 	memcpy(out + 8, source->b, 16);
 	memcpy(out + 24, ip + 8, 16);
-	out[40] = 2; /* packet too big */
-	store_be32(out + 44, mtu);
+	out[40] = e->type;
+	out[41] = e->code;
+	store_be32(out + 44, e->word);
 	memcpy(out + 48, ip, total - 48);
 	uint64_t sum = checksum_add(PROTO_ICMPV6 + (total - 40), out + 8, 32);
 	store_be16(out + 42, (uint16_t)~checksum_fold(checksum_add(sum, out + 40, total - 40)));
 	return total;
 }
 
-uint32_t esp_too_big(uint8_t *out, uint32_t room, const uint8_t *ip, uint32_t len, uint32_t mtu,
-		     const struct ip_addr *source)
+static uint32_t answer(uint8_t *out, uint32_t room, const uint8_t *ip, uint32_t len,
+		       const struct error *v4, const struct error *v6, const struct ip_addr *source)
 {
 	if (len < 20)
 		return 0;
 	if (ip[0] >> 4 == 4 && source->family == IP_V4)
-		return too_big_v4(out, room, ip, len, mtu, source);
+		return error_v4(out, room, ip, len, v4, source);
 	if (ip[0] >> 4 == 6 && source->family == IP_V6)
-		return too_big_v6(out, room, ip, len, mtu, source);
+		return error_v6(out, room, ip, len, v6, source);
 	return 0;
+}
+
+uint32_t esp_too_big(uint8_t *out, uint32_t room, const uint8_t *ip, uint32_t len, uint32_t mtu,
+		     const struct ip_addr *source)
+{
+	const struct error v4 = {3, 4, mtu > UINT16_MAX ? UINT16_MAX : mtu};
+	const struct error v6 = {TOO_BIG_V6, 0, mtu};
+	return answer(out, room, ip, len, &v4, &v6, source);
+}
+
+uint32_t esp_time_exceeded(uint8_t *out, uint32_t room, const uint8_t *ip, uint32_t len,
+			   const struct ip_addr *source)
+{
+	static const struct error v4 = {11, 0, 0}, v6 = {3, 0, 0};
+	return answer(out, room, ip, len, &v4, &v6, source);
 }

@@ -255,6 +255,11 @@ const struct child_sa *esp_sa_child(const struct esp_sa *sa)
 	return &sa->child;
 }
 
+const char *esp_sa_backend(const struct esp_sa *sa)
+{
+	return sa->out.backend->name;
+}
+
 void esp_sa_counters(const struct esp_sa *sa, struct esp_counters *out)
 {
 	const struct esp_in *in = &sa->in;

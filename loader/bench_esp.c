@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `xgw bench esp`: what the ESP transform costs over the library call it cannot do without. Both go
- * over the same 16 384 buffers (32 MiB, more than the caches near the core hold) in bursts, lap by
- * lap in turns; a figure is the median lap. Between laps, outside the clock, the packets are
- * restored: encryption and decryption are in place.
+ * over the same 16 384 buffers (32 MiB of the memory that workers' frames are of, more than the
+ * caches near the core hold) in bursts, lap by lap in turns; a figure is the median lap. Between
+ * laps, outside the clock, the packets are restored: encryption and decryption are in place.
  *
  * Raw is, for AES-GCM, the bare call: ipsec-mb's direct API, or OpenSSL's EVP sequence in one
  * prepared context. For AES-CBC with HMAC it is the back end's own burst without headers, replay
@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/instant.h"
+#include "datapath/memory.h"
 #include "esp/esp.h"
 
 #include <errno.h>
@@ -393,7 +394,7 @@ int bench_esp(json_t *results, struct fault *f)
 {
 	static const struct esp_backend *const backends[] = {&esp_backend_ipsec_mb,
 							     &esp_backend_openssl};
-	struct bench b = {.pool = aligned_alloc(4096, (size_t)POOL * BUFFER),
+	struct bench b = {.pool = packet_memory((size_t)POOL * BUFFER),
 			  .packet = calloc(POOL, sizeof *b.packet),
 			  .op = aligned_alloc(64, POOL * sizeof *b.op)};
 	int err =
@@ -405,7 +406,7 @@ int bench_esp(json_t *results, struct fault *f)
 		if (b.backend->available())
 			err = run_backend(&b, results, f);
 	}
-	free(b.pool);
+	packet_memory_free(b.pool, (size_t)POOL * BUFFER);
 	free(b.packet);
 	free(b.op);
 	return err;

@@ -213,22 +213,39 @@ static unsigned worker_count(const struct daemon *d)
 	return cores > 0 && queues > (uint32_t)cores ? (unsigned)cores : queues;
 }
 
+/* One line for each algorithm that the named or first back end does not compute. */
+static void log_crypto(const struct esp_choice *c, const char *wanted)
+{
+	bool forced = strcmp(wanted, "auto") != 0;
+	for (int e = ENCR_NONE + 1; e < ENCR_COUNT; e++)
+		for (int a = AUTH_NONE; a < AUTH_COUNT; a++) {
+			const struct esp_chosen *p = &c->of[e][a];
+			if (!p->backend || p->backend == c->workers)
+				continue;
+			log_info(LOG_ESP, "algorithm=%s integrity=%s backend=%s reason=%s",
+				 encryption_of(e)->name, integrity_of(a)->name, p->backend->name,
+				 forced || !p->openssl_ns ? "not-in-the-other" : "faster");
+		}
+}
+
 static int start_datapath(struct daemon *d, struct fault *f)
 {
 	const char *wanted = d->model.host.crypto_backend ? d->model.host.crypto_backend : "auto";
-	d->backend = esp_backend_choose(wanted);
-	if (!d->backend) {
+	if (esp_choose(&d->crypto, wanted, clock_now_ns)) {
 		fault_set(f, -ENOTSUP, "the crypto back end '%s' is not available here", wanted);
 		return fault_advise(
 			f,
 			"`xgw version` lists those there are; cryptoBackend: auto takes the best");
 	}
+	d->backend = d->crypto.workers;
+	log_crypto(&d->crypto, wanted);
 	struct datapath_options *o = calloc(1, sizeof *o);
 	if (!o)
 		return fault_set(f, -ENOMEM, "not enough memory for the data path");
 	*o = (struct datapath_options){.maps = d->maps,
 				       .workers = worker_count(d),
 				       .backend = d->backend,
+				       .choice = &d->crypto,
 				       .replay_window = d->model.host.replay_window,
 				       .n_ports = d->model.host.n_ports};
 	for (uint32_t i = 0; i < d->model.host.n_ports; i++) {

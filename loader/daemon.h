@@ -24,7 +24,8 @@ struct daemon {
 	struct attach *attach;
 	const struct maps *maps;
 	struct datapath *datapath;
-	const struct esp_backend *backend;
+	const struct esp_backend *backend; /* of the workers */
+	struct esp_choice crypto;
 	struct underlay *underlay;
 	struct ike_host *ike;
 	struct control_socket *control;

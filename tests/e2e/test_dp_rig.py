@@ -28,7 +28,8 @@ def test_df_is_told_the_mtu(pair):
     mtu = int(pair.alice.run('ip', 'route', 'get', '10.22.0.4').stdout.split('mtu ')[1].split()[0])
     assert 1300 <= mtu < 1500
     pair.alice.ping('10.22.0.4', size=mtu - 28, more=('-M', 'do'))
-    assert g1.drops()['too-big'] >= 1
+    # the workers' counts reach the map each second
+    rig.wait_for(lambda: g1.drops().get('too-big', 0) >= 1, 'the drop counted', explain=lambda: str(g1.drops()))
 
 
 def test_last_hop_to_the_gateway_itself(pair):

@@ -82,6 +82,35 @@ def test_xgw_answers(lab, ike, esp):
     through(lab, g)
 
 
+# contract names of ESP's encryption and integrity, strongSwan's word for both, and how status shows it
+POLICIES = [(f'AES{bits}', hash, f'aes{bits}-{hash.lower()}', f'AES{bits}-{hash}')
+            for bits, hash in ((128, 'SHA1'), (128, 'SHA256'), (192, 'SHA256'), (256, 'SHA384'), (256, 'SHA512'))]
+POLICIES += [('CHACHA20POLY1305', 'CHACHA20POLY1305', 'chacha20poly1305', 'CHACHA20POLY1305'),
+             ('GCMAES192', 'GCMAES192', 'aes192gcm16', 'AES192GCM16'),
+             ('DES3', 'SHA1', '3des-sha1', '3DES-SHA1'), ('None', 'SHA256', 'null-sha256', 'NULL-SHA256')]
+
+
+@pytest.mark.parametrize('encryption,integrity,esp,shown', POLICIES, ids=[p[2] for p in POLICIES])
+def test_every_policy(lab, encryption, integrity, esp, shown):
+    """Algorithms that work only when a policy names them, too; the IKE SA of the 3DES row is 3DES itself."""
+    topology(lab)
+    des = encryption == 'DES3'
+    rig.StrongSwan(lab.site, '203.0.113.5', '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16',
+                   ike='3des-sha1-modp2048' if des else 'chacha20poly1305-prfsha256-curve25519', esp=esp)
+    policy = {'ikeEncryption': 'DES3' if des else 'CHACHA20POLY1305', 'ikeIntegrity': 'SHA1' if des else 'SHA256',
+              'dhGroup': 'DHGroup14' if des else 'CURVE25519', 'ipsecEncryption': encryption, 'ipsecIntegrity': integrity}
+    g = xgw_on(lab.gw1, 'InitiatorOnly', ipsecPolicies=[policy]).start()
+    capture = rig.Capture(lab.wire, 'br0')
+    c = g.wait_connected('toSite')
+    assert c['childSas'][0]['proposal'].startswith(shown), c['childSas']
+    # the library that was chosen for this algorithm, as `xgw version` tells; 3DES is OpenSSL's everywhere
+    assert c['childSas'][0]['backend'] in (['openssl'] if des else ['ipsec-mb', 'openssl']), c['childSas']
+    through(lab, g)
+    capture.stop()
+    # NULL encryption leaves the file readable on the wire, everything else does not
+    assert capture.contains(b'HTTP/1.') == (encryption == 'None')
+
+
 def test_peer_behind_nat(lab):
     """The branch sits behind a masquerading router; xgw knows it by its identity only."""
     topology(lab)

@@ -224,65 +224,93 @@ static void policy(struct model *m, const char *policy_text, const char *selecto
 	test_model(m, text);
 }
 
+static const struct {
+	const char *ike, *ipsec;
+	struct model_policy wanted;
+} policy_rows[] = {
+	{"GCMAES256, ikeIntegrity: GCMAES256, dhGroup: CURVE25519",
+	 "GCMAES128, ipsecIntegrity: GCMAES128",
+	 {ENCR_AES_GCM16_256,
+	  AUTH_NONE,
+	  {PRF_HMAC_SHA2_384, PRF_HMAC_SHA2_256},
+	  DH_CURVE25519,
+	  ENCR_AES_GCM16_128,
+	  AUTH_NONE,
+	  DH_NONE}},
+	{"GCMAES128, ikeIntegrity: SHA512, dhGroup: ECP384",
+	 "AES192, ipsecIntegrity: SHA384, pfsGroup: ECP256",
+	 {ENCR_AES_GCM16_128,
+	  AUTH_NONE,
+	  {PRF_HMAC_SHA2_512},
+	  DH_ECP_384,
+	  ENCR_AES_CBC_192,
+	  AUTH_HMAC_SHA2_384_192,
+	  DH_ECP_256}},
+	{"AES128, ikeIntegrity: SHA1, dhGroup: DHGroup2048",
+	 "CHACHA20POLY1305, ipsecIntegrity: CHACHA20POLY1305, pfsGroup: PFS2048",
+	 {ENCR_AES_CBC_128,
+	  AUTH_HMAC_SHA1_96,
+	  {PRF_HMAC_SHA1},
+	  DH_MODP_2048,
+	  ENCR_CHACHA20_POLY1305,
+	  AUTH_NONE,
+	  DH_MODP_2048}},
+	{"AES256, ikeIntegrity: SHA512, dhGroup: DHGroup14",
+	 "AES256, ipsecIntegrity: SHA1, pfsGroup: PFSMM",
+	 {ENCR_AES_CBC_256,
+	  AUTH_HMAC_SHA2_512_256,
+	  {PRF_HMAC_SHA2_512},
+	  DH_MODP_2048,
+	  ENCR_AES_CBC_256,
+	  AUTH_HMAC_SHA1_96,
+	  DH_MODP_2048}},
+	{"DES3, ikeIntegrity: SHA1, dhGroup: DHGroup14",
+	 "DES3, ipsecIntegrity: SHA1",
+	 {ENCR_3DES,
+	  AUTH_HMAC_SHA1_96,
+	  {PRF_HMAC_SHA1},
+	  DH_MODP_2048,
+	  ENCR_3DES,
+	  AUTH_HMAC_SHA1_96,
+	  DH_NONE}},
+	{"CHACHA20POLY1305, ikeIntegrity: SHA512, dhGroup: CURVE25519",
+	 "None, ipsecIntegrity: SHA256",
+	 {ENCR_CHACHA20_POLY1305,
+	  AUTH_NONE,
+	  {PRF_HMAC_SHA2_512},
+	  DH_CURVE25519,
+	  ENCR_NULL,
+	  AUTH_HMAC_SHA2_256_128,
+	  DH_NONE}},
+	{"AES192, ikeIntegrity: SHA384, dhGroup: ECP256",
+	 "None, ipsecIntegrity: SHA512",
+	 {ENCR_AES_CBC_192,
+	  AUTH_HMAC_SHA2_384_192,
+	  {PRF_HMAC_SHA2_384},
+	  DH_ECP_256,
+	  ENCR_NULL,
+	  AUTH_HMAC_SHA2_512_256,
+	  DH_NONE}},
+};
+
 static void algorithms_of_policies(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *ike, *ipsec;
-		struct model_policy wanted;
-	} rows[] = {
-		{"GCMAES256, ikeIntegrity: GCMAES256, dhGroup: CURVE25519",
-		 "GCMAES128, ipsecIntegrity: GCMAES128",
-		 {ENCR_AES_GCM16_256,
-		  AUTH_NONE,
-		  {PRF_HMAC_SHA2_384, PRF_HMAC_SHA2_256},
-		  DH_CURVE25519,
-		  ENCR_AES_GCM16_128,
-		  AUTH_NONE,
-		  DH_NONE}},
-		{"GCMAES128, ikeIntegrity: SHA512, dhGroup: ECP384",
-		 "AES192, ipsecIntegrity: SHA384, pfsGroup: ECP256",
-		 {ENCR_AES_GCM16_128,
-		  AUTH_NONE,
-		  {PRF_HMAC_SHA2_512},
-		  DH_ECP_384,
-		  ENCR_AES_CBC_192,
-		  AUTH_HMAC_SHA2_384_192,
-		  DH_ECP_256}},
-		{"AES128, ikeIntegrity: SHA1, dhGroup: DHGroup2048",
-		 "CHACHA20POLY1305, ipsecIntegrity: CHACHA20POLY1305, pfsGroup: PFS2048",
-		 {ENCR_AES_CBC_128,
-		  AUTH_HMAC_SHA1_96,
-		  {PRF_HMAC_SHA1},
-		  DH_MODP_2048,
-		  ENCR_CHACHA20_POLY1305,
-		  AUTH_NONE,
-		  DH_MODP_2048}},
-		{"AES256, ikeIntegrity: SHA512, dhGroup: DHGroup14",
-		 "AES256, ipsecIntegrity: SHA1, pfsGroup: PFSMM",
-		 {ENCR_AES_CBC_256,
-		  AUTH_HMAC_SHA2_512_256,
-		  {PRF_HMAC_SHA2_512},
-		  DH_MODP_2048,
-		  ENCR_AES_CBC_256,
-		  AUTH_HMAC_SHA1_96,
-		  DH_MODP_2048}},
-	};
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+	for (size_t i = 0; i < sizeof policy_rows / sizeof *policy_rows; i++) {
 		struct model m;
 		char text[256];
-		snprintf(text, sizeof text, "{ikeEncryption: %s, ipsecEncryption: %s}", rows[i].ike,
-			 rows[i].ipsec);
+		snprintf(text, sizeof text, "{ikeEncryption: %s, ipsecEncryption: %s}",
+			 policy_rows[i].ike, policy_rows[i].ipsec);
 		policy(&m, text, "");
 		const struct model_policy *p = m.connections[0].policies;
-		assert_int_equal(p->ike_encryption, rows[i].wanted.ike_encryption);
-		assert_int_equal(p->ike_integrity, rows[i].wanted.ike_integrity);
-		assert_int_equal(p->ike_prf[0], rows[i].wanted.ike_prf[0]);
-		assert_int_equal(p->ike_prf[1], rows[i].wanted.ike_prf[1]);
-		assert_int_equal(p->dh_group, rows[i].wanted.dh_group);
-		assert_int_equal(p->ipsec_encryption, rows[i].wanted.ipsec_encryption);
-		assert_int_equal(p->ipsec_integrity, rows[i].wanted.ipsec_integrity);
-		assert_int_equal(p->pfs_group, rows[i].wanted.pfs_group);
+		assert_int_equal(p->ike_encryption, policy_rows[i].wanted.ike_encryption);
+		assert_int_equal(p->ike_integrity, policy_rows[i].wanted.ike_integrity);
+		assert_int_equal(p->ike_prf[0], policy_rows[i].wanted.ike_prf[0]);
+		assert_int_equal(p->ike_prf[1], policy_rows[i].wanted.ike_prf[1]);
+		assert_int_equal(p->dh_group, policy_rows[i].wanted.dh_group);
+		assert_int_equal(p->ipsec_encryption, policy_rows[i].wanted.ipsec_encryption);
+		assert_int_equal(p->ipsec_integrity, policy_rows[i].wanted.ipsec_integrity);
+		assert_int_equal(p->pfs_group, policy_rows[i].wanted.pfs_group);
 		assert_int_equal(p->lifetime_seconds, 27000);
 		assert_int_equal(p->lifetime_kilobytes, 102400000);
 		model_free(&m);

@@ -170,8 +170,7 @@ void world_start(struct world *g)
 	g->d.max_slots = 64;
 	g->d.n_workers = 1;
 	g->d.workers = &g->w;
-	g->d.slots = calloc(g->d.max_slots, sizeof *g->d.slots);
-	g->d.tunnels = calloc(MAX_CONNECTIONS, sizeof *g->d.tunnels);
+	assert_int_equal(tables_start(&g->d), 0);
 	g->d.event_fd = eventfd(0, EFD_NONBLOCK);
 	pthread_mutex_init(&g->d.event_lock, NULL);
 	g->w.d = &g->d;
@@ -191,16 +190,13 @@ void world_stop(struct world *g)
 {
 	world_now = g;
 	world_check_frames(g);
-	for (uint32_t i = 0; i < MAX_CONNECTIONS; i++)
-		datapath_tunnel_remove(&g->d, i);
+	tables_stop(&g->d);
 	assert_int_equal(g->said.n_sas, 0);
 	g->d.o.backend->context_free(g->w.crypto);
 	frames_free_all(&g->w.frames);
 	close(g->d.event_fd);
 	pthread_mutex_destroy(&g->d.event_lock);
 	free(g->w.cache);
-	free(g->d.slots);
-	free(g->d.tunnels);
 }
 
 void world_route(struct world *g, const char *prefix, enum xgw_hop_kind kind, uint32_t connection)
@@ -911,6 +907,185 @@ static void test_stuck_device(void **state)
 	assert_non_null(world_sent(&p->left, WAN, &n));
 }
 
+/* ---- the path's MTU ---- */
+
+/* What a router before a narrower link says of a frame that left by the uplink. */
+static enum datapath_pmtu router_says(struct world *g, const uint8_t *ip, uint32_t quoted,
+				      uint32_t mtu, struct datapath_pmtu_news *news)
+{
+	uint8_t icmp[100] = {3, 4};
+	store_be32(icmp + 4, mtu);
+	memcpy(icmp + 8, ip, quoted);
+	store_be16(icmp + 2, sum16(icmp, 8 + quoted));
+	world_now = g;
+	return datapath_pmtu_icmp(&g->d, IP_V4, icmp, 8 + quoted, g->w.now_ns, news);
+}
+
+static uint32_t told_mtu(struct pair *p)
+{
+	uint8_t ip[1500];
+	uint32_t n;
+	send_left(p, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0x4000));
+	assert_null(world_sent(&p->left, WAN, &n));
+	const uint8_t *f = world_sent(&p->left, LAN, &n);
+	assert_non_null(f);
+	return load_be16(f + 40);
+}
+
+static void test_path_mtu_is_learnt(void **state)
+{
+	struct pair *p = *state;
+	struct world *g = &p->left;
+	struct datapath_pmtu_news news;
+	struct datapath_mtu mtu;
+	uint8_t ip[1400], wire[1500];
+	uint32_t n, wide = told_mtu(p);
+	send_left(p, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0x4000));
+	memcpy(wire, world_sent(g, WAN, &n) + 14, 100);
+	assert_int_equal(router_says(g, wire, 28, 1300, &news), DATAPATH_PMTU_LEARNT);
+	assert_int_equal(news.connection, 7);
+	assert_int_equal(news.mtu, 1300);
+	assert_int_equal(news.was, 1500);
+	assert_false(news.ports_only);
+	assert_int_equal(told_mtu(p), wide - 200);
+	assert_int_equal(datapath_mtu(&g->d, 7, &mtu), 0);
+	assert_int_equal(mtu.path, 1300);
+	assert_int_equal(mtu.device, 1500);
+	assert_int_equal(mtu.learnt, 1300);
+	assert_int_equal(mtu.inner, wide - 200);
+	/* what may be cut is cut to fit */
+	send_left(p, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0));
+	for (int i = 0; i < 2; i++) {
+		assert_non_null(world_sent(g, WAN, &n));
+		assert_true(n <= 1314);
+	}
+	/* said again, or wider: nothing new */
+	assert_int_equal(router_says(g, wire, 28, 1300, &news), DATAPATH_PMTU_NOT_SMALLER);
+	assert_int_equal(router_says(g, wire, 28, 1400, &news), DATAPATH_PMTU_NOT_SMALLER);
+	/* a rekeyed child stands on the same path */
+	const struct child_sa next = child(7, 0x2000, true);
+	struct fault f;
+	assert_int_equal(datapath_child_install(&g->d, VNET, &next, &f), 0);
+	assert_int_equal(datapath_child_use(&g->d, next.spi_in), 0);
+	assert_int_equal(told_mtu(p), wide - 200);
+	/* ten minutes later larger ones are tried again */
+	datapath_pmtu_expire(&g->d, g->w.now_ns + 599 * NS_PER_S);
+	assert_int_equal(told_mtu(p), wide - 200);
+	datapath_pmtu_expire(&g->d, g->w.now_ns + 600 * NS_PER_S);
+	assert_int_equal(told_mtu(p), wide);
+	/* a change of the way there is a new path */
+	assert_int_equal(router_says(g, wire, 28, 1200, &news), DATAPATH_PMTU_LEARNT);
+	struct datapath_path path = g->d.tunnels[7]->path;
+	path.destination_mac[5] ^= 1;
+	assert_int_equal(datapath_path_set(&g->d, 7, &path), 0);
+	assert_int_equal(told_mtu(p), wide);
+}
+
+static void test_path_mtu_is_not_believed(void **state)
+{
+	struct pair *p = *state;
+	struct world *g = &p->left;
+	struct datapath_pmtu_news news;
+	uint8_t ip[1400], wire[100], lie[100];
+	uint32_t n, wide = told_mtu(p);
+	send_left(p, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0x4000));
+	memcpy(wire, world_sent(g, WAN, &n) + 14, sizeof wire);
+	static const struct {
+		unsigned at;
+		uint8_t change;
+		enum datapath_pmtu verdict;
+	} rows[] = {
+		{15, 1, DATAPATH_PMTU_UNKNOWN_SA},	{19, 2, DATAPATH_PMTU_UNKNOWN_SA},
+		{23, 1, DATAPATH_PMTU_UNKNOWN_SA},	{27, 1, DATAPATH_PMTU_SEQUENCE},
+		{27, 2, DATAPATH_PMTU_SEQUENCE},	{24, 0x80, DATAPATH_PMTU_SEQUENCE},
+		{9, 50 ^ 17, DATAPATH_PMTU_UNKNOWN_SA}, {9, 50 ^ 6, DATAPATH_PMTU_FORMAT},
+		{2, 5, DATAPATH_PMTU_IMPLAUSIBLE},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		memcpy(lie, wire, sizeof lie);
+		lie[rows[i].at] ^= rows[i].change;
+		assert_int_equal(router_says(g, lie, 28, 1300, &news), rows[i].verdict);
+	}
+	assert_int_equal(told_mtu(p), wide);
+	/* however little the router claims to take, what every host takes is sent */
+	assert_int_equal(router_says(g, wire, 28, 68, &news), DATAPATH_PMTU_LEARNT);
+	assert_int_equal(news.mtu, 576);
+	g->w.now_ns += NS_PER_S;
+	datapath_pmtu_expire(&g->d, g->w.now_ns + 600 * NS_PER_S);
+	/* a router that tells no MTU: the next usual one */
+	assert_int_equal(router_says(g, wire, 28, 0, &news), DATAPATH_PMTU_LEARNT);
+	assert_int_equal(news.mtu, 1006);
+	/* steps down are few in a second */
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(router_says(g, wire, 28, 1000 - i, &news), DATAPATH_PMTU_LEARNT);
+	assert_int_equal(router_says(g, wire, 28, 900, &news), DATAPATH_PMTU_RATE);
+	g->w.now_ns += NS_PER_S;
+	assert_int_equal(router_says(g, wire, 28, 900, &news), DATAPATH_PMTU_LEARNT);
+	for (unsigned i = 0; i < 1100; i++)
+		router_says(g, wire, 28, 900, &news);
+	assert_int_equal(router_says(g, wire, 28, 800, &news), DATAPATH_PMTU_RATE);
+	assert_int_equal(datapath_pmtu_count(&g->d, DATAPATH_PMTU_SEQUENCE), 3);
+	assert_int_equal(datapath_pmtu_count(&g->d, DATAPATH_PMTU_FORMAT), 1);
+}
+
+/* ESP in UDP of which a router quotes the UDP header alone: less is believed of it. */
+static void test_path_mtu_by_ports(void **state)
+{
+	struct pair *p = *state;
+	struct world *g = &p->left;
+	struct datapath_pmtu_news news;
+	struct child_sa c = child(7, 0x1000, true);
+	uint8_t ip[1400], wire[100];
+	uint32_t n;
+	c.encapsulation = ESP_IN_UDP;
+	c.remote.port = 40000;
+	assert_int_equal(datapath_child_update(&g->d, &c), 0);
+	send_left(p, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0x4000));
+	memcpy(wire, world_sent(g, WAN, &n) + 14, sizeof wire);
+	assert_int_equal(router_says(g, wire, 28, 1400, &news), DATAPATH_PMTU_LEARNT);
+	assert_true(news.ports_only);
+	wire[23] ^= 1; /* another port */
+	assert_int_equal(router_says(g, wire, 28, 1300, &news), DATAPATH_PMTU_UNKNOWN_SA);
+	assert_int_equal(router_says(g, wire, 36, 1300, &news), DATAPATH_PMTU_UNKNOWN_SA);
+	wire[23] ^= 1;
+	assert_int_equal(router_says(g, wire, 28, 600, &news), DATAPATH_PMTU_LEARNT);
+	assert_int_equal(news.mtu, 1280);
+	assert_int_equal(router_says(g, wire, 36, 600, &news), DATAPATH_PMTU_LEARNT);
+	assert_int_equal(news.mtu, 600);
+	assert_false(news.ports_only);
+}
+
+/* Of packets whose time ends at one of the gateways, both directions and families. */
+static void test_time_exceeded(void **state)
+{
+	struct pair *p = *state;
+	uint8_t ip[300];
+	uint32_t n;
+	ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0);
+	ip[8] = 1;
+	send_left(p, ip, sizeof ip);
+	const uint8_t *f = world_sent(&p->left, LAN, &n);
+	assert_non_null(f);
+	assert_int_equal(load_be16(f + 34), 0x0b00);
+	assert_memory_equal(f + 42, ip, sizeof ip);
+	assert_null(world_sent(&p->left, WAN, &n));
+	/* the second gateway's answer comes back through the tunnel */
+	ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0);
+	ip[8] = 2;
+	send_left(p, ip, sizeof ip);
+	carry(&p->left, &p->right, 0, 20);
+	world_run(&p->right);
+	assert_null(world_sent(&p->right, LAN, &n));
+	assert_int_equal(world_drops(&p->right, XGW_DROP_TTL), 1);
+	assert_int_equal(carry(&p->right, &p->left, 0, 20), 1);
+	world_run(&p->left);
+	f = world_sent(&p->left, LAN, &n);
+	assert_non_null(f);
+	assert_int_equal(load_be16(f + 34), 0x0b00);
+	struct ip_addr from = ip_source(f + 14), gateway = world_addr("10.2.0.1");
+	assert_true(ip_addr_equal(&from, &gateway));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -932,6 +1107,10 @@ int main(void)
 		T(test_readdressed_child),
 		T(test_moved_peer),
 		T(test_stuck_device),
+		T(test_path_mtu_is_learnt),
+		T(test_path_mtu_is_not_believed),
+		T(test_path_mtu_by_ports),
+		T(test_time_exceeded),
 	};
 	rcu_register_thread();
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
