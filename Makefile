@@ -72,6 +72,7 @@ libs_of     = $(B)/lib$(1).a $(foreach d,$(DEP_$(1)),$(B)/lib$(d).a)
 
 BPF_OBJ    := $(B)/bpf/xgw.bpf.o
 BPF_SKEL   := $(B)/bpf/xgw.skel.h
+BPF_SKELS  := $(BPF_SKEL) $(B)/bpf/transmit.skel.h
 PROG       := $(B)/xgw
 
 .PHONY: all
@@ -85,14 +86,14 @@ check-tools:
 BPF_DEPS   := $(wildcard bpf/*.c bpf/*.h maps/*.h maps/*.def vmlinux/*.h)
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -D__bpf__ -I. -Ivmlinux \
               -Wall -Wextra -Werror -Wno-unused-function
-$(BPF_OBJ): $(BPF_DEPS)
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c $(BPF_DEPS)
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)
-	$(Q)$(CLANG) $(BPF_CFLAGS) -c bpf/xgw.bpf.c -o $@.tmp
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@.tmp
 	$(Q)bpftool gen object $@ $@.tmp && rm -f $@.tmp
-$(BPF_SKEL): $(BPF_OBJ)
+$(B)/bpf/%.skel.h: $(B)/bpf/%.bpf.o
 	$(call say,SKEL,$@)
-	$(Q)bpftool gen skeleton $< name xgw_bpf > $@
+	$(Q)bpftool gen skeleton $< name $*_bpf > $@
 
 # ---- C ----
 $(B)/%.o: %.c
@@ -100,7 +101,7 @@ $(B)/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 # only the loader embeds the programs
-$(call OBJ_OF,loader): $(BPF_SKEL)
+$(call OBJ_OF,loader): $(BPF_SKELS)
 
 define library
 $(B)/lib$(1).a: $(call OBJ_OF,$(1))

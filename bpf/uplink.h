@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The way of a frame from the Internet: ESP (RFC 4303), also in UDP (RFC 3948), of an SA of ours to
- * the worker; all other ESP is dropped here. A VXLAN attachment may be on an uplink too. The rest,
- * IKE first of all, is the kernel's.
+ * the worker; all other ESP is dropped here, but pieces of packets: the kernel puts them together
+ * and hands them to the daemon. A VXLAN attachment may be on an uplink too. The rest, IKE first of
+ * all, is the kernel's.
  */
 #ifndef XGW_BPF_UPLINK_H
 #define XGW_BPF_UPLINK_H
@@ -18,7 +19,7 @@ static __always_inline int esp_decide(struct packet *p, __u32 esp)
 	struct xgw_sa_key key = {};
 
 	if (p->ip.fragment)
-		return XGW_DROP_FRAGMENT;
+		return VERDICT_PASS;
 	if (!spi || esp + ESP_SPI_SEQUENCE > p->ip.end)
 		return XGW_DROP_TRUNCATED;
 	__builtin_memcpy(key.destination, p->ip.destination, 16);
@@ -39,7 +40,7 @@ static __always_inline int natt_decide(struct packet *p, __u32 len)
 	const __be32 *marker = packet_at(p, payload, 4);
 
 	if (p->ip.fragment)
-		return XGW_DROP_FRAGMENT;
+		return VERDICT_PASS;
 	len -= sizeof(struct udphdr);
 	if (len == 1 && first && *first == 0xff)
 		return XGW_DROP_NATT_KEEPALIVE;

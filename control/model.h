@@ -25,10 +25,12 @@ struct model_place {
 struct model_port {
 	char *name, *device;
 	enum xgw_role role;
+	bool xdp_transmit; /* bursts go by XDP where the device takes them */
 	bool incomplete;
 	struct model_place place, device_at;
 };
 
+enum model_zero_copy { MODEL_ZERO_COPY_AUTO, MODEL_ZERO_COPY_OFF, MODEL_ZERO_COPY_REQUIRED };
 enum model_xdp_mode { MODEL_XDP_AUTO, MODEL_XDP_NATIVE, MODEL_XDP_GENERIC };
 
 struct model_host {
@@ -36,6 +38,8 @@ struct model_host {
 	uint32_t n_ports;
 	uint32_t workers; /* 0 = auto */
 	enum model_xdp_mode xdp_mode;
+	enum model_zero_copy zero_copy;
+	bool busy_poll;
 	char *crypto_backend; /* "auto", "ipsec-mb", "openssl" */
 	char *metrics;	      /* NULL = none */
 	bool export_keys;
@@ -103,6 +107,7 @@ struct model_gateway {
 	struct ip_addr public_address;
 	char *identity; /* text; the address when none is given */
 	char *sku;
+	uint32_t bandwidth_mbps; /* that its connections share, both directions; 0 = no limit */
 	bool incomplete;
 	struct model_place place, vnet_at, address_at;
 };

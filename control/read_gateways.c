@@ -16,6 +16,15 @@ static char *identity(struct read *r, const struct tree_node *map, enum schema_p
 	return read_copy(r, given ? given : ip_addr_format(address, text));
 }
 
+/* What its SKU has, unless it says otherwise; VpnGw2 and VpnGw3 those of Generation1. */
+static uint32_t bandwidth(const struct tree_node *gateway)
+{
+	/* in the order of the schema's words */
+	static const uint32_t mbps[] = {0, 100, 100, 200, 650, 1000, 1250, 5000, 10000};
+	uint32_t own = read_number(gateway, P_virtualNetworkGateway_bandwidthInMbps);
+	return own ? own : mbps[read_choice(gateway, P_virtualNetworkGateway_sku)];
+}
+
 int read_gateways(struct read *r)
 {
 	const struct tree_node *root = r->tree->root;
@@ -34,6 +43,7 @@ int read_gateways(struct read *r)
 		g->identity =
 			identity(r, item, P_virtualNetworkGateway_identity, &g->public_address);
 		g->sku = read_copy(r, read_text(item, P_virtualNetworkGateway_sku));
+		g->bandwidth_mbps = bandwidth(item);
 		g->incomplete = item->is_bad || g->vnet == MODEL_NONE;
 		g->place = read_place(item, P_virtualNetworkGateway_name);
 		g->vnet_at = read_place(item, P_virtualNetworkGateway_virtualNetwork);

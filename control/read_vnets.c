@@ -14,6 +14,8 @@ int read_host(struct read *r)
 	h->ports = read_array(r, n, sizeof *h->ports);
 	h->workers = read_number(map, P_host_workers);
 	h->xdp_mode = (enum model_xdp_mode)read_choice(map, P_host_xdpMode);
+	h->zero_copy = (enum model_zero_copy)read_choice(map, P_host_zeroCopy);
+	h->busy_poll = read_boolean(map, P_host_busyPoll);
 	h->crypto_backend = read_copy(r, read_text(map, P_host_cryptoBackend));
 	h->replay_window = read_number(map, P_host_replayWindow);
 	h->export_keys = read_boolean(map, P_host_exportKeys);
@@ -23,6 +25,7 @@ int read_host(struct read *r)
 		p->name = read_copy(r, read_text(item, P_port_name));
 		p->device = read_copy(r, read_text(item, P_port_device));
 		p->role = roles[read_choice(item, P_port_role)];
+		p->xdp_transmit = read_choice(item, P_port_transmit) == 1;
 		p->incomplete = item->is_bad;
 		p->place = read_place(item, P_port_name);
 		p->device_at = read_place(item, P_port_device);

@@ -3,6 +3,9 @@
 #include "datapath/datapath.h"
 #include "base/log.h"
 #include "datapath/datapath_internal.h"
+#include "datapath/handover.h"
+#include "datapath/limits.h"
+#include "datapath/reassembled.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -15,13 +18,15 @@
 #define FRAMES_DEFAULT 16384u
 #define RING_DEFAULT   4096u
 #define SAS_DEFAULT    65536u
+#define REOPEN_TRIES   50u
+#define REOPEN_WAIT_US 10000u
 #define QUEUES_MAX     (XGW_MAX_PORTS * XGW_MAX_QUEUES / 8) /* of one worker */
 
 static unsigned queues_of(const struct datapath *d, unsigned worker)
 {
 	unsigned n = 0;
-	for (unsigned p = 0; p < d->o.n_ports; p++)
-		for (unsigned q = worker; q < d->o.port[p].queues; q += d->n_workers)
+	for (unsigned p = 0; worker < d->n_io && p < d->o.n_ports; p++)
+		for (unsigned q = worker; q < d->o.port[p].queues; q += d->n_io)
 			n++;
 	return n;
 }
@@ -43,6 +48,11 @@ static int open_queue(struct worker *w, unsigned port, unsigned queue, bool zero
 	int err = queue_open(q, &w->frames, &o, f);
 	if (err)
 		return err;
+	if (p->xdp_transmit && w->transmit.orders && !q->zero_copy) {
+		q->transmit = &w->transmit;
+		q->transmit_ready = &d->transmit_ready[p->id];
+		q->ifindex = p->ifindex;
+	}
 	w->n_queues++;
 	if (!w->queue_of_port[p->id])
 		w->queue_of_port[p->id] = q;
@@ -71,9 +81,10 @@ static int open_queues(struct worker *w, bool zero_copy, struct fault *f)
 {
 	struct datapath *d = w->d;
 	memset(w->queues, 0, queues_of(d, w->index) * sizeof *w->queues);
-	int err = frames_init(&w->frames, d->o.frames, f);
+	int err = frames_init(&w->frames, d->o.frames,
+			      w->transmit.orders ? w->transmit.fds.frames : -1, f);
 	for (unsigned p = 0; p < d->o.n_ports; p++)
-		for (unsigned q = w->index; !err && q < d->o.port[p].queues; q += d->n_workers)
+		for (unsigned q = w->index; !err && q < d->o.port[p].queues; q += d->n_io)
 			err = open_queue(w, p, q, zero_copy, f);
 	return err;
 }
@@ -87,22 +98,38 @@ static bool may_zero_copy(const struct datapath *d)
 	return d->o.copy != DATAPATH_COPY_FORCE;
 }
 
-static int open_worker(struct worker *w, struct fault *f)
+/* Where zero copy is asked for, its sockets send in bulk already. */
+static int open_transmit(struct worker *w, struct fault *f)
+{
+	const struct datapath_options *o = &w->d->o;
+	struct transmit_fds fds;
+	bool wanted = false;
+	w->transmit.fds = TRANSMIT_NO_FDS;
+	for (unsigned p = 0; p < o->n_ports; p++)
+		wanted |= o->port[p].xdp_transmit;
+	if (!wanted || !o->transmit_open || o->copy == DATAPATH_ZEROCOPY_FORCE)
+		return 0;
+	int err = o->transmit_open(o->frames, &fds, f);
+	return err ? err : transmit_init(&w->transmit, &fds, f);
+}
+
+/* Sockets of all queues that are its. None: it only helps, without packet memory. */
+static int open_io(struct worker *w, struct fault *f)
 {
 	struct datapath *d = w->d;
 	unsigned n = queues_of(d, w->index);
 	if (n > QUEUES_MAX)
 		return fault_set(f, -E2BIG, "worker %u would serve %u queues, at most %u", w->index,
 				 n, QUEUES_MAX);
+	free(w->queues);
 	w->queues = calloc(n ? n : 1, sizeof *w->queues);
-	w->cache = calloc(CACHE_SLOTS, sizeof *w->cache);
-	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (!w->queues || !w->cache || w->wake_fd < 0)
+	if (!w->queues)
 		return fault_set(f, -ENOMEM, "no memory for worker %u", w->index);
-	int err = d->o.backend->context_new(&w->crypto);
+	if (!n)
+		return 0;
+	int err = w->transmit.orders ? 0 : open_transmit(w, f);
 	if (err)
-		return fault_set(f, err, "cannot start the crypto back end %s: %s",
-				 d->o.backend->name, strerror(-err));
+		return err;
 	err = -EOPNOTSUPP;
 	if (may_zero_copy(d))
 		err = open_queues(w, true, f);
@@ -111,6 +138,22 @@ static int open_worker(struct worker *w, struct fault *f)
 		err = open_queues(w, false, f);
 	}
 	return err;
+}
+
+static int open_worker(struct worker *w, struct fault *f)
+{
+	struct datapath *d = w->d;
+	w->cache = calloc(CACHE_SLOTS, sizeof *w->cache);
+	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (!w->cache || w->wake_fd < 0)
+		return fault_set(f, -ENOMEM, "no memory for worker %u", w->index);
+	int err = d->o.backend->context_new(&w->crypto);
+	if (err)
+		return fault_set(f, err, "cannot start the crypto back end %s: %s",
+				 d->o.backend->name, strerror(-err));
+	if (d->n_workers > 1 && handover_new(&w->handover))
+		return fault_set(f, -ENOMEM, "no memory for worker %u", w->index);
+	return open_io(w, f);
 }
 
 /* Signals belong to the loader's thread. */
@@ -127,6 +170,40 @@ static int start_thread(struct worker *w, struct fault *f)
 	return 0;
 }
 
+static int start_threads(struct datapath *d, struct fault *f)
+{
+	for (unsigned i = 0; i < d->n_workers; i++) {
+		int err = start_thread(&d->workers[i], f);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void stop_threads(struct datapath *d)
+{
+	uint64_t one = 1;
+	atomic_store(&d->stop, true);
+	for (unsigned i = 0; d->workers && i < d->n_workers; i++) {
+		if (!d->workers[i].running)
+			continue;
+		if (write(d->workers[i].wake_fd, &one, sizeof one) < 0)
+			log_debug(LOG_ESP, "wake-fd worker=%u error=%d", i, errno);
+		pthread_join(d->workers[i].thread, NULL);
+		d->workers[i].running = false;
+	}
+	atomic_store(&d->stop, false);
+}
+
+static void say_modes(const struct datapath *d)
+{
+	for (unsigned p = 0; p < d->o.n_ports; p++) {
+		char mode[64];
+		log_info(LOG_XDP, "af-xdp port=%s: %s", d->o.port[p].device,
+			 datapath_port_mode(d, d->o.port[p].id, mode));
+	}
+}
+
 static int start_all(struct datapath *d, struct fault *f)
 {
 	for (unsigned i = 0; i < d->n_workers; i++) {
@@ -139,31 +216,23 @@ static int start_all(struct datapath *d, struct fault *f)
 		if (err)
 			return err;
 	}
-	for (unsigned i = 0; i < d->n_workers; i++) {
-		int err = start_thread(&d->workers[i], f);
-		if (err)
-			return err;
-	}
-	for (unsigned p = 0; p < d->o.n_ports; p++) {
-		char mode[64];
-		log_info(LOG_XDP, "af-xdp port=%s: %s", d->o.port[p].device,
-			 datapath_port_mode(d, d->o.port[p].id, mode));
-	}
-	return 0;
+	int err = start_threads(d, f);
+	if (!err)
+		say_modes(d);
+	return err;
 }
 
-/* A worker sends by sockets of its own, so it needs a queue of every port. */
-static unsigned usable_workers(const struct datapath_options *o)
+/* A worker sends by sockets of its own, so it needs a queue of every port to have any. */
+static unsigned workers_with_queues(const struct datapath_options *o, unsigned n)
 {
-	unsigned n = o->workers ? o->workers : 1;
 	for (unsigned p = 0; p < o->n_ports; p++)
 		if (o->port[p].queues && o->port[p].queues < n)
 			n = o->port[p].queues;
 	if (n < o->workers)
-		log_warn(LOG_XDP,
-			 "workers=%u wanted=%u: a port has only %u queues; `ethtool -L DEVICE "
-			 "combined N` gives it more",
-			 n, o->workers, n);
+		log_info(LOG_XDP,
+			 "workers=%u with-queues=%u: the others help with cryptography; `ethtool "
+			 "-L DEVICE combined N` gives a port more queues",
+			 o->workers, n);
 	return n;
 }
 
@@ -176,12 +245,13 @@ int datapath_start(struct datapath **out, const struct datapath_options *o, stru
 	d->o.frames = o->frames ? o->frames : FRAMES_DEFAULT;
 	d->o.ring = o->ring ? o->ring : RING_DEFAULT;
 	d->max_slots = o->max_sas ? o->max_sas : SAS_DEFAULT;
-	d->n_workers = usable_workers(o);
+	d->n_workers = o->workers ? o->workers : 1;
+	d->n_io = workers_with_queues(o, d->n_workers);
 	pthread_mutex_init(&d->event_lock, NULL);
 	d->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	d->workers = calloc(d->n_workers, sizeof *d->workers);
 	bool has_tables = tables_start(d) == 0;
-	int err = d->workers && has_tables && d->event_fd >= 0
+	int err = d->workers && has_tables && d->event_fd >= 0 && !reassembled_start(d)
 			  ? start_all(d, f)
 			  : fault_set(f, -ENOMEM, "no memory for the data path");
 	if (err) {
@@ -192,28 +262,63 @@ int datapath_start(struct datapath **out, const struct datapath_options *o, stru
 	return 0;
 }
 
+static int open_all_io(struct datapath *d, struct fault *f)
+{
+	int err = 0;
+	for (unsigned i = 0; !err && i < d->n_workers; i++)
+		err = open_io(&d->workers[i], f);
+	for (unsigned i = 0; err && i < d->n_workers; i++)
+		close_queues(&d->workers[i]);
+	return err;
+}
+
+int datapath_reopen(struct datapath *d, const struct datapath_port *ports, struct fault *f)
+{
+	stop_threads(d);
+	for (unsigned i = 0; i < d->n_workers; i++) {
+		close_queues(&d->workers[i]);
+		account_reopened(&d->workers[i]);
+	}
+	memcpy(d->o.port, ports, d->o.n_ports * sizeof *ports);
+	d->n_io = workers_with_queues(&d->o, d->n_workers);
+	int err = open_all_io(d, f);
+	/* the kernel lets go of a queue some milliseconds after its socket was closed */
+	for (unsigned i = 0; err == -EBUSY && i < REOPEN_TRIES; i++) {
+		usleep(REOPEN_WAIT_US);
+		err = open_all_io(d, f);
+	}
+	if (!err)
+		say_modes(d);
+	struct fault g;
+	int failed = start_threads(d, err ? &g : f);
+	return err ? err : failed;
+}
+
 static void close_worker(struct worker *w)
 {
 	close_queues(w);
+	transmit_free(&w->transmit);
 	if (w->crypto)
 		w->d->o.backend->context_free(w->crypto);
 	if (w->wake_fd >= 0)
 		close(w->wake_fd);
 	free(w->queues);
 	free(w->cache);
+	handover_free(w->handover);
+}
+
+void datapath_port_transmit(struct datapath *d, uint32_t port_id, bool ready)
+{
+	bool was = port_id < XGW_MAX_PORTS && atomic_exchange(&d->transmit_ready[port_id], ready);
+	for (unsigned i = 0; was != ready && i < d->o.n_ports; i++)
+		if (d->o.port[i].id == port_id)
+			log_info(LOG_XDP, "transmit port=%s: by %s", d->o.port[i].device,
+				 ready ? "XDP" : "socket (the device takes no XDP frames)");
 }
 
 void datapath_stop(struct datapath *d)
 {
-	uint64_t one = 1;
-	atomic_store(&d->stop, true);
-	for (unsigned i = 0; d->workers && i < d->n_workers; i++) {
-		if (!d->workers[i].running)
-			continue;
-		if (write(d->workers[i].wake_fd, &one, sizeof one) < 0)
-			log_debug(LOG_ESP, "wake-fd worker=%u error=%d", i, errno);
-		pthread_join(d->workers[i].thread, NULL);
-	}
+	stop_threads(d);
 	tables_stop(d);
 	for (unsigned i = 0; d->workers && i < d->n_workers; i++)
 		if (d->workers[i].d)
@@ -221,6 +326,8 @@ void datapath_stop(struct datapath *d)
 	if (d->event_fd >= 0)
 		close(d->event_fd);
 	pthread_mutex_destroy(&d->event_lock);
+	limits_free(d);
+	reassembled_stop(d);
 	free(d->workers);
 	free(d);
 }
@@ -250,14 +357,25 @@ unsigned datapath_workers(const struct datapath *d)
 	return d->n_workers;
 }
 
+unsigned datapath_workers_with_queues(const struct datapath *d)
+{
+	return d->n_io;
+}
+
 void datapath_worker_status(const struct datapath *d, unsigned worker,
 			    struct datapath_worker_status *out)
 {
 	/* counters of a running thread: each is read whole, together they are a moment's blur */
 	const struct worker *w = &d->workers[worker];
-	*out = w->status;
+	const uint64_t *from = (const uint64_t *)&w->status;
+	uint64_t *to = (uint64_t *)out;
+	_Static_assert(sizeof *out % sizeof *to == 0, "nothing but counters");
+	for (size_t i = 0; i < sizeof *out / sizeof *to; i++)
+		to[i] = account_read(&from[i]);
 	for (unsigned i = 0; i < w->n_queues; i++)
 		out->no_frame += queue_missed(&w->queues[i]);
+	for (unsigned i = 0; i < w->n_queues; i++)
+		out->by_xdp += __atomic_load_n(&w->queues[i].by_xdp, __ATOMIC_RELAXED);
 }
 
 void datapath_flush_drops(struct datapath *d)

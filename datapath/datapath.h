@@ -10,6 +10,7 @@
 
 #include "base/child_sa.h"
 #include "base/fault.h"
+#include "datapath/transmit.h"
 #include "esp/choose.h"
 #include "esp/esp.h"
 #include "maps/maps.h"
@@ -21,18 +22,30 @@ struct datapath;
 
 enum datapath_copy { DATAPATH_COPY_AUTO, DATAPATH_COPY_FORCE, DATAPATH_ZEROCOPY_FORCE };
 
+/*
+ * The largest IP packet that a socket takes in one piece: a frame without the room in front that
+ * the kernel and we keep, the metadata, Ethernet with two tags, and VXLAN over IPv6. Larger ones
+ * come in several buffers, which XDP drops with a count.
+ */
+#define DATAPATH_MTU_MAX 3456u
+
 struct datapath_port {
 	uint32_t id, ifindex, role; /* as in struct xgw_port */
 	uint32_t queues;	    /* RX queues of the device */
 	uint32_t mtu;
 	uint8_t mac[6];
 	char device[16];
-	bool generic; /* XDP runs in generic mode: copy mode only */
+	bool generic;	   /* XDP runs in generic mode: copy mode only */
+	bool xdp_transmit; /* send bursts by XDP while datapath_port_transmit says that it can */
 };
 
 struct datapath_options {
 	const struct maps *maps; /* outlives the data path */
-	unsigned workers; /* 1 … ; a worker serves queue w, w + workers, … of every port */
+	/*
+	 * 1 … ; of these as many as every port has queues serve queue w, w + n, … of every port;
+	 * the others have no sockets and only help with cryptography (handover.h).
+	 */
+	unsigned workers;
 	const struct esp_backend *backend; /* whose contexts the workers take */
 	const struct esp_choice
 		*choice;	/* per algorithm, outlives the data path; NULL: `backend` */
@@ -42,6 +55,8 @@ struct datapath_options {
 	enum datapath_copy copy;
 	bool busy_poll;
 	uint32_t max_sas; /* slots; 0 = 65536 */
+	/* Makes what a worker needs to send by XDP; may be NULL when no port does. */
+	int (*transmit_open)(uint32_t frames, struct transmit_fds *out, struct fault *f);
 	unsigned n_ports;
 	struct datapath_port port[XGW_MAX_PORTS];
 };
@@ -52,6 +67,15 @@ struct datapath_options {
  */
 int must_check datapath_start(struct datapath **out, const struct datapath_options *o,
 			      struct fault *f);
+/*
+ * The ports' devices are other ones, or have other queues (0: there is no device now): sockets and
+ * packet memory are made anew, SAs and tunnels stay; what was under way is lost. As many ports as
+ * at the start, by the same ids. On failure workers run without sockets and it may be called again.
+ */
+int must_check datapath_reopen(struct datapath *d, const struct datapath_port *ports,
+			       struct fault *f);
+/* Whether a port's device takes XDP frames now; until the first call it does not. */
+void datapath_port_transmit(struct datapath *d, uint32_t port_id, bool ready);
 /* Joins the threads, closes all, wipes SAs. */
 void datapath_stop(struct datapath *d);
 
@@ -81,6 +105,20 @@ struct datapath_path {
 /* A connection's tunnel: made by the first call, changed by later ones. */
 int datapath_path_set(struct datapath *d, uint32_t connection, const struct datapath_path *path);
 void datapath_tunnel_remove(struct datapath *d, uint32_t connection);
+
+/* ---- ESP that came in pieces ---- */
+
+/* A whole one, from the SPI on, as the kernel put it together; tos: the outer header's. */
+struct datapath_esp {
+	struct ip_endpoint from, to; /* ports: UDP only */
+	bool udp;
+	uint8_t tos;
+	const uint8_t *at;
+	size_t len;
+};
+/* Hands it to a worker; copied. Refusals are counted as drops. -EBADMSG (too short), -ENOENT (no
+ * SA), -EMSGSIZE (larger than a frame), -ENOBUFS. */
+int datapath_reassembled(struct datapath *d, const struct datapath_esp *e);
 
 /* ---- the outer path's MTU, as routers tell it (RFC 1191, RFC 8201) ---- */
 
@@ -158,15 +196,79 @@ int datapath_connection_traffic(const struct datapath *d, uint32_t connection,
  * be sent. */
 struct datapath_worker_status {
 	uint64_t rounds, packets_in, packets_out, wakeups, polls, no_frame, tx_full;
+	/* bursts cut into jobs for others, those that others did, sleepers woken for them; and what
+	 * this worker did for others */
+	uint64_t jobs, jobs_helped, helper_wakeups, jobs_for_others, packets_for_others;
 	uint64_t drops[XGW_DROP_COUNT];
+	uint64_t by_xdp; /* of packets_out */
 };
 /* Writes the workers' drops into the pinned map `drops` under XGW_WORKER_PORT, so that they are
  * seen there too. */
 void datapath_flush_drops(struct datapath *d);
 unsigned datapath_workers(const struct datapath *d);
+/* Those of them that have queues, the first ones: for whom child SAs of their own make sense. */
+unsigned datapath_workers_with_queues(const struct datapath *d);
 void datapath_worker_status(const struct datapath *d, unsigned worker,
 			    struct datapath_worker_status *out);
 /* Text of what a port's sockets got: "native, copy, 2 queues". */
 const char *datapath_port_mode(const struct datapath *d, uint32_t port_id, char out[64]);
+
+/* ---- gateways: the rate that a gateway's connections share, and what they carried ---- */
+
+struct datapath_member {
+	uint32_t connection, gateway;
+};
+/*
+ * bits_per_second: of each gateway, inner bytes of both directions together; 0 = no limit, at most
+ * RATE_MAX_MBPS (rate.h). member: which gateway a connection belongs to. Replaces all that was set
+ * before, counters too. -EINVAL (a number is too large), -ENOMEM: the old ones stay.
+ */
+int datapath_gateways_set(struct datapath *d, const uint64_t *bits_per_second, unsigned n_gateways,
+			  const struct datapath_member *member, unsigned n);
+/* Inner packets and bytes that passed, and those that were above the rate. Both directions; what
+ * goes from one tunnel into another counts in each. */
+struct datapath_gateway_account {
+	uint64_t bits_per_second;
+	uint32_t active; /* connections that share the limit at the moment; 0 without a limit */
+	uint64_t packets_in, bytes_in, packets_out, bytes_out, over_packets, over_bytes;
+};
+/* -ENOENT. */
+int datapath_gateway_account(const struct datapath *d, unsigned gateway,
+			     struct datapath_gateway_account *out);
+
+/* ---- accounts of workers, queues and ports; reading them costs the workers nothing ---- */
+
+#define DATAPATH_BUCKETS 32u
+/* bucket[i]: how many took 2^i to 2^(i+1) - 1 ns; the last all above. */
+struct datapath_histogram {
+	uint64_t bucket[DATAPATH_BUCKETS], max_ns;
+};
+/* An upper bound of the time within which this part (0 … 1) of all was done; 0 when there is none.
+ */
+uint64_t datapath_histogram_quantile(const struct datapath_histogram *h, double part);
+
+struct datapath_worker_account {
+	uint64_t bytes_in, bytes_out; /* with Ethernet headers */
+	uint64_t lifetime_ns, asleep_ns;
+	/* from the RX ring to the TX ring, of one packet in each of some bursts */
+	struct datapath_histogram residence;
+	unsigned n_queues;
+};
+void datapath_worker_account(const struct datapath *d, unsigned worker,
+			     struct datapath_worker_account *out);
+/* deepest: the most packets that ever waited at once. */
+struct datapath_queue_account {
+	uint32_t port_id, queue;
+	uint64_t packets, bytes, deepest, no_frame;
+};
+/* -ENOENT: the worker has fewer queues. */
+int datapath_queue_account(const struct datapath *d, unsigned worker, unsigned queue,
+			   struct datapath_queue_account *out);
+/* All workers' share of a port. */
+struct datapath_port_account {
+	uint64_t packets_in, bytes_in, packets_out, bytes_out, no_frame, tx_full;
+};
+void datapath_port_account(const struct datapath *d, uint32_t port_id,
+			   struct datapath_port_account *out);
 
 #endif

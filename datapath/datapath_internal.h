@@ -7,6 +7,7 @@
 #ifndef XGW_DATAPATH_INTERNAL_H
 #define XGW_DATAPATH_INTERNAL_H
 
+#include "datapath/account.h"
 #include "datapath/datapath.h"
 #include "datapath/frames.h"
 #include "maps/meta.h"
@@ -18,7 +19,7 @@
 #define BURST		ESP_MAX_BURST
 #define CACHE_SLOTS	4096u /* of each worker, a power of two */
 #define MAX_CONNECTIONS 65536u
-#define TUNNEL_CHILDREN 16
+#define TUNNEL_CHILDREN 160 /* for each of 64 workers one and one that follows it, and for all */
 #define EVENTS		1024u
 #define MAX_L2		(14 + 40 + 8 + 8 + 14)
 #define POLL_MS		100
@@ -33,6 +34,7 @@ struct child {
 	struct esp_sa *sa;
 	uint32_t slot, spi_in, spi_out, connection, vnet;
 	struct ip_endpoint local, remote;
+	uint16_t worker;	    /* 0: of any worker, n: of worker n - 1 alone */
 	bool udp, any_v4, any_v6;   /* any: every packet of the family matches the selectors */
 	_Atomic uint32_t inner_mtu; /* on the tunnel's path */
 	_Atomic uint64_t alive_ns;  /* when the last sign of life was reported */
@@ -47,7 +49,8 @@ struct outbound {
 	unsigned n;
 	struct child *child[TUNNEL_CHILDREN]; /* newest first */
 	uint32_t inner_mtu[TUNNEL_CHILDREN];
-	struct outbound *retired; /* the next one that waits to be freed */
+	uint16_t worker[TUNNEL_CHILDREN]; /* as child[i]->worker */
+	struct outbound *retired;	  /* the next one that waits to be freed */
 };
 
 struct connection_count {
@@ -118,6 +121,7 @@ struct packet {
 	uint32_t slot;		 /* ESP: where XDP says its SA is */
 	uint16_t esp;		 /* ESP: offset of its header from `at` */
 	bool aged;		 /* TTL is done with: decremented here, or made here */
+	uint64_t stamp;		 /* ns of its arrival when it is timed, else 0 */
 	bool chosen;		 /* child is the outbound SA: the packet is a later fragment */
 };
 
@@ -128,10 +132,12 @@ struct worker {
 	bool running;
 	int wake_fd;
 	struct frames frames;
+	struct transmit transmit;
 	struct queue *queues;
 	unsigned n_queues;
 	struct queue *queue_of_port[XGW_MAX_PORTS]; /* for sending */
 	struct esp_crypto *crypto;
+	struct handover *handover; /* NULL: there is no other worker */
 	uint64_t now_ns, resolve_ns;
 	uint64_t icmp_second; /* of now_ns */
 	uint32_t icmp_sent;   /* in that second */
@@ -143,16 +149,22 @@ struct worker {
 	unsigned n_own;
 	struct own_address own[OWN_ADDRESSES];
 	struct datapath_worker_status status;
+	struct account account;
+	uint8_t apart[64]; /* from the next one's counters */
 };
 
 struct datapath {
 	struct datapath_options o;
 	struct worker *workers;
 	unsigned n_workers;
+	unsigned n_io; /* the first ones: with queues; the others only help (handover.h) */
 	_Atomic bool stop;
-	struct child **slots; /* RCU, by slot */
+	_Atomic bool transmit_ready[XGW_MAX_PORTS]; /* by port id */
+	struct child **slots;			    /* RCU, by slot */
 	uint32_t max_slots;
 	struct tunnel **tunnels; /* RCU, by connection id */
+	struct limits *limits;	 /* RCU; NULL: of no gateway */
+	struct reassembled *reassembled;
 	struct slots table;
 	struct outbound *retired; /* workers may still look at them */
 	unsigned n_retired;

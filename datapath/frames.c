@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "datapath/frames.h"
 
+#include "datapath/datapath.h"
 #include "datapath/memory.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,11 +25,16 @@
 	(8 << 20)      /* bytes on their way in copy mode; the default holds some 90 packets */
 #define WAKEUPS_MAX 64 /* send calls for one batch, 32 packets each in copy mode */
 
-int frames_init(struct frames *f, uint32_t n, struct fault *why)
+_Static_assert(XGW_TRANSMIT_FRAME == FRAME_SIZE, "frames of the map are the UMEM's");
+_Static_assert(FRAME_SIZE - FRAME_HEADROOM - 256 >= DATAPATH_MTU_MAX + 32 + 14 + 8 + 70,
+	       "the largest packet fits a frame");
+_Static_assert(XGW_TRANSMIT_ORDERS >= SOCKET_BATCH, "a batch is one run");
+
+int frames_init(struct frames *f, uint32_t n, int map_fd, struct fault *why)
 {
 	memset(f, 0, sizeof *f);
 	f->bytes = (uint64_t)n * FRAME_SIZE;
-	f->area = packet_memory(f->bytes);
+	f->area = map_fd < 0 ? packet_memory(f->bytes) : mapped_memory(f->bytes, map_fd);
 	if (!f->area)
 		return fault_set(why, -ENOMEM, "no memory for %u packet frames of %u bytes", n,
 				 FRAME_SIZE);
@@ -191,9 +198,31 @@ static void wake(struct queue *q, uint64_t *wakeups)
 	}
 }
 
+/* The whole batch by XDP: true when that was done, also in part. */
+static bool flush_by_xdp(struct queue *q, struct frames *f, uint64_t *wakeups, uint32_t *lost)
+{
+	/* behind what the socket has not sent yet a packet may not overtake */
+	if (!q->transmit || !atomic_load_explicit(q->transmit_ready, memory_order_relaxed) ||
+	    !transmit_fits(q->transmit, q->batch, q->n_batch) || queue_unsent(q))
+		return false;
+	++*wakeups;
+	const uint32_t n = q->n_batch;
+	int refused = transmit_run(q->transmit, q->ifindex, q->batch, n);
+	if (refused < 0)
+		return false;
+	for (uint32_t i = 0; i < q->n_batch; i++)
+		frames_give(f, q->batch[i].addr);
+	q->n_batch = 0;
+	*lost = (uint32_t)refused;
+	__atomic_store_n(&q->by_xdp, q->by_xdp + n - (uint32_t)refused, __ATOMIC_RELAXED);
+	return true;
+}
+
 uint32_t queue_flush(struct queue *q, struct frames *f, uint64_t *wakeups)
 {
-	uint32_t n = q->n_batch, at = 0;
+	uint32_t n = q->n_batch, at = 0, lost = 0;
+	if (n && flush_by_xdp(q, f, wakeups, &lost))
+		return lost;
 	if (!n) {
 		/* what an earlier call left on the ring must not wait for the next packet */
 		if (queue_unsent(q))

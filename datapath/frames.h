@@ -8,6 +8,7 @@
 #define XGW_DATAPATH_FRAMES_H
 
 #include "base/fault.h"
+#include "datapath/transmit.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,14 +35,20 @@ struct queue {
 	uint32_t port; /* index in the options */
 	uint32_t port_id, queue;
 	bool zero_copy;
+	/* sends in bulk by XDP while the device takes that; NULL: never */
+	struct transmit *transmit;
+	const _Atomic bool *transmit_ready;
+	uint32_t ifindex;
+	uint64_t by_xdp;    /* packets that went so */
 	uint32_t fill_max;  /* frames it may hold for receiving, so that no queue starves another */
 	uint32_t in_flight; /* frames the kernel has for sending */
 	uint32_t n_batch;   /* frames written, not yet on the ring */
 	struct xdp_desc batch[SOCKET_BATCH];
 };
 
-/* 0, -ENOMEM. n: a power of two. */
-int must_check frames_init(struct frames *f, uint32_t n, struct fault *why);
+/* 0, -ENOMEM. n: a power of two. map_fd: of the map `frames` of XDP transmission whose memory they
+ * are, -1 for memory of their own. */
+int must_check frames_init(struct frames *f, uint32_t n, int map_fd, struct fault *why);
 void frames_free_all(struct frames *f);
 static inline bool frames_take(struct frames *f, uint64_t *frame)
 {

@@ -4,6 +4,8 @@
 #include "base/bytes.h"
 #include "base/instant.h"
 #include "datapath/datapath_internal.h"
+#include "datapath/handover.h"
+#include "datapath/limits.h"
 
 #include <string.h>
 
@@ -149,6 +151,13 @@ static void accept_packet(struct worker *w, struct packet *p, const struct esp_p
 	inbound_deliver(w, p);
 }
 
+void inbound_finish(struct worker *w, struct packet *p, struct esp_packet *e, unsigned n)
+{
+	n = limits_apply(w, LIMITS_IN, p, e, NULL, n);
+	for (unsigned i = 0; i < n; i++)
+		accept_packet(w, &p[i], &e[i]);
+}
+
 void inbound_run(struct worker *w)
 {
 	struct packet burst[BURST];
@@ -163,7 +172,10 @@ void inbound_run(struct worker *w)
 	}
 	if (!n)
 		return;
-	esp_decrypt(w->crypto, esp, n);
-	for (unsigned i = 0; i < n; i++)
-		accept_packet(w, &burst[i], &esp[i]);
+	if (handover_wanted(w, LANE_IN, n)) {
+		handover_post(w, LANE_IN, burst, esp, NULL, n);
+		return;
+	}
+	handover_here(w, LANE_IN, esp, n);
+	inbound_finish(w, burst, esp, n);
 }

@@ -45,6 +45,15 @@ void *packet_memory(size_t bytes)
 	return area;
 }
 
+void *mapped_memory(size_t bytes, int map_fd)
+{
+	void *area = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
+	if (area == MAP_FAILED)
+		return NULL;
+	madvise(area, bytes, MADV_DONTDUMP);
+	return area;
+}
+
 void packet_memory_free(void *area, size_t bytes)
 {
 	if (area)

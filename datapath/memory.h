@@ -11,6 +11,9 @@
 /* Zeroed, aligned to a page at least; NULL when there is none. Freed by packet_memory_free with the
  * same length. */
 void *packet_memory(size_t bytes);
+/* The same of a BPF map that can be mapped; freed in the same way. bytes: whole huge pages, or
+ * pages. */
+void *mapped_memory(size_t bytes, int map_fd);
 void packet_memory_free(void *area, size_t bytes);
 
 #endif

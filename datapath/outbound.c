@@ -2,6 +2,8 @@
 /* Inner packets into tunnels: child SA by selectors, sizes, ESP, outer Ethernet, wire. */
 #include "base/bytes.h"
 #include "datapath/datapath_internal.h"
+#include "datapath/handover.h"
+#include "datapath/limits.h"
 
 #include <string.h>
 
@@ -17,25 +19,35 @@ static bool any(const struct child *c, bool v4)
 	return v4 ? c->any_v4 : c->any_v6;
 }
 
-/* Index of the newest child whose selectors match; -1 and the reason when there is none. */
-static int choose(const struct outbound *o, const struct packet *p, enum xgw_drop *why)
+/*
+ * Index of the newest child of this worker whose selectors match, else of the newest for any
+ * worker; never another worker's, whose peer end expects one sender alone (RFC 9611 section 3).
+ * -1 and the reason when there is none.
+ */
+static int choose(const struct worker *w, const struct outbound *o, const struct packet *p,
+		  enum xgw_drop *why)
 {
-	if (!o || !o->n) {
-		*why = XGW_DROP_NO_SA;
-		return -1;
-	}
-	bool v4 = p->at[0] >> 4 == 4;
-	if (any(o->child[0], v4))
-		return 0;
 	struct esp_flow flow;
-	*why = esp_flow_parse(&flow, p->at, p->len);
-	if (*why)
-		return -1;
-	for (unsigned i = 0; i < o->n; i++)
-		if (any(o->child[i], v4) || esp_select_out(o->child[i]->sa, &flow))
+	bool v4 = p->at[0] >> 4 == 4, parsed = false;
+	int shared = -1;
+	for (unsigned i = 0; o && i < o->n; i++) {
+		const struct child *c = o->child[i];
+		if (o->worker[i] ? o->worker[i] != w->index + 1 : shared >= 0)
+			continue;
+		if (!any(c, v4)) {
+			*why = parsed ? XGW_DROP_NONE : esp_flow_parse(&flow, p->at, p->len);
+			if (*why)
+				return shared;
+			parsed = true;
+			if (!esp_select_out(c->sa, &flow))
+				continue;
+		}
+		if (o->worker[i])
 			return (int)i;
-	*why = XGW_DROP_SELECTOR_OUT;
-	return -1;
+		shared = (int)i;
+	}
+	*why = o && o->n ? XGW_DROP_SELECTOR_OUT : XGW_DROP_NO_SA;
+	return shared;
 }
 
 /* Where a later fragment's child stands, which it shares with the first; -1 when it is gone. */
@@ -69,7 +81,7 @@ static enum xgw_drop prepare(struct worker *w, struct packet *p, const struct ou
 	enum xgw_drop why = XGW_DROP_NONE;
 	if (o && o->n && !o->usable)
 		return XGW_DROP_NO_OUTER_ROUTE;
-	int i = p->chosen ? same(o, p->child) : choose(o, p, &why);
+	int i = p->chosen ? same(o, p->child) : choose(w, o, p, &why);
 	if (i < 0 || !o)
 		return why ? why : XGW_DROP_NO_SA;
 	p->child = o->child[i];
@@ -117,6 +129,14 @@ static void report_soft_expiry(struct worker *w, const struct packet *burst, uns
 	}
 }
 
+void outbound_finish(struct worker *w, struct packet *p, struct esp_packet *e,
+		     const struct outbound *const *path, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		transmit(w, &p[i], &e[i], path[i]);
+	report_soft_expiry(w, p, n);
+}
+
 /* Copies of its own of all it works on: preparing a packet may add others to w->out. */
 void outbound_run(struct worker *w)
 {
@@ -146,10 +166,14 @@ void outbound_run(struct worker *w)
 							 p->len};
 		burst[n++] = *p;
 	}
+	n = limits_apply(w, LIMITS_OUT, burst, esp, path, n);
 	if (!n)
 		return;
-	esp_encrypt(w->crypto, esp, n);
-	for (unsigned i = 0; i < n; i++)
-		transmit(w, &burst[i], &esp[i], path[i]);
-	report_soft_expiry(w, burst, n);
+	if (handover_wanted(w, LANE_OUT, n)) {
+		esp_take_sequences(esp, n);
+		handover_post(w, LANE_OUT, burst, esp, path, n);
+		return;
+	}
+	handover_here(w, LANE_OUT, esp, n);
+	outbound_finish(w, burst, esp, path, n);
 }

@@ -83,6 +83,7 @@ int tables_publish(struct datapath *d, struct tunnel *t)
 	o->n = t->n_active;
 	for (unsigned i = 0; i < o->n; i++) {
 		o->child[i] = t->active[i];
+		o->worker[i] = t->active[i]->worker;
 		o->inner_mtu[i] = esp_inner_mtu(t->active[i]->sa, mtu);
 		t->active[i]->inner_mtu = o->inner_mtu[i];
 	}
@@ -191,6 +192,7 @@ int datapath_child_install(struct datapath *d, uint32_t vnet, const struct child
 	c->spi_in = child->spi_in;
 	c->spi_out = child->spi_out;
 	c->connection = child->connection;
+	c->worker = child->worker;
 	c->vnet = vnet;
 	c->local = child->local;
 	c->remote = child->remote;

@@ -7,6 +7,8 @@
 #include "base/instant.h"
 #include "base/log.h"
 #include "datapath/datapath_internal.h"
+#include "datapath/handover.h"
+#include "datapath/reassembled.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -38,11 +40,8 @@ void worker_send(struct worker *w, uint32_t port_id, const struct packet *p, con
 	}
 	uint32_t lost =
 		queue_send(q, &w->frames, (uint64_t)(at - w->frames.area), len, &w->status.wakeups);
-	w->status.packets_out++;
-	if (lost) {
-		w->status.tx_full += lost;
-		__atomic_fetch_add(&w->status.drops[XGW_DROP_NO_BUFFER], lost, __ATOMIC_RELAXED);
-	}
+	account_sent(w, port_id, p, len);
+	account_no_room(w, q, lost);
 }
 
 void worker_event(struct worker *w, const struct datapath_event *e)
@@ -75,6 +74,8 @@ static void classify(struct worker *w, const struct xdp_desc *desc)
 		worker_drop(w, p.frame, XGW_DROP_MALFORMED, 0, desc->len);
 		return;
 	}
+	p.stamp = w->account.stamp;
+	w->account.stamp = 0;
 	p.vnet = m->vnet;
 	p.connection = m->connection;
 	switch (m->kind) {
@@ -100,6 +101,7 @@ uint32_t worker_round(struct worker *w)
 		struct queue *q = &w->queues[i];
 		queue_reap(q, &w->frames);
 		uint32_t n = queue_receive(q, desc, BURST);
+		account_received(w, q, desc, n);
 		for (uint32_t j = 0; j < n; j++) {
 			if (j + 2 < n)
 				__builtin_prefetch(w->frames.area + desc[j + 2].addr);
@@ -114,29 +116,38 @@ uint32_t worker_round(struct worker *w)
 		total += n;
 		queue_refill(q, &w->frames);
 	}
+	if (reassembled_take(w)) {
+		inbound_run(w);
+		while (w->n_out)
+			outbound_run(w);
+	}
+	handover_round(w, total < JOB_PACKETS);
 	for (unsigned i = 0; i < w->n_queues; i++) {
 		uint32_t lost = queue_flush(&w->queues[i], &w->frames, &w->status.wakeups);
-		w->status.tx_full += lost;
-		if (lost)
-			__atomic_fetch_add(&w->status.drops[XGW_DROP_NO_BUFFER], lost,
-					   __ATOMIC_RELAXED);
+		account_no_room(w, &w->queues[i], lost);
 	}
-	w->status.packets_in += total;
-	w->status.rounds++;
+	account_flushed(w);
+	account_add(&w->status.packets_in, total);
+	account_add(&w->status.rounds, 1);
 	return total;
 }
 
 static void sleep_until_work(struct worker *w, struct pollfd *fds)
 {
 	int timeout = POLL_MS;
+	if (!handover_may_sleep(w))
+		return;
 	/* what the kernel did not take yet is offered again soon, not with the next packet */
 	for (unsigned i = 0; i < w->n_queues; i++)
 		if (queue_unsent(&w->queues[i]))
 			timeout = 1;
 	rcu_thread_offline();
-	w->status.polls++;
+	account_add(&w->status.polls, 1);
+	account_sleep(w);
 	int n = poll(fds, w->n_queues + 1, timeout);
+	account_wake(w);
 	rcu_thread_online();
+	handover_woken(w);
 	if (n > 0 && fds[w->n_queues].revents) {
 		uint64_t count;
 		if (read(w->wake_fd, &count, sizeof count) < 0 && errno != EAGAIN)
@@ -166,17 +177,27 @@ void *worker_main(void *argument)
 	snprintf(name, sizeof name, "xgw-worker-%u", w->index % 1000);
 	pthread_setname_np(pthread_self(), name);
 	rcu_register_thread();
+	account_start(w);
 	for (unsigned i = 0; i < w->n_queues; i++)
 		fds[i] = (struct pollfd){.fd = w->queues[i].fd, .events = POLLIN};
 	fds[w->n_queues] = (struct pollfd){.fd = w->wake_fd, .events = POLLIN};
 	for (unsigned idle = 0; !atomic_load_explicit(&w->d->stop, memory_order_relaxed);) {
 		w->now_ns = clock_now();
 		idle = worker_round(w) ? 0 : idle + 1;
+		if (handover_pending(w)) {
+			idle = 0;
+			continue;
+		}
 		rcu_quiescent_state();
+		if (!idle)
+			handover_busy(w);
+		else if (handover_help(w) || handover_looks(w))
+			continue;
 		/* one more look before the sleep costs less than a sleep that was not needed */
 		if (idle > 2)
 			sleep_until_work(w, fds);
 	}
+	handover_drain(w);
 	rcu_unregister_thread();
 	return NULL;
 }

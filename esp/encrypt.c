@@ -200,12 +200,34 @@ struct run {
 	uint64_t packets_before, bytes_before;
 };
 
-static void run_begin(struct run *r, struct esp_sa *sa, unsigned n)
+/* Packets of one SA from p on, whose numbers follow each other when they have some already. */
+static unsigned run_length(const struct esp_packet *p, unsigned n)
 {
-	struct esp_out *out = r->out = &sa->out;
+	unsigned run = 1;
+	while (run < n && p[run].sa == p->sa &&
+	       p[run].sequence == (p->sequence ? p->sequence + run : 0))
+		run++;
+	return run;
+}
+
+void esp_take_sequences(struct esp_packet *p, unsigned n)
+{
+	for (unsigned i = 0, run; i < n; i += run) {
+		uint64_t first;
+		run = run_length(p + i, n - i);
+		unsigned taken = take_sequence(&p[i].sa->out, run, &first);
+		for (unsigned j = 0; j < taken; j++)
+			p[i + j].sequence = first + j;
+	}
+}
+
+static void run_begin(struct run *r, const struct esp_packet *p, unsigned n)
+{
+	struct esp_out *out = r->out = &p->sa->out;
 	r->packets = r->packets_before = atomic_load_explicit(&out->packets, memory_order_relaxed);
 	r->bytes = r->bytes_before = atomic_load_explicit(&out->bytes, memory_order_relaxed);
-	r->taken = take_sequence(out, n, &r->first);
+	r->first = p->sequence;
+	r->taken = p->sequence ? n : take_sequence(out, n, &r->first);
 	r->next = r->first;
 }
 
@@ -294,9 +316,8 @@ void esp_encrypt(struct esp_crypto *crypto, struct esp_packet *p, unsigned n)
 	for (unsigned done = 0, run; done < n; done += run) {
 		struct esp_sa *sa = p[done].sa;
 		struct run r;
-		for (run = 1; done + run < n && p[done + run].sa == sa;)
-			run++;
-		run_begin(&r, sa, run);
+		run = run_length(p + done, n - done);
+		run_begin(&r, &p[done], run);
 		for (unsigned i = done; i < done + run; i++) {
 			if (i + AHEAD < n)
 				prefetch(&p[i + AHEAD]);

@@ -89,12 +89,19 @@ struct esp_packet {
 	uint32_t len; /* from there to the packet's end */
 	uint32_t headroom, tailroom; /* writable bytes around it; updated */
 	uint16_t esp;		     /* decrypt in: offset of the ESP header from `at` */
+	uint64_t sequence;	     /* encrypt in: 0, or the number that esp_take_sequences gave */
 	uint8_t family;		     /* out: 4 or 6 of what stands at `at` */
 	/* out; XGW_DROP_NONE = done; else at, len, headroom, tailroom may be anything */
 	enum xgw_drop drop;
 	void *owner; /* the caller's */
 };
 
+/*
+ * Gives a burst its sequence numbers in its order, ahead of an esp_encrypt that comes later, in
+ * parts, on several threads. Numbers then rise on the wire however the parts finish: a peer's
+ * window may be as small as 32 (RFC 4303 section 3.4.3). A packet that gets none keeps 0.
+ */
+void esp_take_sequences(struct esp_packet *p, unsigned n);
 /*
  * Encrypts a burst in place: selectors are the caller's to have checked (esp_select_out). Sequence
  * numbers are taken from the SA without locks; several workers may use one SA. n <= ESP_MAX_BURST.

@@ -26,8 +26,20 @@ static int find_port(struct netlink *n, const struct model_port *from, struct at
 	if (!to->link.up)
 		log_warn(LOG_NET, "link-down device=%s port=%s: nothing passes until it is up",
 			 from->device, from->name);
+	if (to->link.mtu > DATAPATH_MTU_MAX)
+		log_warn(LOG_NET,
+			 "mtu device=%s port=%s mtu=%u used=%u: packets above that come in several "
+			 "buffers, which AF_XDP does not take here, and are dropped; give this "
+			 "device and its neighbours an MTU of %u",
+			 from->device, from->name, to->link.mtu, DATAPATH_MTU_MAX,
+			 DATAPATH_MTU_MAX);
 	to->role = from->role;
 	return 0;
+}
+
+uint32_t apply_mtu(const struct netlink_link *l)
+{
+	return l->mtu < DATAPATH_MTU_MAX ? l->mtu : DATAPATH_MTU_MAX;
 }
 
 int apply_find_ports(struct netlink *n, const struct model *m, struct attach_port *ports,
@@ -37,7 +49,8 @@ int apply_find_ports(struct netlink *n, const struct model *m, struct attach_por
 		int err = find_port(n, &m->host.ports[i], &ports[i], f);
 		if (err)
 			return err;
-		facts[i] = (struct plan_port){ports[i].link.ifindex, ports[i].link.mtu, {0}};
+		facts[i] =
+			(struct plan_port){ports[i].link.ifindex, apply_mtu(&ports[i].link), {0}};
 		memcpy(facts[i].mac, ports[i].link.mac, sizeof facts[i].mac);
 	}
 	return 0;

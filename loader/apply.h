@@ -4,11 +4,14 @@
 #define XGW_LOADER_APPLY_H
 
 #include "control/plan.h"
+#include "datapath/datapath.h"
 #include "loader/attach.h"
 
 /* Finds the device of every port of the model. Both arrays have model.host.n_ports entries. */
 int must_check apply_find_ports(struct netlink *n, const struct model *m, struct attach_port *ports,
 				struct plan_port *facts, struct fault *f);
+/* What of the device's MTU can be used: at most DATAPATH_MTU_MAX. */
+uint32_t apply_mtu(const struct netlink_link *l);
 /* Brings the maps from one plan (NULL: empty maps) to another, in an order that opens no hole. */
 int must_check apply_plan(const struct maps *m, const struct plan *have, const struct plan *want,
 			  struct fault *f);

@@ -273,6 +273,23 @@ int attach_start(struct attach **out, const struct instance *i, struct netlink *
 	return 0;
 }
 
+int attach_again(struct attach *a, struct attach_port *p, enum model_xdp_mode mode, struct fault *f)
+{
+	for (unsigned i = 0; i < a->n; i++) {
+		if (strcmp(a->at[i].device, p->link.name) != 0)
+			continue;
+		xdp_program__close(a->at[i].program);
+		bpf_object__close(a->at[i].object);
+		a->n--;
+		a->state.n_ports--;
+		memmove(&a->at[i], &a->at[i + 1], (a->n - i) * sizeof a->at[0]);
+		memmove(&a->state.ports[i], &a->state.ports[i + 1],
+			(a->n - i) * sizeof a->state.ports[0]);
+		break;
+	}
+	return attach_port(a, p, mode, f);
+}
+
 int attach_address(struct attach *a, struct netlink *n, const struct netlink_link *l,
 		   const struct ip_prefix *p, struct fault *f)
 {

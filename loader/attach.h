@@ -30,6 +30,12 @@ struct attach_port {
 int must_check attach_start(struct attach **out, const struct instance *i, struct netlink *n,
 			    struct attach_port *ports, unsigned n_ports, enum model_xdp_mode mode,
 			    struct fault *f);
+/*
+ * The port's device is another one by the same name (p->link): attached to that. What was on the
+ * old one ended with it.
+ */
+int must_check attach_again(struct attach *a, struct attach_port *p, enum model_xdp_mode mode,
+			    struct fault *f);
 const struct maps *attach_maps(const struct attach *a);
 /* Puts an address on a device when it is not there, and remembers to take it away. */
 int must_check attach_address(struct attach *a, struct netlink *n, const struct netlink_link *l,

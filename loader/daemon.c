@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The event loop: wires the parts together, and nothing else. */
 #include "loader/daemon.h"
+#include "loader/gateways.h"
+#include "loader/outer.h"
+#include "loader/recover.h"
+#include "loader/transmit.h"
 
 #include "base/instant.h"
 #include "base/log.h"
@@ -117,6 +121,15 @@ static void on_datapath(evutil_socket_t fd, short what, void *owner)
 	schedule_refresh(d);
 }
 
+/* What a device takes depends on the other end of a veth, and may change. */
+static void watch_transmit(struct daemon *d)
+{
+	for (uint32_t i = 0; d->datapath && i < d->model.host.n_ports; i++)
+		if (d->model.host.ports[i].xdp_transmit)
+			datapath_port_transmit(d->datapath, i,
+					       transmit_device_ready(d->ports[i].link.ifindex));
+}
+
 static void on_second(evutil_socket_t fd, short what, void *owner)
 {
 	struct daemon *d = owner;
@@ -125,6 +138,10 @@ static void on_second(evutil_socket_t fd, short what, void *owner)
 	if (d->maps->config)
 		d->maps->config->daemon_beat = clock_now_ns();
 	datapath_flush_drops(d->datapath);
+	gateways_second(d);
+	recover_second(d);
+	watch_transmit(d);
+	datapath_pmtu_expire(d->datapath, clock_now_ns());
 	sd_notify(0, "WATCHDOG=1");
 	if (++d->seconds % CONFIRM_SECONDS == 0)
 		underlay_confirm(d->underlay);
@@ -202,15 +219,23 @@ static int watch_all(struct daemon *d, struct fault *f)
 	return 0;
 }
 
+/*
+ * One worker for each queue that every port has, and where cores are left, some that help with
+ * cryptography: past three, receiving and sending are what a single queue is limited by.
+ */
+#define WORKERS_EACH_QUEUE 4u
+
 static unsigned worker_count(const struct daemon *d)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	uint32_t queues = 1;
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned cores = online > 0 ? (unsigned)online : 1, queues = cores;
 	if (d->model.host.workers)
 		return d->model.host.workers;
-	for (uint32_t i = 0; i < d->model.host.n_ports; i++)
-		queues = d->ports[i].link.rx_queues > queues ? d->ports[i].link.rx_queues : queues;
-	return cores > 0 && queues > (uint32_t)cores ? (unsigned)cores : queues;
+	for (uint32_t i = 0; i < d->model.host.n_ports; i++) {
+		unsigned has = d->ports[i].link.rx_queues ? d->ports[i].link.rx_queues : 1;
+		queues = has < queues ? has : queues;
+	}
+	return queues * WORKERS_EACH_QUEUE < cores ? queues * WORKERS_EACH_QUEUE : cores;
 }
 
 /* One line for each algorithm that the named or first back end does not compute. */
@@ -242,24 +267,20 @@ static int start_datapath(struct daemon *d, struct fault *f)
 	struct datapath_options *o = calloc(1, sizeof *o);
 	if (!o)
 		return fault_set(f, -ENOMEM, "not enough memory for the data path");
+	static const enum datapath_copy copies[] = {[MODEL_ZERO_COPY_AUTO] = DATAPATH_COPY_AUTO,
+						    [MODEL_ZERO_COPY_OFF] = DATAPATH_COPY_FORCE,
+						    [MODEL_ZERO_COPY_REQUIRED] =
+							    DATAPATH_ZEROCOPY_FORCE};
 	*o = (struct datapath_options){.maps = d->maps,
 				       .workers = worker_count(d),
 				       .backend = d->backend,
 				       .choice = &d->crypto,
 				       .replay_window = d->model.host.replay_window,
+				       .copy = copies[d->model.host.zero_copy],
+				       .busy_poll = d->model.host.busy_poll,
+				       .transmit_open = transmit_open,
 				       .n_ports = d->model.host.n_ports};
-	for (uint32_t i = 0; i < d->model.host.n_ports; i++) {
-		const struct netlink_link *l = &d->ports[i].link;
-		struct datapath_port *p = &o->port[i];
-		*p = (struct datapath_port){.id = i,
-					    .ifindex = l->ifindex,
-					    .role = d->ports[i].role,
-					    .queues = l->rx_queues,
-					    .mtu = l->mtu,
-					    .generic = d->ports[i].generic};
-		memcpy(p->mac, l->mac, sizeof p->mac);
-		memcpy(p->device, l->name, sizeof p->device);
-	}
+	recover_describe(d, o->port);
 	log_info(LOG_RUN, "workers=%u backend=%s", o->workers, d->backend->name);
 	int err = datapath_start(&d->datapath, o, f);
 	free(o);
@@ -303,9 +324,13 @@ static int start(struct daemon *d, struct fault *f)
 		return fault_set(f, -ENOMEM, "not enough memory for the event loop");
 	err = start_datapath(d, f);
 	if (!err)
+		err = gateways_start(d, f);
+	if (!err)
 		err = start_underlay(d, f);
 	if (!err)
 		err = watch_all(d, f);
+	if (!err)
+		err = outer_open(&d->outer, d->base, d->datapath, &d->model, f);
 	if (err)
 		return err;
 	const struct ike_host_options o = {d->base,	&d->model,   &d->plan,	d->maps,
@@ -325,6 +350,7 @@ static void stop(struct daemon *d)
 	if (d->ike)
 		ike_host_shutdown(d->ike);
 	ike_host_free(d->ike);
+	outer_close(d->outer);
 	if (d->datapath)
 		datapath_stop(d->datapath);
 	underlay_free(d->underlay);
@@ -338,6 +364,7 @@ static void stop(struct daemon *d)
 	if (d->base)
 		event_base_free(d->base);
 	netlink_close(d->netlink);
+	gateways_free(d);
 	plan_free(&d->plan);
 	model_free(&d->model);
 	instance_unlock(&d->instance, d->lock);

@@ -28,6 +28,8 @@ struct daemon {
 	struct esp_choice crypto;
 	struct underlay *underlay;
 	struct ike_host *ike;
+	struct outer *outer;
+	struct gateway_rate *rates; /* by gateway of the model */
 	struct control_socket *control;
 	struct ring_buffer *events; /* from XDP */
 	struct event_base *base;
@@ -36,6 +38,7 @@ struct daemon {
 	struct event *refresh;
 	uint64_t started_ns;
 	unsigned seconds;
+	bool sockets_missing; /* of the workers: recovery failed */
 };
 
 /* Runs until a signal ends it. Takes the model. 0 or the exit status of the program, told already.

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/ike_host.h"
 
+#include "base/bytes.h"
 #include "base/instant.h"
 #include "base/log.h"
 #include "loader/clock.h"
+#include "loader/outer.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -257,21 +259,39 @@ static void on_timer(evutil_socket_t fd, short what, void *owner)
 	settle(h);
 }
 
+/* ESP in UDP (RFC 3948) that came in pieces; whole ones are XDP's. False: it is IKE. */
+static bool take_esp(struct ike_socket *s, const struct ip_endpoint *remote, uint8_t tos, size_t n)
+{
+	struct ike_host *h = s->host;
+	const struct datapath_esp e = {.from = *remote,
+				       .to = s->local,
+				       .udp = true,
+				       .tos = tos,
+				       .at = h->buffer,
+				       .len = n};
+	if (s->local.port != IKE_NATT_PORT || n < 8 || load_be32(h->buffer) == 0)
+		return false;
+	int err = datapath_reassembled(h->o.datapath, &e);
+	if (err)
+		log_debug(LOG_ESP, "reassembled-esp bytes=%zu: %s", n, strerror(-err));
+	return true;
+}
+
 static void on_datagram(evutil_socket_t fd, short what, void *owner)
 {
 	struct ike_socket *s = owner;
 	struct ike_host *h = s->host;
 	(void)what;
 	for (int i = 0; i < READS_PER_WAKEUP; i++) {
-		struct sockaddr_storage from = {0};
-		socklen_t len = sizeof from;
-		ssize_t n = recvfrom(fd, h->buffer, DATAGRAM_MAX, MSG_DONTWAIT,
-				     (struct sockaddr *)&from, &len);
+		struct outer_info info;
+		ssize_t n = outer_receive(fd, h->buffer, DATAGRAM_MAX, &info);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
 		if (n <= 0)
 			continue; /* an ICMP error of an earlier datagram, or an empty one */
-		struct ip_endpoint remote = from_sockaddr(&from);
+		struct ip_endpoint remote = from_sockaddr(&info.from);
+		if (take_esp(s, &remote, info.tos, (size_t)n))
+			continue;
 		ike_receive(h->engine, &s->local, &remote, (struct bytes){h->buffer, (size_t)n},
 			    clock_now_ns(), &h->effects);
 		carry_out(h);
@@ -314,6 +334,7 @@ static int open_socket(struct ike_host *h, const struct ip_endpoint *local, stru
 	setsockopt(s->fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER,
 		   &discover, sizeof discover);
 	setsockopt(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
+	outer_prepare(s->fd, v4);
 	socklen_t len = to_sockaddr(&at, local);
 	if (bind(s->fd, (struct sockaddr *)&at, len))
 		return bind_fault(f, local, -errno);

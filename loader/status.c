@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "loader/gateways.h"
 #include "loader/status.h"
 
 #include "base/instant.h"
@@ -164,11 +165,16 @@ static json_t *events(const struct ike_status *s)
 static void add_path(struct daemon *d, json_t *o, uint32_t id)
 {
 	struct datapath_path path;
+	struct datapath_mtu mtu;
 	bool usable = underlay_path(d->underlay, id, &path) && path.usable;
+	if (datapath_mtu(d->datapath, id, &mtu) || !usable) {
+		set(o, "path", json_null());
+		return;
+	}
 	set(o, "path",
-	    usable ? json_pack("{s:s,s:i}", "port", d->model.host.ports[path.port_id].name, "mtu",
-			       (int)path.mtu)
-		   : json_null());
+	    json_pack("{s:s,s:i,s:i,s:i,s:i}", "port", d->model.host.ports[path.port_id].name,
+		      "mtu", (int)mtu.path, "deviceMtu", (int)mtu.device, "learntMtu",
+		      (int)mtu.learnt, "innerMtu", (int)mtu.inner));
 }
 
 static json_t *connection(struct daemon *d, const struct plan_connection *pc, uint64_t now)
@@ -258,6 +264,34 @@ json_t *status_drops(const struct maps *m)
 
 static const char *const role_texts[] = {"none", "uplink", "vnet", "circuit"};
 
+static void add_port_account(struct daemon *d, json_t *o, uint32_t id)
+{
+	struct datapath_port_account a;
+	datapath_port_account(d->datapath, id, &a);
+	set(o, "workers",
+	    json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "packetsIn", (json_int_t)a.packets_in, "bytesIn",
+		      (json_int_t)a.bytes_in, "packetsOut", (json_int_t)a.packets_out, "bytesOut",
+		      (json_int_t)a.bytes_out, "noFrame", (json_int_t)a.no_frame, "txFull",
+		      (json_int_t)a.tx_full));
+}
+
+/* The greatest share of what a port's queues brought, over the equal one; 1 is even. */
+static json_t *imbalance(struct daemon *d, uint32_t port)
+{
+	struct datapath_queue_account q;
+	uint64_t sum = 0, most = 0;
+	unsigned n = 0;
+	for (unsigned w = 0; w < datapath_workers(d->datapath); w++)
+		for (unsigned i = 0; datapath_queue_account(d->datapath, w, i, &q) == 0; i++) {
+			if (q.port_id != port)
+				continue;
+			n++;
+			sum += q.packets;
+			most = q.packets > most ? q.packets : most;
+		}
+	return sum ? json_real((double)most * n / (double)sum) : json_null();
+}
+
 static json_t *port(struct daemon *d, uint32_t i)
 {
 	const struct model_port *p = &d->model.host.ports[i];
@@ -273,23 +307,127 @@ static json_t *port(struct daemon *d, uint32_t i)
 	set(o, "mtu", number(l->mtu));
 	set(o, "state", json_string(l->up ? "up" : "down"));
 	set(o, "traffic", status_traffic(d->maps, i));
+	add_port_account(d, o, i);
+	set(o, "queueImbalance", imbalance(d, i));
+	return o;
+}
+
+/* ---- workers ---- */
+
+static json_t *queues(struct daemon *d, unsigned worker)
+{
+	json_t *list = json_array();
+	struct datapath_queue_account q;
+	for (unsigned i = 0; datapath_queue_account(d->datapath, worker, i, &q) == 0; i++)
+		json_array_append_new(
+			list, json_pack("{s:s,s:i,s:I,s:I,s:I,s:I}", "port",
+					d->model.host.ports[q.port_id].name, "queue", (int)q.queue,
+					"packets", (json_int_t)q.packets, "bytes",
+					(json_int_t)q.bytes, "deepest", (json_int_t)q.deepest,
+					"noFrame", (json_int_t)q.no_frame));
+	return list;
+}
+
+/* Microseconds from the look at the ring to the ring out, of one burst in sixteen. */
+static json_t *residence(const struct datapath_histogram *h)
+{
+	static const struct {
+		const char *name;
+		double part;
+	} quantiles[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}};
+	json_t *o = json_object(), *buckets = json_array();
+	uint64_t samples = 0;
+	for (unsigned i = 0; i < DATAPATH_BUCKETS; i++) {
+		samples += h->bucket[i];
+		json_array_append_new(buckets, number(h->bucket[i]));
+	}
+	set(o, "samples", number(samples));
+	for (size_t i = 0; i < sizeof quantiles / sizeof *quantiles; i++)
+		set(o, quantiles[i].name,
+		    json_real((double)datapath_histogram_quantile(h, quantiles[i].part) / 1e3));
+	set(o, "max", json_real((double)h->max_ns / 1e3));
+	set(o, "buckets", buckets);
+	return o;
+}
+
+static json_t *worker(struct daemon *d, unsigned w)
+{
+	struct datapath_worker_status s = {0};
+	struct datapath_worker_account a;
+	datapath_worker_status(d->datapath, w, &s);
+	datapath_worker_account(d->datapath, w, &a);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} counts[] = {
+		{"packetsIn", s.packets_in},
+		{"packetsOut", s.packets_out},
+		{"bytesIn", a.bytes_in},
+		{"bytesOut", a.bytes_out},
+		{"rounds", s.rounds},
+		{"wakeups", s.wakeups},
+		{"noFrame", s.no_frame},
+		{"txFull", s.tx_full},
+		{"sentByXdp", s.by_xdp},
+		{"jobs", s.jobs},
+		{"jobsHelped", s.jobs_helped},
+		{"helperWakeups", s.helper_wakeups},
+		{"jobsForOthers", s.jobs_for_others},
+		{"packetsForOthers", s.packets_for_others},
+	};
+	json_t *o = json_object();
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+		set(o, counts[i].name, number(counts[i].value));
+	set(o, "busy",
+	    json_real(a.lifetime_ns ? 1 - (double)a.asleep_ns / (double)a.lifetime_ns : 0));
+	set(o, "residenceMicroseconds", residence(&a.residence));
+	set(o, "queues", queues(d, w));
 	return o;
 }
 
 static json_t *workers(struct daemon *d)
 {
 	json_t *list = json_array();
-	for (unsigned w = 0; w < datapath_workers(d->datapath); w++) {
-		struct datapath_worker_status s = {0};
-		datapath_worker_status(d->datapath, w, &s);
-		json_array_append_new(
-			list, json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "packetsIn",
-					(json_int_t)s.packets_in, "packetsOut",
-					(json_int_t)s.packets_out, "rounds", (json_int_t)s.rounds,
-					"wakeups", (json_int_t)s.wakeups, "noFrame",
-					(json_int_t)s.no_frame, "txFull", (json_int_t)s.tx_full));
-	}
+	for (unsigned w = 0; w < datapath_workers(d->datapath); w++)
+		json_array_append_new(list, worker(d, w));
 	return list;
+}
+
+/* ---- gateways ---- */
+
+static json_t *gateway(struct daemon *d, uint32_t i)
+{
+	const struct model_gateway *g = &d->model.gateways[i];
+	struct datapath_gateway_account a;
+	char address[IP_TEXT];
+	json_t *o = json_object();
+	set(o, "name", json_string(g->name));
+	set(o, "virtualNetwork", json_string(d->model.vnets[g->vnet].name));
+	set(o, "gatewayType", json_string("Vpn"));
+	set(o, "vpnType", json_string(g->policy_based ? "PolicyBased" : "RouteBased"));
+	set(o, "publicIPAddress", json_string(ip_addr_format(&g->public_address, address)));
+	set(o, "sku", json_string(g->sku));
+	set(o, "bandwidthInMbps", g->bandwidth_mbps ? number(g->bandwidth_mbps) : json_null());
+	if (datapath_gateway_account(d->datapath, i, &a))
+		return o;
+	set(o, "ingressBytes", number(a.bytes_in));
+	set(o, "egressBytes", number(a.bytes_out));
+	set(o, "ingressPackets", number(a.packets_in));
+	set(o, "egressPackets", number(a.packets_out));
+	set(o, "ingressBitsPerSecond", number(d->rates[i].in_bps));
+	set(o, "egressBitsPerSecond", number(d->rates[i].out_bps));
+	set(o, "overRatePackets", number(a.over_packets));
+	set(o, "overRateBytes", number(a.over_bytes));
+	set(o, "activeConnections", a.bits_per_second ? number(a.active) : json_null());
+	return o;
+}
+
+static json_t *path_mtu_counters(struct daemon *d)
+{
+	json_t *o = json_object();
+	for (int v = 0; v < DATAPATH_PMTU_COUNT; v++)
+		set(o, datapath_pmtu_name(v), number(datapath_pmtu_count(d->datapath, v)));
+	return o;
 }
 
 static json_t *ike_counters(struct daemon *d)
@@ -308,16 +446,8 @@ json_t *status_document(struct daemon *d)
 	json_t *o = json_object(), *gateways = json_array(), *connections = json_array(),
 	       *ports = json_array();
 	datapath_flush_drops(d->datapath);
-	for (uint32_t i = 0; i < d->model.n_gateways; i++) {
-		const struct model_gateway *g = &d->model.gateways[i];
-		char address[IP_TEXT];
-		json_array_append_new(
-			gateways,
-			json_pack("{s:s,s:s,s:s,s:s,s:s}", "name", g->name, "virtualNetwork",
-				  d->model.vnets[g->vnet].name, "gatewayType", "Vpn", "vpnType",
-				  g->policy_based ? "PolicyBased" : "RouteBased", "publicIPAddress",
-				  ip_addr_format(&g->public_address, address)));
-	}
+	for (uint32_t i = 0; i < d->model.n_gateways; i++)
+		json_array_append_new(gateways, gateway(d, i));
 	for (uint32_t i = 0; i < d->plan.n_connections; i++)
 		json_array_append_new(connections, connection(d, &d->plan.connections[i], now));
 	for (uint32_t i = 0; i < d->model.host.n_ports; i++)
@@ -334,6 +464,7 @@ json_t *status_document(struct daemon *d)
 	set(o, "workers", workers(d));
 	set(o, "drops", status_drops(d->maps));
 	set(o, "ike", ike_counters(d));
+	set(o, "pathMtuMessages", path_mtu_counters(d));
 	return o;
 }
 

@@ -80,6 +80,44 @@ static void print_counts(FILE *to, const char *title, const json_t *counts)
 	fputc('\n', to);
 }
 
+static void print_gateway(FILE *to, const json_t *o)
+{
+	fprintf(to, "gateway %s of %s, %s, %s", text(o, "name"), text(o, "virtualNetwork"),
+		text(o, "vpnType"), text(o, "publicIPAddress"));
+	if (json_object_get(o, "ingressBitsPerSecond"))
+		fprintf(to, ", %.1f Mbit/s in, %.1f out",
+			(double)integer(o, "ingressBitsPerSecond") / 1e6,
+			(double)integer(o, "egressBitsPerSecond") / 1e6);
+	if (integer(o, "bandwidthInMbps"))
+		fprintf(to,
+			" of %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT
+			" packets above it dropped",
+			integer(o, "bandwidthInMbps"), integer(o, "overRatePackets"));
+	fputc('\n', to);
+}
+
+static void print_workers(FILE *to, const json_t *workers)
+{
+	size_t i;
+	const json_t *w;
+	if (!json_array_size(workers))
+		return;
+	fprintf(to, "\n%-8s %6s %14s %14s %10s %10s %10s\n", "WORKER", "BUSY", "PACKETS IN",
+		"PACKETS OUT", "P50 us", "P99 us", "HELPED");
+	json_array_foreach(workers, i, w)
+	{
+		const json_t *r = json_object_get(w, "residenceMicroseconds");
+		fprintf(to,
+			"%-8zu %5.1f%% %14" JSON_INTEGER_FORMAT " %14" JSON_INTEGER_FORMAT
+			" %10.1f %10.1f %10" JSON_INTEGER_FORMAT "\n",
+			i, 100 * json_number_value(json_object_get(w, "busy")),
+			integer(w, "packetsIn"), integer(w, "packetsOut"),
+			json_number_value(json_object_get(r, "p50")),
+			json_number_value(json_object_get(r, "p99")),
+			integer(w, "packetsForOthers"));
+	}
+}
+
 void status_print(FILE *to, const json_t *document)
 {
 	size_t i;
@@ -91,14 +129,13 @@ void status_print(FILE *to, const json_t *document)
 			integer(daemon, "pid"), text(daemon, "since"),
 			text(daemon, "cryptoBackend"));
 	fputc('\n', to);
-	json_array_foreach(json_object_get(document, "gateways"), i, o)
-		fprintf(to, "gateway %s of %s, %s, %s\n", text(o, "name"),
-			text(o, "virtualNetwork"), text(o, "vpnType"), text(o, "publicIPAddress"));
+	json_array_foreach(json_object_get(document, "gateways"), i, o) print_gateway(to, o);
 	if (json_array_size(json_object_get(document, "connections")))
 		fprintf(to, "\n%-24s %-13s %-20s %-24s %s\n", "CONNECTION", "STATUS", "SINCE",
 			"PEER", "TRAFFIC");
 	json_array_foreach(json_object_get(document, "connections"), i, o) print_row(to, o);
 	print_ports(to, json_object_get(document, "ports"));
+	print_workers(to, json_object_get(document, "workers"));
 	print_counts(to, "\ndrops:", json_object_get(document, "drops"));
 }
 
@@ -140,8 +177,12 @@ void status_print_connection(FILE *to, const json_t *c)
 	fprintf(to, "\ngateway   %s, %s, %s\n", text(c, "virtualNetworkGateway"),
 		text(c, "connectionType"), text(c, "ikeVersion"));
 	if (json_is_object(path))
-		fprintf(to, "path      port %s, MTU %" JSON_INTEGER_FORMAT "\n", text(path, "port"),
-			integer(path, "mtu"));
+		fprintf(to,
+			"path      port %s, MTU %" JSON_INTEGER_FORMAT
+			"%s; inside %" JSON_INTEGER_FORMAT "\n",
+			text(path, "port"), integer(path, "mtu"),
+			integer(path, "learntMtu") ? " (a router said so)" : "",
+			integer(path, "innerMtu"));
 	else
 		fprintf(to,
 			"path      none: no route to the peer, or its next hop does not answer\n");

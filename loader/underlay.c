@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/underlay.h"
 
+#include "loader/apply.h"
 #include "base/instant.h"
 #include "base/log.h"
 #include "loader/discover.h"
@@ -155,7 +156,7 @@ static struct way find_way(struct underlay *u, const struct ip_addr *to, const s
 		return w;
 	}
 	const struct netlink_link *l = &u->h.ports[w.port].link;
-	w.mtu = r.mtu && r.mtu < l->mtu ? r.mtu : l->mtu;
+	w.mtu = r.mtu && r.mtu < apply_mtu(l) ? r.mtu : apply_mtu(l);
 	err = netlink_neighbour(u->h.netlink, r.ifindex, &w.next_hop, &x);
 	if (err || !x.usable) {
 		netlink_resolve(u->h.netlink, r.ifindex, &w.next_hop);
@@ -408,6 +409,14 @@ void underlay_peer(struct underlay *u, uint32_t connection, const struct ip_addr
 		}
 		return;
 	}
+}
+
+void underlay_moved(struct underlay *u, uint32_t was, uint32_t now)
+{
+	for (uint32_t i = 0; i < u->n_vteps; i++)
+		if (u->vteps[i].ifindex == was)
+			u->vteps[i].ifindex = now;
+	on_lost(u);
 }
 
 bool underlay_path(const struct underlay *u, uint32_t connection, struct datapath_path *out)

@@ -30,6 +30,8 @@ void underlay_watch(struct underlay *u);
 /* The outer addresses of a connection, at start and as IKE moves them. */
 void underlay_peer(struct underlay *u, uint32_t connection, const struct ip_addr *local,
 		   const struct ip_addr *remote);
+/* A port's device has another index now: all ways are looked up again. */
+void underlay_moved(struct underlay *u, uint32_t was, uint32_t now);
 /* XDP or a worker asks for an address. */
 void underlay_event(struct underlay *u, const struct xgw_event *e, uint64_t now_ns);
 /* True when something changed and underlay_refresh has work. */

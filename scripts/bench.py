@@ -59,7 +59,7 @@ def af_xdp(lab):
     return made
 
 
-def xgw(lab):
+def xgw(lab, transmit=None, workers=None):
     made = []
     for i, host in enumerate((lab.gw1, lab.gw2)):
         n, o = i + 1, 2 - i
@@ -68,10 +68,23 @@ def xgw(lab):
         c = rig.gateway_config(f'VNet{n}', n, [f'10.{n * 11}.0.0/16'], f'10.{n * 11}.0.1/24', KEYS[i],
                                [{'name': 'tunnel', 'connectionType': 'Vnet2Vnet', 'virtualNetworkGateway2': f'VNet{o}GW', 'ipsecPolicies': [policy]}],
                                remotes=[{'name': f'VNet{o}GW', 'publicIPAddress': KEYS[1 - i], 'addressSpace': [f'10.{o * 11}.0.0/16']}])
+        for port in c['host']['ports']:
+            if transmit:
+                port['transmit'] = transmit
+        if workers:
+            c['host']['workers'] = workers
         made.append(rig.Xgw(host, c).start())
     for g in made:
         g.wait_connected('tunnel')
     return [g.process for g in made]
+
+
+def xgw_one(lab):
+    return xgw(lab, workers=1)
+
+
+def xgw_xdp(lab):
+    return xgw(lab, transmit='xdp')
 
 
 def strongswan(lab):
@@ -147,7 +160,7 @@ def measure(start):
 
 
 def main():
-    kinds = [forwarding, af_xdp, xgw, strongswan, wireguard]
+    kinds = [forwarding, af_xdp, xgw, xgw_one, xgw_xdp, strongswan, wireguard]
     results = {k.__name__: [] for k in kinds}
     for r in range(ROUNDS):
         for k in kinds:
@@ -155,6 +168,7 @@ def main():
             results[k.__name__].append(m)
             print(f'round {r + 1}: {k.__name__}: ' + ', '.join(f'{a} {b:.2f}' for a, b in m.items()), flush=True)
     names = {'forwarding': 'kernel forwarding, no offloads', 'af_xdp': 'AF_XDP forwarder without crypto', 'xgw': 'xgw, AES-128-GCM',
+             'xgw_one': 'the same, workers: 1 (no helper)', 'xgw_xdp': 'the same, transmit: xdp',
              'strongswan': 'strongSwan kernel-libipsec, AES-128-GCM', 'wireguard': 'wireguard-go'}
     lines = ['| | TCP, one stream, Gbit/s | UDP 1400 B, < 0.5 % lost, k/s | UDP 64 B, < 0.5 % lost, k/s | ping ms | CPU s per GB, both gateways |',
              '| --- | --- | --- | --- | --- | --- |']

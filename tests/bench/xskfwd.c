@@ -112,7 +112,7 @@ int main(int argc, char **argv)
 	b.device = argv[3];
 	signal(SIGTERM, on_signal);
 	signal(SIGINT, on_signal);
-	if (frames_init(&frames, 16384, &f) || open_side(&a, &frames, &f) ||
+	if (frames_init(&frames, 16384, -1, &f) || open_side(&a, &frames, &f) ||
 	    open_side(&b, &frames, &f)) {
 		fprintf(stderr, "xskfwd: %s\n", fault_format(&f, text));
 		return 1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The way of packets through a worker, with rings and maps of plain memory. */
 #include "world.h"
+#include "datapath/reassembled.h"
 
 struct world *world_now;
 
@@ -171,14 +172,16 @@ void world_start(struct world *g)
 	g->d.n_workers = 1;
 	g->d.workers = &g->w;
 	assert_int_equal(tables_start(&g->d), 0);
+	assert_int_equal(reassembled_start(&g->d), 0);
 	g->d.event_fd = eventfd(0, EFD_NONBLOCK);
+	g->w.wake_fd = eventfd(0, EFD_NONBLOCK);
 	pthread_mutex_init(&g->d.event_lock, NULL);
 	g->w.d = &g->d;
 	g->w.now_ns = 100 * NS_PER_S;
 	g->w.cache = calloc(CACHE_SLOTS, sizeof *g->w.cache);
 	g->w.queues = g->queues;
 	g->w.n_queues = PORTS;
-	assert_int_equal(frames_init(&g->w.frames, WORLD_FRAMES, &f), 0);
+	assert_int_equal(frames_init(&g->w.frames, WORLD_FRAMES, -1, &f), 0);
 	assert_int_equal(g->d.o.backend->context_new(&g->w.crypto), 0);
 	for (unsigned p = 0; p < PORTS; p++)
 		start_queue(g, p);
@@ -191,6 +194,8 @@ void world_stop(struct world *g)
 	world_now = g;
 	world_check_frames(g);
 	tables_stop(&g->d);
+	reassembled_stop(&g->d);
+	close(g->w.wake_fd);
 	assert_int_equal(g->said.n_sas, 0);
 	g->d.o.backend->context_free(g->w.crypto);
 	frames_free_all(&g->w.frames);
@@ -1086,6 +1091,59 @@ static void test_time_exceeded(void **state)
 	assert_true(ip_addr_equal(&from, &gateway));
 }
 
+/* ---- ESP that came in pieces ---- */
+
+static void test_reassembled(void **state)
+{
+	struct pair *p = *state;
+	struct world *g = &p->right;
+	uint8_t ip[300], longest[FRAME_SIZE] = {0};
+	uint32_t n;
+	ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0);
+	send_left(p, ip, sizeof ip);
+	const uint8_t *f = world_sent(&p->left, WAN, &n);
+	assert_non_null(f);
+	struct datapath_esp e = {.from = {ip_source(f + 14), 0},
+				 .to = {ip_destination(f + 14), 0},
+				 .at = f + 34,
+				 .len = n - 34};
+	assert_int_equal(datapath_reassembled(&g->d, &e), 0);
+	/* the same again is a replay */
+	assert_int_equal(datapath_reassembled(&g->d, &e), 0);
+	world_run(g);
+	assert_int_equal(world_drops(g, XGW_DROP_REPLAY), 1);
+	f = world_sent(g, LAN, &n);
+	assert_non_null(f);
+	assert_int_equal(n, 14 + sizeof ip);
+	assert_memory_equal(f + 14 + 20, ip + 20, sizeof ip - 20);
+	assert_null(world_sent(g, LAN, &n));
+
+	struct datapath_esp bad = e;
+	bad.len = 7;
+	assert_int_equal(datapath_reassembled(&g->d, &bad), -EBADMSG);
+	bad = e;
+	bad.to.addr.b[3]++;
+	assert_int_equal(datapath_reassembled(&g->d, &bad), -ENOENT);
+	memcpy(longest, e.at, 8);
+	bad = e;
+	bad.at = longest;
+	bad.len = sizeof longest;
+	assert_int_equal(datapath_reassembled(&g->d, &bad), -EMSGSIZE);
+	bad.at = longest + 1;
+	assert_int_equal(datapath_reassembled(&g->d, &bad), -ENOENT);
+	/* a flood of them finds a short queue */
+	int err = 0;
+	unsigned took = 0;
+	for (; took < 1000 && !err; took++)
+		err = datapath_reassembled(&g->d, &e);
+	assert_int_equal(err, -ENOBUFS);
+	assert_in_range(took, 32, 128);
+	world_run(g);
+	assert_null(world_sent(g, LAN, &n));
+	assert_int_equal(world_drops(g, XGW_DROP_NO_BUFFER), 1);
+	assert_int_equal(datapath_reassembled(&g->d, &e), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1111,6 +1169,7 @@ int main(void)
 		T(test_path_mtu_is_not_believed),
 		T(test_path_mtu_by_ports),
 		T(test_time_exceeded),
+		T(test_reassembled),
 	};
 	rcu_register_thread();
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

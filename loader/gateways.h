@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The gateways' bandwidth in the data path, and their rates of now. */
+#ifndef XGW_LOADER_GATEWAYS_H
+#define XGW_LOADER_GATEWAYS_H
+
+#include "loader/daemon.h"
+
+/* Over the last second or so. */
+struct gateway_rate {
+	uint64_t at_ns, bytes_in, bytes_out; /* when it was last looked at, and what it had then */
+	uint64_t in_bps, out_bps;
+};
+
+/* Tells the data path which connections are whose, and what they share. 0 or with a fault. */
+int must_check gateways_start(struct daemon *d, struct fault *f);
+/* Once a second. */
+void gateways_second(struct daemon *d);
+void gateways_free(struct daemon *d);
+
+#endif

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A gateway's bandwidth, which all of its connections share, and what is counted where."""
+import json
+
+import lab as rig
+from test_tunnels import gateways
+
+
+def limited(pair, mbps):
+    made = gateways(pair, start=False)
+    with open(made[0].config) as f:
+        config = json.load(f)
+    config['virtualNetworkGateways'][0]['bandwidthInMbps'] = mbps
+    with open(made[0].config, 'w') as f:
+        json.dump(config, f)
+    for g in made:
+        g.start()
+    made[0].wait_connected('to2')
+    made[1].wait_connected('to1')
+    return made
+
+
+def test_bandwidth_is_held_both_ways_together(pair):
+    g1, _ = limited(pair, 40)
+    rig.wait_for(lambda: pair.alice.ping('10.22.0.4', count=1, check=False).returncode == 0, 'traffic', explain=g1.explain)
+    for reverse in (False, True):
+        # 5 s at the rate and two bursts of 512 KiB
+        assert 12e6 < rig.iperf(pair.alice, pair.bob, '10.22.0.4', seconds=5, reverse=reverse) < 42e6
+    end = rig.iperf(pair.alice, pair.bob, '10.22.0.4', seconds=4, udp=('80M', 1200))
+    passed = end['bytes'] * (1 - end['lost_percent'] / 100) * 8 / 4
+    assert 36e6 < passed < 43e6, end
+    g = g1.json('status')['gateways'][0]
+    assert g['bandwidthInMbps'] == 40 and g['overRatePackets'] > 0 and g['activeConnections'] <= 1
+    rig.wait_for(lambda: g1.drops().get('rate', 0) > 0, 'the drops counted', explain=lambda: str(g1.drops()))
+
+
+def test_without_a_limit_nothing_is_dropped(pair):
+    g1, g2 = gateways(pair)
+    assert rig.iperf(pair.alice, pair.bob, '10.22.0.4', seconds=2) > 50e6
+    for g in (g1, g2):
+        assert g.drops().get('rate', 0) == 0
+        assert g.json('status')['gateways'][0]['bandwidthInMbps'] is None
+
+
+def test_accounts_agree(pair):
+    """Gateway, connection, child SA, port, queue and worker count the same packets."""
+    g1, g2 = gateways(pair)
+    # the first packets find out where the hosts are
+    rig.wait_for(lambda: pair.alice.ping('10.22.0.4', count=1, check=False).returncode == 0, 'traffic', explain=g1.explain)
+    before = [g.json('status')['gateways'][0] for g in (g1, g2)]
+    pair.alice.ping('10.22.0.4', size=1000, count=50, more=('-i', '0.01'))
+    s1, s2 = g1.json('status'), g2.json('status')
+    for s, old in zip((s1, s2), before):
+        gateway, connection = s['gateways'][0], s['connections'][0]
+        for way in ('ingress', 'egress'):
+            assert gateway[way + 'Packets'] == connection[way + 'Packets'] == old[way + 'Packets'] + 50
+            assert gateway[way + 'Bytes'] == connection[way + 'Bytes'] == old[way + 'Bytes'] + 50 * 1028
+        # what a child SA that was replaced carried stays with the connection
+        assert 50 <= sum(c['packetsIn'] for c in connection['childSas']) <= gateway['ingressPackets']
+        workers = s['workers']
+        assert sum(w['packetsOut'] for w in workers) == sum(p['workers']['packetsOut'] for p in s['ports'])
+        assert sum(w['bytesIn'] for w in workers) == sum(p['workers']['bytesIn'] for p in s['ports'])
+        assert sum(q['packets'] for w in workers for q in w['queues']) == sum(w['packetsIn'] for w in workers) >= 100
+        assert all(p['queueImbalance'] >= 1 for p in s['ports'])
+        r = workers[0]['residenceMicroseconds']
+        assert sum(r['buckets']) == r['samples'] > 0
+        assert 0 < r['p50'] <= r['p99'] <= r['max']
+        assert 0 < workers[0]['busy'] < 1
