@@ -80,6 +80,8 @@ struct ike_options {
 	uint32_t half_open_cookies;	 /* half-open SAs above which cookies are asked for; 0 = the
 					    default */
 	uint32_t max_half_open, max_sas; /* caps; 0 = the defaults */
+	uint32_t max_workers;		 /* children of workers that a peer may ask for (RFC 9611);
+					    0 = IKE_MAX_WORKERS, which is the most */
 	uint32_t spi_base;		 /* tests: child SPIs count up from here; 0 = random */
 	uint64_t retransmit_first_ns;	 /* 0 = the default */
 	uint32_t retransmit_tries;	 /* 0 = the default */

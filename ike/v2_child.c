@@ -144,6 +144,7 @@ static void refused(struct ike_sa *sa, struct task *task, const struct ike_notif
 		child_retire(old);
 		connection_settle(sa->c, &f);
 		task_add(sa, EXCHANGE_NEW_CHILD, 0);
+		workers_fill(sa);
 		return;
 	}
 	if (task->worker && error->type != NOTIFY_TEMPORARY_FAILURE) {

@@ -79,6 +79,6 @@ bool workers_place(const struct ike_sa *sa, const struct ike_message *in, uint16
 		return false;
 	do
 		(*worker)++;
-	while (*worker <= IKE_MAX_WORKERS && worker_has_child(sa, *worker));
-	return *worker <= IKE_MAX_WORKERS;
+	while (*worker <= sa->e->options.max_workers && worker_has_child(sa, *worker));
+	return *worker <= sa->e->options.max_workers;
 }
