@@ -59,7 +59,7 @@ int child_new(struct child **out, struct ike_sa *sa, const struct child_sa *plai
 	struct connection *c = sa->c;
 	unsigned n = 0;
 	for (struct child *other = c->children; other; other = other->next)
-		n += other->sa == sa;
+		n += other->sa == sa && other->plain.worker == plain->worker;
 	if (n >= LIMIT_CHILDREN_PER_SA)
 		return -ENOSPC;
 	if (child_by_spi(e, plain->spi_in))
@@ -88,19 +88,41 @@ int child_new(struct child **out, struct ike_sa *sa, const struct child_sa *plai
 	return 0;
 }
 
-/* Outbound moves here. */
+/* Where the connection notes which child carries the traffic of this worker, 0 = of any. */
+uint32_t *child_slot(struct connection *c, uint16_t worker)
+{
+	return worker ? &c->lanes[worker - 1] : &c->current;
+}
+
+bool connection_has_outbound(const struct connection *c)
+{
+	for (unsigned i = 0; i < IKE_MAX_WORKERS; i++)
+		if (c->lanes[i])
+			return true;
+	return c->current;
+}
+
+static bool carries(const struct child *child)
+{
+	return *child_slot(child->c, child->plain.worker) == child->plain.spi_in;
+}
+
+/* Outbound of its worker (or of all that have none of their own) moves here. */
 void child_use(struct child *child)
 {
 	struct connection *c = child->c;
-	if (c->current == child->plain.spi_in)
+	uint32_t *slot = child_slot(c, child->plain.worker);
+	if (carries(child))
 		return;
-	struct child *old = child_by_spi(c->e, c->current);
+	struct child *old = child_by_spi(c->e, *slot);
 	if (old && old->state == CHILD_IN_USE)
 		old->state = CHILD_STANDBY;
 	if (child->state == CHILD_STANDBY)
 		child->state = CHILD_IN_USE;
-	c->current = child->plain.spi_in;
-	effects_child(c->e, IKE_CHILD_USE, &child->plain);
+	*slot = child->plain.spi_in;
+	/* the peer has more workers than we: nobody here sends on this one */
+	if (child->plain.worker <= c->cfg.workers)
+		effects_child(c->e, IKE_CHILD_USE, &child->plain);
 }
 
 static bool usable(const struct child *child)
@@ -109,12 +131,14 @@ static bool usable(const struct child *child)
 	       (child->state == CHILD_STANDBY || child->state == CHILD_IN_USE);
 }
 
-/* Another child that can carry outbound traffic: the one that replaces it, or else the newest. */
-static struct child *alternative(const struct connection *c, const struct child *to)
+/* Another child that can carry this worker's outbound traffic: the one that replaces `to`, or else
+ * the newest. */
+static struct child *alternative(const struct connection *c, uint16_t worker,
+				 const struct child *to)
 {
 	struct child *best = NULL;
 	for (struct child *child = c->children; child; child = child->next) {
-		if (child == to || !usable(child))
+		if (child == to || !usable(child) || child->plain.worker != worker)
 			continue;
 		if (to && to->replaced_by == child->plain.spi_in)
 			return child;
@@ -133,8 +157,8 @@ static void forget(struct child *child)
 			break;
 		}
 	}
-	if (c->current == child->plain.spi_in)
-		c->current = 0;
+	if (carries(child))
+		*child_slot(c, child->plain.worker) = 0;
 	lookup_remove(&c->e->by_child, &child->by_spi);
 	wipe(child, sizeof *child);
 	free(child);
@@ -146,14 +170,13 @@ void child_remove(struct child *child)
 	forget(child);
 }
 
-/* Moves outbound off this child when another can take it; without one the connection has no
- * outbound. */
+/* Moves outbound off this child when another can take it; without one its worker shares the child
+ * of all, and without that the connection has no outbound. */
 static void leave_outbound(struct child *child)
 {
-	struct connection *c = child->c;
-	if (c->current != child->plain.spi_in)
+	if (!carries(child))
 		return;
-	struct child *other = alternative(c, child);
+	struct child *other = alternative(child->c, child->plain.worker, child);
 	if (other)
 		child_use(other);
 }
@@ -163,8 +186,9 @@ void child_retire(struct child *child)
 {
 	struct connection *c = child->c;
 	leave_outbound(child);
-	if (c->current == child->plain.spi_in || !c->current) {
-		child_remove(child); /* nothing took over: no traffic to drain for */
+	if (carries(child) || !*child_slot(c, child->plain.worker)) {
+		/* nothing took over: no traffic to drain for, and none may go out on it */
+		child_remove(child);
 		return;
 	}
 	child->sa = NULL;
@@ -200,16 +224,15 @@ void children_drop(struct ike_sa *sa)
 	struct connection *c = sa->c;
 	if (!c)
 		return;
-	struct child *current = child_by_spi(c->e, c->current);
-	bool moves = current && current->sa == sa;
 	for (struct child *child = c->children; child; child = child->next) {
 		if (child->sa != sa)
 			continue;
 		child->sa = NULL;
 		child->state = CHILD_DELETING;
 	}
-	if (moves)
-		leave_outbound(current);
+	for (struct child *child = c->children; child; child = child->next)
+		if (!child->sa && child->state == CHILD_DELETING)
+			leave_outbound(child);
 	for (struct child *child = c->children, *next; child; child = next) {
 		next = child->next;
 		if (!child->sa && child->state == CHILD_DELETING)
@@ -241,7 +264,30 @@ void children_update(struct ike_sa *sa)
 
 struct child *connection_usable_child(const struct connection *c)
 {
-	return alternative(c, NULL);
+	return alternative(c, 0, NULL);
+}
+
+bool worker_has_child(const struct ike_sa *sa, uint16_t worker)
+{
+	for (const struct child *child = sa->c->children; child; child = child->next)
+		if (child->sa == sa && child->plain.worker == worker && usable(child) &&
+		    !child->replaced_by)
+			return true;
+	return false;
+}
+
+/*
+ * The peer asks for something new, so it has our answers to what it asked for before (a window of
+ * one): the children of its own workers that it made are installed there, and ours may send.
+ */
+void children_proven(struct ike_sa *sa)
+{
+	if (!sa->c || !sa->resources)
+		return;
+	for (struct child *child = sa->c->children; child; child = child->next)
+		if (child->sa == sa && child->plain.worker && !child->is_ours && usable(child) &&
+		    !*child_slot(sa->c, child->plain.worker))
+			child_use(child);
 }
 
 /* Hard end of its lifetime: rekeying did not succeed in time. */

@@ -195,7 +195,7 @@ void connection_settle(struct connection *c, const struct fault *why)
 	}
 	if (c->current && !c->is_up)
 		went_up(c);
-	else if (!c->current && c->is_up)
+	else if (!connection_has_outbound(c) && c->is_up)
 		went_down(c, why);
 	if (c->is_up || in_progress(c) || !c->wanted || c->cfg.start == IKE_START_RESPOND ||
 	    c->cfg.remote.family == IP_NONE)

@@ -15,6 +15,8 @@ static void fill_defaults(struct ike_options *o)
 		o->half_open_cookies = LIMIT_HALF_OPEN_COOKIES;
 	if (!o->max_half_open)
 		o->max_half_open = LIMIT_HALF_OPEN;
+	if (!o->max_workers || o->max_workers > IKE_MAX_WORKERS)
+		o->max_workers = IKE_MAX_WORKERS;
 	if (!o->max_sas)
 		o->max_sas = LIMIT_SAS;
 	if (!o->retransmit_first_ns)

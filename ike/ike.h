@@ -20,6 +20,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Children with a worker of their own beside the one for all (RFC 9611); further workers share it.
+ */
+#define IKE_MAX_WORKERS 16
+
 #define IKE_PORT      500
 #define IKE_NATT_PORT 4500
 
@@ -60,7 +64,11 @@ struct ike_connection {
 	uint8_t n_local_ts, n_remote_ts;
 	struct traffic_selector local_ts[CHILD_SA_MAX_TS], remote_ts[CHILD_SA_MAX_TS];
 	uint64_t ike_lifetime_ns, child_lifetime_ns; /* hard; rekeyed before, with jitter */
-	uint64_t child_lifetime_bytes;		     /* 0 = none */
+	uint64_t child_lifetime_bytes;		     /* 0 = none but the cipher's */
+	uint64_t child_lifetime_packets;	     /* 0 = none but the sequence number's */
+	/* of our data path: with more than one, a child is asked for each (RFC 9611), when we are
+	 * the initiator; 0: neither asked for nor agreed to */
+	uint16_t workers;
 	uint64_t dpd_timeout_ns; /* silence that ends the IKE SA; probes begin at a third of it; 0 =
 				    no probes */
 	bool always_encapsulate; /* fake NAT, so that ESP goes in UDP (udpEncapsulation: always) */
@@ -72,6 +80,8 @@ struct ike_options {
 	uint32_t half_open_cookies;	 /* half-open SAs above which cookies are asked for; 0 = the
 					    default */
 	uint32_t max_half_open, max_sas; /* caps; 0 = the defaults */
+	uint32_t max_workers;		 /* children of workers that a peer may ask for (RFC 9611);
+					    0 = IKE_MAX_WORKERS, which is the most */
 	uint32_t spi_base;		 /* tests: child SPIs count up from here; 0 = random */
 	uint64_t retransmit_first_ns;	 /* 0 = the default */
 	uint32_t retransmit_tries;	 /* 0 = the default */
@@ -151,9 +161,10 @@ void ike_expire(struct ike *e, uint64_t now_ns, struct ike_effects *out);
 enum ike_state { IKE_STATE_IDLE, IKE_STATE_CONNECTING, IKE_STATE_ESTABLISHED };
 
 #define IKE_EVENTS	     10
-#define IKE_MAX_CHILD_STATUS 8
+#define IKE_MAX_CHILD_STATUS 36
 struct ike_child_status {
 	uint32_t spi_in, spi_out;
+	uint16_t worker;   /* as in struct child_sa */
 	char proposal[96]; /* printed names, "AES256GCM16" or "AES256-SHA256-MODP2048" */
 	uint8_t encapsulation;
 	uint64_t rekey_at_ns, installed_ns;

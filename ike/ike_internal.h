@@ -74,6 +74,7 @@ struct task {
 	const struct exchange *row;
 	uint64_t not_before_ns;
 	uint32_t spi_in;  /* the child it is about, 0 = none */
+	uint16_t worker;  /* EXCHANGE_NEW_CHILD: whose child it is to be, as in struct child_sa */
 	unsigned repeats; /* after INVALID_KE_PAYLOAD */
 	unsigned refused; /* after TEMPORARY_FAILURE and the like */
 	bool again;	  /* finish() wants it tried once more */
@@ -121,6 +122,10 @@ struct ike_sa {
 	uint64_t spi_i, spi_r;
 	struct ip_endpoint local, remote;
 	bool nat_local, nat_remote, encapsulate;
+	/* RFC 9611: both said SA_RESOURCE_INFO with the first child; we did so first and make the
+	 * children of the workers, up to what the peer takes */
+	bool resources, resources_ours;
+	uint16_t worker_limit;
 	struct ike_chosen chosen;
 	struct ike_keys keys;
 	bool has_keys;
@@ -156,9 +161,8 @@ struct child {
 	struct child_sa plain;
 	uint8_t group; /* PFS of its own exchange */
 	enum child_state state;
-	bool alive;   /* authenticated ESP came: the peer uses it */
-	bool is_ours; /* our exchange made it */
-	bool soft_reported;
+	bool alive;			/* authenticated ESP came: the peer uses it */
+	bool is_ours;			/* our exchange made it */
 	uint32_t replaces, replaced_by; /* spi_in, 0 = none */
 	uint64_t installed_ns, rekey_at_ns, expire_at_ns, drain_until_ns;
 };
@@ -174,7 +178,9 @@ struct connection {
 	struct timer timer;
 	struct ike_sa *sas;
 	struct child *children;
-	uint32_t current;     /* spi_in of the child that carries outbound traffic; 0 = none */
+	/* spi_in of the child that carries outbound traffic: of any worker, and of worker n at
+	 * n - 1; 0 = none */
+	uint32_t current, lanes[IKE_MAX_WORKERS];
 	bool wanted, refused; /* refused: ike_down, neither initiated nor answered */
 	bool is_up;
 	enum ike_state state;
@@ -268,7 +274,11 @@ struct child *child_by_spi(const struct ike *e, uint32_t spi_in);
 struct child *child_by_spi_out(const struct ike_sa *sa, uint32_t spi_out);
 uint32_t child_new_spi(struct ike *e);
 int must_check child_new(struct child **out, struct ike_sa *sa, const struct child_sa *plain);
+uint32_t *child_slot(struct connection *c, uint16_t worker);
+bool connection_has_outbound(const struct connection *c);
 void child_use(struct child *child);
+void children_proven(struct ike_sa *sa);
+bool worker_has_child(const struct ike_sa *sa, uint16_t worker);
 void child_remove(struct child *child);
 void child_retire(struct child *child);
 void child_expired(struct child *child);
@@ -293,6 +303,7 @@ void connection_initiate(struct connection *c);
 
 /* window.c */
 struct task *task_add(struct ike_sa *sa, enum exchange_id row, uint32_t spi_in);
+struct task *task_add_worker(struct ike_sa *sa, uint16_t worker);
 void task_free(struct task *task);
 void tasks_free(struct ike_sa *sa);
 void tasks_move(struct ike_sa *from, struct ike_sa *to);
@@ -372,6 +383,15 @@ int v2_liveness_answer(struct ike_sa *sa, const struct ike_message *in, struct b
 void v2_liveness_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
 void v2_timeout(struct ike_sa *sa, struct task *task);
 
+/* v2_workers.c: a child for each worker (RFC 9611) */
+void workers_ask(const struct ike_sa *sa, uint16_t worker, struct builder *out);
+void workers_agreed(struct ike_sa *sa, const struct ike_message *in);
+bool workers_agree(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
+bool workers_wanted(const struct ike_sa *sa, uint16_t worker);
+void workers_fill(struct ike_sa *sa);
+void workers_stop(struct ike_sa *sa, const struct task *task, const char *why);
+bool workers_place(const struct ike_sa *sa, const struct ike_message *in, uint16_t *worker);
+
 /* v2_create.c */
 int create_refuse(struct builder *out, uint16_t type);
 int create_refuse_group(struct ike_sa *sa, enum group_id wanted, struct builder *out);
@@ -385,6 +405,7 @@ struct child_terms {
 	struct ike_chosen chosen;
 	uint32_t spi_in;
 	bool is_ours; /* our exchange */
+	uint16_t worker;
 	struct bytes shared, ni, nr;
 	uint8_t n_local, n_remote;
 	struct traffic_selector local[CHILD_SA_MAX_TS], remote[CHILD_SA_MAX_TS];

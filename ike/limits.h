@@ -26,8 +26,8 @@
 #define LIMIT_HALF_OPEN		2000 /* IKE_SA_INIT answered, nobody authenticated yet */
 #define LIMIT_HALF_OPEN_COOKIES 30   /* above it cookies are asked for */
 #define LIMIT_SAS		25000
-#define LIMIT_CHILDREN_PER_SA	8
-#define LIMIT_TASKS_PER_SA	32
+#define LIMIT_CHILDREN_PER_SA	8 /* that one worker may use (RFC 9611), or any */
+#define LIMIT_TASKS_PER_SA	96
 #define LIMIT_RESTARTS		6  /* of one IKE_SA_INIT by COOKIE or INVALID_KE_PAYLOAD */
 #define LIMIT_KE_REPEATS	3  /* of one CREATE_CHILD_SA by INVALID_KE_PAYLOAD */
 #define LIMIT_STRANGER_LOG	5  /* lines a second about what strangers send */

@@ -75,6 +75,7 @@ static void describe_children(const struct connection *c, struct ike_status *out
 		const struct child_sa *plain = &child->plain;
 		s->spi_in = plain->spi_in;
 		s->spi_out = plain->spi_out;
+		s->worker = plain->worker;
 		child_proposal(child, s->proposal, sizeof s->proposal);
 		s->encapsulation = plain->encapsulation;
 		s->rekey_at_ns = child->rekey_at_ns;

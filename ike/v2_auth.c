@@ -90,6 +90,7 @@ int v2_auth_request(struct ike_sa *sa, struct task *task, struct builder *out)
 		return err;
 	if (is_first_contact(sa))
 		builder_notify(out, NOTIFY_INITIAL_CONTACT, (struct bytes){NULL, 0});
+	workers_ask(sa, 0, out);
 	proposal_offer(out, PROPOSAL_FIRST_CHILD, cfg->child, cfg->n_child, h->child_spi);
 	builder_ts(out, PAYLOAD_TSI, cfg->local_ts, cfg->n_local_ts);
 	builder_ts(out, PAYLOAD_TSR, cfg->remote_ts, cfg->n_remote_ts);
@@ -181,6 +182,8 @@ void v2_auth_finish(struct ike_sa *sa, struct task *task, const struct ike_messa
 		connection_failed(c, &f);
 		return;
 	}
+	workers_agreed(sa, in);
+	workers_fill(sa);
 	connection_settle(c, &f);
 	duplicates_found(c);
 }
@@ -314,6 +317,7 @@ static void answer_child(struct ike_sa *sa, const struct ike_message *in, struct
 		builder_notify(out, refusal, (struct bytes){NULL, 0});
 		return timers_childless(sa);
 	}
+	workers_agree(sa, in, out);
 	proposal_answer(out, PROPOSAL_FIRST_CHILD, &t.chosen, t.spi_in);
 	builder_ts(out, PAYLOAD_TSI, t.remote, t.n_remote);
 	builder_ts(out, PAYLOAD_TSR, t.local, t.n_local);

@@ -52,6 +52,7 @@ int child_from_terms(struct ike_sa *sa, const struct child_terms *t, struct chil
 				 .encryption = t->chosen.encryption,
 				 .integrity = t->chosen.integrity,
 				 .esn = t->chosen.esn,
+				 .worker = t->worker,
 				 .n_local_ts = t->n_local,
 				 .n_remote_ts = t->n_remote};
 	memcpy(plain.local_ts, t->local, sizeof plain.local_ts);
@@ -80,7 +81,8 @@ static bool called_for(const struct ike_sa *sa, const struct task *task, const s
 	if (!sa->c)
 		return false;
 	if (task->row->id == EXCHANGE_NEW_CHILD)
-		return !connection_usable_child(sa->c);
+		return task->worker ? workers_wanted(sa, task->worker)
+				    : !connection_usable_child(sa->c);
 	/* one that the peer made and did not use yet may not have come to life at its end */
 	return old && old->sa == sa && !old->replaced_by &&
 	       (old->state == CHILD_IN_USE || (old->state == CHILD_STANDBY && old->is_ours));
@@ -111,6 +113,8 @@ int v2_child_request(struct ike_sa *sa, struct task *task, struct builder *out)
 	task->new_spi = child_new_spi(sa->e);
 	if (old)
 		builder_notify_spi(out, PROTOCOL_ESP, old->plain.spi_in, NOTIFY_REKEY_SA);
+	else
+		workers_ask(sa, task->worker, out);
 	proposal_offer(out, PROPOSAL_CHILD, cfg->child, cfg->n_child, task->new_spi);
 	builder_raw(out, PAYLOAD_NONCE, nonce_bytes(&task->nonce));
 	if (task->dh)
@@ -140,6 +144,12 @@ static void refused(struct ike_sa *sa, struct task *task, const struct ike_notif
 		child_retire(old);
 		connection_settle(sa->c, &f);
 		task_add(sa, EXCHANGE_NEW_CHILD, 0);
+		workers_fill(sa);
+		return;
+	}
+	if (task->worker && error->type != NOTIFY_TEMPORARY_FAILURE) {
+		char name[32];
+		workers_stop(sa, task, notify_name(error->type, name));
 		return;
 	}
 	create_refused(sa, task, error);
@@ -150,7 +160,10 @@ static int take_answer(struct ike_sa *sa, struct task *task, const struct ike_me
 		       struct child **made, struct nonce *nr, struct fault *f)
 {
 	const struct ike_connection *cfg = &sa->c->cfg;
-	struct child_terms t = {.spi_in = task->new_spi, .is_ours = true};
+	const struct child *old = task->spi_in ? child_by_spi(sa->e, task->spi_in) : NULL;
+	struct child_terms t = {.spi_in = task->new_spi,
+				.is_ours = true,
+				.worker = old ? old->plain.worker : task->worker};
 	uint8_t shared[DH_SHARED_MAX];
 	size_t len = 0;
 	int err = proposal_accept(in->sa, PROPOSAL_CHILD, cfg->child, cfg->n_child, &t.chosen, f);
@@ -205,7 +218,10 @@ void v2_child_finish(struct ike_sa *sa, struct task *task, const struct ike_mess
 	if (take_answer(sa, task, in, &made, &nr, &f) || !made) {
 		/* the peer installed what we can't: it is told that this one is not */
 		task_add(sa, EXCHANGE_DELETE_CHILD, task->new_spi);
-		create_failed(sa, task, &f);
+		if (task->worker)
+			workers_stop(sa, task, f.text);
+		else
+			create_failed(sa, task, &f);
 		return;
 	}
 	if (lost_the_duel(sa, task, &nr, old, made))
@@ -221,6 +237,11 @@ void v2_child_finish(struct ike_sa *sa, struct task *task, const struct ike_mess
 		made->replaces = old->plain.spi_in;
 		old->replaced_by = made->plain.spi_in;
 		task_add(sa, EXCHANGE_DELETE_CHILD, old->plain.spi_in);
+	}
+	if (!made->plain.worker) {
+		if (!old)
+			workers_agreed(sa, in);
+		workers_fill(sa);
 	}
 	connection_settle(sa->c, &f);
 }
@@ -326,6 +347,10 @@ static int make(struct ike_sa *sa, const struct ike_message *in, const struct ch
 	}
 	if (!err) {
 		note_collision(sa, what, old, made, &ni, &nr);
+		if (!old)
+			workers_agree(sa, in, out);
+		else if (!made->plain.worker)
+			workers_fill(sa);
 		write_answer(out, t, &nr, dh);
 	}
 	dh_free(dh);
@@ -351,6 +376,10 @@ int v2_child_answer(struct ike_sa *sa, const struct ike_message *in, struct buil
 	if (what == COLLISION_TEMPORARY_FAILURE ||
 	    (old && (old->replaced_by || old->state == CHILD_DELETING)))
 		return create_refuse(out, NOTIFY_TEMPORARY_FAILURE);
+	if (old)
+		t.worker = old->plain.worker;
+	else if (!workers_place(sa, in, &t.worker))
+		return create_refuse(out, NOTIFY_TS_MAX_QUEUE);
 	if (agree_with_peer(sa, in, &t, &refusal))
 		return create_refuse(out, refusal);
 	if (t.chosen.group != DH_NONE && in->ke_group != group_of(t.chosen.group)->number)

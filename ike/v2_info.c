@@ -26,7 +26,7 @@ int v2_delete_child_request(struct ike_sa *sa, struct task *task, struct builder
 	struct child *child = child_by_spi(sa->e, task->spi_in);
 	if (child && child->state == CHILD_DRAINING)
 		return -ECANCELED;
-	if (child && sa->c && sa->c->current != child->plain.spi_in)
+	if (child && sa->c && *child_slot(sa->c, child->plain.worker) != child->plain.spi_in)
 		child->state = CHILD_DELETING;
 	builder_delete_esp(out, &task->spi_in, 1);
 	return 0;

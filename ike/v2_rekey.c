@@ -52,6 +52,9 @@ static int make(struct ike_sa *old, bool is_initiator, uint64_t local_spi,
 	sa->nat_local = old->nat_local;
 	sa->nat_remote = old->nat_remote;
 	sa->encapsulate = old->encapsulate;
+	sa->resources = old->resources;
+	sa->resources_ours = old->resources_ours;
+	sa->worker_limit = old->worker_limit;
 	sa->remote_id = old->remote_id;
 	sa->predecessor = sa_local_spi(old);
 	sa->rekeys = old->rekeys + 1;

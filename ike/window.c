@@ -11,21 +11,33 @@
 
 /* ---- tasks ---- */
 
-struct task *task_add(struct ike_sa *sa, enum exchange_id row, uint32_t spi_in)
+static struct task *add(struct ike_sa *sa, enum exchange_id row, uint32_t spi_in, uint16_t worker)
 {
 	struct task **at = &sa->tasks;
 	unsigned n = 0;
 	for (; *at; at = &(*at)->next, n++)
-		if ((*at)->row->id == row && (*at)->spi_in == spi_in)
+		if ((*at)->row->id == row && (*at)->spi_in == spi_in && (*at)->worker == worker)
 			return *at;
 	struct task *task = n < LIMIT_TASKS_PER_SA ? calloc(1, sizeof *task) : NULL;
 	if (!task)
 		return NULL;
 	task->row = &exchanges_v2[row];
 	task->spi_in = spi_in;
+	task->worker = worker;
 	*at = task;
 	sa_touch(sa);
 	return task;
+}
+
+struct task *task_add(struct ike_sa *sa, enum exchange_id row, uint32_t spi_in)
+{
+	return add(sa, row, spi_in, 0);
+}
+
+/* A child of this worker's own. */
+struct task *task_add_worker(struct ike_sa *sa, uint16_t worker)
+{
+	return add(sa, EXCHANGE_NEW_CHILD, 0, worker);
 }
 
 void task_free(struct task *task)
@@ -55,7 +67,7 @@ void tasks_move(struct ike_sa *from, struct ike_sa *to)
 		enum exchange_id id = task->row->id;
 		if (id == EXCHANGE_NEW_CHILD || id == EXCHANGE_REKEY_CHILD ||
 		    id == EXCHANGE_DELETE_CHILD)
-			task_add(to, id, task->spi_in);
+			add(to, id, task->spi_in, task->worker);
 		task_free(task);
 	}
 }
@@ -368,6 +380,7 @@ static int answer(struct ike_sa *sa, const struct ike_message *m, int parsed,
 	}
 	if (id != EXCHANGE_DELETE_IKE)
 		v2_rekey_proven(sa);
+	children_proven(sa);
 	const struct exchange *row = &exchanges_v2[id];
 	if (row->answered_in >> sa->state & 1)
 		return row->answer(sa, m, b);

@@ -18,6 +18,7 @@
 
 #define READS_PER_WAKEUP 64
 #define DATAGRAM_MAX	 65536
+#define CHILDREN_MAX	 32768 /* half of the data path's room: the rest is for replacing them */
 
 struct ike_socket {
 	struct ike_host *host;
@@ -364,6 +365,14 @@ static int open_sockets(struct ike_host *h, struct fault *f)
 
 /* ---- connections ---- */
 
+/* With very many connections there is no room for a child SA of each worker for each; what a peer
+ * asks for is granted nevertheless. */
+static uint16_t workers_to_ask_for(const struct ike_host *h)
+{
+	unsigned n = datapath_workers_with_queues(h->o.datapath);
+	return n * (uint64_t)h->o.plan->n_connections <= CHILDREN_MAX ? (uint16_t)n : 1;
+}
+
 static int add_connections(struct ike_host *h, struct fault *f)
 {
 	struct ike_connection *c = malloc(sizeof *c);
@@ -374,6 +383,7 @@ static int add_connections(struct ike_host *h, struct fault *f)
 		err = ike_host_translate(c, h->o.model, &h->o.plan->connections[i], f);
 		if (err)
 			break;
+		c->workers = workers_to_ask_for(h);
 		err = ike_add(h->engine, c, f);
 		if (err && !f->code)
 			fault_set(f, err, "%s", strerror(-err));

@@ -50,6 +50,7 @@ static json_t *child(struct daemon *d, const struct ike_child_status *c, uint64_
 	snprintf(out, sizeof out, "%08x", c->spi_out);
 	set(o, "spiIn", json_string(in));
 	set(o, "spiOut", json_string(out));
+	set(o, "worker", c->worker ? number(c->worker - 1u) : json_null());
 	set(o, "proposal", json_string(c->proposal));
 	const char *backend = datapath_child_backend(d->datapath, c->spi_in);
 	set(o, "backend", backend ? json_string(backend) : json_null());

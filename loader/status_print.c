@@ -151,8 +151,11 @@ static void print_list(FILE *to, const char *title, const json_t *list)
 static void print_child(FILE *to, const json_t *s)
 {
 	char in[24], out[24];
-	fprintf(to, "\nchild SA  %s in, %s out, %s, %s\n", text(s, "spiIn"), text(s, "spiOut"),
+	fprintf(to, "\nchild SA  %s in, %s out, %s, %s", text(s, "spiIn"), text(s, "spiOut"),
 		text(s, "proposal"), text(s, "encapsulation"));
+	if (json_is_integer(json_object_get(s, "worker")))
+		fprintf(to, ", of worker %" JSON_INTEGER_FORMAT, integer(s, "worker"));
+	fputc('\n', to);
 	print_list(to, "  local   ", json_object_get(s, "localTs"));
 	print_list(to, "  remote  ", json_object_get(s, "remoteTs"));
 	fprintf(to,

@@ -50,6 +50,10 @@ def test_two_queues_two_workers(lab):
         host.route('default', 'via', f'{net}.1')
     lab.alice, lab.gw1, lab.gw2, lab.bob = alice, gw1, gw2, bob
     g1, g2 = gateways(lab)
+    # one child SA for any worker and one for each (RFC 9611); what one end calls worker 0 may be any of the other's
+    for g, name in ((g1, 'to2'), (g2, 'to1')):
+        rig.wait_for(lambda: {c['worker'] for c in g.connection(name)['childSas']} == {None, 0, 1}, 'a child SA of each worker',
+                     explain=g.explain)
     _, name, want = rig.serve_file(bob)
     sums = []
     fetches = [threading.Thread(target=lambda: sums.append(rig.fetch_sum(alice, f'http://10.22.0.4:8080/{name}'))) for _ in range(8)]
@@ -62,6 +66,9 @@ def test_two_queues_two_workers(lab):
         workers = g.json('status')['workers']
         assert len(workers) == 2
         assert g.drops().get('no-socket', 0) == 0
+    for g, name in ((g1, 'to2'), (g2, 'to1')):
+        own = [c for c in g.connection(name)['childSas'] if c['worker'] is not None]
+        assert sum(c['packetsOut'] for c in own) > 0 and sum(c['packetsIn'] for c in own) > 0, own
 
 
 def test_device_down_and_up(pair):

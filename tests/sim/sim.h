@@ -20,7 +20,7 @@
 #include <string.h>
 
 #define SIM_NODES    3
-#define SIM_CHILDREN 64
+#define SIM_CHILDREN 128
 #define SIM_QUEUE    4096
 #define SIM_UDP_MAX  8192
 
@@ -43,6 +43,8 @@ struct sim_node {
 	struct sim_child children[SIM_CHILDREN];
 	unsigned n_children;
 	uint32_t current; /* spi_in of the child in use, 0 = none */
+	/* of the worker at its number's place, 0 = it has none of its own; place 0 is not used */
+	uint32_t lane[IKE_MAX_WORKERS + 1];
 	bool up;
 	unsigned ups, downs, faileds, installs, uses, removes, updates, sends;
 	struct fault last_fault;
@@ -64,8 +66,8 @@ struct sim {
 	/* the network: per mille and spans */
 	unsigned loss, duplicate;
 	uint64_t delay_min_ns, delay_max_ns;
-	bool with_pfs; /* of sim_random */
-	bool hold;     /* datagrams wait for sim_deliver_* */
+	bool with_pfs, with_workers; /* of sim_random */
+	bool hold;		     /* datagrams wait for sim_deliver_* */
 	bool verbose, broken;
 	uint64_t datagrams, lost;
 	char why[256];
@@ -219,6 +221,11 @@ static inline void sim_install(struct sim_node *node, const struct child_sa *sa)
 				node->s->now_ns, 0,	     false};
 }
 
+static inline uint32_t *sim_slot(struct sim_node *node, const struct sim_child *c)
+{
+	return c->sa.worker ? &node->lane[c->sa.worker] : &node->current;
+}
+
 static inline void sim_child_effect(struct sim_node *node, const struct ike_effect *x)
 {
 	struct sim_child *c = sim_child_find(node, x->spi_in);
@@ -229,7 +236,7 @@ static inline void sim_child_effect(struct sim_node *node, const struct ike_effe
 	}
 	if (x->kind == IKE_CHILD_USE) {
 		node->uses++;
-		node->current = c->spi_in;
+		*sim_slot(node, c) = c->spi_in;
 		c->used = true;
 	} else if (x->kind == IKE_CHILD_UPDATE) {
 		node->updates++;
@@ -237,8 +244,8 @@ static inline void sim_child_effect(struct sim_node *node, const struct ike_effe
 	} else {
 		node->removes++;
 		c->removed_ns = node->s->now_ns;
-		if (node->current == c->spi_in)
-			node->current = 0;
+		if (*sim_slot(node, c) == c->spi_in)
+			*sim_slot(node, c) = 0;
 	}
 }
 
@@ -501,10 +508,16 @@ static inline void sim_rekey(struct sim *s, unsigned node)
 	sim_apply(&s->node[node]);
 }
 
-/* True when each end's current outbound is an inbound SA of the other, with the same keys. */
-static inline bool sim_agrees(struct sim_node *a, struct sim_node *b)
+/* What this worker sends with, 0 = nothing. */
+static inline uint32_t sim_outbound(const struct sim_node *node, unsigned worker)
 {
-	struct sim_child *out = a->current ? sim_child_find(a, a->current) : NULL;
+	return node->lane[worker] ? node->lane[worker] : node->current;
+}
+
+/* True when the worker's outbound of one end is an inbound SA of the other, with the same keys. */
+static inline bool sim_worker_agrees(struct sim_node *a, struct sim_node *b, unsigned worker)
+{
+	struct sim_child *out = sim_child_find(a, sim_outbound(a, worker));
 	if (!out)
 		return false;
 	struct sim_child *in = sim_child_find(b, out->spi_out);
@@ -513,6 +526,11 @@ static inline bool sim_agrees(struct sim_node *a, struct sim_node *b)
 			    out->sa.key_out.len) &&
 	       secret_equal(in->sa.key_out.b, in->sa.key_out.len, out->sa.key_in.b,
 			    out->sa.key_in.len);
+}
+
+static inline bool sim_agrees(struct sim_node *a, struct sim_node *b)
+{
+	return sim_worker_agrees(a, b, 0);
 }
 
 #endif

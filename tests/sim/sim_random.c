@@ -11,6 +11,7 @@
 #include "sim.h"
 
 #define TROUBLE_NS     (120 * NS_PER_S)
+#define MOST_WORKERS   3
 #define QUIET_NS       (400 * NS_PER_S)
 #define MOST_DATAGRAMS 4000 /* of one seed: retransmission is bounded */
 
@@ -35,11 +36,21 @@ static struct ike_connection connection_of(struct sim *s, unsigned from, unsigne
 	c.child_lifetime_ns = (40 + sim_below(&s->random, 300)) * NS_PER_S;
 	c.dpd_timeout_ns = 30 * NS_PER_S;
 	c.always_encapsulate = !sim_below(&s->random, 4);
+	if (s->with_workers)
+		c.workers = (uint16_t)sim_below(&s->random, MOST_WORKERS + 1);
 	if (s->with_pfs) {
 		c.child[0].n_group = 1;
 		c.child[0].group[0] = DH_CURVE25519;
 	}
 	return c;
+}
+
+/* A soft limit of what some worker sends with. */
+static void expire_one(struct sim *s, struct sim_node *n)
+{
+	uint32_t spi = sim_outbound(n, (unsigned)sim_below(&s->random, MOST_WORKERS + 1));
+	if (spi)
+		ike_child_expiring(n->ike, spi, s->now_ns, &n->effects);
 }
 
 /* One order to one side. */
@@ -52,19 +63,17 @@ static void disturb(struct sim *s)
 	case 2: ike_up(n->ike, 1, s->now_ns, &n->effects); break;
 	case 3:
 	case 4: ike_rekey(n->ike, 1, s->now_ns, &n->effects); break;
-	case 5:
-		if (n->current)
-			ike_child_expiring(n->ike, n->current, s->now_ns, &n->effects);
-		break;
+	case 5: expire_one(s, n); break;
 	default: break;
 	}
 	sim_apply(n);
 }
 
 /* Outbound of one end must be inbound of the other, with the same key. */
-static void compare(struct sim *s, unsigned from, unsigned to)
+static void compare(struct sim *s, unsigned from, unsigned to, unsigned worker)
 {
-	struct sim_child *out = sim_child_find(&s->node[from], s->node[from].current);
+	struct sim_child *out =
+		sim_child_find(&s->node[from], sim_outbound(&s->node[from], worker));
 	struct sim_child *in = out ? sim_child_find(&s->node[to], out->spi_out) : NULL;
 	if (!out)
 		sim_broken(s, "node %u is up but uses no child SA", from);
@@ -91,12 +100,15 @@ static void judge(struct sim *s)
 			   b.last_error.text);
 	if (s->broken)
 		return;
-	compare(s, 0, 1);
-	compare(s, 1, 0);
-	if (sim_installed(&s->node[0]) > 4 || sim_installed(&s->node[1]) > 4)
+	for (unsigned worker = 0; worker <= MOST_WORKERS; worker++) {
+		compare(s, 0, 1, worker);
+		compare(s, 1, 0, worker);
+	}
+	unsigned most = s->with_workers ? 4 * (MOST_WORKERS + 1) : 4;
+	if (sim_installed(&s->node[0]) > most || sim_installed(&s->node[1]) > most)
 		sim_broken(s, "%u and %u child SAs are left over", sim_installed(&s->node[0]),
 			   sim_installed(&s->node[1]));
-	if (s->datagrams > MOST_DATAGRAMS)
+	if (s->datagrams > MOST_DATAGRAMS * (s->with_workers ? MOST_WORKERS : 1))
 		sim_broken(s, "%llu datagrams", (unsigned long long)s->datagrams);
 }
 
@@ -137,7 +149,9 @@ static void land(struct sim *s, struct flow *f)
 static void launch(struct sim *s, struct flow *f)
 {
 	for (unsigned from = 0; from < 2 && f->n < MOST_FLYING; from++) {
-		struct sim_child *out = sim_child_find(&s->node[from], s->node[from].current);
+		unsigned worker = (unsigned)sim_below(&s->random, MOST_WORKERS + 1);
+		struct sim_child *out =
+			sim_child_find(&s->node[from], sim_outbound(&s->node[from], worker));
 		if (!out) {
 			sim_broken(s, "node %u has no outbound while it is up", from);
 			return;
@@ -162,8 +176,8 @@ static void rekey_at_will(struct sim *s)
 		struct sim_node *n = &s->node[i];
 		if (who != i && who != 2)
 			continue;
-		if (sim_below(&s->random, 2) && n->current)
-			ike_child_expiring(n->ike, n->current, s->now_ns, &n->effects);
+		if (sim_below(&s->random, 2))
+			expire_one(s, n);
 		else
 			ike_rekey(n->ike, 1, s->now_ns, &n->effects);
 		sim_apply(n);
@@ -203,6 +217,7 @@ static bool one_seed(uint64_t seed, bool verbose, uint64_t *datagrams)
 	struct ike_options options = {.half_open_cookies = seed % 5 ? 0 : 1};
 	struct sim *s = sim_new(seed, 2, &options);
 	s->with_pfs = seed % 3 == 0;
+	s->with_workers = seed % 4 == 1;
 	s->verbose = verbose;
 	for (unsigned i = 0; i < 2; i++) {
 		struct ike_connection c = connection_of(s, i, 1 - i);
