@@ -205,6 +205,8 @@ static const struct row schema_rows[] = {
 	 "35:84: error: saLifeTimeSeconds: expected a number from 300 to 172799, came '299'\n"},
 	{"pfsGroup: PFS2048", "saDataSizeKilobytes: 1023",
 	 "35:86: error: saDataSizeKilobytes: expected 0 or a number from 1024 to 2147483647, came '1023'\n"},
+	{"pfsGroup: PFS2048", "saLifeTimePackets: 999",
+	 "35:84: error: saLifeTimePackets: expected 0 or a number from 1000 to 4294967295, came '999'\n"},
 	{"    virtualNetworkGateway2: GW2\n", "    virtualNetworkGateway2: GW2\n    udpEncapsulation: never\n",
 	 "40:23: error: udpEncapsulation: expected auto or always, came 'never'\n"},
 };
