@@ -137,6 +137,7 @@ struct model_policy {
 	enum group_id pfs_group;	   /* DH_NONE = no PFS */
 	uint32_t lifetime_seconds;
 	uint64_t lifetime_kilobytes; /* of 1024 bytes */
+	uint64_t lifetime_packets;   /* 0 = none */
 	struct model_place place;
 };
 

@@ -62,6 +62,7 @@ static void take_policy(struct offer *o, const struct model_policy *p)
 	o->child[0] = child;
 	o->child_lifetime_seconds = p->lifetime_seconds;
 	o->child_lifetime_bytes = p->lifetime_kilobytes * 1024;
+	o->child_lifetime_packets = p->lifetime_packets;
 }
 
 static int add_selector(struct traffic_selector *list, uint8_t *n, struct ip_range range)

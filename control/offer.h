@@ -37,7 +37,7 @@ struct offer {
 	struct offer_ike ike[OFFER_MAX_PROPOSALS];
 	struct offer_child child[OFFER_MAX_PROPOSALS];
 	uint32_t ike_lifetime_seconds, child_lifetime_seconds;
-	uint64_t child_lifetime_bytes; /* 0 = none */
+	uint64_t child_lifetime_bytes, child_lifetime_packets; /* 0 = none */
 	uint8_t n_local_ts, n_remote_ts;
 	struct traffic_selector local_ts[CHILD_SA_MAX_TS], remote_ts[CHILD_SA_MAX_TS];
 };

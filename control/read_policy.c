@@ -147,5 +147,6 @@ void read_policies(struct read *r, const struct tree_node *map, struct model_con
 		esp_algorithms(r, item, p);
 		p->lifetime_seconds = read_number(item, P_ipsecPolicy_saLifeTimeSeconds);
 		p->lifetime_kilobytes = read_number(item, P_ipsecPolicy_saDataSizeKilobytes);
+		p->lifetime_packets = read_number(item, P_ipsecPolicy_saLifeTimePackets);
 	}
 }

@@ -258,7 +258,8 @@ static void tally_end(struct tally *t)
 	count(&in->selector, t->refused);
 	count(&in->packets, t->packets);
 	count(&in->bytes, t->bytes);
-	if ((in->soft_bytes &&
+	if (__atomic_load_n(&in->replay.top, __ATOMIC_RELAXED) >= in->soft_sequence ||
+	    (in->soft_bytes &&
 	     atomic_load_explicit(&in->bytes, memory_order_relaxed) >= in->soft_bytes) ||
 	    (in->soft_packets &&
 	     atomic_load_explicit(&in->packets, memory_order_relaxed) >= in->soft_packets))

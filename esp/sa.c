@@ -88,12 +88,24 @@ static uint8_t icv_bytes(const struct child_sa *child)
 	return e->aead ? e->icv_bytes : integrity_of(child->integrity)->icv_bytes;
 }
 
+static uint64_t last_sequence(const struct child_sa *child)
+{
+	return child->esn ? UINT64_MAX : UINT32_MAX;
+}
+
+/* A quarter of the numbers is left for the time that a rekey takes. AES-GCM's and AES-CTR's IVs are
+ * these numbers, so that they end no sooner. */
+static uint64_t soft_sequence(const struct child_sa *child)
+{
+	return last_sequence(child) - last_sequence(child) / 4;
+}
+
 static void prepare_out(struct esp_sa *sa, const struct child_sa *child,
 			const struct esp_sa_options *options)
 {
 	struct esp_out *out = &sa->out;
 	const struct encryption *e = encryption_of(child->encryption);
-	uint64_t space = child->esn ? UINT64_MAX : UINT32_MAX;
+	uint64_t space = last_sequence(child);
 	store_be32(&out->spi_be, child->spi_out);
 	memcpy(out->salt, child->key_out.b + e->key_bytes, e->salt_bytes);
 	out->iv_bytes = e->iv_bytes;
@@ -108,8 +120,7 @@ static void prepare_out(struct esp_sa *sa, const struct child_sa *child,
 	out->hard_bytes = child->hard_bytes;
 	out->soft_bytes = child->soft_bytes;
 	out->hard_packets = child->hard_packets;
-	/* a quarter of the numbers is left for the time that a rekey takes */
-	out->soft_sequence = space - space / 4;
+	out->soft_sequence = soft_sequence(child);
 	if (child->soft_packets && child->soft_packets < out->soft_sequence)
 		out->soft_sequence = child->soft_packets;
 	outer_header(sa, child);
@@ -129,6 +140,7 @@ static void prepare_in(struct esp_in *in, const struct child_sa *child)
 	in->soft_bytes = child->soft_bytes;
 	in->hard_packets = child->hard_packets;
 	in->soft_packets = child->soft_packets;
+	in->soft_sequence = soft_sequence(child); /* of a peer that does not see to it */
 	atomic_flag_clear(&in->lock);
 }
 

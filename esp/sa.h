@@ -74,7 +74,7 @@ struct esp_in {
 	uint8_t iv_bytes, icv_bytes, block_mask;
 	uint8_t grain;
 	bool esn, aead, direct; /* direct: by gcm_open */
-	uint64_t hard_bytes, soft_bytes, hard_packets, soft_packets;
+	uint64_t hard_bytes, soft_bytes, hard_packets, soft_packets, soft_sequence;
 	atomic_flag lock __attribute__((
 		aligned(ESP_LINE))); /* of replay_advance: a few dozen cycles a run */
 	struct replay replay;

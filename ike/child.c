@@ -70,7 +70,9 @@ int child_new(struct child **out, struct ike_sa *sa, const struct child_sa *plai
 	child->plain = *plain;
 	child->plain.connection = c->cfg.id;
 	child->plain.hard_bytes = c->cfg.child_lifetime_bytes;
-	child->plain.soft_bytes = timers_soft_bytes(e, c->cfg.child_lifetime_bytes);
+	child->plain.soft_bytes = timers_soft(e, c->cfg.child_lifetime_bytes);
+	child->plain.hard_packets = c->cfg.child_lifetime_packets;
+	child->plain.soft_packets = timers_soft(e, c->cfg.child_lifetime_packets);
 	child->plain.local = sa->local;
 	child->plain.remote = sa->remote;
 	child->plain.encapsulation = sa->encapsulate ? ESP_IN_UDP : ESP_NATIVE;

@@ -208,6 +208,8 @@ void ike_child_expiring(struct ike *e, uint32_t spi_in, uint64_t now_ns, struct 
 {
 	begin(e, now_ns, out);
 	struct child *child = child_by_spi(e, spi_in);
+	if (child && child->sa && child->state == CHILD_STANDBY && child->alive)
+		child_use(child); /* as is due: what nobody uses is not rekeyed */
 	if (child && child->sa && child->sa->state == SA_ESTABLISHED && !child->replaced_by &&
 	    child->state != CHILD_DELETING)
 		task_add(child->sa, EXCHANGE_REKEY_CHILD, spi_in);

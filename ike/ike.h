@@ -64,7 +64,7 @@ struct ike_connection {
 	uint8_t n_local_ts, n_remote_ts;
 	struct traffic_selector local_ts[CHILD_SA_MAX_TS], remote_ts[CHILD_SA_MAX_TS];
 	uint64_t ike_lifetime_ns, child_lifetime_ns; /* hard; rekeyed before, with jitter */
-	uint64_t child_lifetime_bytes;		     /* 0 = none but the cipher's */
+	uint64_t child_lifetime_bytes;		     /* 0 = none */
 	uint64_t child_lifetime_packets;	     /* 0 = none but the sequence number's */
 	/* of our data path: with more than one, a child is asked for each (RFC 9611), when we are
 	 * the initiator; 0: neither asked for nor agreed to */

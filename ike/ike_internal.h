@@ -242,7 +242,7 @@ void timers_childless(struct ike_sa *sa);
 void timers_task_refused(struct ike_sa *sa, struct task *task);
 void timers_attempt_failed(struct connection *c);
 void timers_duplicate_found(struct ike_sa *loser);
-uint64_t timers_soft_bytes(struct ike *e, uint64_t hard_bytes);
+uint64_t timers_soft(struct ike *e, uint64_t hard);
 void timers_arm_sa(struct ike_sa *sa);
 void timers_arm_connection(struct connection *c);
 bool timers_run(struct ike *e);

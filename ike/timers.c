@@ -101,7 +101,7 @@ static uint64_t jittered(struct ike *e, uint64_t span_ns, unsigned from, unsigne
 	uint32_t drawn;
 	e->random.fill(e->random.owner, (uint8_t *)&drawn, sizeof drawn);
 	uint64_t per_mille = from * 10 + drawn % ((to - from) * 10 + 1);
-	return span_ns / 1000 * per_mille;
+	return span_ns / 1000 * per_mille + span_ns % 1000 * per_mille / 1000;
 }
 
 static uint64_t powered(uint64_t first_ns, unsigned tenths, unsigned n, uint64_t most_ns)
@@ -156,10 +156,11 @@ void timers_child_installed(struct child *child)
 	child->rekey_at_ns = instant_after(e->now_ns, jittered(e, life, 80, 92));
 }
 
-/* Bytes after which the child is rekeyed; the rest is for the traffic while that goes on. */
-uint64_t timers_soft_bytes(struct ike *e, uint64_t hard_bytes)
+/* Bytes or packets after which the child is rekeyed; the rest is for the traffic while that goes
+ * on. */
+uint64_t timers_soft(struct ike *e, uint64_t hard)
 {
-	return jittered(e, hard_bytes, 80, 90);
+	return hard ? jittered(e, hard, 80, 90) : 0;
 }
 
 /* A peer behind an SA is dead at this time unless heard until then; INSTANT_NEVER without a probe

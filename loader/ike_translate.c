@@ -47,6 +47,7 @@ static void copy_offer(struct ike_connection *to, const struct offer *from)
 	to->ike_lifetime_ns = from->ike_lifetime_seconds * NS_PER_S;
 	to->child_lifetime_ns = from->child_lifetime_seconds * NS_PER_S;
 	to->child_lifetime_bytes = from->child_lifetime_bytes;
+	to->child_lifetime_packets = from->child_lifetime_packets;
 }
 
 static int set_identity(struct identity *out, const char *text, const char *whose, struct fault *f)

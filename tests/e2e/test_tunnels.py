@@ -191,6 +191,31 @@ def test_rekey_loses_nothing(pair):
     assert sent > 1000 and received == sent, f'{sent - received} of {sent} lost; {g1.drops()} {g2.drops()}'
 
 
+def test_packet_limit_rekeys(pair):
+    """Nobody asks for it: the data path sees the limit, IKE replaces the child SA, again and again."""
+    policy = {'ikeEncryption': 'GCMAES256', 'ikeIntegrity': 'SHA256', 'dhGroup': 'CURVE25519', 'ipsecEncryption': 'GCMAES256',
+              'ipsecIntegrity': 'GCMAES256', 'saLifeTimePackets': 2000}
+    g1, g2 = gateways(pair, connection={'ipsecPolicies': [policy]})
+    pair.alice.ping('10.22.0.4')
+    for _ in range(3):
+        before = g1.connection('to2')['childSas'][0]['spiIn']
+        stop = threading.Event()
+
+        def load():
+            while not stop.is_set():
+                pair.alice.run('ping', '-f', '-q', '-c', '500', '10.22.0.4', check=False)
+        t = threading.Thread(target=load)
+        t.start()
+        try:
+            rig.wait_for(lambda: g1.connection('to2')['childSas'][0]['spiIn'] != before, 'a new child SA', explain=g1.explain)
+        finally:
+            stop.set()
+            t.join()
+    assert g1.connection('to2')['rekeysChild'] >= 3
+    pair.alice.ping('10.22.0.4')
+    pair.bob.ping('10.11.0.4')
+
+
 def test_rekey_under_tcp(pair):
     """A TCP stream in each direction goes on while the IKE SA and its child are replaced from both ends in turn."""
     g1, g2 = gateways(pair)

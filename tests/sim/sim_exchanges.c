@@ -213,6 +213,85 @@ static void test_both_begin_at_once(void **state)
 	end(s);
 }
 
+static void limited(struct ike_connection c[2])
+{
+	c[0].child_lifetime_packets = 1000;
+	c[0].child_lifetime_bytes = 1000000;
+	c[1].child_lifetime_packets = UINT64_MAX;
+}
+
+/* The data path gets both ends of each limit; the soft one, when it comes, rekeys, each time. */
+static void test_limits(void **state)
+{
+	(void)state;
+	struct sim *s = connected(limited);
+	for (unsigned i = 0; i < 5; i++) {
+		struct sim_node *n = &s->node[0];
+		const struct child_sa *a = &sim_child_find(n, n->current)->sa;
+		const struct child_sa *b = &sim_child_find(&s->node[1], s->node[1].current)->sa;
+		assert_int_equal(a->hard_packets, 1000);
+		assert_in_range(a->soft_packets, 800, 900);
+		assert_int_equal(a->hard_bytes, 1000000);
+		assert_in_range(a->soft_bytes, 800000, 900000);
+		assert_true(b->hard_packets == UINT64_MAX &&
+			    b->soft_packets > UINT64_MAX / 10 * 7 &&
+			    b->soft_packets < UINT64_MAX / 10 * 9 + 10);
+		assert_true(!b->hard_bytes && !b->soft_bytes);
+		uint32_t before = n->current;
+		for (unsigned twice = 0; twice < 2; twice++)
+			ike_child_expiring(n->ike, before, s->now_ns, &n->effects);
+		sim_apply(n);
+		watch_traffic(s, 20);
+		assert_int_not_equal(n->current, before);
+		assert_int_equal(sim_installed(n), 1);
+		assert_int_equal(ike_count(n->ike, IKE_COUNT_REKEYS_CHILD), i + 1);
+	}
+	end(s);
+}
+
+/* A child that the peer made and uses runs out before its life was acted on. */
+static void test_limit_of_a_child_of_the_peer(void **state)
+{
+	(void)state;
+	struct sim *s = connected(limited);
+	struct sim_node *n = &s->node[1];
+	ike_child_expiring(s->node[0].ike, s->node[0].current, s->now_ns, &s->node[0].effects);
+	sim_apply(&s->node[0]);
+	while (n->installs < 2)
+		after(s, 0.001);
+	uint32_t made = n->children[n->n_children - 1].spi_in;
+	assert_int_not_equal(n->current, made);
+	ike_child_alive(n->ike, made, s->now_ns);
+	ike_child_expiring(n->ike, made, s->now_ns, &n->effects);
+	sim_apply(n);
+	assert_int_equal(n->current, made);
+	after(s, 30);
+	assert_null(sim_child_find(n, made));
+	assert_true(sim_agrees(&s->node[0], &s->node[1]));
+	end(s);
+}
+
+/* A time that ends before any rekeying succeeded ends the child. */
+static void short_lived(struct ike_connection c[2])
+{
+	c[0].child_lifetime_ns = 60 * NS_PER_S;
+}
+static void test_time_limit(void **state)
+{
+	(void)state;
+	struct sim *s = connected(short_lived);
+	uint32_t before = s->node[0].current;
+	watch_traffic(s, 70);
+	assert_int_not_equal(s->node[0].current, before);
+	assert_int_equal(s->node[0].downs, 0);
+	before = s->node[0].current;
+	s->loss = 1000;
+	after(s, 70);
+	assert_null(sim_child_find(&s->node[0], before));
+	assert_false(s->node[0].up);
+	end(s);
+}
+
 static void test_delete(void **state)
 {
 	(void)state;
@@ -365,6 +444,9 @@ int main(void)
 		cmocka_unit_test(test_rekey_loses_nothing),
 		cmocka_unit_test(test_child_rekey_collision),
 		cmocka_unit_test(test_both_begin_at_once),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_limit_of_a_child_of_the_peer),
+		cmocka_unit_test(test_time_limit),
 		cmocka_unit_test(test_delete),
 		cmocka_unit_test(test_dead_peer),
 		cmocka_unit_test(test_failures_are_explained),

@@ -210,6 +210,8 @@ static const struct row schema_rows[] = {
 	{"    virtualNetworkGateway2: GW2\n", "    virtualNetworkGateway2: GW2\n    dscp: copy\n    dontFragment: copy\n", ""},
 	{"    virtualNetworkGateway2: GW2\n", "    virtualNetworkGateway2: GW2\n    dscp: 64\n",
 	 "40:11: error: dscp: expected copy or a number from 0 to 63, came '64'\n"},
+	{"pfsGroup: PFS2048", "saLifeTimePackets: 999",
+	 "35:84: error: saLifeTimePackets: expected 0 or a number from 1000 to 4294967295, came '999'\n"},
 	{"    virtualNetworkGateway2: GW2\n", "    virtualNetworkGateway2: GW2\n    udpEncapsulation: never\n",
 	 "40:23: error: udpEncapsulation: expected auto or always, came 'never'\n"},
 };

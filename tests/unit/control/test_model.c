@@ -155,6 +155,7 @@ static void default_offer(void **state)
 	assert_int_equal(o.ike_lifetime_seconds, 28800);
 	assert_int_equal(o.child_lifetime_seconds, 27000);
 	assert_int_equal(o.child_lifetime_bytes, 0);
+	assert_int_equal(o.child_lifetime_packets, 0);
 	/* any to any, of IPv4 alone */
 	assert_int_equal(o.n_local_ts, 1);
 	assert_int_equal(o.n_remote_ts, 1);
@@ -185,6 +186,7 @@ static void custom_offer(void **state)
 	assert_int_equal(o.child[0].group[0], DH_MODP_2048); /* PFSMM */
 	assert_int_equal(o.child_lifetime_seconds, 3600);
 	assert_int_equal(o.child_lifetime_bytes, 102400000ull * 1024);
+	assert_int_equal(o.child_lifetime_packets, 2000000000);
 	/* the VNet has IPv6, so any-to-any has it too */
 	assert_int_equal(o.n_local_ts, 2);
 	assert_int_equal(o.n_remote_ts, 2);

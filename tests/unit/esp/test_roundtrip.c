@@ -177,6 +177,36 @@ static void test_numbers_end(void **state)
 	}
 }
 
+/* With a quarter of the numbers left, each end says once that the SA has to be replaced. */
+static void test_numbers_run_low(void **state)
+{
+	struct esp_packet p;
+	(void)state;
+	for (int esn = 0; esn < 2; esn++) {
+		struct rig_shape s = {ENCR_AES_GCM16_128, AUTH_NONE, esn, false, false};
+		struct esp_crypto *c = rig_crypto(&esp_backend_openssl);
+		uint64_t seed = 1, soft = esn ? 3ull << 62 : 3ull << 30;
+		struct pair pair;
+		pair_open(&pair, &s, &esp_backend_openssl, &esp_backend_openssl);
+		atomic_store(&pair.sender->out.sequence, soft - 4);
+		pair.receiver->in.replay.top = soft - 4;
+		for (unsigned i = 0; i < 6; i++) {
+			rig_inner(buffer[0][0] + RIG_FRONT, 100, 4, &seed);
+			p = rig_packet(pair.sender, buffer[0][0], 100);
+			esp_encrypt(c, &p, 1);
+			assert_int_equal(p.drop, XGW_DROP_NONE);
+			assert_int_equal(esp_sa_take_soft_expiry(pair.sender), i == 3);
+			p.sa = pair.receiver;
+			p.esp = 20;
+			esp_decrypt(c, &p, 1);
+			assert_int_equal(p.drop, XGW_DROP_NONE);
+			assert_int_equal(esp_sa_take_soft_expiry(pair.receiver), i == 3);
+		}
+		esp_backend_openssl.context_free(c);
+		pair_close(&pair);
+	}
+}
+
 /* DF, DSCP, ECN, TTL, identification, lengths and checksums of the outer headers. */
 static void test_outer_header(void **state)
 {
@@ -324,9 +354,10 @@ int main(void)
 	if (esp_backend_ipsec_mb.available())
 		backend_of[n_backends++] = &esp_backend_ipsec_mb;
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_shape), cmocka_unit_test(test_esn_edge),
-		cmocka_unit_test(test_numbers_end), cmocka_unit_test(test_outer_header),
-		cmocka_unit_test(test_inner_mtu),   cmocka_unit_test(test_mixed_burst),
+		cmocka_unit_test(test_every_shape),	cmocka_unit_test(test_esn_edge),
+		cmocka_unit_test(test_numbers_run_low), cmocka_unit_test(test_numbers_end),
+		cmocka_unit_test(test_outer_header),	cmocka_unit_test(test_inner_mtu),
+		cmocka_unit_test(test_mixed_burst),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

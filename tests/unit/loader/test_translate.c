@@ -81,13 +81,19 @@ static void test_any_address(void **state)
 			"identity: branch.example.org, addressSpace: [192.168.5.0/24]}]\n"
 			"connections: [{name: C, connectionType: IPsec, virtualNetworkGateway1: G1,\n"
 			" localNetworkGateway2: S5, sharedKey: a-shared-key-of-many-letters,\n"
-			" connectionMode: ResponderOnly, udpEncapsulation: always}]\n",
+			" connectionMode: ResponderOnly, udpEncapsulation: always, ipsecPolicies: [\n"
+			"  {ikeEncryption: AES256, ikeIntegrity: SHA256, dhGroup: ECP256,\n"
+			"   ipsecEncryption: GCMAES256, ipsecIntegrity: GCMAES256, saLifeTimeSeconds: 300,\n"
+			"   saDataSizeKilobytes: 1024, saLifeTimePackets: 1000}]}]\n",
 			&c, &f),
 		0);
 	assert_int_equal(c.start, IKE_START_RESPOND);
 	assert_int_equal(c.remote.family, IP_NONE);
 	assert_int_equal(c.remote_id.kind, IDENTITY_FQDN);
 	assert_true(c.always_encapsulate);
+	assert_int_equal(c.child_lifetime_ns, 300 * NS_PER_S);
+	assert_int_equal(c.child_lifetime_bytes, 1024 * 1024);
+	assert_int_equal(c.child_lifetime_packets, 1000);
 	secret_wipe(&c.psk);
 }
 
