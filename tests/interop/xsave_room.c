@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Preloaded into User-Mode Linux. On a processor whose XSAVE area is larger than UML's own buffer (AMX: 11 KiB against
- * 2696 bytes) PTRACE_SETREGSET of that buffer fails with EFAULT and the guest dies when it starts init. Here the
- * area is filled up from what the process has.
+ * Preloaded into User-Mode Linux. On a processor whose XSAVE area is larger than UML's own buffer
+ * (AMX: 11 KiB against 2696 bytes) PTRACE_SETREGSET of that buffer fails with EFAULT and the guest
+ * dies when it starts init. Here the area is filled up from what the process has.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -26,7 +26,8 @@ static long set_xstate(int pid, const struct iovec *given)
 	return syscall(SYS_ptrace, PTRACE_SETREGSET, pid, (long)NT_X86_XSTATE, &all);
 }
 
-/* The C library's ptrace(): requests that peek return the word that the system call stores through its last argument. */
+/* The C library's ptrace(): requests that peek return the word that the system call stores through
+ * its last argument. */
 long ptrace(enum __ptrace_request request, ...)
 {
 	va_list list;
