@@ -60,11 +60,9 @@ struct ike_effect *effects_add(struct ike *e, enum ike_effect_kind kind, uint32_
 	return x;
 }
 
-void effects_send(struct ike *e, uint32_t connection, const struct ip_endpoint *local,
-		  const struct ip_endpoint *remote, struct bytes message)
+static void send_datagram(struct ike *e, uint32_t connection, const struct ip_endpoint *local,
+			  const struct ip_endpoint *remote, size_t marker, struct bytes message)
 {
-	/* RFC 3948 section 2.2: four zero octets tell IKE from ESP on this port */
-	size_t marker = local->port == IKE_NATT_PORT ? 4 : 0;
 	uint8_t *copy = malloc(message.len + marker);
 	struct ike_effect *x = copy ? effects_add(e, IKE_SEND, connection) : NULL;
 	if (!x) {
@@ -77,7 +75,24 @@ void effects_send(struct ike *e, uint32_t connection, const struct ip_endpoint *
 	x->local = *local;
 	x->remote = *remote;
 	x->datagram = (struct bytes){copy, message.len + marker};
+}
+
+void effects_send(struct ike *e, uint32_t connection, const struct ip_endpoint *local,
+		  const struct ip_endpoint *remote, struct bytes message)
+{
+	/* RFC 3948 section 2.2: four zero octets tell IKE from ESP on this port */
+	size_t marker = local->port == IKE_NATT_PORT ? 4 : 0;
 	e->counters[IKE_COUNT_SENT]++;
+	send_datagram(e, connection, local, remote, marker, message);
+}
+
+/* RFC 3948 section 2.3: one octet, which the peer ignores. */
+void effects_keepalive(struct ike_sa *sa)
+{
+	static const uint8_t octet = 0xff;
+	sa->e->counters[IKE_COUNT_KEEPALIVES]++;
+	send_datagram(sa->e, sa->connection_id, &sa->local, &sa->remote, 0,
+		      (struct bytes){&octet, 1});
 }
 
 bool effects_child(struct ike *e, enum ike_effect_kind kind, const struct child_sa *child)

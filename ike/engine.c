@@ -21,6 +21,8 @@ static void fill_defaults(struct ike_options *o)
 		o->max_sas = LIMIT_SAS;
 	if (!o->retransmit_first_ns)
 		o->retransmit_first_ns = LIMIT_RESEND_FIRST_NS;
+	if (!o->keepalive_ns)
+		o->keepalive_ns = LIMIT_KEEPALIVE_NS;
 	if (!o->retransmit_tries)
 		o->retransmit_tries = LIMIT_RESEND_TRIES;
 }

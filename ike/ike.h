@@ -85,6 +85,11 @@ struct ike_options {
 	uint32_t spi_base;		 /* tests: child SPIs count up from here; 0 = random */
 	uint64_t retransmit_first_ns;	 /* 0 = the default */
 	uint32_t retransmit_tries;	 /* 0 = the default */
+	uint64_t keepalive_ns; /* silence after which a NAT in front of us is kept awake; 0 = 20 s
+				*/
+	/* How many ESP packets of the connection the data path has sent so far; NULL: not known */
+	uint64_t (*esp_sent)(void *owner, uint32_t connection);
+	void *esp_sent_owner;
 };
 
 enum ike_effect_kind {

@@ -135,6 +135,9 @@ struct ike_sa {
 	struct task *tasks; /* first may be in flight */
 	bool in_flight;
 	uint64_t created_ns, established_ns, heard_ns;
+	/* behind a NAT: when something last went out, when the data path was last asked, and what
+	 * it said */
+	uint64_t sent_ns, looked_ns, esp_sent;
 	uint32_t heard;					   /* authenticated new messages */
 	uint64_t rekey_at_ns, expire_at_ns, give_up_at_ns; /* INSTANT_NEVER = none */
 	uint64_t successor; /* our SPI of the IKE SA that replaced this one, 0 = none */
@@ -226,6 +229,7 @@ struct ike {
 struct ike_effect *effects_add(struct ike *e, enum ike_effect_kind kind, uint32_t connection);
 void effects_send(struct ike *e, uint32_t connection, const struct ip_endpoint *local,
 		  const struct ip_endpoint *remote, struct bytes message);
+void effects_keepalive(struct ike_sa *sa);
 bool effects_child(struct ike *e, enum ike_effect_kind kind, const struct child_sa *child);
 void effects_remove(struct ike *e, uint32_t connection, uint32_t spi_in);
 void effects_fault(struct ike *e, enum ike_effect_kind kind, uint32_t connection,

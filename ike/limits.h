@@ -51,5 +51,6 @@
 #define LIMIT_REFUSED_FIRST_NS	 (2 * NS_PER_S) /* pause after TEMPORARY_FAILURE, doubling */
 #define LIMIT_REFUSED_LONGEST_NS (60 * NS_PER_S)
 #define LIMIT_COOKIE_SECRET_NS	 (60 * NS_PER_S)
+#define LIMIT_KEEPALIVE_NS	 (20 * NS_PER_S) /* RFC 3948 section 4 */
 
 #endif

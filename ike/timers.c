@@ -134,7 +134,7 @@ void timers_half_open(struct ike_sa *sa)
 void timers_ike_established(struct ike_sa *sa)
 {
 	uint64_t life = sa->c->cfg.ike_lifetime_ns;
-	sa->established_ns = sa->heard_ns = sa->e->now_ns;
+	sa->established_ns = sa->heard_ns = sa->sent_ns = sa->looked_ns = sa->e->now_ns;
 	sa->give_up_at_ns = INSTANT_NEVER;
 	sa->rekey_at_ns = sa->expire_at_ns = INSTANT_NEVER;
 	if (!life)
@@ -184,6 +184,38 @@ static uint64_t probe_at(const struct ike_sa *sa)
 	return instant_after(sa->heard_ns, timeout / 3);
 }
 
+static bool behind_nat(const struct ike_sa *sa)
+{
+	return sa->state == SA_ESTABLISHED && sa->nat_local && sa->local.port == IKE_NATT_PORT;
+}
+
+/* What the data path sent is asked for twice as often, so that silence is known in time. */
+static uint64_t keepalive_at(const struct ike_sa *sa)
+{
+	const struct ike_options *o = &sa->e->options;
+	if (!behind_nat(sa))
+		return INSTANT_NEVER;
+	uint64_t at = instant_after(sa->sent_ns, o->keepalive_ns);
+	return o->esp_sent ? instant_earlier(at, instant_after(sa->looked_ns, o->keepalive_ns / 2))
+			   : at;
+}
+
+static void keepalive_due(struct ike_sa *sa)
+{
+	const struct ike_options *o = &sa->e->options;
+	uint64_t now = sa->e->now_ns;
+	uint64_t sent = o->esp_sent ? o->esp_sent(o->esp_sent_owner, sa->connection_id) : 0;
+	/* sent at an unknown time since then: the earliest is assumed */
+	if (sent != sa->esp_sent && sa->looked_ns > sa->sent_ns)
+		sa->sent_ns = sa->looked_ns;
+	sa->esp_sent = sent;
+	sa->looked_ns = now;
+	if (now < instant_after(sa->sent_ns, o->keepalive_ns))
+		return;
+	sa->sent_ns = now;
+	effects_keepalive(sa);
+}
+
 void timers_task_refused(struct ike_sa *sa, struct task *task)
 {
 	uint64_t span =
@@ -228,6 +260,7 @@ static uint64_t sa_deadline(const struct ike_sa *sa)
 	if (sa->state != SA_ESTABLISHED)
 		return at;
 	at = instant_earlier(at, probe_at(sa));
+	at = instant_earlier(at, keepalive_at(sa));
 	at = instant_earlier(at, sa->rekey_at_ns);
 	at = instant_earlier(at, sa->expire_at_ns);
 	return instant_earlier(at, sa->redundant_at_ns);
@@ -272,6 +305,8 @@ static void request_due(struct ike_sa *sa)
 static void sa_due(struct ike_sa *sa)
 {
 	uint64_t now = sa->e->now_ns;
+	if (now >= keepalive_at(sa))
+		keepalive_due(sa);
 	if (now >= sa->give_up_at_ns) {
 		sa->give_up_at_ns = INSTANT_NEVER;
 		sa_gave_up(sa);

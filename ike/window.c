@@ -172,6 +172,7 @@ static int build(struct ike_sa *sa, struct task *task, uint8_t out[LIMIT_MESSAGE
 static void transmit(struct ike_sa *sa)
 {
 	timers_request_sent(sa);
+	sa->sent_ns = sa->e->now_ns;
 	effects_send(sa->e, sa->connection_id, &sa->local, &sa->remote, sa->window.request);
 }
 
@@ -300,6 +301,7 @@ static bool repeated(struct ike_sa *sa, const struct ip_endpoint *local,
 	struct window *w = &sa->window;
 	if (!w->response.at || w->answered_hash != message_hash(sa->e, request))
 		return false;
+	sa->sent_ns = sa->e->now_ns;
 	effects_send(sa->e, sa->connection_id, local, remote, w->response);
 	return true;
 }
@@ -408,6 +410,7 @@ static void respond(struct ike_sa *sa, struct ike_message *m, int parsed, const 
 		return;
 	}
 	sa->window.expected_id++;
+	sa->sent_ns = sa->e->now_ns;
 	window_answered(sa, a->datagram, (struct bytes){out, len});
 	effects_send(sa->e, sa->connection_id, &a->local, &a->remote, (struct bytes){out, len});
 }
@@ -562,6 +565,12 @@ static bool take_marker(struct arrival *a)
 	return true;
 }
 
+/* RFC 3948 section 2.3 */
+static bool is_keepalive(const struct arrival *a)
+{
+	return a->local.port == IKE_NATT_PORT && a->datagram.len == 1 && a->datagram.at[0] == 0xff;
+}
+
 static void malformed(struct ike *e, const struct arrival *a, const char *what)
 {
 	e->counters[IKE_COUNT_MALFORMED]++;
@@ -574,6 +583,8 @@ void receive(struct ike *e, const struct ip_endpoint *local, const struct ip_end
 	struct arrival a = {*local, *remote, datagram};
 	struct ike_message m;
 	struct fault f = {0};
+	if (is_keepalive(&a))
+		return;
 	if (!take_marker(&a) || a.datagram.len > LIMIT_MESSAGE)
 		return malformed(e, &a, "a datagram that is not IKE");
 	if (ike_header_parse(&m.h, a.datagram))

@@ -411,14 +411,21 @@ static void start_connections(struct ike_host *h)
 	settle(h);
 }
 
+static uint64_t esp_sent(void *owner, uint32_t connection)
+{
+	const struct ike_host *h = owner;
+	struct datapath_traffic t;
+	return datapath_connection_traffic(h->o.datapath, connection, &t) ? 0 : t.packets_out;
+}
+
 int ike_host_start(struct ike_host **out, const struct ike_host_options *o, struct fault *f)
 {
-	const struct ike_options options = {0};
 	const struct ike_random random = {fill_random, NULL};
 	struct ike_host *h = calloc(1, sizeof *h);
 	if (!h)
 		return fault_set(f, -ENOMEM, "not enough memory for IKE");
 	h->o = *o;
+	const struct ike_options options = {.esp_sent = esp_sent, .esp_sent_owner = h};
 	ike_effects_init(&h->effects);
 	h->buffer = malloc(DATAGRAM_MAX);
 	h->timer = evtimer_new(o->base, on_timer, h);

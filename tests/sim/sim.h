@@ -46,7 +46,8 @@ struct sim_node {
 	/* of the worker at its number's place, 0 = it has none of its own; place 0 is not used */
 	uint32_t lane[IKE_MAX_WORKERS + 1];
 	bool up;
-	unsigned ups, downs, faileds, installs, uses, removes, updates, sends;
+	unsigned ups, downs, faileds, installs, uses, removes, updates, sends, keepalives;
+	uint64_t esp_sent; /* ESP packets, as the data path counts them */
 	struct fault last_fault;
 };
 
@@ -114,6 +115,13 @@ __attribute__((format(printf, 2, 3))) static void sim_broken(struct sim *s, cons
 	va_end(ap);
 }
 
+static inline uint64_t sim_esp_sent(void *owner, uint32_t connection)
+{
+	const struct sim_node *node = owner;
+	(void)connection;
+	return node->esp_sent;
+}
+
 static inline int sim_index(const struct sim_node *node)
 {
 	return (int)(node - node->s->node);
@@ -176,6 +184,8 @@ static inline void sim_send(struct sim_node *node, const struct ike_effect *x)
 	struct ip_endpoint from = x->local;
 	s->datagrams++;
 	node->sends++;
+	if (x->datagram.len == 1 && x->datagram.at[0] == 0xff && x->local.port == IKE_NATT_PORT)
+		node->keepalives++;
 	if (node->nat.family) {
 		from.addr = node->nat;
 		from.port = (uint16_t)(from.port + 20000);
@@ -427,6 +437,8 @@ static inline struct sim *sim_new(uint64_t seed, unsigned nodes, const struct ik
 		n->random = sim_seeded(seed * 16 + i + 1);
 		ike_effects_init(&n->effects);
 		struct ike_options o = options ? *options : (struct ike_options){0};
+		o.esp_sent = sim_esp_sent;
+		o.esp_sent_owner = n;
 		if (ike_new(&n->ike, &o, &(struct ike_random){sim_fill, n}))
 			abort();
 	}

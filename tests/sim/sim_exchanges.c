@@ -118,10 +118,9 @@ static void test_encapsulation_asked_for(void **state)
 	end(s);
 }
 
-/* Behind a NAT: the peer is followed to its translated port 4500. */
-static void test_nat(void **state)
+/* Node 0 behind a NAT, connected to node 1, which waits for anybody. */
+static struct sim *connected_by_nat(void)
 {
-	(void)state;
 	struct sim *s = sim_new(7, 2, NULL);
 	s->node[0].nat = sim_addr("203.0.113.9");
 	struct ike_connection c[2] = {sim_connection(s, 0, 1), sim_connection(s, 1, 0)};
@@ -132,6 +131,14 @@ static void test_nat(void **state)
 	sim_up(s, 0);
 	after(s, 1);
 	assert_true(s->node[0].up && s->node[1].up);
+	return s;
+}
+
+/* Behind a NAT: the peer is followed to its translated port 4500. */
+static void test_nat(void **state)
+{
+	(void)state;
+	struct sim *s = connected_by_nat();
 	const struct child_sa *sa = &s->node[1].children[0].sa;
 	assert_int_equal(sa->encapsulation, ESP_IN_UDP);
 	assert_true(ip_addr_equal(&sa->remote.addr, &s->node[0].nat));
@@ -140,6 +147,63 @@ static void test_nat(void **state)
 	assert_int_equal(ike_status(s->node[1].ike, 1, &st), 0);
 	assert_true(st.nat_remote && !st.nat_local);
 	end(s);
+}
+
+/* RFC 3948 section 4: whoever is behind the NAT sends one octet every 20 s of silence, the other
+ * end nothing, which does not mind. */
+static void test_keepalive(void **state)
+{
+	(void)state;
+	struct sim *s = connected_by_nat();
+	struct sim_node *n = &s->node[0];
+	after(s, 201);
+	assert_int_equal(n->keepalives, 10);
+	assert_int_equal(ike_count(n->ike, IKE_COUNT_KEEPALIVES), 10);
+	assert_int_equal(s->node[1].keepalives, 0);
+	assert_int_equal(s->datagrams, 4 + 10);
+	assert_int_equal(ike_count(s->node[1].ike, IKE_COUNT_MALFORMED), 0);
+	assert_int_equal(ike_count(s->node[1].ike, IKE_COUNT_RECEIVED), 2 + 10);
+	/* not beside IKE that is there anyway */
+	for (unsigned i = 0; i < 10; i++) {
+		sim_rekey(s, i & 1);
+		after(s, 15);
+	}
+	assert_int_equal(n->keepalives, 10);
+	/* nor beside ESP */
+	for (unsigned i = 0; i < 20; i++) {
+		n->esp_sent++;
+		after(s, 9);
+	}
+	assert_int_equal(n->keepalives, 10);
+	/* whenever ESP ends, silence is never longer */
+	for (unsigned i = 0; i < 40; i++) {
+		n->esp_sent++;
+		uint64_t since = s->now_ns;
+		unsigned before = n->keepalives;
+		while (n->keepalives == before)
+			after(s, 0.1);
+		assert_true(s->now_ns - since <= 20 * NS_PER_S + NS_PER_S / 5);
+		after(s, 0.7 * i);
+	}
+	/* nothing to keep awake any more */
+	sim_down(s, 0);
+	after(s, 60);
+	unsigned over = n->keepalives;
+	after(s, 600);
+	assert_int_equal(n->keepalives, over);
+	end(s);
+}
+
+/* Without a NAT in front, or with one that is only pretended. */
+static void test_no_keepalive(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct sim *s = connected(i ? always : NULL);
+		after(s, 200);
+		assert_int_equal(s->node[0].keepalives + s->node[1].keepalives, 0);
+		end(s);
+	}
 }
 
 /* What each end would send every 10 ms must meet an installed inbound SA when it arrives. */
@@ -441,6 +505,8 @@ int main(void)
 		cmocka_unit_test(test_invalid_ke),
 		cmocka_unit_test(test_encapsulation_asked_for),
 		cmocka_unit_test(test_nat),
+		cmocka_unit_test(test_keepalive),
+		cmocka_unit_test(test_no_keepalive),
 		cmocka_unit_test(test_rekey_loses_nothing),
 		cmocka_unit_test(test_child_rekey_collision),
 		cmocka_unit_test(test_both_begin_at_once),
