@@ -39,6 +39,8 @@ test=(
 	clang-format clang-tidy shellcheck universal-ctags    # make lint
 	man-db bash procps psmisc util-linux    # man pages checked, helpers
 )
+# a machine with the kernel's own IPsec as a peer, as a process; Debian has it for x86 only
+[ "$(dpkg --print-architecture)" = amd64 ] && test+=(user-mode-linux kmod)
 bench=(
 	wireguard-go wireguard-tools            # peer to compare rates with
 	linux-perf                              # profiles
