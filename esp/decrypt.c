@@ -215,6 +215,7 @@ static void advance(struct chunk *c, struct tally *t)
 	struct esp_in *in = &t->sa->in;
 	lock(in);
 	for (unsigned i = 0; i < c->n; i++) {
+		c->packet[i]->newest = c->op[i].ok && c->seq[i] > in->replay.top;
 		if (c->op[i].ok && !replay_advance(&in->replay, c->seq[i]))
 			c->packet[i]->drop = XGW_DROP_REPLAY;
 	}
