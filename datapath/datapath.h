@@ -176,8 +176,8 @@ struct datapath_event {
 	/* RESOLVE: the host `from.addr` of `vnet` has no known link-layer address */
 	enum { DATAPATH_SOFT_EXPIRY, DATAPATH_ALIVE, DATAPATH_RESOLVE } kind;
 	uint32_t connection, spi_in, vnet;
-	/* the authenticated outer source differs from the SA's (RFC 3948 roaming): told, not
-	 * followed */
+	/* ALIVE: the newest authenticated packet's outer source differs from the SA's: told, not
+	 * followed (RFC 7296 section 2.23); once until the SA is updated */
 	bool moved;
 	struct ip_endpoint from;
 };

@@ -92,11 +92,12 @@ void inbound_deliver(struct worker *w, struct packet *p)
 }
 
 /* Tells IKE that the peer lives, at most once a second, and once when it speaks from elsewhere. */
-static void report(struct worker *w, const struct packet *p)
+static void report(struct worker *w, const struct packet *p, bool newest)
 {
 	struct child *c = p->child;
 	uint64_t last = atomic_load_explicit(&c->alive_ns, memory_order_relaxed);
-	bool moved = c->udp && p->from.port && !ip_endpoint_equal(&p->from, &c->remote);
+	/* an old packet that came late, or that somebody sends again, tells of an old address */
+	bool moved = c->udp && newest && p->from.port && !ip_endpoint_equal(&p->from, &c->remote);
 	if (w->now_ns - last < NS_PER_S && !(moved && !atomic_exchange(&c->moved_told, true)))
 		return;
 	atomic_store_explicit(&c->alive_ns, w->now_ns, memory_order_relaxed);
@@ -144,7 +145,7 @@ static void accept_packet(struct worker *w, struct packet *p, const struct esp_p
 		worker_drop(w, p->frame, e->drop, p->connection, p->len);
 		return;
 	}
-	report(w, p);
+	report(w, p, e->newest);
 	p->at = e->at;
 	p->len = e->len;
 	esp_clamp_mss(p->at, p->len, p->child->inner_mtu);

@@ -239,7 +239,9 @@ static void advance(struct chunk *c, struct tally *t)
 	struct esp_in *in = &t->sa->in;
 	lock(in);
 	for (unsigned i = 0; i < c->n; i++) {
-		if (c->good >> i & 1 && !replay_advance(&in->replay, c->seq[i]))
+		bool good = c->good >> i & 1;
+		c->packet[i]->newest = good && c->seq[i] > in->replay.top;
+		if (good && !replay_advance(&in->replay, c->seq[i]))
 			c->packet[i]->drop = XGW_DROP_REPLAY;
 	}
 	atomic_flag_clear_explicit(&in->lock, memory_order_release);

@@ -85,6 +85,7 @@ struct esp_packet {
 	uint16_t esp;		     /* decrypt in: offset of the ESP header from `at` */
 	uint64_t sequence;	     /* encrypt in: 0, or the number that esp_take_sequences gave */
 	uint8_t family;		     /* out: 4 or 6 of what stands at `at` */
+	bool newest; /* decrypt out: authentic, and no higher sequence number came before it */
 	/* out; XGW_DROP_NONE = done; else at, len, headroom, tailroom may be anything */
 	enum xgw_drop drop;
 	void *owner; /* the caller's */

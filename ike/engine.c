@@ -232,6 +232,16 @@ void ike_child_alive(struct ike *e, uint32_t spi_in, uint64_t now_ns)
 	end(e);
 }
 
+void ike_child_moved(struct ike *e, uint32_t spi_in, const struct ip_endpoint *remote,
+		     uint64_t now_ns, struct ike_effects *out)
+{
+	begin(e, now_ns, out);
+	struct child *child = child_by_spi(e, spi_in);
+	if (child && child->sa)
+		sa_peer_moved(child->sa, remote);
+	end(e);
+}
+
 uint64_t ike_next_deadline(const struct ike *e)
 {
 	return timers_next(&e->timers);

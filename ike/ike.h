@@ -159,6 +159,13 @@ void ike_child_expiring(struct ike *e, uint32_t spi_in, uint64_t now_ns, struct 
 /* ESP of this child authenticated since the last call: counts as a sign of life (RFC 7296
  * section 2.4). */
 void ike_child_alive(struct ike *e, uint32_t spi_in, uint64_t now_ns);
+/*
+ * Authenticated ESP in UDP of this child, with a sequence number newer than all before, came from
+ * `remote`. When a NAT stands in front of the peer and none in front of us, the IKE SA and its
+ * children follow (RFC 7296 section 2.23): IKE_CHILD_UPDATE. Else nothing happens.
+ */
+void ike_child_moved(struct ike *e, uint32_t spi_in, const struct ip_endpoint *remote,
+		     uint64_t now_ns, struct ike_effects *out);
 /* Earliest time at which ike_expire has something to do; INSTANT_NEVER when none. O(1). */
 uint64_t ike_next_deadline(const struct ike *e);
 void ike_expire(struct ike *e, uint64_t now_ns, struct ike_effects *out);

@@ -265,6 +265,7 @@ void sa_set_state(struct ike_sa *sa, enum sa_state state, const char *why);
 void sa_touch(struct ike_sa *sa);
 void sa_attach(struct ike_sa *sa, struct connection *c);
 void sa_detach(struct ike_sa *sa);
+void sa_peer_moved(struct ike_sa *sa, const struct ip_endpoint *remote);
 void sa_linger(struct ike_sa *sa, const char *why);
 void sa_delete(struct ike_sa *sa, const char *why);
 void sa_lost(struct ike_sa *sa, const struct fault *why);

@@ -126,6 +126,24 @@ void sa_set_state(struct ike_sa *sa, enum sa_state state, const char *why)
 	sa_touch(sa);
 }
 
+/*
+ * A NAT in front of the peer gave it another address or port, so its ESP tells. With a NAT in front
+ * of us this could be the work of that one, and the peer's true address would be lost.
+ */
+void sa_peer_moved(struct ike_sa *sa, const struct ip_endpoint *remote)
+{
+	char from[ENDPOINT_TEXT], to[ENDPOINT_TEXT];
+	if (!sa->c || sa->state != SA_ESTABLISHED || !sa->encapsulate || !sa->nat_remote ||
+	    sa->nat_local || !remote->port || remote->addr.family != sa->remote.addr.family ||
+	    ip_endpoint_equal(remote, &sa->remote))
+		return;
+	connection_event(sa->c, "the peer's NAT moved it from %s to %s",
+			 ip_endpoint_format(&sa->remote, from), ip_endpoint_format(remote, to));
+	sa->e->counters[IKE_COUNT_PEERS_MOVED]++;
+	sa->remote = *remote;
+	children_update(sa);
+}
+
 void sa_touch(struct ike_sa *sa)
 {
 	if (sa->touched)

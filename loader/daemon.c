@@ -97,15 +97,13 @@ static void resolve(struct daemon *d, const struct datapath_event *e)
 
 static void take_datapath_event(struct daemon *d, const struct datapath_event *e)
 {
-	char from[ENDPOINT_TEXT];
 	switch (e->kind) {
 	case DATAPATH_SOFT_EXPIRY: ike_host_expiring(d->ike, e->spi_in); break;
 	case DATAPATH_RESOLVE: resolve(d, e); break;
 	case DATAPATH_ALIVE:
 		ike_host_alive(d->ike, e->spi_in);
 		if (e->moved)
-			log_debug(LOG_ESP, "peer-moved spi-in=%08x from=%s", e->spi_in,
-				  ip_endpoint_format(&e->from, from));
+			ike_host_moved(d->ike, e->spi_in, &e->from);
 		break;
 	}
 }

@@ -508,6 +508,12 @@ void ike_host_alive(struct ike_host *h, uint32_t spi_in)
 	arm(h);
 }
 
+void ike_host_moved(struct ike_host *h, uint32_t spi_in, const struct ip_endpoint *from)
+{
+	ike_child_moved(h->engine, spi_in, from, clock_now_ns(), &h->effects);
+	settle(h);
+}
+
 int ike_host_status(const struct ike_host *h, uint32_t connection, struct ike_status *out)
 {
 	return ike_status(h->engine, connection, out);

@@ -37,6 +37,7 @@ int must_check ike_host_order(struct ike_host *h, const char *verb, uint32_t con
 /* What the workers saw. */
 void ike_host_expiring(struct ike_host *h, uint32_t spi_in);
 void ike_host_alive(struct ike_host *h, uint32_t spi_in);
+void ike_host_moved(struct ike_host *h, uint32_t spi_in, const struct ip_endpoint *from);
 
 int ike_host_status(const struct ike_host *h, uint32_t connection, struct ike_status *out);
 uint64_t ike_host_count(const struct ike_host *h, enum ike_counter c);

@@ -26,12 +26,12 @@ def behind_nat(lab):
     lab.bob.route('default', 'via', '10.22.0.1')
 
 
-def side(host, number, public, peer, mode):
+def side(host, number, public, peer, mode, **more):
     """Each knows the other by its identity; gw2 does not know the address that gw1 comes from."""
     other = 3 - number
     c = rig.gateway_config(
         f'VNet{number}', number, [f'10.{number * 11}.0.0/16'], f'10.{number * 11}.0.1/24', public,
-        [{'name': 'tunnel', 'connectionType': 'IPsec', 'localNetworkGateway2': 'Far', 'connectionMode': mode}],
+        [{'name': 'tunnel', 'connectionType': 'IPsec', 'localNetworkGateway2': 'Far', 'connectionMode': mode, **more}],
         sites=[{'name': 'Far', 'gatewayIpAddress': peer, 'identity': f'gw{other}.example.org',
                 'addressSpace': [f'10.{other * 11}.0.0/16']}])
     c['virtualNetworkGateways'][0]['identity'] = f'gw{number}.example.org'
@@ -59,3 +59,38 @@ def test_gateway_behind_nat(lab):
     assert capture.tshark('-Y', '_ws.malformed') == ''
     assert capture.tshark('-Y', 'udpencap') != ''
     assert capture.tshark('-Y', 'ip and not udp.port == 4500 and not isakmp and not igmp') == ''
+
+
+def renumber(lab, now, then, ports):
+    """The router forgets its mappings and goes on with another address and other ports."""
+    lab.nat.run('nft', 'flush', 'chain', 'ip', 'nat', 'post')
+    lab.nat.run('nft', 'add', 'rule', 'ip', 'nat', 'post', 'oifname', 'out', 'meta', 'l4proto', 'udp', 'masquerade', 'to', f':{ports}')
+    lab.nat.run('ip', 'address', 'del', now, 'dev', 'out')  # with its address masquerading drops what it knows of it
+    lab.nat.address('out', then)
+
+
+def test_mapping_of_the_nat_changes(lab):
+    """ESP from elsewhere is enough: probes of IKE are an hour away."""
+    behind_nat(lab)
+    g1 = side(lab.gw1, 1, '172.30.0.2', '203.0.113.2', 'InitiatorOnly', dpdTimeoutSeconds=3600)
+    g2 = side(lab.gw2, 2, '203.0.113.2', 'any', 'ResponderOnly', dpdTimeoutSeconds=3600)
+    g2.start()
+    g1.start()
+    for g in (g1, g2):
+        g.wait_connected('tunnel')
+    lab.alice.ping('10.22.0.4')
+    spi = g2.connection('tunnel')['childSas'][0]['spiIn']
+    for now, then, ports in (('203.0.113.9/24', '203.0.113.10/24', '20000-20009'), ('203.0.113.10/24', '203.0.113.11/24', '30000-30009')):
+        renumber(lab, now, then, ports)
+        rig.wait_for(lambda: lab.alice.ping('10.22.0.4', count=1, check=False).returncode == 0, 'traffic by the new mapping',
+                     explain=lambda: g1.explain() + g2.explain() + str(g1.drops()) + str(g2.drops()))
+        c = g2.connection('tunnel')
+        address = then.split('/')[0]
+        assert c['peer'].startswith(address), c['peer']
+        moves = [e['text'] for e in c['events'] if 'NAT moved it' in e['text']]
+        assert moves and f'to {address}:{ports[:4]}' in moves[-1], c['events']
+        lab.bob.ping('10.11.0.4')
+        assert c['childSas'][0]['spiIn'] == spi and c['connectionStatus'] == 'Connected'
+    g2.command('rekey', 'tunnel')  # IKE finds the peer there too
+    rig.wait_for(lambda: g2.connection('tunnel')['childSas'][0]['spiIn'] != spi, 'a new child SA', explain=g2.explain)
+    lab.alice.ping('10.22.0.4')

@@ -41,6 +41,24 @@ static struct sim *connected(void (*change)(struct ike_connection c[2]))
 	return s;
 }
 
+/* What each end would send every 10 ms must meet an installed inbound SA when it arrives. */
+static void watch_traffic(struct sim *s, double seconds)
+{
+	uint64_t until = s->now_ns + (uint64_t)(seconds * 1e9);
+	while (s->now_ns < until) {
+		uint32_t spi[2];
+		for (unsigned i = 0; i < 2; i++) {
+			struct sim_child *out = sim_child_find(&s->node[i], s->node[i].current);
+			assert_non_null(out);
+			spi[i] = out->spi_out;
+		}
+		after(s, 0.01); /* twice the network's delay: later than any packet sent at the
+				   beginning */
+		for (unsigned i = 0; i < 2; i++)
+			assert_non_null(sim_child_find(&s->node[1 - i], spi[i]));
+	}
+}
+
 static void end(struct sim *s)
 {
 	sim_free(s);
@@ -149,6 +167,84 @@ static void test_nat(void **state)
 	end(s);
 }
 
+/* ESP of node `n`'s child comes from `at`, port `port`; whether the child was updated by that. */
+static bool esp_from(struct sim *s, unsigned i, const struct ip_addr *at, uint16_t port)
+{
+	struct sim_node *n = &s->node[i];
+	unsigned before = n->updates;
+	struct ip_endpoint from = {*at, port};
+	ike_child_moved(n->ike, n->current, &from, s->now_ns, &n->effects);
+	sim_apply(n);
+	if (n->updates != before)
+		assert_true(ip_endpoint_equal(&sim_child_find(n, n->current)->sa.remote, &from));
+	return n->updates != before;
+}
+
+/* Its NAT gives the peer another address; ESP tells first, then IKE finds it there. */
+static void test_peer_moves(void **state)
+{
+	(void)state;
+	struct sim *s = connected_by_nat();
+	struct sim_node *a = &s->node[0], *b = &s->node[1];
+	struct ip_endpoint from = {sim_addr("203.0.113.77"), IKE_NATT_PORT + 20000};
+	struct ike_status st;
+	ike_child_moved(b->ike, 0xdeadbeef, &from, s->now_ns, &b->effects);
+	sim_apply(b);
+	assert_int_equal(b->updates, 0);
+	a->nat = from.addr;
+	assert_true(esp_from(s, 1, &from.addr, from.port));
+	assert_false(esp_from(s, 1, &from.addr, from.port)); /* known by now */
+	assert_int_equal(ike_count(b->ike, IKE_COUNT_PEERS_MOVED), 1);
+	assert_int_equal(ike_status(b->ike, 1, &st), 0);
+	assert_true(ip_endpoint_equal(&st.remote, &from));
+	/* a request of node 1 reaches node 0, which nobody told of anything */
+	sim_rekey(s, 1);
+	watch_traffic(s, 20);
+	assert_int_equal(ike_count(b->ike, IKE_COUNT_REKEYS_IKE), 1);
+	assert_int_equal(ike_count(b->ike, IKE_COUNT_RETRANSMITTED), 0);
+	assert_true(sim_agrees(a, b) && sim_agrees(b, a));
+	/* the port alone; an address of the other family, and no port, mean nothing */
+	assert_true(esp_from(s, 1, &from.addr, 4711));
+	assert_true(esp_from(s, 1, &from.addr, from.port));
+	from.addr = sim_addr("2001:db8::1");
+	assert_false(esp_from(s, 1, &from.addr, 4711));
+	assert_false(esp_from(s, 1, &a->nat, 0));
+	end(s);
+}
+
+/* All children of the IKE SA go along, those of workers too. */
+static void two_workers(struct ike_connection c[2])
+{
+	c[0].workers = c[1].workers = 2;
+	c[0].always_encapsulate = true; /* node 1 sees a NAT in front of node 0 */
+}
+static void test_all_children_move(void **state)
+{
+	(void)state;
+	struct sim *s = connected(two_workers);
+	const struct ip_addr to = sim_addr("203.0.113.77");
+	assert_true(esp_from(s, 1, &to, 4711));
+	assert_int_equal(s->node[1].updates, 3);
+	assert_int_equal(sim_child_find(&s->node[1], s->node[1].lane[2])->sa.remote.port, 4711);
+	end(s);
+}
+
+/* Nobody is followed without a NAT in front of it, or with one in front of us. */
+static void test_peer_does_not_move(void **state)
+{
+	(void)state;
+	const struct ip_addr to = sim_addr("203.0.113.77");
+	struct sim *s = connected(NULL);
+	assert_false(esp_from(s, 0, &to, 4500) || esp_from(s, 1, &to, 4500));
+	end(s);
+	s = connected(always);
+	assert_false(esp_from(s, 0, &to, 4500));
+	end(s);
+	s = connected_by_nat();
+	assert_false(esp_from(s, 0, &to, 4500));
+	end(s);
+}
+
 /* RFC 3948 section 4: whoever is behind the NAT sends one octet every 20 s of silence, the other
  * end nothing, which does not mind. */
 static void test_keepalive(void **state)
@@ -203,24 +299,6 @@ static void test_no_keepalive(void **state)
 		after(s, 200);
 		assert_int_equal(s->node[0].keepalives + s->node[1].keepalives, 0);
 		end(s);
-	}
-}
-
-/* What each end would send every 10 ms must meet an installed inbound SA when it arrives. */
-static void watch_traffic(struct sim *s, double seconds)
-{
-	uint64_t until = s->now_ns + (uint64_t)(seconds * 1e9);
-	while (s->now_ns < until) {
-		uint32_t spi[2];
-		for (unsigned i = 0; i < 2; i++) {
-			struct sim_child *out = sim_child_find(&s->node[i], s->node[i].current);
-			assert_non_null(out);
-			spi[i] = out->spi_out;
-		}
-		after(s, 0.01); /* twice the network's delay: later than any packet sent at the
-				   beginning */
-		for (unsigned i = 0; i < 2; i++)
-			assert_non_null(sim_child_find(&s->node[1 - i], spi[i]));
 	}
 }
 
@@ -505,6 +583,9 @@ int main(void)
 		cmocka_unit_test(test_invalid_ke),
 		cmocka_unit_test(test_encapsulation_asked_for),
 		cmocka_unit_test(test_nat),
+		cmocka_unit_test(test_peer_moves),
+		cmocka_unit_test(test_all_children_move),
+		cmocka_unit_test(test_peer_does_not_move),
 		cmocka_unit_test(test_keepalive),
 		cmocka_unit_test(test_no_keepalive),
 		cmocka_unit_test(test_rekey_loses_nothing),

@@ -889,6 +889,54 @@ static void test_moved_peer(void **state)
 	assert_int_equal(p->right.d.slots[0]->remote.port, 4500);
 }
 
+/* Somebody sends an old packet again, from elsewhere, or delays it: the peer is where its newest
+ * came from. */
+static void test_old_packet_from_elsewhere(void **state)
+{
+	struct pair *p = *state;
+	uint8_t ip[100], kept[200];
+	struct datapath_event e = {0};
+	const struct xgw_meta m = {.magic = XGW_META_MAGIC,
+				   .kind = XGW_META_DECRYPT,
+				   .l3 = 14,
+				   .esp = 14 + 28,
+				   .vnet = VNET,
+				   .connection = 7};
+	uint32_t len;
+	for (unsigned i = 0; i < 2; i++) {
+		struct child_sa c = child(7, 0x1000, !i);
+		c.encapsulation = ESP_IN_UDP;
+		world_now = i ? &p->right : &p->left;
+		assert_int_equal(datapath_child_update(&world_now->d, &c), 0);
+	}
+	for (unsigned turn = 0; turn < 2; turn++) {
+		send_left(p, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0x4000));
+		const uint8_t *f = world_sent(&p->left, WAN, &len);
+		assert_non_null(f);
+		len -= 14;
+		assert_in_range(len, 1, sizeof kept);
+		memcpy(kept, f + 14, len);
+		store_be16(kept + 20, 40000);
+		if (!turn) { /* the first is held back until a second has come */
+			send_left(p, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0x4000));
+			assert_int_equal(carry(&p->left, &p->right, 0, 28), 1);
+			world_run(&p->right);
+			assert_int_equal(events(&p->right, DATAPATH_ALIVE, &e), 1);
+			assert_false(e.moved);
+		}
+		world_now = &p->right;
+		world_receive(&p->right, WAN, &m, kept, len);
+		world_run(&p->right);
+		assert_int_equal(events(&p->right, DATAPATH_ALIVE, &e), turn);
+		assert_int_equal(e.moved, turn);
+	}
+	assert_int_equal(e.from.port, 40000);
+	const struct child *c = p->right.d.slots[0];
+	struct esp_counters count;
+	esp_sa_counters(c->sa, &count);
+	assert_int_equal(count.packets_in, 3); /* all of them were authentic, and taken */
+}
+
 /* A device that takes nothing: the ring fills, the rest is dropped and counted, no frame is lost.
  */
 static void test_stuck_device(void **state)
@@ -1164,6 +1212,7 @@ int main(void)
 		T(test_path),
 		T(test_readdressed_child),
 		T(test_moved_peer),
+		T(test_old_packet_from_elsewhere),
 		T(test_stuck_device),
 		T(test_path_mtu_is_learnt),
 		T(test_path_mtu_is_not_believed),

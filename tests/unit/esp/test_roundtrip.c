@@ -143,6 +143,8 @@ static void test_esn_edge(void **state)
 		esp_decrypt(c, &late, 1);
 		for (unsigned i = 0; i < BURST; i++)
 			assert_int_equal((i == 5 ? &late : &p[i])->drop, XGW_DROP_NONE);
+		for (unsigned i = 0; i < BURST; i++)
+			assert_int_equal((i == 5 ? &late : &p[i])->newest, i != 5);
 		backend_of[b]->context_free(c);
 		pair_close(&pair);
 	}
