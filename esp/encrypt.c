@@ -160,7 +160,7 @@ static inline __attribute__((always_inline)) enum xgw_drop lay_out(struct layout
 								   struct esp_packet *p,
 								   uint64_t seq)
 {
-	struct inner inner;
+	struct inner inner = {.flow = 0};
 	enum xgw_drop drop = look_inside(&inner, p->at, p->len);
 	if (drop)
 		return drop;
