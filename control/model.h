@@ -43,7 +43,7 @@ struct model_host {
 	char *crypto_backend; /* "auto", "ipsec-mb", "openssl" */
 	char *metrics;	      /* NULL = none */
 	bool export_keys;
-	uint32_t replay_window; /* 0 = default */
+	uint32_t replay_window; /* packets; 0 = none */
 };
 
 /*
@@ -147,6 +147,8 @@ struct model_ts_policy {
 	struct model_place place;
 };
 
+enum model_dont_fragment { MODEL_DF_COPY, MODEL_DF_SET, MODEL_DF_CLEAR };
+
 struct model_connection {
 	char *name;
 	bool vnet2vnet;
@@ -165,6 +167,9 @@ struct model_connection {
 	uint32_t dpd_timeout_seconds; /* 45 */
 	uint32_t routing_weight;
 	bool always_encapsulate;
+	bool dscp_copy; /* else dscp */
+	uint8_t dscp;
+	enum model_dont_fragment dont_fragment;
 	bool incomplete;
 	struct model_place place, gateway_at, peer_at, psk_at, mode_at, policies_at;
 };

@@ -248,6 +248,10 @@ static void read_connection(struct read *r, const struct tree_node *map, struct 
 	c->policies_at = read_place(map, P_connection_ipsecPolicies);
 	c->dpd_timeout_seconds = read_number(map, P_connection_dpdTimeoutSeconds);
 	c->routing_weight = read_number(map, P_connection_routingWeight);
+	const char *dscp = read_text(map, P_connection_dscp);
+	c->dscp_copy = !dscp || strcmp(dscp, "copy") == 0;
+	c->dscp = (uint8_t)read_number(map, P_connection_dscp);
+	c->dont_fragment = (enum model_dont_fragment)read_choice(map, P_connection_dontFragment);
 	c->always_encapsulate = read_choice(map, P_connection_udpEncapsulation) == 1;
 	c->incomplete = c->incomplete || c->gateway == MODEL_NONE ||
 			(c->site == MODEL_NONE && c->peer_gateway == MODEL_NONE);

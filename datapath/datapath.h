@@ -50,6 +50,7 @@ struct datapath_options {
 	const struct esp_choice
 		*choice;	/* per algorithm, outlives the data path; NULL: `backend` */
 	uint32_t replay_window; /* 0 = ESP_REPLAY_DEFAULT */
+	bool replay_off;	/* no window */
 	uint32_t frames;	/* of each worker's UMEM, power of two; 0 = 16384 */
 	uint32_t ring;		/* entries of each ring; 0 = 4096 */
 	enum datapath_copy copy;
@@ -104,6 +105,14 @@ struct datapath_path {
 };
 /* A connection's tunnel: made by the first call, changed by later ones. */
 int datapath_path_set(struct datapath *d, uint32_t connection, const struct datapath_path *path);
+/* Outer headers of the connection's packets; of children that are installed from now on. */
+struct datapath_outer {
+	bool dscp_set; /* `dscp` instead of the inner packet's */
+	uint8_t dscp;  /* 0 … 63 */
+	enum esp_df df;
+};
+int must_check datapath_outer_set(struct datapath *d, uint32_t connection,
+				  const struct datapath_outer *o);
 void datapath_tunnel_remove(struct datapath *d, uint32_t connection);
 
 /* ---- ESP that came in pieces ---- */

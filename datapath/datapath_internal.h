@@ -70,6 +70,7 @@ struct tunnel {
 	uint32_t id;
 	struct datapath_path path;
 	struct learnt_mtu learnt;
+	struct datapath_outer outer;
 	struct outbound *outbound; /* RCU */
 	struct connection_count count;
 	struct esp_counters gone;	       /* of children that are removed */

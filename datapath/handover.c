@@ -268,6 +268,8 @@ static bool find_helper(struct worker *w, uint64_t work_ns)
 /* A small window could take what another core authenticates later for a replay. */
 static bool window_is_wide(const struct worker *w)
 {
+	if (w->d->o.replay_off)
+		return true;
 	uint32_t window =
 		w->d->o.replay_window ? w->d->o.replay_window : (uint32_t)ESP_REPLAY_DEFAULT;
 	return window >= 2 * LANE_JOBS * JOB_PACKETS;

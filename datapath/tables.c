@@ -172,6 +172,15 @@ static const struct esp_backend *backend_of(const struct datapath *d, const stru
 	return b ? b : d->o.backend;
 }
 
+int datapath_outer_set(struct datapath *d, uint32_t connection, const struct datapath_outer *o)
+{
+	struct tunnel *t = tunnel_make(d, connection);
+	if (!t)
+		return -ENOMEM;
+	t->outer = *o;
+	return 0;
+}
+
 int datapath_child_install(struct datapath *d, uint32_t vnet, const struct child_sa *child,
 			   struct fault *f)
 {
@@ -183,7 +192,10 @@ int datapath_child_install(struct datapath *d, uint32_t vnet, const struct child
 		return fault_set(f, -ENOMEM, "no memory for a child SA");
 	const struct esp_sa_options o = {.backend = backend_of(d, child),
 					 .replay_window = d->o.replay_window,
-					 .dscp_copy = 1};
+					 .replay_off = d->o.replay_off,
+					 .dscp_copy = !t->outer.dscp_set,
+					 .dscp = t->outer.dscp,
+					 .df = (uint8_t)t->outer.df};
 	int err = esp_sa_new(&c->sa, child, &o, f);
 	if (err) {
 		free(c);

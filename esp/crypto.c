@@ -37,16 +37,25 @@ int esp_material_split(struct esp_material *out, enum encryption_id e, enum inte
 	return 0;
 }
 
-int esp_iv_key(uint8_t out[ESP_IV_KEY], const uint8_t *material, size_t len)
+static int derive(void *out, size_t out_len, const char *label, const uint8_t *material, size_t len)
 {
-	static const char label[] = "xgw esp cbc iv";
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
-	if (!HMAC(EVP_sha256(), material, (int)len, (const uint8_t *)label, sizeof label - 1,
-		  digest, &n) ||
-	    n < ESP_IV_KEY)
+	if (!HMAC(EVP_sha256(), material, (int)len, (const uint8_t *)label, strlen(label), digest,
+		  &n) ||
+	    n < out_len)
 		return -EIO;
-	memcpy(out, digest, ESP_IV_KEY);
+	memcpy(out, digest, out_len);
 	wipe(digest, sizeof digest);
 	return 0;
+}
+
+int esp_iv_key(uint8_t out[ESP_IV_KEY], const uint8_t *material, size_t len)
+{
+	return derive(out, ESP_IV_KEY, "xgw esp cbc iv", material, len);
+}
+
+int esp_flow_seed(uint64_t *out, const uint8_t *material, size_t len)
+{
+	return derive(out, sizeof *out, "xgw esp flow seed", material, len);
 }

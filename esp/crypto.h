@@ -34,6 +34,18 @@ struct esp_op {
 			      CBC */
 };
 
+/*
+ * The same for AES-GCM in runs of one key, which is most of what a gateway does; the ICV stands
+ * behind the payload. Nonce (salt and IV, 12 bytes) and AAD are written by one store each: a load
+ * that spans several waits until they have left the store buffer.
+ */
+struct esp_gcm_op {
+	uint8_t nonce[16] __attribute__((aligned(16)));
+	uint8_t *payload;
+	const uint8_t *aad;
+	uint32_t len;
+};
+
 struct esp_backend {
 	const char *name;	      /* "ipsec-mb", "openssl" */
 	const char *(*version)(void); /* library version and the CPU code it chose, static text */
@@ -59,6 +71,14 @@ struct esp_backend {
 	 * failed. */
 	int (*encrypt)(struct esp_crypto *c, struct esp_op *ops, unsigned n);
 	int (*decrypt)(struct esp_crypto *c, struct esp_op *ops, unsigned n);
+	/*
+	 * AES-GCM keys only; both are there, or neither. They can't fail. gcm_open: n <= 64; bit i
+	 * of the result says that operation i is authentic (compared in constant time).
+	 */
+	void (*gcm_seal)(struct esp_crypto *c, const struct esp_key *k,
+			 const struct esp_gcm_op *ops, unsigned n, unsigned aad_len);
+	uint64_t (*gcm_open)(struct esp_crypto *c, const struct esp_key *k,
+			     const struct esp_gcm_op *ops, unsigned n, unsigned aad_len);
 };
 
 extern const struct esp_backend esp_backend_openssl;

@@ -32,6 +32,14 @@ int esp_material_split(struct esp_material *out, enum encryption_id e, enum inte
 #define ESP_IV_KEY 16
 /* Key of make_ivs: HMAC-SHA-256 of a label under all of the material. 0 or -EIO. */
 int esp_iv_key(uint8_t out[ESP_IV_KEY], const uint8_t *material, size_t len);
+/* The same under another label, for the hash of inner flows: what it shows tells nothing of them.
+ */
+int esp_flow_seed(uint64_t *out, const uint8_t *material, size_t len);
+
+static inline bool encryption_is_gcm(enum encryption_id e)
+{
+	return e == ENCR_AES_GCM16_128 || e == ENCR_AES_GCM16_192 || e == ENCR_AES_GCM16_256;
+}
 
 static inline bool encryption_is_cbc(enum encryption_id e)
 {

@@ -9,9 +9,10 @@
 #include "base/bytes.h"
 #include "esp/checksum.h"
 
+#include <endian.h>
 #include <string.h>
 
-#define AHEAD 4 /* packets, of the prefetch */
+#define AHEAD 2 /* packets, of the prefetch */
 
 struct chunk {
 	unsigned n; /* operations; packet[i] is op[i]'s */
@@ -26,6 +27,7 @@ struct inner {
 	uint32_t len;
 	uint8_t next_header, tos;
 	bool dont_fragment;
+	uint32_t flow; /* label of an outer IPv6 header */
 };
 
 static enum xgw_drop look_inside(struct inner *out, const uint8_t *ip, uint32_t len)
@@ -54,23 +56,46 @@ static enum xgw_drop look_inside(struct inner *out, const uint8_t *ip, uint32_t 
 static void write_trailer(uint8_t *at, unsigned pad, uint8_t next_header)
 {
 	static const uint8_t padding[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-	if (pad < 4) { /* the four bytes end within the trailer and the ICV, which comes later */
-		memcpy(at, padding, 4);
-	} else {
-		for (unsigned i = 0; i < pad; i++)
-			at[i] = padding[i];
+	if (pad < 4) { /* one store: what is behind the trailer is the ICV, which comes later */
+		uint64_t end = pad | (uint64_t)next_header << 8;
+		const uint64_t all = htole64((0x030201u & ((1u << 8 * pad) - 1)) | end << 8 * pad);
+		memcpy(at, &all, sizeof all);
+		return;
 	}
+	for (unsigned i = 0; i < pad; i++)
+		at[i] = padding[i];
 	at[pad] = (uint8_t)pad;
 	at[pad + 1] = next_header;
+}
+
+/*
+ * Twenty bits that are the same for the packets of an inner flow and spread flows over the paths
+ * and queues behind us (RFC 6438 section 3, RFC 6437 section 2). Addresses and, where a packet has
+ * them, TCP's or UDP's ports.
+ */
+static uint32_t flow_label(uint64_t seed, const uint8_t *ip, uint32_t len)
+{
+	bool v4 = ip[0] >> 4 == 4;
+	uint32_t l4 = v4 ? (ip[0] & 15u) * 4 : 40;
+	uint8_t protocol = v4 ? ip[9] : ip[6];
+	bool first = !v4 || !(load_be16(ip + 6) & 0x3fff);
+	uint64_t h = seed ^ protocol;
+	for (uint32_t i = v4 ? 12 : 8, end = v4 ? 20 : 40; i < end; i += 8)
+		h = (h ^ load_be64(ip + i)) * 0x9e3779b97f4a7c15ull, h ^= h >> 32;
+	if (first && (protocol == 6 || protocol == 17) && l4 + 4 <= len)
+		h = (h ^ load_be32(ip + l4)) * 0x9e3779b97f4a7c15ull;
+	return (uint32_t)(h >> 44);
 }
 
 static void write_outer(const struct esp_out *out, uint8_t *h, uint32_t len,
 			const struct inner *inner, uint64_t seq)
 {
-	uint8_t tos = inner->tos & out->tos_mask; /* ECN: RFC 6040 section 4.1, normal mode */
+	/* ECN: RFC 6040 section 4.1, normal mode */
+	uint8_t tos = (inner->tos & out->tos_mask) | out->tos_set;
 	if (out->family == IP_V4) {
-		uint16_t fragment = inner->dont_fragment ? 0x4000 : 0;
-		uint16_t id = inner->dont_fragment ? 0 : (uint16_t)seq;
+		bool whole = out->df == ESP_DF_COPY ? inner->dont_fragment : out->df == ESP_DF_SET;
+		uint16_t fragment = whole ? 0x4000 : 0;
+		uint16_t id = whole ? 0 : (uint16_t)seq;
 		memcpy(h, out->outer, 28);
 		h[1] = tos;
 		store_be16(h + 2, (uint16_t)len);
@@ -84,8 +109,7 @@ static void write_outer(const struct esp_out *out, uint8_t *h, uint32_t len,
 			store_be16(h + 24, (uint16_t)(len - 20));
 	} else {
 		memcpy(h, out->outer, OUTER_MAX);
-		h[0] = (uint8_t)(0x60 | tos >> 4);
-		h[1] = (uint8_t)(tos << 4);
+		store_be32(h, 0x60000000u | (uint32_t)tos << 20 | inner->flow);
 		store_be16(h + 4, (uint16_t)(len - 40));
 		if (out->udp)
 			store_be16(h + 44, (uint16_t)(len - 40));
@@ -125,14 +149,23 @@ static void write_op(struct chunk *c, const struct esp_out *out, uint8_t *esp, u
 	}
 }
 
-/* Writes everything but the cipher text. XGW_DROP_NONE: op c->n is ready. */
-static enum xgw_drop prepare(struct chunk *c, const struct esp_out *out, struct esp_packet *p,
-			     uint64_t seq, uint32_t *inner_len)
+/* Where things stand in a packet that has its outer header and its trailer. */
+struct layout {
+	uint8_t *esp;
+	uint32_t inner_len, payload_len;
+};
+
+static inline __attribute__((always_inline)) enum xgw_drop lay_out(struct layout *l,
+								   const struct esp_out *out,
+								   struct esp_packet *p,
+								   uint64_t seq)
 {
 	struct inner inner;
 	enum xgw_drop drop = look_inside(&inner, p->at, p->len);
 	if (drop)
 		return drop;
+	if (out->family == IP_V6)
+		inner.flow = flow_label(out->flow_seed, p->at, inner.len);
 	uint32_t padded = (inner.len + 2 + out->block_mask) & ~(uint32_t)out->block_mask;
 	uint32_t behind = padded - inner.len + out->icv_bytes;
 	uint32_t total = out->head_len + padded + out->icv_bytes;
@@ -142,13 +175,25 @@ static enum xgw_drop prepare(struct chunk *c, const struct esp_out *out, struct 
 	uint8_t *head = p->at - out->head_len;
 	write_trailer(p->at + inner.len, padded - inner.len - 2, inner.next_header);
 	write_outer(out, head, total, &inner, seq);
-	write_op(c, out, head + out->outer_len, padded, seq);
 	p->tailroom = p->tailroom + (p->len - inner.len) - behind;
 	p->at = head;
 	p->len = total;
 	p->headroom -= out->head_len;
 	p->family = out->family;
-	*inner_len = inner.len;
+	*l = (struct layout){head + out->outer_len, inner.len, padded};
+	return XGW_DROP_NONE;
+}
+
+/* Writes everything but the cipher text. XGW_DROP_NONE: op c->n is ready. */
+static enum xgw_drop prepare(struct chunk *c, const struct esp_out *out, struct esp_packet *p,
+			     uint64_t seq, uint32_t *inner_len)
+{
+	struct layout l;
+	enum xgw_drop drop = lay_out(&l, out, p, seq);
+	if (drop)
+		return drop;
+	write_op(c, out, l.esp, l.payload_len, seq);
+	*inner_len = l.inner_len;
 	return XGW_DROP_NONE;
 }
 
@@ -184,12 +229,12 @@ static bool within_limits(const struct esp_out *out, uint64_t packets, uint64_t 
 	       (!out->hard_bytes || bytes < out->hard_bytes);
 }
 
-/* What prepare() will touch of a packet that comes soon. */
+/* All of a packet that comes soon: the CPU's own prefetchers begin anew with every packet. */
 static void prefetch(const struct esp_packet *p)
 {
-	__builtin_prefetch(p->at, 1);
 	__builtin_prefetch(p->at - ESP_LINE, 1);
-	__builtin_prefetch(p->at + p->len, 1);
+	for (uint32_t i = 0; i < p->len + ESP_LINE; i += ESP_LINE)
+		__builtin_prefetch(p->at + i, 1);
 }
 
 /* Packets of one SA that follow each other: what is taken once for all of them, and given back. */
@@ -242,14 +287,18 @@ static void run_end(struct run *r, struct esp_sa *sa)
 }
 
 /* Limits are judged with what the SA had sent when the run began and with the run itself. */
+static inline enum xgw_drop permitted(const struct run *r)
+{
+	if (!within_limits(r->out, r->packets, r->bytes))
+		return XGW_DROP_LIFETIME;
+	return r->next == r->first + r->taken ? XGW_DROP_SEQUENCE : XGW_DROP_NONE;
+}
+
 static void take(struct chunk *c, struct run *r, struct esp_packet *p)
 {
 	uint32_t len = 0;
-	if (!within_limits(r->out, r->packets, r->bytes))
-		p->drop = XGW_DROP_LIFETIME;
-	else if (r->next == r->first + r->taken)
-		p->drop = XGW_DROP_SEQUENCE;
-	else
+	p->drop = permitted(r);
+	if (!p->drop)
 		p->drop = prepare(c, r->out, p, r->next, &len);
 	if (p->drop)
 		return;
@@ -308,6 +357,80 @@ static void crypt(struct esp_crypto *crypto, struct chunk *c)
 	c->has_cbc = false;
 }
 
+/* ---- runs of AES-GCM, where the library takes packets one by one ---- */
+
+/*
+ * What was just written (trailer, headers) has left the store buffer when the library reads it a
+ * few packets later.
+ */
+struct direct {
+	unsigned n;
+	struct esp_gcm_op op[ESP_DIRECT];
+	uint8_t aad[ESP_DIRECT][16] __attribute__((aligned(16)));
+};
+
+static inline uint64_t pair32(uint32_t first, uint32_t second)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return first | (uint64_t)second << 32;
+#else
+	return (uint64_t)first << 32 | second;
+#endif
+}
+
+/* The IV is the sequence number, so it never repeats (RFC 4106 section 3.1). */
+static inline void add_direct(struct direct *d, const struct esp_out *out, const struct layout *l,
+			      uint64_t seq)
+{
+	struct esp_gcm_op *op = &d->op[d->n];
+	const uint64_t iv = htobe64(seq);
+	const uint32_t low = htobe32((uint32_t)seq);
+	store_pair(l->esp, pair32(out->spi_be, low), iv);
+	gcm_nonce(op, out->salt, iv);
+	op->payload = l->esp + 16;
+	op->len = l->payload_len;
+	op->aad = l->esp;
+	if (out->esn) {
+		store_pair(d->aad[d->n], pair32(out->spi_be, htobe32((uint32_t)(seq >> 32))),
+			   pair32(low, 0));
+		op->aad = d->aad[d->n];
+	}
+	d->n++;
+}
+
+static void seal(struct esp_crypto *mine, const struct esp_out *out, struct direct *d)
+{
+	out->backend->gcm_seal(mine, out->key, d->op, d->n, out->esn ? 12 : 8);
+	d->n = 0;
+}
+
+/* beyond: packets of the burst behind this run, which may be fetched ahead. */
+static void seal_run(struct esp_crypto *crypto, struct run *r, struct esp_packet *p, unsigned n,
+		     unsigned beyond)
+{
+	const struct esp_out *out = r->out;
+	struct esp_crypto *mine = crypto_for(crypto, out->backend);
+	struct direct d;
+	d.n = 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct layout l;
+		if (i + AHEAD < n + beyond)
+			prefetch(&p[i + AHEAD]);
+		p[i].drop = mine ? permitted(r) : XGW_DROP_CRYPTO;
+		if (!p[i].drop)
+			p[i].drop = lay_out(&l, out, &p[i], r->next);
+		if (p[i].drop)
+			continue;
+		add_direct(&d, out, &l, r->next++);
+		r->packets++;
+		r->bytes += l.inner_len;
+		if (d.n == ESP_DIRECT)
+			seal(mine, out, &d);
+	}
+	if (d.n)
+		seal(mine, out, &d);
+}
+
 void esp_encrypt(struct esp_crypto *crypto, struct esp_packet *p, unsigned n)
 {
 	struct chunk c;
@@ -318,7 +441,9 @@ void esp_encrypt(struct esp_crypto *crypto, struct esp_packet *p, unsigned n)
 		struct run r;
 		run = run_length(p + done, n - done);
 		run_begin(&r, &p[done], run);
-		for (unsigned i = done; i < done + run; i++) {
+		if (sa->out.direct)
+			seal_run(crypto, &r, &p[done], run, n - done - run);
+		for (unsigned i = done; !sa->out.direct && i < done + run; i++) {
 			if (i + AHEAD < n)
 				prefetch(&p[i + AHEAD]);
 			take(&c, &r, &p[i]);

@@ -31,15 +31,9 @@ struct esp_sa_options {
 	uint32_t
 		replay_window; /* packets, 0 = ESP_REPLAY_DEFAULT; rounded up to a multiple of 64 */
 	bool replay_off;       /* no window at all; sequence numbers are still authenticated */
-	uint8_t dscp_copy;     /* 1: inner DSCP to the outer header (default), 0: `dscp` */
+	uint8_t dscp_copy;     /* 1: inner DSCP to the outer header, 0: `dscp` */
 	uint8_t dscp;	       /* 0 … 63, without dscp_copy (RFC 2983 section 3, pipe model) */
 	uint8_t df;	       /* enum esp_df: Don't Fragment of an outer IPv4 header */
-	/*
-	 * A hash of the inner flow spreads the tunnel over the paths and queues behind us: as IPv6
-	 * flow label (RFC 6438) always; as UDP source port only with this, since NATs and most
-	 * peers know a tunnel by its ports.
-	 */
-	bool port_entropy;
 };
 
 enum esp_df {

@@ -45,8 +45,9 @@ static void header_v6(struct esp_out *out, const struct child_sa *child)
 	memcpy(h + 24, child->remote.addr.b, 16);
 }
 
-static void outer_header(struct esp_out *out, const struct child_sa *child)
+static void outer_header(struct esp_sa *sa, const struct child_sa *child)
 {
+	struct esp_out *out = &sa->out;
 	uint8_t ip_len = child->local.addr.family == IP_V4 ? 20 : 40;
 	out->family = child->local.addr.family;
 	out->udp = child->encapsulation == ESP_IN_UDP;
@@ -60,6 +61,8 @@ static void outer_header(struct esp_out *out, const struct child_sa *child)
 		store_be16(out->outer + ip_len, child->local.port);
 		store_be16(out->outer + ip_len + 2, child->remote.port);
 	}
+	/* a checksum over the cipher text needs another pass */
+	out->direct = sa->in.direct && !(out->udp && out->family == IP_V6);
 }
 
 void esp_sa_readdress(struct esp_sa *sa, const struct ip_endpoint *local,
@@ -69,7 +72,7 @@ void esp_sa_readdress(struct esp_sa *sa, const struct ip_endpoint *local,
 	sa->child.remote = *remote;
 	sa->child.encapsulation = encapsulation;
 	memset(sa->out.outer, 0, sizeof sa->out.outer);
-	outer_header(&sa->out, &sa->child);
+	outer_header(sa, &sa->child);
 }
 
 /* Alignment of the trailer's end, minus one: the cipher's block, at least 4 (RFC 4303 section 2.4).
@@ -97,9 +100,10 @@ static uint64_t soft_sequence(const struct child_sa *child)
 	return last_sequence(child) - last_sequence(child) / 4;
 }
 
-static void prepare_out(struct esp_out *out, const struct child_sa *child,
+static void prepare_out(struct esp_sa *sa, const struct child_sa *child,
 			const struct esp_sa_options *options)
 {
+	struct esp_out *out = &sa->out;
 	const struct encryption *e = encryption_of(child->encryption);
 	uint64_t space = last_sequence(child);
 	store_be32(&out->spi_be, child->spi_out);
@@ -110,6 +114,8 @@ static void prepare_out(struct esp_out *out, const struct child_sa *child,
 	out->esn = child->esn;
 	out->cbc = encryption_is_cbc(child->encryption);
 	out->tos_mask = options->dscp_copy ? 0xff : 0x03;
+	out->tos_set = options->dscp_copy ? 0 : (uint8_t)(options->dscp << 2);
+	out->df = options->df;
 	out->last_sequence = space;
 	out->hard_bytes = child->hard_bytes;
 	out->soft_bytes = child->soft_bytes;
@@ -117,7 +123,7 @@ static void prepare_out(struct esp_out *out, const struct child_sa *child,
 	out->soft_sequence = soft_sequence(child);
 	if (child->soft_packets && child->soft_packets < out->soft_sequence)
 		out->soft_sequence = child->soft_packets;
-	outer_header(out, child);
+	outer_header(sa, child);
 }
 
 static void prepare_in(struct esp_in *in, const struct child_sa *child)
@@ -160,9 +166,9 @@ static int check_child(const struct child_sa *c, struct fault *f)
 
 /*
  * How many packets are prepared before their cryptography. A library that works on many at once, or
- * has a cost per call, gets all there are. ipsec-mb's AES-GCM takes one by one: there few are best,
- * since running ahead over many packets' headers spoils what the CPU's prefetcher does for their
- * payloads; two are enough that what was just written has left the store buffer.
+ * has a cost per call, gets all there are. ipsec-mb's AES-GCM takes one by one: there four are
+ * enough that what was just written has left the store buffer, and few enough to stay in the
+ * first-level cache.
  */
 static uint8_t grain_of(const struct esp_backend *b, const struct child_sa *child)
 {
@@ -189,14 +195,17 @@ static int make_keys(struct esp_sa *sa, const struct esp_backend *b, const struc
 	sa->in.key = in;
 	sa->out.backend = sa->in.backend = b;
 	sa->out.grain = sa->in.grain = grain_of(b, child);
-	return 0;
+	sa->in.direct = b->gcm_open && encryption_is_gcm(e);
+	return esp_flow_seed(&sa->out.flow_seed, child->key_out.b, child->key_out.len);
 }
 
 static int fill(struct esp_sa *sa, const struct child_sa *child,
 		const struct esp_sa_options *options, struct fault *f)
 {
 	uint32_t window = options->replay_window ? options->replay_window : ESP_REPLAY_DEFAULT;
-	prepare_out(&sa->out, child, options);
+	if (options->replay_off)
+		window = 0;
+	prepare_out(sa, child, options);
 	prepare_in(&sa->in, child);
 	selector_compile(&sa->local, child->local_ts, child->n_local_ts);
 	selector_compile(&sa->remote, child->remote_ts, child->n_remote_ts);

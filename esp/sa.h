@@ -11,10 +11,12 @@
 #include "esp/replay.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #define ESP_LINE     64
 #define ESP_CHUNK    32 /* operations that are prepared before their cryptography, at most */
-#define ESP_GRAIN    2	/* of them where the library takes one packet at a time: see grain_of() */
+#define ESP_GRAIN    4	/* of them where the library takes one packet at a time: see grain_of() */
+#define ESP_DIRECT   4	/* the same for gcm_seal */
 #define OUTER_MAX    48 /* IPv6 and UDP */
 #define SOFT_QUIET   0
 #define SOFT_PENDING 1
@@ -50,7 +52,11 @@ struct esp_out {
 		block_mask; /* block_mask: alignment of the trailer's end - 1 */
 	uint8_t grain;
 	bool esn, cbc;
+	bool direct;	       /* by gcm_seal */
 	uint8_t tos_mask;      /* of the inner DSCP and ECN, what is copied */
+	uint8_t tos_set;       /* and the rest */
+	uint8_t df;	       /* enum esp_df */
+	uint64_t flow_seed;    /* of the hash of inner flows */
 	uint32_t template_sum; /* of the constant words of the IPv4 header */
 	uint64_t last_sequence;
 	uint64_t hard_bytes, soft_bytes, soft_sequence, hard_packets;
@@ -67,7 +73,7 @@ struct esp_in {
 	uint8_t salt[4];
 	uint8_t iv_bytes, icv_bytes, block_mask;
 	uint8_t grain;
-	bool esn, aead;
+	bool esn, aead, direct; /* direct: by gcm_open */
 	uint64_t hard_bytes, soft_bytes, hard_packets, soft_packets, soft_sequence;
 	atomic_flag lock __attribute__((
 		aligned(ESP_LINE))); /* of replay_advance: a few dozen cycles a run */
@@ -82,6 +88,25 @@ struct esp_sa {
 	_Atomic int soft; /* SOFT_… */
 	struct child_sa child;
 };
+
+/* 16 bytes by one store. */
+static inline void store_pair(uint8_t *to, uint64_t low, uint64_t high)
+{
+	typedef uint64_t pair __attribute__((vector_size(16)));
+	const pair v = {low, high};
+	memcpy(to, &v, sizeof v);
+}
+/* Salt and IV; both as they stand in memory. */
+static inline void gcm_nonce(struct esp_gcm_op *op, const uint8_t salt[4], uint64_t iv)
+{
+	uint32_t s;
+	memcpy(&s, salt, sizeof s);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	store_pair(op->nonce, s | iv << 32, iv >> 32);
+#else
+	store_pair(op->nonce, (uint64_t)s << 32 | iv >> 32, iv << 32);
+#endif
+}
 
 static inline void sa_soft_expired(struct esp_sa *sa)
 {

@@ -274,6 +274,7 @@ static int start_datapath(struct daemon *d, struct fault *f)
 				       .backend = d->backend,
 				       .choice = &d->crypto,
 				       .replay_window = d->model.host.replay_window,
+				       .replay_off = !d->model.host.replay_window,
 				       .copy = copies[d->model.host.zero_copy],
 				       .busy_poll = d->model.host.busy_poll,
 				       .transmit_open = transmit_open,

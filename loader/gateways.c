@@ -18,6 +18,10 @@ static void tell(const struct model_gateway *g)
 			 g->bandwidth_mbps);
 }
 
+static const enum esp_df dont_fragment[] = {[MODEL_DF_COPY] = ESP_DF_COPY,
+					    [MODEL_DF_SET] = ESP_DF_SET,
+					    [MODEL_DF_CLEAR] = ESP_DF_CLEAR};
+
 static int set_all(struct daemon *d, uint64_t *bits, struct datapath_member *member)
 {
 	for (uint32_t i = 0; i < d->model.n_gateways; i++) {
@@ -26,7 +30,13 @@ static int set_all(struct daemon *d, uint64_t *bits, struct datapath_member *mem
 	}
 	for (uint32_t i = 0; i < d->plan.n_connections; i++) {
 		const struct plan_connection *c = &d->plan.connections[i];
-		member[i] = (struct datapath_member){c->id, d->model.connections[c->model].gateway};
+		const struct model_connection *m = &d->model.connections[c->model];
+		const struct datapath_outer outer = {!m->dscp_copy, m->dscp,
+						     dont_fragment[m->dont_fragment]};
+		member[i] = (struct datapath_member){c->id, m->gateway};
+		int err = datapath_outer_set(d->datapath, c->id, &outer);
+		if (err)
+			return err;
 	}
 	return datapath_gateways_set(d->datapath, bits, d->model.n_gateways, member,
 				     d->plan.n_connections);

@@ -32,6 +32,7 @@ test=(
 	libclang-rt-14-dev                      # libFuzzer and the sanitizers of clang
 	python3 python3-pytest python3-scapy    # end-to-end and packet-level tests
 	python3-yaml python3-cryptography       # the tests' configurations and an independent ESP
+	python3-cryptography-vectors            # NIST's test vectors
 	iproute2 iputils-ping ethtool nftables  # namespaces, veth, NAT
 	iperf3 curl tcpdump tshark              # traffic and captures
 	charon-systemd strongswan-charon strongswan-swanctl libstrongswan-standard-plugins
@@ -39,6 +40,8 @@ test=(
 	clang-format clang-tidy shellcheck universal-ctags    # make lint
 	man-db bash procps psmisc util-linux    # man pages checked, helpers
 )
+# a machine with the kernel's own IPsec as a peer, as a process; Debian has it for x86 only
+[ "$(dpkg --print-architecture)" = amd64 ] && test+=(user-mode-linux kmod)
 bench=(
 	wireguard-go wireguard-tools            # peer to compare rates with
 	linux-perf                              # profiles
