@@ -177,7 +177,7 @@ struct datapath_event {
 	enum { DATAPATH_SOFT_EXPIRY, DATAPATH_ALIVE, DATAPATH_RESOLVE } kind;
 	uint32_t connection, spi_in, vnet;
 	/* ALIVE: the newest authenticated packet's outer source differs from the SA's: told, not
-	 * followed (RFC 7296 section 2.23); once until the SA is updated */
+	 * followed (RFC 7296 section 2.23); at once, then each second until the SA is updated */
 	bool moved;
 	struct ip_endpoint from;
 };

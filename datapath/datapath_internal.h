@@ -203,7 +203,10 @@ void worker_drop(struct worker *w, uint64_t frame, enum xgw_drop why, uint32_t c
 /* Sends an Ethernet frame that starts at `at` on a port; frame is given away. */
 void worker_send(struct worker *w, uint32_t port_id, const struct packet *p, const uint8_t *at,
 		 uint32_t len);
-void worker_event(struct worker *w, const struct datapath_event *e);
+/* False: the queue is full. */
+bool worker_event(struct worker *w, const struct datapath_event *e);
+/* Tells of the child's soft limit when it was passed and nobody has been told yet. */
+void worker_soft_expiry(struct worker *w, const struct child *c);
 static inline uint8_t *frame_start(const struct worker *w, uint64_t frame)
 {
 	return w->frames.area + frame;

@@ -106,10 +106,7 @@ static void report(struct worker *w, const struct packet *p, bool newest)
 	e.moved = moved;
 	e.from = p->from;
 	worker_event(w, &e);
-	if (esp_sa_take_soft_expiry(c->sa)) {
-		e.kind = DATAPATH_SOFT_EXPIRY;
-		worker_event(w, &e);
-	}
+	worker_soft_expiry(w, c);
 }
 
 /* The SA of this slot, unless the slot has changed hands since XDP looked. */

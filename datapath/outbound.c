@@ -119,13 +119,8 @@ static void transmit(struct worker *w, struct packet *p, struct esp_packet *e,
 static void report_soft_expiry(struct worker *w, const struct packet *burst, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		struct child *c = burst[i].child;
-		if ((i && c == burst[i - 1].child) || !esp_sa_take_soft_expiry(c->sa))
-			continue;
-		const struct datapath_event e = {.kind = DATAPATH_SOFT_EXPIRY,
-						 .connection = c->connection,
-						 .spi_in = c->spi_in};
-		worker_event(w, &e);
+		if (!i || burst[i].child != burst[i - 1].child)
+			worker_soft_expiry(w, burst[i].child);
 	}
 }
 

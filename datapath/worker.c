@@ -44,17 +44,28 @@ void worker_send(struct worker *w, uint32_t port_id, const struct packet *p, con
 	account_no_room(w, q, lost);
 }
 
-void worker_event(struct worker *w, const struct datapath_event *e)
+bool worker_event(struct worker *w, const struct datapath_event *e)
 {
 	struct datapath *d = w->d;
 	pthread_mutex_lock(&d->event_lock);
 	bool was_empty = d->event_head == d->event_tail;
-	if (d->event_head - d->event_tail < EVENTS)
+	bool room = d->event_head - d->event_tail < EVENTS;
+	if (room)
 		d->events[d->event_head++ % EVENTS] = *e;
 	pthread_mutex_unlock(&d->event_lock);
 	uint64_t one = 1;
 	if (was_empty && write(d->event_fd, &one, sizeof one) < 0)
 		log_debug(LOG_ESP, "event-fd error=%d", errno);
+	return room;
+}
+
+/* Signs of life come again by themselves; this comes once, and without it nothing is rekeyed. */
+void worker_soft_expiry(struct worker *w, const struct child *c)
+{
+	const struct datapath_event e = {
+		.kind = DATAPATH_SOFT_EXPIRY, .connection = c->connection, .spi_in = c->spi_in};
+	if (esp_sa_take_soft_expiry(c->sa) && !worker_event(w, &e))
+		esp_sa_return_soft_expiry(c->sa);
 }
 
 /* XDP's metadata says what the frame is; the worker believes its offsets only within the frame. */

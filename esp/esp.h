@@ -74,6 +74,8 @@ struct esp_counters {
 void esp_sa_counters(const struct esp_sa *sa, struct esp_counters *out);
 /* True once when a soft limit (bytes, packets, sequence number) was passed since the last call. */
 bool esp_sa_take_soft_expiry(struct esp_sa *sa);
+/* What was taken found nobody to tell: it can be taken again. */
+void esp_sa_return_soft_expiry(struct esp_sa *sa);
 
 /* One packet of a burst. The buffer around it belongs to the caller. */
 struct esp_packet {

@@ -295,6 +295,11 @@ void esp_sa_counters(const struct esp_sa *sa, struct esp_counters *out)
 	out->lost = __atomic_load_n(&in->replay.lost, __ATOMIC_RELAXED);
 }
 
+void esp_sa_return_soft_expiry(struct esp_sa *sa)
+{
+	atomic_store_explicit(&sa->soft, SOFT_PENDING, memory_order_relaxed);
+}
+
 bool esp_sa_take_soft_expiry(struct esp_sa *sa)
 {
 	int pending = SOFT_PENDING;

@@ -53,6 +53,10 @@ void duplicates_settle(struct connection *c)
 	if (!find(c, &goes, &stays) || !goes->is_initiator || !stays->confirm_above ||
 	    stays->heard <= stays->confirm_above)
 		return;
+	/* both were rekeyed since, so that their order is another one: what carries the traffic
+	 * stays */
+	if (!worker_has_child(stays, 0))
+		return;
 	stays->confirm_above = 0;
 	sa_delete(goes, "duplicate: both sides began the connection at once");
 }

@@ -365,12 +365,18 @@ static int open_sockets(struct ike_host *h, struct fault *f)
 
 /* ---- connections ---- */
 
-/* With very many connections there is no room for a child SA of each worker for each; what a peer
- * asks for is granted nevertheless. */
+/* Children of workers of each connection that there is room for: fewer when there are very many. */
+static uint16_t room_for_workers(const struct plan *p)
+{
+	uint64_t each = p->n_connections ? CHILDREN_MAX / p->n_connections : IKE_MAX_WORKERS;
+	return (uint16_t)(each < 1 ? 1 : each < IKE_MAX_WORKERS ? each : IKE_MAX_WORKERS);
+}
+
 static uint16_t workers_to_ask_for(const struct ike_host *h)
 {
 	unsigned n = datapath_workers_with_queues(h->o.datapath);
-	return n * (uint64_t)h->o.plan->n_connections <= CHILDREN_MAX ? (uint16_t)n : 1;
+	uint16_t room = room_for_workers(h->o.plan);
+	return n < room ? (uint16_t)n : room;
 }
 
 static int add_connections(struct ike_host *h, struct fault *f)
@@ -425,7 +431,9 @@ int ike_host_start(struct ike_host **out, const struct ike_host_options *o, stru
 	if (!h)
 		return fault_set(f, -ENOMEM, "not enough memory for IKE");
 	h->o = *o;
-	const struct ike_options options = {.esp_sent = esp_sent, .esp_sent_owner = h};
+	const struct ike_options options = {.max_workers = room_for_workers(o->plan),
+					    .esp_sent = esp_sent,
+					    .esp_sent_owner = h};
 	ike_effects_init(&h->effects);
 	h->buffer = malloc(DATAGRAM_MAX);
 	h->timer = evtimer_new(o->base, on_timer, h);

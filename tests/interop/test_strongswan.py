@@ -24,6 +24,10 @@ def topology(lab):
     lab.plug(lab.wire, lab.site, 'wan')
     lab.cable(lab.alice, 'eth0', lab.gw1, 'lan')
     lab.cable(lab.carol, 'eth0', lab.site, 'lan')
+    addresses(lab)
+
+
+def addresses(lab):
     lab.gw1.address('wan', '203.0.113.1/24')
     lab.site.address('wan', '203.0.113.5/24')
     lab.site.address('lan', '192.168.5.1/24')
@@ -69,6 +73,24 @@ def test_xgw_initiates(lab, ike, esp):
     capture.stop()
     assert capture.tshark('-Y', '_ws.malformed') == ''
     assert capture.tshark('-Y', 'ip and not udp.port == 4500 and not isakmp and not igmp') == ''
+
+
+def test_two_workers_share_one_child(lab):
+    """The question for a child SA of each worker (RFC 9611) is not answered by this peer: there is one for both."""
+    lab.alice, lab.gw1, lab.site, lab.carol = (lab.host(n) for n in ('alice', 'gw1', 'site', 'carol'))
+    lab.cable(lab.gw1, 'wan', lab.site, 'wan', queues=2)
+    lab.cable(lab.alice, 'eth0', lab.gw1, 'lan', queues=2)
+    lab.cable(lab.carol, 'eth0', lab.site, 'lan')
+    addresses(lab)
+    rig.StrongSwan(lab.site, '203.0.113.5', '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16', ike=OFFERS[0][0], esp=OFFERS[0][1])
+    g = xgw_on(lab.gw1, 'InitiatorOnly').start()
+    g.wait_connected('toSite')
+    assert len([w for w in g.json('status')['workers'] if w['queues']]) == 2
+    through(lab, g)
+    g.command('rekey', 'toSite')
+    through(lab, g)
+    c = g.connection('toSite')
+    assert {s['worker'] for s in c['childSas']} == {None} and c['lastError'] is None, c
 
 
 @pytest.mark.parametrize('ike,esp', OFFERS[2:])

@@ -859,6 +859,32 @@ static void test_readdressed_child(void **state)
 }
 
 /* In UDP from another port than agreed: told once a second, not followed. Natively: no sign. */
+/* The queue of events is full when the limit is passed: it is told as soon as there is room, once.
+ */
+static void test_soft_limit_is_told(void **state)
+{
+	struct pair *p = *state;
+	uint8_t ip[100];
+	uint32_t len = ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0x4000);
+	struct datapath_event e = {.kind = DATAPATH_ALIVE};
+	struct child_sa limited = child(7, 0x3000, true);
+	limited.soft_packets = 2;
+	tunnel(&p->left, &limited);
+	send_left(p, ip, len);
+	assert_int_equal(events(&p->left, DATAPATH_SOFT_EXPIRY, &e), 0);
+	unsigned room = 0;
+	while (worker_event(&p->left.w, &e))
+		room++;
+	assert_int_equal(room, EVENTS);
+	send_left(p, ip, len);
+	assert_int_equal(events(&p->left, DATAPATH_SOFT_EXPIRY, &e), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		send_left(p, ip, len);
+		assert_int_equal(events(&p->left, DATAPATH_SOFT_EXPIRY, &e), !i);
+		assert_int_equal(e.spi_in, 0x3000);
+	}
+}
+
 static void test_moved_peer(void **state)
 {
 	struct pair *p = *state;
@@ -1211,6 +1237,7 @@ int main(void)
 		T(test_choice_of_child),
 		T(test_path),
 		T(test_readdressed_child),
+		T(test_soft_limit_is_told),
 		T(test_moved_peer),
 		T(test_old_packet_from_elsewhere),
 		T(test_stuck_device),
