@@ -124,17 +124,32 @@ int v2_child_request(struct ike_sa *sa, struct task *task, struct builder *out)
 	return 0;
 }
 
+/* Counts and tells of a rekey that came about, whoever's SA it is that stays. */
+static void note_rekeyed(struct ike_sa *sa, uint32_t old, uint32_t now, bool by_us)
+{
+	sa->c->rekeys_child++;
+	sa->e->counters[IKE_COUNT_REKEYS_CHILD]++;
+	connection_event(sa->c, "child SA rekeyed by %s: %08x replaces %08x",
+			 by_us ? "us" : "the peer", now, old);
+}
+
+/* The peer's rekey stays; the peer may have deleted what it replaces already. */
+static void peer_replaced(struct ike_sa *sa, uint32_t spi, const struct child *made)
+{
+	struct child *old = child_by_spi(sa->e, spi);
+	if (old)
+		old->replaced_by = made->plain.spi_in;
+	note_rekeyed(sa, spi, made->plain.spi_in, false);
+}
+
 /* The peer refuses; the old child works on, and we ask again later. */
 static void refused(struct ike_sa *sa, struct task *task, const struct ike_notify *error,
 		    struct child *old)
 {
 	struct fault f = {0};
 	struct child *rival = task->rival ? child_by_spi(sa->e, (uint32_t)task->rival) : NULL;
-	if (rival && rival->sa) {
-		if (old) /* theirs came about, ours did not */
-			old->replaced_by = rival->plain.spi_in;
-		return;
-	}
+	if (rival && rival->sa) /* theirs came about, ours did not */
+		return peer_replaced(sa, task->spi_in, rival);
 	if (create_take_group(task, sa->c->cfg.child, sa->c->cfg.n_child, error))
 		return;
 	if (error->type == NOTIFY_CHILD_SA_NOT_FOUND && old) {
@@ -193,13 +208,12 @@ static int take_answer(struct ike_sa *sa, struct task *task, const struct ike_me
 /* Both ends rekeyed at once: the SA with the lowest nonce goes, its creator deletes it
  * (section 2.8.1). */
 static bool lost_the_duel(struct ike_sa *sa, const struct task *task, const struct nonce *nr,
-			  struct child *old, struct child *made)
+			  struct child *made)
 {
 	struct child *rival = task->rival ? child_by_spi(sa->e, (uint32_t)task->rival) : NULL;
 	if (!rival || !rival->sa || !collision_lost(&task->nonce, nr, &task->rival_nonce))
 		return false;
-	if (old)
-		old->replaced_by = rival->plain.spi_in;
+	peer_replaced(sa, task->spi_in, rival);
 	made->state = CHILD_DELETING;
 	task_add(sa, EXCHANGE_DELETE_CHILD, made->plain.spi_in);
 	return true;
@@ -224,15 +238,11 @@ void v2_child_finish(struct ike_sa *sa, struct task *task, const struct ike_mess
 			create_failed(sa, task, &f);
 		return;
 	}
-	if (lost_the_duel(sa, task, &nr, old, made))
+	if (lost_the_duel(sa, task, &nr, made))
 		return;
 	child_use(made);
-	if (task->row->id == EXCHANGE_REKEY_CHILD) {
-		sa->c->rekeys_child++;
-		sa->e->counters[IKE_COUNT_REKEYS_CHILD]++;
-		connection_event(sa->c, "child SA rekeyed by us: %08x replaces %08x",
-				 made->plain.spi_in, task->spi_in);
-	}
+	if (task->row->id == EXCHANGE_REKEY_CHILD)
+		note_rekeyed(sa, task->spi_in, made->plain.spi_in, true);
 	if (old && old->sa) {
 		made->replaces = old->plain.spi_in;
 		old->replaced_by = made->plain.spi_in;
@@ -303,11 +313,7 @@ static void note_collision(struct ike_sa *sa, enum collision what, struct child 
 		sa->tasks->rival_nonce = *nonce_lower(ni, nr);
 		return;
 	}
-	old->replaced_by = made->plain.spi_in;
-	sa->c->rekeys_child++;
-	sa->e->counters[IKE_COUNT_REKEYS_CHILD]++;
-	connection_event(sa->c, "child SA rekeyed by the peer: %08x replaces %08x",
-			 made->plain.spi_in, old->plain.spi_in);
+	peer_replaced(sa, old->plain.spi_in, made);
 }
 
 static void write_answer(struct builder *out, const struct child_terms *t, const struct nonce *nr,

@@ -211,7 +211,7 @@ def test_packet_limit_rekeys(pair):
         finally:
             stop.set()
             t.join()
-    assert g1.connection('to2')['rekeysChild'] >= 3
+    rig.wait_for(lambda: g1.connection('to2')['rekeysChild'] >= 3, 'three rekeys in the count', explain=g1.explain)
     pair.alice.ping('10.22.0.4')
     pair.bob.ping('10.11.0.4')
 

@@ -343,6 +343,9 @@ static void test_child_rekey_collision(void **state)
 		assert_int_equal(sim_installed(&s->node[1]), 1);
 		assert_int_equal(s->node[0].downs + s->node[1].downs, 0);
 		assert_int_equal(count(s, 0, IKE_COUNT_COLLISIONS), 1);
+		/* one rekey came about, for both ends */
+		assert_int_equal(status_of(s, 0).rekeys_child, 1);
+		assert_int_equal(status_of(s, 1).rekeys_child, 1);
 		sim_free(s);
 	}
 }
