@@ -13,11 +13,14 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+/* Once for AES-GCM, whose sizes are constants, and once for all others. */
+#define both_ways    static inline __attribute__((always_inline))
 #define ESP_LINE     64
 #define ESP_CHUNK    32 /* operations that are prepared before their cryptography, at most */
-#define ESP_GRAIN    4	/* of them where the library takes one packet at a time: see grain_of() */
-#define ESP_DIRECT   4	/* the same for gcm_seal */
-#define OUTER_MAX    48 /* IPv6 and UDP */
+#define ESP_AHEAD    2	/* packets, of the prefetch */
+#define ESP_GRAIN    4 /* of them where the library takes one packet at a time: see esp/encrypt.c */
 #define SOFT_QUIET   0
 #define SOFT_PENDING 1
 #define SOFT_TAKEN   2
@@ -44,23 +47,23 @@ struct esp_out {
 	/* read for every packet */
 	const struct esp_key *key;
 	const struct esp_backend *backend;
-	uint32_t spi_be;
+	uint32_t spi;
 	uint8_t salt[4];
 	uint16_t head_len; /* outer headers, ESP header, IV */
 	uint8_t outer_len, family, udp;
 	uint8_t iv_bytes, icv_bytes,
 		block_mask; /* block_mask: alignment of the trailer's end - 1 */
-	uint8_t grain;
 	bool esn, cbc;
-	bool direct;	       /* by gcm_seal */
-	uint8_t tos_mask;      /* of the inner DSCP and ECN, what is copied */
-	uint8_t tos_set;       /* and the rest */
-	uint8_t df;	       /* enum esp_df */
-	uint64_t flow_seed;    /* of the hash of inner flows */
-	uint32_t template_sum; /* of the constant words of the IPv4 header */
-	uint64_t last_sequence;
-	uint64_t hard_bytes, soft_bytes, soft_sequence, hard_packets;
-	uint8_t outer[OUTER_MAX];
+	bool gcm;		   /* by gcm_seal */
+	uint8_t tos_mask, tos_set; /* of the inner DSCP and ECN, what is copied; what is added */
+	uint8_t df_mask, df_set;   /* the same for Don't Fragment, 0x40 */
+	uint32_t template_sum;	   /* of the constant words of the IPv4 header */
+	uint32_t udp_ports;
+	uint64_t v4_middle; /* bytes 8 to 15 of the IPv4 header, without the checksum */
+	uint8_t outer[40];  /* IP header */
+	uint64_t last_sequence, soft_sequence;
+	uint64_t hard_bytes, soft_bytes, hard_packets;
+	uint64_t flow_seed; /* of the hash of inner flows */
 	/* written by every run */
 	_Atomic uint64_t sequence __attribute__((aligned(ESP_LINE))); /* last one taken */
 	_Atomic uint64_t packets, bytes;
@@ -72,11 +75,14 @@ struct esp_in {
 	uint32_t spi;
 	uint8_t salt[4];
 	uint8_t iv_bytes, icv_bytes, block_mask;
-	uint8_t grain;
-	bool esn, aead, direct; /* direct: by gcm_open */
+	bool esn, aead;
+	bool gcm; /* by gcm_open */
+	/* selectors of one IPv4 range each way and nothing else: first and last - first */
+	bool one_v4;
+	uint32_t source_v4, source_v4_span, destination_v4, destination_v4_span;
 	uint64_t hard_bytes, soft_bytes, hard_packets, soft_packets, soft_sequence;
-	atomic_flag lock __attribute__((
-		aligned(ESP_LINE))); /* of replay_advance: a few dozen cycles a run */
+	/* of the window and of the counters behind it: some dozen cycles a run */
+	atomic_flag lock __attribute__((aligned(ESP_LINE)));
 	struct replay replay;
 	_Atomic uint64_t packets, bytes, auth_failed, replayed, selector;
 } __attribute__((aligned(ESP_LINE)));
@@ -119,6 +125,13 @@ static inline void count(_Atomic uint64_t *c, uint64_t n)
 {
 	if (n)
 		atomic_fetch_add_explicit(c, n, memory_order_relaxed);
+}
+
+/* The same by a thread that holds the lock under which alone the counter is written. */
+static inline void count_locked(_Atomic uint64_t *c, uint64_t n)
+{
+	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n,
+			      memory_order_relaxed);
 }
 
 #endif
