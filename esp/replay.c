@@ -155,7 +155,7 @@ static void mark(struct replay *r, uint64_t first, unsigned n)
 
 bool replay_advance_run(struct replay *r, uint64_t first, unsigned n)
 {
-	if (first != r->top + 1 || !n || n > 64)
+	if (first != r->top + 1 || !n || n > 64 || (r->window && n > r->window))
 		return false;
 	uint64_t last = first + n - 1;
 	if (r->window) {
