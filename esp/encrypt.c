@@ -130,9 +130,14 @@ static uint32_t flow_hash(uint64_t seed, const struct inner *in)
 /* ---- the outer header ---- */
 
 /* Ports, length, no checksum (RFC 3948 section 2.1). */
-both_ways void write_udp(const struct esp_out *out, uint8_t *udp, uint32_t len)
+both_ways void write_udp(const struct esp_out *out, uint8_t *udp, uint32_t len,
+			 const struct inner *inner)
 {
-	store_be64(udp, (uint64_t)out->udp_ports << 32 | len << 16);
+	uint32_t ports = out->udp_ports;
+	if (unlikely(out->port_entropy))
+		ports = (ports & 0xffff) | (ESP_FLOW_PORTS | flow_hash(out->flow_seed, inner) >> 18)
+						   << 16;
+	store_be64(udp, (uint64_t)ports << 32 | len << 16);
 }
 
 both_ways void write_outer(const struct esp_out *out, uint8_t *h, uint32_t len,
@@ -151,14 +156,14 @@ both_ways void write_outer(const struct esp_out *out, uint8_t *h, uint32_t len,
 		store_be64(h + 8, out->v4_middle | (uint64_t)(uint16_t)~sum << 32);
 		memcpy(h + 16, out->outer + 16, 4);
 		if (out->udp)
-			write_udp(out, h + 20, len - 20);
+			write_udp(out, h + 20, len - 20, inner);
 	} else {
 		uint32_t label = flow_hash(out->flow_seed, inner) & 0xfffff;
 		memcpy(h + 6, out->outer + 6, 34);
 		store_be32(h, 0x60000000 | tos << 20 | label);
 		store_be16(h + 4, (uint16_t)(len - 40));
 		if (out->udp)
-			write_udp(out, h + 40, len - 40);
+			write_udp(out, h + 40, len - 40, inner);
 	}
 }
 

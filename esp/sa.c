@@ -54,6 +54,7 @@ static void outer_header(struct esp_out *out, const struct child_sa *child)
 	out->udp = child->encapsulation == ESP_IN_UDP;
 	out->outer_len = (uint8_t)(ip_len + (out->udp ? 8 : 0));
 	out->head_len = (uint16_t)(out->outer_len + 8 + out->iv_bytes);
+	out->port_entropy = child->port_entropy && out->udp;
 	out->udp_ports = (uint32_t)child->local.port << 16 | child->remote.port;
 	if (out->family == IP_V4)
 		header_v4(out, child);

@@ -55,6 +55,7 @@ struct esp_out {
 		block_mask; /* block_mask: alignment of the trailer's end - 1 */
 	bool esn, cbc;
 	bool gcm;		   /* by gcm_seal */
+	bool port_entropy;	   /* the source port is by the hash of the flow */
 	uint8_t tos_mask, tos_set; /* of the inner DSCP and ECN, what is copied; what is added */
 	uint8_t df_mask, df_set;   /* the same for Don't Fragment, 0x40 */
 	uint32_t template_sum;	   /* of the constant words of the IPv4 header */
