@@ -450,14 +450,13 @@ static void work_off_gcm(struct esp_crypto *crypto, struct gcm_chunk *c, struct 
 	c->good = 0;
 }
 
-/* All of a packet that comes soon: the CPU's own prefetchers begin anew with every packet. */
+/* The end of a packet that comes soon, where trailer and ICV stand; see esp/encrypt.c. */
 both_ways void prefetch(const struct esp_packet *p, unsigned left)
 {
 	if (unlikely(left <= ESP_AHEAD))
 		return;
 	const struct esp_packet *next = p + ESP_AHEAD;
-	for (uint32_t i = 0; i < next->len; i += ESP_LINE)
-		__builtin_prefetch(next->at + i, 1);
+	__builtin_prefetch(next->at + next->len - 1, 1);
 }
 
 /* The n packets of one SA; `beyond` more stand behind them. */

@@ -16,6 +16,8 @@
 #include <endian.h>
 #include <string.h>
 
+#define V4_DF 0x4000u
+
 struct chunk {
 	unsigned n; /* operations; packet[i] is op[i]'s */
 	bool has_cbc;
@@ -35,7 +37,8 @@ struct gcm_chunk {
 struct inner {
 	const uint8_t *ip;
 	uint32_t len;
-	uint8_t next_header, tos, df; /* df: 0x40 or 0 */
+	uint8_t next_header;
+	uint64_t head; /* the first eight bytes of an IPv4 header with its TOS and DF */
 };
 
 /* Where the parts of a packet stand that is all but encrypted. */
@@ -50,18 +53,16 @@ both_ways enum xgw_drop look_inside(struct inner *out, const uint8_t *ip, uint32
 		return XGW_DROP_TRUNCATED;
 	uint64_t w = load_be64(ip);
 	out->ip = ip;
+	out->head = w;
 	out->len = (uint32_t)(w >> 32) & 0xffff;
+	out->next_header = 4;
 	if (likely(w >> 60 == 4)) {
-		out->tos = (uint8_t)(w >> 48);
-		out->next_header = 4;
-		out->df = (uint8_t)(w >> 8) & 0x40;
 		if (unlikely((w >> 56) < 0x45 || out->len < 20))
 			return XGW_DROP_MALFORMED;
 	} else if (w >> 60 == 6) {
+		out->head = (w >> 52 & 0xff) << 48 | V4_DF;
 		out->len = 40u + ((uint32_t)(w >> 16) & 0xffff);
-		out->tos = (uint8_t)(w >> 52);
 		out->next_header = 41;
-		out->df = 0x40;
 	} else {
 		return XGW_DROP_NOT_IP;
 	}
@@ -143,21 +144,21 @@ both_ways void write_udp(const struct esp_out *out, uint8_t *udp, uint32_t len,
 both_ways void write_outer(const struct esp_out *out, uint8_t *h, uint32_t len,
 			   const struct inner *inner, uint64_t seq)
 {
-	/* ECN: RFC 6040 section 4.1, normal mode */
-	uint32_t tos = (inner->tos & out->tos_mask) | out->tos_set;
+	uint64_t w = (inner->head & out->head_keep) | out->head_add;
 	if (likely(out->family == IP_V4)) {
-		uint32_t df = (inner->df & out->df_mask) | out->df_set;
-		uint32_t id = df ? 0 : (uint16_t)seq;
-		uint32_t sum = out->template_sum + tos + len + id + (df << 8);
+		w |= (uint64_t)len << 32;
+		w |= w & V4_DF ? 0 : (seq & 0xffff) << 16;
+		uint32_t sum = out->template_sum + (uint32_t)(w >> 48) + len + (uint16_t)(w >> 16) +
+			       (uint16_t)w;
 		sum = (sum & 0xffff) + (sum >> 16);
 		sum = (sum & 0xffff) + (sum >> 16);
-		store_be64(h, 0x45ull << 56 | (uint64_t)tos << 48 | (uint64_t)len << 32 | id << 16 |
-				      df << 8);
+		store_be64(h, w);
 		store_be64(h + 8, out->v4_middle | (uint64_t)(uint16_t)~sum << 32);
 		memcpy(h + 16, out->outer + 16, 4);
 		if (out->udp)
 			write_udp(out, h + 20, len - 20, inner);
 	} else {
+		uint32_t tos = (uint8_t)(w >> 48);
 		uint32_t label = flow_hash(out->flow_seed, inner) & 0xfffff;
 		memcpy(h + 6, out->outer + 6, 34);
 		store_be32(h, 0x60000000 | tos << 20 | label);
@@ -255,15 +256,18 @@ static void return_sequence(struct esp_out *out, uint64_t last_used, uint64_t la
 		atomic_compare_exchange_strong(&out->sequence, &last_taken, last_used);
 }
 
-/* All of a packet that comes soon: the CPU's own prefetchers begin anew with every packet. */
+/*
+ * Both ends of a packet that comes soon: headers and trailer are written before the cipher has run
+ * over what is between. That is left to the CPU's own prefetchers, which by hand is slower
+ * (docs/PERFORMANCE.md).
+ */
 both_ways void prefetch(const struct esp_packet *p, unsigned left)
 {
 	if (unlikely(left <= ESP_AHEAD))
 		return;
 	const struct esp_packet *next = p + ESP_AHEAD;
 	__builtin_prefetch(next->at - ESP_LINE, 1);
-	for (uint32_t i = 0; i < next->len + ESP_LINE; i += ESP_LINE)
-		__builtin_prefetch(next->at + i, 1);
+	__builtin_prefetch(next->at + next->len + 15, 1);
 }
 
 /* Packets of one SA that follow each other: what is taken once for all of them, and given back. */

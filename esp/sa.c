@@ -32,7 +32,7 @@ static void header_v4(struct esp_out *out, const struct child_sa *child)
 	h[9] = out->udp ? PROTO_UDP : PROTO_ESP;
 	memcpy(h + 12, child->local.addr.b, 4);
 	memcpy(h + 16, child->remote.addr.b, 4);
-	out->template_sum = checksum_fold(checksum_add(0, h, 20));
+	out->template_sum = checksum_fold(checksum_add(0, h + 8, 12));
 	out->v4_middle = load_be64(h + 8);
 }
 
@@ -98,10 +98,11 @@ static uint64_t soft_sequence(const struct child_sa *child)
 
 static void outer_options(struct esp_out *out, const struct esp_sa_options *options)
 {
-	out->tos_mask = options->dscp_copy ? 0xff : 0x03; /* ECN always: RFC 6040 section 4.1 */
-	out->tos_set = options->dscp_copy ? 0 : (uint8_t)(options->dscp << 2);
-	out->df_mask = options->df == ESP_DF_COPY ? 0x40 : 0;
-	out->df_set = options->df == ESP_DF_SET ? 0x40 : 0;
+	uint64_t tos = options->dscp_copy ? 0xff : 0x03; /* ECN always: RFC 6040 section 4.1 */
+	uint64_t dscp = options->dscp_copy ? 0 : options->dscp & 63;
+	uint64_t df = 0x4000;
+	out->head_keep = tos << 48 | (options->df == ESP_DF_COPY ? df : 0);
+	out->head_add = 0x45ull << 56 | dscp << 50 | (options->df == ESP_DF_SET ? df : 0);
 }
 
 static void prepare_out(struct esp_out *out, const struct child_sa *child,

@@ -19,8 +19,8 @@
 #define both_ways    static inline __attribute__((always_inline))
 #define ESP_LINE     64
 #define ESP_CHUNK    32 /* operations that are prepared before their cryptography, at most */
-#define ESP_AHEAD    2	/* packets, of the prefetch */
-#define ESP_GRAIN    4 /* of them where the library takes one packet at a time: see esp/encrypt.c */
+#define ESP_AHEAD    1	/* packets, of the prefetch */
+#define ESP_GRAIN    2 /* of them where the library takes one packet at a time: see esp/encrypt.c */
 #define SOFT_QUIET   0
 #define SOFT_PENDING 1
 #define SOFT_TAKEN   2
@@ -54,12 +54,13 @@ struct esp_out {
 	uint8_t iv_bytes, icv_bytes,
 		block_mask; /* block_mask: alignment of the trailer's end - 1 */
 	bool esn, cbc;
-	bool gcm;		   /* by gcm_seal */
-	bool port_entropy;	   /* the source port is by the hash of the flow */
-	uint8_t tos_mask, tos_set; /* of the inner DSCP and ECN, what is copied; what is added */
-	uint8_t df_mask, df_set;   /* the same for Don't Fragment, 0x40 */
-	uint32_t template_sum;	   /* of the constant words of the IPv4 header */
+	bool gcm;	       /* by gcm_seal */
+	bool port_entropy;     /* the source port is by the hash of the flow */
+	uint32_t template_sum; /* of the constant words of the IPv4 header but the first */
 	uint32_t udp_ports;
+	/* first eight bytes of an IPv4 header: what stays of the inner one's TOS and DF, and what
+	 * is added */
+	uint64_t head_keep, head_add;
 	uint64_t v4_middle; /* bytes 8 to 15 of the IPv4 header, without the checksum */
 	uint8_t outer[40];  /* IP header */
 	uint64_t last_sequence, soft_sequence;
