@@ -56,15 +56,6 @@ struct opened {
 	uint64_t seq;
 };
 
-/* Length of the outer packet by its own header; 0 when there is no such packet in len bytes. */
-both_ways uint32_t outer_length(const uint8_t *ip, uint32_t len)
-{
-	if (len < 20)
-		return 0;
-	uint32_t total = ip[0] >> 4 == 4 ? load_be16(ip + 2) : 40u + load_be16(ip + 4);
-	return total <= len ? total : 0;
-}
-
 static void write_op(struct chunk *c, const struct esp_in *in, const struct opened *o)
 {
 	struct esp_op *op = &c->op[c->n];
@@ -119,10 +110,14 @@ static bool look_up_sequence(const struct esp_in *in, uint32_t low, uint64_t *se
 both_ways enum xgw_drop open_packet(const struct esp_in *in, const struct esp_packet *p,
 				    uint64_t top, bool gcm, struct opened *o)
 {
-	uint32_t total = outer_length(p->at, p->len);
 	const uint32_t around = gcm ? 8 + 8 + 16 : 8u + in->iv_bytes + in->icv_bytes;
 	const uint32_t mask = gcm ? 3 : in->block_mask;
-	if (unlikely(!total || p->esp < 20 || total < p->esp + around + 2))
+	const uint32_t least = p->esp + around + 2;
+	if (unlikely(p->esp < 20 || p->len < least))
+		return XGW_DROP_TRUNCATED;
+	uint32_t length = load_be32(p->at + 2), v4 = p->at[0] >> 4 == 4;
+	uint32_t total = v4 ? length >> 16 : 40 + (length & 0xffff); /* by the outer header */
+	if (unlikely(total > p->len || total < least))
 		return XGW_DROP_TRUNCATED;
 	uint8_t *esp = p->at + p->esp;
 	uint64_t head = load_be64(esp);
@@ -272,17 +267,16 @@ both_ways enum xgw_drop finish(const struct esp_sa *sa, struct esp_packet *p, ui
 both_ways bool finish_usual(const struct esp_in *in, struct esp_packet *p,
 			    const struct esp_gcm_op *op)
 {
-	static const uint32_t want[4] = {0, 1, 0x0102, 0x010203},
-			      mask[4] = {0, 0xff, 0xffff, 0xffffff};
+	/* the trailer with so much padding: 1, 2, …, its length, 4 */
+	static const uint64_t want[4] = {0x0004, 0x010104, 0x01020204, 0x0102030304};
+	static const uint64_t mask[4] = {0xffff, 0xffffff, 0xffffffff, 0xffffffffff};
 	uint8_t *ip = op->payload;
 	uint64_t end = load_be64(ip + op->len - 8), w = load_be64(ip);
-	uint32_t pad = (uint32_t)(end >> 8) & 0xff, len = (uint32_t)(w >> 32) & 0xffff;
-	if (unlikely((end & 0xfcff) != NEXT_IPV4 || w >> 56 != 0x45 || !in->one_v4 ||
+	uint32_t pad = (uint32_t)(end >> 8) & 3, len = (uint32_t)(w >> 32) & 0xffff;
+	if (unlikely((end & mask[pad]) != want[pad] || w >> 56 != 0x45 || op->len < 25 ||
 		     (load_be16(p->at) & 0xf003) != 0x4000))
 		return false;
-	uint32_t room = op->len - 2 - pad; /* wraps where there is less than the padding */
-	if (unlikely((((uint32_t)(end >> 16) ^ want[pad]) & mask[pad]) || op->len < 25 ||
-		     len - 20 > room - 20 ||
+	if (unlikely(!in->one_v4 || len - 20 > op->len - 22 - pad ||
 		     load_be32(ip + 12) - in->source_v4 > in->source_v4_span ||
 		     load_be32(ip + 16) - in->destination_v4 > in->destination_v4_span))
 		return false;
@@ -451,17 +445,15 @@ static void work_off_gcm(struct esp_crypto *crypto, struct gcm_chunk *c, struct 
 }
 
 /* The end of a packet that comes soon, where trailer and ICV stand; see esp/encrypt.c. */
-both_ways void prefetch(const struct esp_packet *p, unsigned left)
+both_ways void prefetch(const struct esp_packet *next, const struct esp_packet *end)
 {
-	if (unlikely(left <= ESP_AHEAD))
-		return;
-	const struct esp_packet *next = p + ESP_AHEAD;
-	__builtin_prefetch(next->at + next->len - 1, 1);
+	if (likely(next < end))
+		__builtin_prefetch(next->at + next->len - 1, 1);
 }
 
-/* The n packets of one SA; `beyond` more stand behind them. */
+/* The n packets of one SA; the burst goes on to `end`. */
 static void open_run(struct esp_crypto *crypto, struct tally *t, struct esp_packet *p, unsigned n,
-		     unsigned beyond)
+		     const struct esp_packet *end)
 {
 	struct gcm_chunk c;
 	struct opened o;
@@ -470,7 +462,7 @@ static void open_run(struct esp_crypto *crypto, struct tally *t, struct esp_pack
 	c.n = c.decrypted = c.finished = 0;
 	c.good = 0;
 	for (unsigned i = 0; i < n; i++) {
-		prefetch(&p[i], n + beyond - i);
+		prefetch(&p[i + ESP_AHEAD], end);
 		enum xgw_drop drop = likely(t->alive) ? open_packet(in, &p[i], top, true, &o)
 						      : XGW_DROP_LIFETIME;
 		if (unlikely(drop)) {
@@ -521,14 +513,14 @@ static void work_off(struct esp_crypto *crypto, struct chunk *c, struct tally *t
 }
 
 static void chunk_run(struct esp_crypto *crypto, struct tally *t, struct esp_packet *p, unsigned n,
-		      unsigned beyond)
+		      const struct esp_packet *end)
 {
 	struct chunk c;
 	struct opened o;
 	uint64_t top = __atomic_load_n(&t->sa->in.replay.top, __ATOMIC_RELAXED);
 	c.n = 0;
 	for (unsigned i = 0; i < n; i++) {
-		prefetch(&p[i], n + beyond - i);
+		prefetch(&p[i + ESP_AHEAD], end);
 		p[i].drop = t->alive ? open_packet(&t->sa->in, &p[i], top, false, &o)
 				     : XGW_DROP_LIFETIME;
 		if (p[i].drop) {
@@ -553,9 +545,9 @@ void esp_decrypt(struct esp_crypto *crypto, struct esp_packet *p, unsigned n)
 		tally_begin(&t, sa);
 		struct esp_crypto *mine = sa->in.gcm ? crypto_for(crypto, sa->in.backend) : NULL;
 		if (likely(mine))
-			open_run(mine, &t, p + done, run, n - done - run);
+			open_run(mine, &t, p + done, run, p + n);
 		else
-			chunk_run(crypto, &t, p + done, run, n - done - run);
+			chunk_run(crypto, &t, p + done, run, p + n);
 		tally_end(&t);
 	}
 }

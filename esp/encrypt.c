@@ -53,18 +53,18 @@ both_ways enum xgw_drop look_inside(struct inner *out, const uint8_t *ip, uint32
 		return XGW_DROP_TRUNCATED;
 	uint64_t w = load_be64(ip);
 	out->ip = ip;
-	out->head = w;
-	out->len = (uint32_t)(w >> 32) & 0xffff;
-	out->next_header = 4;
-	if (likely(w >> 60 == 4)) {
-		if (unlikely((w >> 56) < 0x45 || out->len < 20))
+	if (likely((w >> 56) - 0x45 <= 10)) { /* version 4, a header of 20 to 60 bytes */
+		out->head = w;
+		out->len = (uint32_t)(w >> 32) & 0xffff;
+		out->next_header = 4;
+		if (unlikely(out->len < 20))
 			return XGW_DROP_MALFORMED;
 	} else if (w >> 60 == 6) {
 		out->head = (w >> 52 & 0xff) << 48 | V4_DF;
 		out->len = 40u + ((uint32_t)(w >> 16) & 0xffff);
 		out->next_header = 41;
 	} else {
-		return XGW_DROP_NOT_IP;
+		return w >> 60 == 4 ? XGW_DROP_MALFORMED : XGW_DROP_NOT_IP;
 	}
 	return unlikely(out->len > len) ? XGW_DROP_TRUNCATED : XGW_DROP_NONE;
 }
@@ -76,10 +76,12 @@ both_ways enum xgw_drop look_inside(struct inner *out, const uint8_t *ip, uint32
 both_ways void write_trailer(uint8_t *at, unsigned pad, uint8_t next_header)
 {
 	static const uint8_t padding[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-	if (likely(pad < 4)) { /* by one store, see above */
-		uint64_t end = pad | (uint64_t)next_header << 8;
-		const uint64_t all = htole64((0x030201u & ((1u << 8 * pad) - 1)) | end << 8 * pad);
-		memcpy(at, &all, sizeof all);
+	static const uint8_t small[2][4][8] = {
+		{{0, 4}, {1, 1, 4}, {1, 2, 2, 4}, {1, 2, 3, 3, 4}},
+		{{0, 41}, {1, 1, 41}, {1, 2, 2, 41}, {1, 2, 3, 3, 41}},
+	};
+	if (likely(pad < 4)) { /* by one store, so that the cipher's loads need not wait for two */
+		memcpy(at, small[next_header != 4][pad], 8);
 		return;
 	}
 	for (unsigned i = 0; i < pad; i++)
@@ -141,20 +143,30 @@ both_ways void write_udp(const struct esp_out *out, uint8_t *udp, uint32_t len,
 	store_be64(udp, (uint64_t)ports << 32 | len << 16);
 }
 
+/* The ones' complement sum of four words of 16 bits, in 16 bits. */
+both_ways uint32_t sum_of(uint64_t w)
+{
+	uint32_t half = (uint32_t)((w + (w >> 32 | w << 32)) >> 32);
+	return (half + (half >> 16 | half << 16)) >> 16;
+}
+
+both_ways void write_outer_v4(const struct esp_out *out, uint8_t *h, uint64_t first)
+{
+	uint32_t sum = out->template_sum + sum_of(first);
+	uint16_t check = (uint16_t) ~(sum + (sum >> 16));
+	store_be64(h, first);
+	store_be64(h + 8, out->v4_middle | (uint64_t)check << 32);
+	memcpy(h + 16, out->outer + 16, 4);
+}
+
 both_ways void write_outer(const struct esp_out *out, uint8_t *h, uint32_t len,
 			   const struct inner *inner, uint64_t seq)
 {
+	/* ECN: RFC 6040 section 4.1, normal mode */
 	uint64_t w = (inner->head & out->head_keep) | out->head_add;
 	if (likely(out->family == IP_V4)) {
-		w |= (uint64_t)len << 32;
-		w |= w & V4_DF ? 0 : (seq & 0xffff) << 16;
-		uint32_t sum = out->template_sum + (uint32_t)(w >> 48) + len + (uint16_t)(w >> 16) +
-			       (uint16_t)w;
-		sum = (sum & 0xffff) + (sum >> 16);
-		sum = (sum & 0xffff) + (sum >> 16);
-		store_be64(h, w);
-		store_be64(h + 8, out->v4_middle | (uint64_t)(uint16_t)~sum << 32);
-		memcpy(h + 16, out->outer + 16, 4);
+		w |= (uint64_t)len << 32 | (w & V4_DF ? 0 : (seq & 0xffff) << 16);
+		write_outer_v4(out, h, w);
 		if (out->udp)
 			write_udp(out, h + 20, len - 20, inner);
 	} else {
@@ -178,10 +190,9 @@ both_ways enum xgw_drop dress(const struct esp_out *out, struct esp_packet *p, u
 		return drop;
 	const uint32_t mask = gcm ? 3 : out->block_mask, icv = gcm ? 16 : out->icv_bytes;
 	uint32_t padded = (inner.len + 2 + mask) & ~mask;
-	uint32_t behind = padded - inner.len + icv;
-	uint32_t room = p->tailroom + (p->len - inner.len);
+	uint32_t room = p->tailroom + p->len; /* from the inner header on */
 	uint32_t total = out->head_len + padded + icv;
-	if (unlikely(p->headroom < out->head_len || room < behind || total > UINT16_MAX))
+	if (unlikely(p->headroom < out->head_len || room < padded + icv || total > UINT16_MAX))
 		return XGW_DROP_ENCAP_ROOM;
 	uint8_t *head = p->at - out->head_len;
 	write_trailer(p->at + inner.len, padded - inner.len - 2, inner.next_header);
@@ -189,7 +200,7 @@ both_ways enum xgw_drop dress(const struct esp_out *out, struct esp_packet *p, u
 	d->esp = head + out->outer_len;
 	d->padded = padded;
 	d->inner_len = inner.len;
-	p->tailroom = room - behind;
+	p->tailroom = room - padded - icv;
 	p->at = head;
 	p->len = total;
 	p->headroom -= out->head_len;
@@ -261,11 +272,10 @@ static void return_sequence(struct esp_out *out, uint64_t last_used, uint64_t la
  * over what is between. That is left to the CPU's own prefetchers, which by hand is slower
  * (docs/PERFORMANCE.md).
  */
-both_ways void prefetch(const struct esp_packet *p, unsigned left)
+both_ways void prefetch(const struct esp_packet *next, const struct esp_packet *end)
 {
-	if (unlikely(left <= ESP_AHEAD))
+	if (unlikely(next >= end))
 		return;
-	const struct esp_packet *next = p + ESP_AHEAD;
 	__builtin_prefetch(next->at - ESP_LINE, 1);
 	__builtin_prefetch(next->at + next->len + 15, 1);
 }
@@ -282,10 +292,11 @@ struct run {
 /* Packets of one SA from p on, whose numbers follow each other when they have some already. */
 static unsigned run_length(const struct esp_packet *p, unsigned n)
 {
+	const uint64_t step = p->sequence ? 1 : 0;
+	uint64_t follows = p->sequence + step;
 	unsigned run = 1;
-	while (run < n && p[run].sa == p->sa &&
-	       p[run].sequence == (p->sequence ? p->sequence + run : 0))
-		run++;
+	for (; run < n && p[run].sa == p->sa && p[run].sequence == follows; run++)
+		follows += step;
 	return run;
 }
 
@@ -402,31 +413,22 @@ static void crypt(struct esp_crypto *crypto, struct chunk *c)
 
 /* ---- AES-GCM ---- */
 
-static inline uint64_t pair32(uint32_t first, uint32_t second)
-{
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return first | (uint64_t)second << 32;
-#else
-	return (uint64_t)first << 32 | second;
-#endif
-}
-
 /* The IV is the sequence number, so it never repeats (RFC 4106 section 3.1). */
 both_ways void write_gcm_op(struct gcm_chunk *c, const struct esp_out *out, const struct dressed *d,
 			    uint64_t seq)
 {
 	struct esp_gcm_op *op = &c->op[c->n];
 	const uint64_t iv = htobe64(seq);
-	const uint32_t spi = htobe32(out->spi), low = htobe32((uint32_t)seq);
-	store_pair(d->esp, pair32(spi, low), iv);
+	store_be64(d->esp, (uint64_t)out->spi << 32 | (uint32_t)seq);
+	memcpy(d->esp + 8, &iv, sizeof iv);
 	gcm_nonce(op, out->salt, iv);
 	op->payload = d->esp + 16;
 	op->len = d->padded;
 	op->aad = d->esp;
 	if (out->esn) {
-		store_pair(c->aad[c->n], pair32(spi, htobe32((uint32_t)(seq >> 32))),
-			   pair32(low, 0));
 		op->aad = c->aad[c->n];
+		store_be64(c->aad[c->n], (uint64_t)out->spi << 32 | seq >> 32);
+		store_be32(c->aad[c->n] + 8, (uint32_t)seq);
 	}
 }
 
@@ -440,16 +442,16 @@ both_ways void seal(struct esp_crypto *crypto, struct gcm_chunk *c, const struct
 	c->n = 0;
 }
 
-/* The n packets of a run; `beyond` more stand behind them. */
+/* The n packets of a run; the burst goes on to `end`. */
 static void seal_run(struct esp_crypto *crypto, struct run *run, struct esp_packet *p, unsigned n,
-		     unsigned beyond)
+		     const struct esp_packet *end)
 {
 	struct run r = *run; /* a copy, so that the compiler sees what changes it */
 	struct gcm_chunk c;
 	struct dressed d;
 	c.n = 0;
 	for (unsigned i = 0; i < n; i++) {
-		prefetch(&p[i], n + beyond - i);
+		prefetch(&p[i + ESP_AHEAD], end);
 		if (unlikely(!take(&r, &p[i], true, &d)))
 			continue;
 		write_gcm_op(&c, r.out, &d, r.next - 1);
@@ -465,11 +467,11 @@ static void seal_run(struct esp_crypto *crypto, struct run *run, struct esp_pack
 /* ---- all others ---- */
 
 static void chunk_run(struct esp_crypto *crypto, struct chunk *c, struct run *r,
-		      struct esp_packet *p, unsigned n, unsigned beyond)
+		      struct esp_packet *p, unsigned n, const struct esp_packet *end)
 {
 	struct dressed d;
 	for (unsigned i = 0; i < n; i++) {
-		prefetch(&p[i], n + beyond - i);
+		prefetch(&p[i + ESP_AHEAD], end);
 		if (!take(r, &p[i], false, &d))
 			continue;
 		write_op(c, r->out, &d, r->next - 1);
@@ -491,9 +493,9 @@ void esp_encrypt(struct esp_crypto *crypto, struct esp_packet *p, unsigned n)
 		run = run_length(p + done, n - done);
 		run_begin(&r, p + done, run);
 		if (likely(mine))
-			seal_run(mine, &r, p + done, run, n - done - run);
+			seal_run(mine, &r, p + done, run, p + n);
 		else
-			chunk_run(crypto, &c, &r, p + done, run, n - done - run);
+			chunk_run(crypto, &c, &r, p + done, run, p + n);
 		run_end(&r, sa);
 	}
 	crypt(crypto, &c);

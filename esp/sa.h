@@ -97,23 +97,18 @@ struct esp_sa {
 	struct child_sa child;
 };
 
-/* 16 bytes by one store. */
-static inline void store_pair(uint8_t *to, uint64_t low, uint64_t high)
-{
-	typedef uint64_t pair __attribute__((vector_size(16)));
-	const pair v = {low, high};
-	memcpy(to, &v, sizeof v);
-}
 /* Salt and IV; both as they stand in memory. */
 static inline void gcm_nonce(struct esp_gcm_op *op, const uint8_t salt[4], uint64_t iv)
 {
 	uint32_t s;
 	memcpy(&s, salt, sizeof s);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	store_pair(op->nonce, s | iv << 32, iv >> 32);
+	const uint64_t low = s | iv << 32, high = iv >> 32;
 #else
-	store_pair(op->nonce, (uint64_t)s << 32 | iv >> 32, iv << 32);
+	const uint64_t low = (uint64_t)s << 32 | iv >> 32, high = iv << 32;
 #endif
+	memcpy(op->nonce, &low, 8);
+	memcpy(op->nonce + 8, &high, 8);
 }
 
 static inline void sa_soft_expired(struct esp_sa *sa)
