@@ -405,10 +405,12 @@ both_ways void finish_gcm(struct gcm_chunk *c, struct tally *t, unsigned to)
 		const struct esp_gcm_op *op = &c->op[i];
 		struct esp_packet *p = c->packet[i];
 		p->newest = c->good >> i & 1;
-		if (unlikely(!p->newest))
-			p->drop = XGW_DROP_AUTHENTICATION;
-		else if (unlikely(!finish_usual(&sa->in, p, op)))
-			p->drop = finish(sa, p, op->payload, op->len);
+		if (likely(p->newest && finish_usual(&sa->in, p, op))) {
+			t->packets++;
+			t->bytes += p->len;
+			continue;
+		}
+		p->drop = p->newest ? finish(sa, p, op->payload, op->len) : XGW_DROP_AUTHENTICATION;
 		tally_add(t, p);
 	}
 	c->finished = to;
