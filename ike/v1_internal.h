@@ -27,6 +27,8 @@ struct v1_phase1 {
 	struct v1_life life;
 	uint16_t notify; /* unprotected error that came instead of an answer, 0 = none */
 	struct fault hint;
+	bool always; /* to pretend a NAT: which connection it is shows only later, the first that
+			fits decides */
 	bool told; /* that its fifth message can't be read */
 };
 
@@ -131,7 +133,7 @@ int must_check v1_auth_keys(struct ike_sa *sa, const struct ike_connection *cfg)
 void v1_vendors_offer(struct builder *out);
 void v1_vendors_answer(const struct ike_sa *sa, struct builder *out);
 void v1_vendors_take(struct ike_sa *sa, const struct v1_message *m);
-void v1_natt_write(struct ike_sa *sa, const struct ike_connection *cfg, struct builder *out);
+void v1_natt_write(struct ike_sa *sa, struct builder *out);
 void v1_natt_detect(struct ike_sa *sa, const struct v1_message *m, const struct ip_endpoint *local,
 		    const struct ip_endpoint *remote);
 uint16_t v1_mode_of(const struct ike_sa *sa);

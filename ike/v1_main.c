@@ -63,7 +63,7 @@ int v1_write_keys(struct ike_sa *sa, struct builder *out, struct fault *f)
 		nonce_draw(sa->e, nonce);
 	v1_raw(out, V1_KE, public);
 	v1_raw(out, V1_NONCE, nonce_bytes(nonce));
-	v1_natt_write(sa, sa->c ? &sa->c->cfg : NULL, out);
+	v1_natt_write(sa, out);
 	return 0;
 }
 
@@ -177,7 +177,7 @@ int v1_take_keys(struct ike_sa *sa, const struct v1_message *m, const struct v1_
 	v1_natt_detect(sa, m, &a->local, &a->remote);
 	if (!sa->is_initiator)
 		return 0;
-	sa->encapsulate |= sa->c->cfg.always_encapsulate && sa->v1->natt;
+	sa->encapsulate |= p->always && sa->v1->natt;
 	if (v1_auth_keys(sa, &sa->c->cfg) ||
 	    v1_first_iv(sa->v1->iv, sa->chosen.prf, (struct bytes){p->public_i, p->public_i_len},
 			(struct bytes){p->public_r, p->public_r_len}))
@@ -447,7 +447,8 @@ void v1_main_first(struct ike *e, const struct v1_message *m, const struct v1_ar
 {
 	struct v1_agreed agreed;
 	struct ike_sa *sa;
-	if (!admit(e, m, a) || !choose(e, m, a, &agreed) || sa_new(e, &sa, false, sa_new_spi(e)))
+	struct connection *c = admit(e, m, a) ? choose(e, m, a, &agreed) : NULL;
+	if (!c || sa_new(e, &sa, false, sa_new_spi(e)))
 		return;
 	sa->spi_i = m->h.spi_i;
 	sa->local = a->local;
@@ -462,6 +463,7 @@ void v1_main_first(struct ike *e, const struct v1_message *m, const struct v1_ar
 		return;
 	}
 	sa->v1->phase1->life = agreed.life;
+	sa->v1->phase1->always = c->cfg.always_encapsulate;
 	sa->v1->last_in = v1_message_hash(e, a->datagram);
 	v1_vendors_take(sa, m);
 	if (answer_first(sa, &agreed))
@@ -472,6 +474,7 @@ void v1_main_first(struct ike *e, const struct v1_message *m, const struct v1_ar
 int v1_main_begin(struct ike_sa *sa)
 {
 	struct fault f = {0};
+	sa->v1->phase1->always = sa->c->cfg.always_encapsulate;
 	return say(sa, 1, &f);
 }
 
@@ -512,8 +515,7 @@ static void take_initiator(struct ike_sa *sa, struct v1_message *m, const struct
 	memcpy(sa->v1->iv, iv, V1_IV);
 	sa->local = a->local; /* 4500 when there is a NAT */
 	sa->remote = a->remote;
-	if (c->cfg.always_encapsulate && sa->v1->natt)
-		sa->encapsulate = true;
+	sa->encapsulate |= p->always && sa->v1->natt;
 	sa->v1->last_in = v1_message_hash(sa->e, a->datagram);
 	take_notifies(sa, m, &initial);
 	sa_attach(sa, c);

@@ -140,7 +140,7 @@ static size_t hash_of(const struct ike_sa *sa, const struct ip_endpoint *at, uin
 }
 
 /* The other end's address first, then ours (RFC 3947 section 3.2). */
-void v1_natt_write(struct ike_sa *sa, const struct ike_connection *cfg, struct builder *out)
+void v1_natt_write(struct ike_sa *sa, struct builder *out)
 {
 	uint8_t hash[PRF_MAX];
 	if (!sa->v1->natt)
@@ -149,7 +149,7 @@ void v1_natt_write(struct ike_sa *sa, const struct ike_connection *cfg, struct b
 	size_t n = hash_of(sa, &sa->remote, hash);
 	v1_raw(out, type, (struct bytes){hash, n});
 	n = hash_of(sa, &sa->local, hash);
-	if (cfg && cfg->always_encapsulate) /* can't be right: the peer sees a NAT */
+	if (sa->v1->phase1->always) /* can't be right: the peer sees a NAT */
 		random_fill(sa->e, hash, n);
 	v1_raw(out, type, (struct bytes){hash, n});
 }

@@ -96,6 +96,10 @@ static void send_counted(struct ike_sa *sa, struct v1_quick *q)
 static void quick_over(struct ike_sa *sa, struct v1_quick *q)
 {
 	q->expects = 0;
+	/* who said the last word says it again when asked again; the other one is silent, or both
+	 * would answer each other for ever */
+	if (!q->is_ours)
+		v1_drop(&q->out);
 	q->forget_at_ns = sa->e->now_ns + LIMIT_V1_LINGER_NS;
 	dh_free(q->dh);
 	q->dh = NULL;
@@ -219,10 +223,13 @@ static void supersede(struct child *made, uint64_t began_ns)
 	timers_arm_connection(c);
 }
 
-/* The peer gives this one up: a fresh one of the pair that waits for its third message is there at
- * the peer's side, or it would not. */
+/* The peer gives this one up, and it is the last of its pair that carries traffic: a fresh one that
+ * waits for its third message is there at the peer's side, or it would not. */
 void v1_child_succeeds(struct child *old)
 {
+	for (const struct child *child = old->c->children; child; child = child->next)
+		if (child != old && lives(child) && child->used && is_same_pair(child, old))
+			return;
 	for (struct child *child = old->c->children; child; child = child->next) {
 		if (child == old || !lives(child) || child->used || !is_same_pair(child, old))
 			continue;
