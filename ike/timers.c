@@ -371,7 +371,8 @@ static void child_due(struct child *child)
 	} else if ((child->state == CHILD_STANDBY && child->alive) || now >= child->use_at_ns) {
 		child->alive = false;
 		child->use_at_ns = INSTANT_NEVER;
-		if (child->sa && child->state == CHILD_STANDBY)
+		bool past = child->sa && child->sa->v1 && child->replaced_by;
+		if (child->sa && child->state == CHILD_STANDBY && !past)
 			child_use(child);
 		if (child->sa && child->sa->v1)
 			v1_child_used(child);

@@ -100,16 +100,25 @@ int v1_rekey(struct ike_sa *sa, struct task *task)
 
 /* ---- which one leads ---- */
 
-static void hand_over(struct ike_sa *from, struct ike_sa *to)
+/*
+ * Of two that crossed each other the ends may think differently, when messages overtook one
+ * another. So nobody hurries then, and not both at once: a DELETE that comes while both are there
+ * tells who leads.
+ */
+static uint64_t overlap(const struct ike_sa *from, const struct ike_sa *to, bool crossing)
+{
+	if (!crossing)
+		return to->is_initiator ? LIMIT_V1_OVERLAP_NS : LIMIT_REKEYED_NS;
+	return from->spi_i < to->spi_i ? LIMIT_REKEYED_NS / 3 * 2 : LIMIT_REKEYED_NS;
+}
+
+static void hand_over(struct ike_sa *from, struct ike_sa *to, bool crossing)
 {
 	struct connection *c = to->c;
 	children_move(from, to);
 	tasks_move(from, to);
 	sa_set_state(from, SA_REKEYED, "another ISAKMP SA took over");
-	uint64_t wait = to->is_initiator	  ? LIMIT_V1_OVERLAP_NS
-			: from->spi_i < to->spi_i ? LIMIT_REKEYED_NS / 3 * 2
-						  : LIMIT_REKEYED_NS;
-	from->give_up_at_ns = c->e->now_ns + wait;
+	from->give_up_at_ns = c->e->now_ns + overlap(from, to, crossing);
 	if (to->local.port != from->local.port || !ip_endpoint_equal(&to->remote, &from->remote))
 		children_update(to);
 	c->rekeys_ike++;
@@ -127,10 +136,10 @@ static void elect(struct ike_sa *fresh)
 		if (crossing)
 			fresh->e->counters[IKE_COUNT_COLLISIONS]++;
 		if (crossing && lead == fresh && other->spi_i > fresh->spi_i) {
-			hand_over(fresh, other);
+			hand_over(fresh, other, true);
 			lead = other;
 		} else {
-			hand_over(other, lead);
+			hand_over(other, lead, crossing);
 		}
 	}
 }

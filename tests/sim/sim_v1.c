@@ -413,9 +413,20 @@ static bool one_seed(uint64_t seed, bool verbose, uint64_t *datagrams)
 	return ok;
 }
 
+static void print_line(enum log_group group, enum log_level level, const char *line)
+{
+	(void)group;
+	(void)level;
+	printf("               %s\n", line);
+}
+
 int main(int argc, char **argv)
 {
-	uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 3000, datagrams = 0, bad = 0;
+	uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 2000, datagrams = 0, bad = 0;
+	if (argc > 2 && !strcmp(argv[2], "verbose")) {
+		log_set_sink(print_line);
+		log_set_level(LOG_IKE, LOG_LEVEL_DEBUG);
+	}
 	if (argc > 2 && !strcmp(argv[2], "verbose"))
 		return one_seed(n, true, &datagrams) ? 0 : 1;
 	uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
