@@ -132,7 +132,8 @@ static const struct row schema_rows[] = {
 	{"    publicIPAddress: 203.0.113.1\n", "    publicIPAddress: 203.0.113.1\n    gatewayType: ExpressRoute\n",
 	 "23:18: error: gatewayType: ExpressRoute: not supported yet\n"},
 	{"    publicIPAddress: 203.0.113.1\n", "    publicIPAddress: 203.0.113.1\n    vpnType: PolicyBased\n",
-	 "23:14: error: vpnType: PolicyBased: not supported yet\n"},
+	 "39:29: error: virtualNetworkGateway1: GW1 is PolicyBased and has one connection, ToSite5; several need a RouteBased gateway\n"
+	 "39:29: error: virtualNetworkGateway1: GW1 is PolicyBased; connectionType Vnet2Vnet needs a RouteBased gateway\n"},
 	{"    publicIPAddress: 203.0.113.1\n", "    publicIPAddress: 203.0.113.1\n    sku: VpnGw6\n",
 	 "23:10: error: sku: expected Unlimited, Basic, Standard, HighPerformance, VpnGw1, VpnGw2, VpnGw3, VpnGw4 or VpnGw5, came 'VpnGw6'; did you mean 'VpnGw1'?\n"},
 	{"    publicIPAddress: 203.0.113.1\n", "    publicIPAddress: 203.0.113.1\n    sku: VpnGw1\n    bandwidthInMbps: 10\n", ""},
@@ -152,8 +153,9 @@ static const struct row schema_rows[] = {
 	{"connectionType: IPsec", "connectionType: IPSec",
 	 "29:21: error: connectionType: expected IPsec, Vnet2Vnet or ExpressRoute, came 'IPSec'; did you mean 'IPsec'?\n"},
 	{"connectionType: IPsec", "connectionType: ExpressRoute", "29:21: error: connectionType: ExpressRoute: not supported yet\n"},
-	{"    connectionType: IPsec\n", "    connectionType: IPsec\n    connectionProtocol: IKEv1\n",
-	 "30:25: error: connectionProtocol: IKEv1: not supported yet\n"},
+	{"    connectionType: IPsec\n", "    connectionType: IPsec\n    connectionProtocol: IKEv1\n", ""},
+	{"    connectionType: IPsec\n", "    connectionType: IPsec\n    connectionProtocol: IKEv3\n",
+	 "30:25: error: connectionProtocol: expected IKEv2 or IKEv1, came 'IKEv3'; did you mean 'IKEv2'?\n"},
 	{"    connectionType: IPsec\n", "    connectionType: IPsec\n    authenticationType: Certificate\n",
 	 "30:25: error: authenticationType: Certificate: not supported yet\n"},
 	{"    connectionType: IPsec\n", "    connectionType: IPsec\n    dpdTimeoutSeconds: 8\n",
@@ -321,6 +323,11 @@ static const struct row rule_rows[] = {
 	 "         10.22.4.0/24, 10.22.5.0/24, 10.22.6.0/24, 10.22.7.0/24, 10.22.8.0/24, 10.22.9.0/24, 10.22.10.0/24, 10.22.11.0/24,\n"
 	 "         10.22.12.0/24, 10.22.13.0/24, 10.22.14.0/24, 10.22.15.0/24, 10.22.16.0/24]}\n    sharedKey: abc",
 	 "36:11: error: traffic selectors: expected at most 16 on each side, came more\n"},
+	{"    ipsecPolicies:\n      - {ikeEncryption: AES256, ikeIntegrity: SHA256,", "    connectionProtocol: IKEv1\n    ipsecPolicies:\n      - {ikeEncryption: GCMAES256, ikeIntegrity: SHA256,",
+	 "35:9: error: ikeEncryption: GCMAES256 does not go with connectionProtocol IKEv1; take AES256 and an ikeIntegrity of SHA256\n"},
+	{"    ipsecPolicies:\n      - {ikeEncryption: AES256, ikeIntegrity: SHA256, dhGroup: ECP256,\n         ipsecEncryption: GCMAES256, ipsecIntegrity: GCMAES256,",
+	 "    connectionProtocol: IKEv1\n    ipsecPolicies:\n      - {ikeEncryption: AES256, ikeIntegrity: SHA256, dhGroup: ECP256,\n         ipsecEncryption: CHACHA20POLY1305, ipsecIntegrity: CHACHA20POLY1305,",
+	 "35:9: error: ipsecEncryption: CHACHA20POLY1305 does not go with connectionProtocol IKEv1; take GCMAES256\n"},
 	{"    ipsecPolicies:\n", "    ipsecPolicies:\n      - {ikeEncryption: AES256, ikeIntegrity: SHA256, dhGroup: ECP256, ipsecEncryption: AES256, ipsecIntegrity: SHA256}\n",
 	 "35:9: error: ipsecPolicies: expected one policy, came 2; only the combination of one is sent and accepted\n"},
 };
