@@ -29,7 +29,7 @@ struct v1_phase1 {
 	struct fault hint;
 	bool always; /* to pretend a NAT: which connection it is shows only later, the first that
 			fits decides */
-	bool told; /* that its fifth message can't be read */
+	bool told;   /* that its fifth message can't be read */
 };
 
 /* A quick mode: under way, or over and kept for repetitions of its last message. */
