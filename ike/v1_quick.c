@@ -177,6 +177,50 @@ void v1_fill(struct ike_sa *sa)
 
 /* ---- how children follow each other ---- */
 
+static uint32_t lower_spi(const struct child *child)
+{
+	const struct child_sa *p = &child->plain;
+	return p->spi_in < p->spi_out ? p->spi_in : p->spi_out;
+}
+
+/* Of two children of one pair both ends rekey the same one: that with the higher numbers. */
+static bool rival_wins(const struct child *old)
+{
+	for (const struct child *child = old->c->children; child; child = child->next)
+		if (child != old && lives(child) && !child->unconfirmed &&
+		    is_same_pair(child, old) && lower_spi(child) > lower_spi(old))
+			return true;
+	return false;
+}
+
+/*
+ * Both ends made one for the same pair at once. Both see the same numbers, so that both move to the
+ * one that stays before the other's initiator deletes it.
+ */
+static void settle_pair(struct child *made)
+{
+	struct connection *c = made->c;
+	for (struct child *other = c->children; other; other = other->next) {
+		if (other == made || !lives(other) || !other->used || other->unconfirmed ||
+		    !is_same_pair(other, made))
+			continue;
+		bool stays = lower_spi(made) > lower_spi(other);
+		struct child *goes = stays ? other : made;
+		struct child *winner = stays ? made : other;
+		c->e->counters[IKE_COUNT_COLLISIONS]++;
+		child_use(winner);
+		goes->replaced_by = winner->plain.spi_in;
+		goes->rekey_at_ns = INSTANT_NEVER;
+		goes->expire_at_ns = instant_earlier(goes->expire_at_ns,
+						     c->e->now_ns + 2 * LIMIT_V1_REPLACED_NS);
+		if (goes->is_ours)
+			v1_again(goes->sa, EXCHANGE_DELETE_CHILD, goes->plain.spi_in,
+				 c->e->now_ns + LIMIT_V1_REDUNDANT_NS);
+		timers_arm_connection(c);
+		return;
+	}
+}
+
 /* The new one carries the traffic: what it replaces goes, and the peer is told. */
 void v1_child_used(struct child *made)
 {
@@ -185,6 +229,8 @@ void v1_child_used(struct child *made)
 	made->unconfirmed = false;
 	if (old && old->sa && made->is_ours)
 		task_add(old->sa, EXCHANGE_DELETE_CHILD, old->plain.spi_in);
+	if (made->used && lives(made))
+		settle_pair(made);
 	connection_settle(made->c, &f);
 }
 
@@ -198,8 +244,7 @@ static bool has_sibling_in_use(const struct child *made)
 
 /*
  * The peer's quick mode is complete: older children of the same pair are past. Those that came
- * into being while it was under way are the other half of a collision; both stay, and only one of
- * them is rekeyed (rival_wins).
+ * into being while it was under way are the other half of a collision (settle_pair).
  */
 static void supersede(struct child *made, uint64_t began_ns)
 {
@@ -223,12 +268,28 @@ static void supersede(struct child *made, uint64_t began_ns)
 	timers_arm_connection(c);
 }
 
+/* It was taken for past by us alone: it is what the peer goes on with. */
+static bool revive(struct child *child)
+{
+	if (!child->sa || (child->state != CHILD_STANDBY && child->state != CHILD_IN_USE))
+		return false;
+	child->replaced_by = 0;
+	tasks_forget_child(child->sa, child->plain.spi_in);
+	timers_child_life(child, child->c->cfg.child_lifetime_ns);
+	child_use(child);
+	return true;
+}
+
 /* The peer gives this one up, and it is the last of its pair that carries traffic: a fresh one that
  * waits for its third message is there at the peer's side, or it would not. */
 void v1_child_succeeds(struct child *old)
 {
 	for (const struct child *child = old->c->children; child; child = child->next)
 		if (child != old && lives(child) && child->used && is_same_pair(child, old))
+			return;
+	for (struct child *child = old->c->children; child; child = child->next)
+		if (child->replaced_by == old->plain.spi_in && is_same_pair(child, old) &&
+		    revive(child))
 			return;
 	for (struct child *child = old->c->children; child; child = child->next) {
 		if (child == old || !lives(child) || child->used || !is_same_pair(child, old))
@@ -238,22 +299,6 @@ void v1_child_succeeds(struct child *old)
 		child_use(child);
 		return;
 	}
-}
-
-static uint32_t lower_spi(const struct child *child)
-{
-	const struct child_sa *p = &child->plain;
-	return p->spi_in < p->spi_out ? p->spi_in : p->spi_out;
-}
-
-/* Of two children of one pair both ends rekey the same one: that with the higher numbers. */
-static bool rival_wins(const struct child *old)
-{
-	for (const struct child *child = old->c->children; child; child = child->next)
-		if (child != old && lives(child) && !child->unconfirmed &&
-		    is_same_pair(child, old) && lower_spi(child) > lower_spi(old))
-			return true;
-	return false;
 }
 
 /* ---- what both sides do ---- */
