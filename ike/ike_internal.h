@@ -357,6 +357,8 @@ void diagnose_silence(const struct ike_sa *sa, struct fault *f);
 void diagnose_refusal(const struct ike_sa *sa, uint16_t notify, bool authenticated,
 		      struct fault *f);
 void diagnose_selectors(const struct connection *c, const struct ike_message *in, struct fault *f);
+void diagnose_version(struct ike *e, const struct ip_endpoint *local,
+		      const struct ip_endpoint *remote, bool came_v1);
 void diagnose_stranger(struct ike *e, const struct ip_endpoint *remote, const char *what);
 
 /* selectors.c */

@@ -390,6 +390,7 @@ static struct connection *choose(struct ike *e, const struct v1_message *m,
 	}
 	if (!nearest) {
 		e->counters[IKE_COUNT_UNKNOWN_PEER]++;
+		diagnose_version(e, &a->local, &a->remote, true);
 		diagnose_stranger(e, &a->remote,
 				  "IKEv1 main mode from an address that no IKEv1 connection has");
 		return NULL;

@@ -869,6 +869,10 @@ static void test_versions_do_not_mix(void **state)
 		assert_false(s->node[0].up || s->node[1].up);
 		assert_true(count(s, 1, IKE_COUNT_UNKNOWN_PEER) > 0);
 		assert_null(s->node[1].ike->all);
+		struct ike_status status = status_of(s, 1);
+		assert_non_null(strstr(status.last_error.text,
+				       i ? "begins by IKEv2, this connection is by IKEv1"
+					 : "begins by IKEv1, this connection is by IKEv2"));
 		sim_free(s);
 	}
 }
