@@ -5,6 +5,8 @@
 #define IN(state) (1u << (state))
 #define LIVE	  (IN(SA_ESTABLISHED))
 #define BIT(type) (1u << (type))
+/* without meaning for a pre-shared key, and without protection: let past */
+#define CLEAR_EXTRAS (BIT(V1_CERTREQ) | BIT(V1_NOTIFY))
 
 /*
  * `request` is called with no builder: what an exchange of IKEv1 sends, it sends by itself. 0:
@@ -79,19 +81,21 @@ const struct v1_step v1_steps[V1_MAIN_MESSAGES + 1] = {
 	[1] = {.name = "main mode message 1 (proposals)",
 	       .from_initiator = true,
 	       .must = BIT(V1_SA),
+	       .may = CLEAR_EXTRAS,
 	       .write = v1_write_sa_offer},
 	[2] = {.name = "main mode message 2 (choice)",
 	       .must = BIT(V1_SA),
+	       .may = CLEAR_EXTRAS,
 	       .take = v1_take_sa_answer},
 	[3] = {.name = "main mode message 3 (key exchange)",
 	       .from_initiator = true,
 	       .must = BIT(V1_KE) | BIT(V1_NONCE),
-	       .may = BIT(V1_CERTREQ),
+	       .may = CLEAR_EXTRAS,
 	       .take = v1_take_keys,
 	       .write = v1_write_keys},
 	[4] = {.name = "main mode message 4 (key exchange)",
 	       .must = BIT(V1_KE) | BIT(V1_NONCE),
-	       .may = BIT(V1_CERTREQ),
+	       .may = CLEAR_EXTRAS,
 	       .take = v1_take_keys,
 	       .write = v1_write_keys},
 	[5] = {.name = "main mode message 5 (identity)",

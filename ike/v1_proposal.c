@@ -295,6 +295,13 @@ static void judge(struct choice *c, unsigned index, bool aead, const struct raw_
 		c->out->chosen.prf = prf_of_hash(chosen.integrity);
 }
 
+/* Peers are known that say the draft's number after RFC 3947's vendor ID. */
+static bool mode_fits(uint64_t ours, uint64_t theirs)
+{
+	bool udp = theirs == V1_MODE_UDP_TUNNEL || theirs == V1_MODE_UDP_TUNNEL_DRAFT;
+	return ours == theirs || (udp && ours != V1_MODE_TUNNEL);
+}
+
 static void consider(struct choice *c, const struct raw_proposal *p, const struct transform *t)
 {
 	if (t->o.other)
@@ -303,7 +310,7 @@ static void consider(struct choice *c, const struct raw_proposal *p, const struc
 		c->wrong_auth = t->auth ? t->auth : UINT16_MAX;
 		return;
 	}
-	if (!c->ike && t->mode != c->o->mode) {
+	if (!c->ike && !mode_fits(c->o->mode, t->mode)) {
 		c->wrong_mode = t->mode ? t->mode : UINT16_MAX;
 		return;
 	}
@@ -382,9 +389,9 @@ static int nothing_fits(const struct choice *c, struct fault *f)
 /* All transforms of theirs against all of ours; `single`: it is an answer, which has just one. */
 static int choose(struct choice *c, struct bytes theirs, bool single, struct fault *f)
 {
-	struct raw_proposal p[LIMIT_PROPOSALS];
+	struct raw_proposal p[LIMIT_PROPOSALS] = {0};
 	struct transform t;
-	unsigned n, total = 0;
+	unsigned n = 0, total = 0;
 	int err = read_proposals(theirs, p, &n, f);
 	if (err)
 		return err;

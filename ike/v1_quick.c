@@ -810,6 +810,7 @@ static int make_and_answer(struct ike_sa *sa, struct v1_quick *q, const struct v
 	t->spi_in = q->spi_in = child_new_spi(sa->e);
 	err = make_child(sa, q, t, &made);
 	wipe(shared, sizeof shared);
+	t->shared = (struct bytes){NULL, 0};
 	if (err)
 		return fault_set(f, err, "the child SA can't be made");
 	made->unconfirmed = true;

@@ -234,7 +234,7 @@ void v1_established(struct ike_sa *sa, bool initial_contact)
 	struct ike_sa *leading = v1_leading(c);
 	if (leading)
 		v1_fill(leading);
-	if (leading && !connection_usable_child(c))
+	if (leading && !connection_usable_child(c) && !leading->tasks)
 		timers_childless(leading);
 	fault_set(&f, -ECONNRESET, "the peer started anew");
 	connection_settle(c, &f);
