@@ -56,9 +56,12 @@
 #define LIMIT_V1_USE_NS		 (2 * NS_PER_S)	 /* until outbound moves to what replaces a child */
 #define LIMIT_V1_REPLACED_NS	 (30 * NS_PER_S) /* a replaced child that its peer should delete */
 #define LIMIT_V1_REFUSED_NS	 (30 * NS_PER_S) /* pause before a refused exchange is tried again */
-#define LIMIT_V1_REDUNDANT_NS	 (5 * NS_PER_S)	 /* of two children of a pair, the one that goes */
-#define LIMIT_V1_OVERLAP_NS	 (2 * NS_PER_S)	 /* old ISAKMP SA beside the one that took over */
-#define LIMIT_COOKIE_SECRET_NS	 (60 * NS_PER_S)
-#define LIMIT_KEEPALIVE_NS	 (20 * NS_PER_S) /* RFC 3948 section 4 */
+#define LIMIT_V1_OLD_NS                                                                           \
+	(1 * NS_PER_S) /* from leaving a replaced child to its deletion: what is still on its way \
+			*/
+#define LIMIT_V1_REDUNDANT_NS  (5 * NS_PER_S) /* of two children of a pair, the one that goes */
+#define LIMIT_V1_OVERLAP_NS    (2 * NS_PER_S) /* old ISAKMP SA beside the one that took over */
+#define LIMIT_COOKIE_SECRET_NS (60 * NS_PER_S)
+#define LIMIT_KEEPALIVE_NS     (20 * NS_PER_S) /* RFC 3948 section 4 */
 
 #endif

@@ -228,7 +228,8 @@ void v1_child_used(struct child *made)
 	struct fault f = {0};
 	made->unconfirmed = false;
 	if (old && old->sa && made->is_ours)
-		task_add(old->sa, EXCHANGE_DELETE_CHILD, old->plain.spi_in);
+		v1_again(old->sa, EXCHANGE_DELETE_CHILD, old->plain.spi_in,
+			 made->c->e->now_ns + LIMIT_V1_OLD_NS);
 	if (made->used && lives(made))
 		settle_pair(made);
 	connection_settle(made->c, &f);
