@@ -41,6 +41,39 @@ static const struct offer default_offer = {
 	.child_lifetime_seconds = OFFER_CHILD_LIFETIME_SECONDS,
 };
 
+/*
+ * IKEv1: what old routers know, without what is weak. There is one key exchange for all transforms
+ * of an offer, so that the proposals with a PFS group are only accepted, not offered.
+ */
+#define HASHES	  .n_integrity = 2, .integrity = {AUTH_HMAC_SHA2_256_128, AUTH_HMAC_SHA1_96}
+#define PRFS	  .n_prf = 2, .prf = {PRF_HMAC_SHA2_256, PRF_HMAC_SHA1}
+#define V1_GROUPS .n_group = 3, .group = {DH_ECP_384, DH_ECP_256, DH_MODP_2048}
+#define V1_PFS	  .n_group = 4, .group = {DH_ECP_384, DH_ECP_256, DH_MODP_2048, DH_MODP_2048_256}
+#define CBC	  .n_encryption = 2, .encryption = {ENCR_AES_CBC_256, ENCR_AES_CBC_128}
+#define GCM	  .n_encryption = 2, .encryption = {ENCR_AES_GCM16_256, ENCR_AES_GCM16_128}
+
+static const struct offer default_v1 = {
+	.n_ike = 2,
+	.ike = {{.n_encryption = 1, .encryption = {ENCR_AES_CBC_256}, HASHES, PRFS, V1_GROUPS},
+		{.n_encryption = 1, .encryption = {ENCR_AES_CBC_128}, HASHES, PRFS, V1_GROUPS}},
+	.n_child = 4,
+	.child = {{GCM}, {CBC, HASHES}, {GCM, V1_PFS}, {CBC, HASHES, V1_PFS}},
+	.ike_lifetime_seconds = OFFER_IKE_LIFETIME_SECONDS,
+	.child_lifetime_seconds = OFFER_CHILD_LIFETIME_SECONDS,
+};
+
+/* Azure's policy-based gateways: no GCM, an hour and 102 400 000 KB. */
+static const struct offer default_policy_based = {
+	.n_ike = 2,
+	.ike = {{.n_encryption = 1, .encryption = {ENCR_AES_CBC_256}, HASHES, PRFS, V1_GROUPS},
+		{.n_encryption = 1, .encryption = {ENCR_AES_CBC_128}, HASHES, PRFS, V1_GROUPS}},
+	.n_child = 2,
+	.child = {{CBC, HASHES}, {CBC, HASHES, V1_PFS}},
+	.ike_lifetime_seconds = OFFER_IKE_LIFETIME_SECONDS,
+	.child_lifetime_seconds = 3600,
+	.child_lifetime_bytes = 102400000ull * 1024,
+};
+
 /* Only this combination. */
 static void take_policy(struct offer *o, const struct model_policy *p)
 {
@@ -146,7 +179,8 @@ static int take_selectors(const struct model *m, const struct model_connection *
 	int err = 0;
 	const struct ip_prefix *remote = offer_remote_space(m, c, &n);
 	const struct model_vnet *vnet = &m->vnets[m->gateways[c->gateway].vnet];
-	if (!c->n_ts_policies && !c->policy_based_selectors)
+	if (!c->n_ts_policies && !c->policy_based_selectors &&
+	    !m->gateways[c->gateway].policy_based)
 		return any_to_any(o, has_v6(remote, n) ||
 					     has_v6(vnet->address_space, vnet->n_address_space));
 	for (uint32_t i = 0; !err && i < c->n_ts_policies; i++) {
@@ -164,7 +198,10 @@ static int take_selectors(const struct model *m, const struct model_connection *
 int offer_of(const struct model *m, uint32_t connection, struct offer *out)
 {
 	const struct model_connection *c = &m->connections[connection];
-	*out = default_offer;
+	if (!c->ikev1)
+		*out = default_offer;
+	else
+		*out = m->gateways[c->gateway].policy_based ? default_policy_based : default_v1;
 	if (c->n_policies)
 		take_policy(out, &c->policies[0]);
 	return take_selectors(m, c, out);

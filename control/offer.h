@@ -47,9 +47,9 @@ struct offer {
 
 /*
  * Offer of model.connections[connection]. Selectors: those of trafficSelectorPolicies; with
- * usePolicyBasedTrafficSelectors the prefixes of both sides; else any-to-any, of IPv6 too when
- * either side has it. 0, or -E2BIG when there are more selectors than CHILD_SA_MAX_TS (validate
- * reports that before).
+ * usePolicyBasedTrafficSelectors, and on a policy-based gateway, the prefixes of both sides; else
+ * any-to-any, of IPv6 too when either side has it. 0, or -E2BIG when there are more selectors than
+ * CHILD_SA_MAX_TS (validate reports that before).
  */
 int must_check offer_of(const struct model *m, uint32_t connection, struct offer *out);
 

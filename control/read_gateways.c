@@ -239,7 +239,11 @@ static void read_connection(struct read *r, const struct tree_node *map, struct 
 		read_far_end(r, map, c);
 	else
 		c->site = c->peer_gateway = MODEL_NONE;
-	c->ikev1 = read_choice(map, P_connection_connectionProtocol) == 1;
+	/* as in Azure, a policy-based gateway speaks IKEv1 unless it says otherwise */
+	if (schema_value(map, P_connection_connectionProtocol))
+		c->ikev1 = read_choice(map, P_connection_connectionProtocol) == 1;
+	else
+		c->ikev1 = c->gateway != MODEL_NONE && r->model->gateways[c->gateway].policy_based;
 	c->mode = (enum model_mode)read_choice(map, P_connection_connectionMode);
 	c->mode_at = read_place(map, P_connection_connectionMode);
 	read_key(r, map, c);

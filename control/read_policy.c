@@ -48,6 +48,19 @@ static enum group_id group_named(const char *name, enum group_id main_mode)
 	return DH_NONE;
 }
 
+/* Weak ones work only when named; whoever named them is told. */
+static void warn_of_weak_group(struct read *r, const struct tree_node *map,
+			       enum schema_property property, enum group_id group)
+{
+	const char *name = read_text(map, property);
+	if (name && group_of(group)->weak && strcmp(name, "PFSMM") != 0)
+		findings_warn(
+			r->findings, read_place(map, property),
+			"%s: %s is weak, its key exchange can be broken by who can afford it; "
+			"take ECP256 or group 14 where the peer can",
+			schema_row(property)->name, name);
+}
+
 static void mismatch(struct read *r, const struct tree_node *map, enum schema_property integrity,
 		     enum schema_property encryption, const char *expected)
 {
@@ -87,6 +100,7 @@ static void ike_algorithms(struct read *r, const struct tree_node *map, struct m
 		findings_warn(r->findings, read_place(map, P_ipsecPolicy_ikeEncryption),
 			      "ikeEncryption: %s is weak; take AES256 where the peer can",
 			      encryption);
+	warn_of_weak_group(r, map, P_ipsecPolicy_dhGroup, p->dh_group);
 	if (p->ike_integrity == AUTH_HMAC_SHA1_96)
 		findings_warn(r->findings, read_place(map, P_ipsecPolicy_ikeIntegrity),
 			      "ikeIntegrity: SHA1 is weak; take SHA256 where the peer can");
@@ -125,6 +139,7 @@ static void esp_algorithms(struct read *r, const struct tree_node *map, struct m
 			 "SHA256, SHA384, SHA512 or SHA1");
 	}
 	warn_of_weak_esp(r, map, p->ipsec_encryption);
+	warn_of_weak_group(r, map, P_ipsecPolicy_pfsGroup, p->pfs_group);
 }
 
 void read_policies(struct read *r, const struct tree_node *map, struct model_connection *c)

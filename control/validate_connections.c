@@ -240,6 +240,45 @@ static void check_selectors(struct judge *j, uint32_t connection)
 			       "on both sides");
 }
 
+/* What IKEv1 has no numbers for. */
+static void check_ikev1(struct judge *j, const struct model_connection *c)
+{
+	for (uint32_t i = 0; c->ikev1 && i < c->n_policies; i++) {
+		const struct model_policy *p = &c->policies[i];
+		const struct encryption *ike = encryption_of(p->ike_encryption);
+		if (ike->aead)
+			findings_error(j->findings, p->place,
+				       "ikeEncryption: %s does not go with connectionProtocol "
+				       "IKEv1; take AES256 and an ikeIntegrity of SHA256",
+				       ike->contract_name);
+		if (p->ipsec_encryption == ENCR_CHACHA20_POLY1305)
+			findings_error(j->findings, p->place,
+				       "ipsecEncryption: CHACHA20POLY1305 does not go with "
+				       "connectionProtocol IKEv1; take GCMAES256");
+	}
+}
+
+/* One tunnel, to a site (vpn-gateway-about-vpntypes). */
+static void check_policy_based(struct judge *j, const struct model_connection *c)
+{
+	const struct model_gateway *g = &j->m->gateways[c->gateway];
+	const struct model_connection *first = j->m->connections;
+	if (!g->policy_based)
+		return;
+	while (first->gateway != c->gateway)
+		first++;
+	if (first != c)
+		findings_error(j->findings, c->gateway_at,
+			       "virtualNetworkGateway1: %s is PolicyBased and has one connection, "
+			       "%s; several need a RouteBased gateway",
+			       g->name, first->name);
+	if (c->vnet2vnet)
+		findings_error(j->findings, c->gateway_at,
+			       "virtualNetworkGateway1: %s is PolicyBased; connectionType "
+			       "Vnet2Vnet needs a RouteBased gateway",
+			       g->name);
+}
+
 struct peer_key {
 	uint32_t gateway;
 	struct ip_addr address;
@@ -311,6 +350,8 @@ void validate_connections(struct judge *j)
 		check_peer(j, c);
 		check_spaces(j, c);
 		check_selectors(j, i);
+		check_ikev1(j, c);
+		check_policy_based(j, c);
 		if (c->peer_gateway != MODEL_NONE)
 			check_both_sides(j, c);
 		add_peer(j, &peers, c);

@@ -60,7 +60,7 @@ int child_new(struct child **out, struct ike_sa *sa, const struct child_sa *plai
 	unsigned n = 0;
 	for (struct child *other = c->children; other; other = other->next)
 		n += other->sa == sa && other->plain.worker == plain->worker;
-	if (n >= LIMIT_CHILDREN_PER_SA)
+	if (n >= (sa->v1 ? LIMIT_V1_CHILDREN : LIMIT_CHILDREN_PER_SA))
 		return -ENOSPC;
 	if (child_by_spi(e, plain->spi_in))
 		return -EEXIST;
@@ -69,8 +69,11 @@ int child_new(struct child **out, struct ike_sa *sa, const struct child_sa *plai
 		return -ENOMEM;
 	child->plain = *plain;
 	child->plain.connection = c->cfg.id;
-	child->plain.hard_bytes = c->cfg.child_lifetime_bytes;
-	child->plain.soft_bytes = timers_soft(e, c->cfg.child_lifetime_bytes);
+	/* IKEv1 negotiates them: the lesser counts */
+	if (!plain->hard_bytes ||
+	    (c->cfg.child_lifetime_bytes && c->cfg.child_lifetime_bytes < plain->hard_bytes))
+		child->plain.hard_bytes = c->cfg.child_lifetime_bytes;
+	child->plain.soft_bytes = timers_soft(e, child->plain.hard_bytes);
 	child->plain.hard_packets = c->cfg.child_lifetime_packets;
 	child->plain.soft_packets = timers_soft(e, c->cfg.child_lifetime_packets);
 	child->plain.local = sa->local;
@@ -115,6 +118,7 @@ void child_use(struct child *child)
 {
 	struct connection *c = child->c;
 	uint32_t *slot = child_slot(c, child->plain.worker);
+	child->used = true;
 	if (carries(child))
 		return;
 	struct child *old = child_by_spi(c->e, *slot);
@@ -130,7 +134,7 @@ void child_use(struct child *child)
 
 static bool usable(const struct child *child)
 {
-	return child->sa && child->sa->state == SA_ESTABLISHED &&
+	return child->sa && child->sa->state == SA_ESTABLISHED && !child->unconfirmed &&
 	       (child->state == CHILD_STANDBY || child->state == CHILD_IN_USE);
 }
 

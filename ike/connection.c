@@ -210,14 +210,26 @@ void connection_settle(struct connection *c, const struct fault *why)
 
 /* How well a connection fits a pair of addresses: 0 not at all, 1 by "any", 2 by its remote
  * address. */
-unsigned connection_fits(const struct connection *c, const struct ip_endpoint *local,
-			 const struct ip_endpoint *remote)
+static unsigned fits(const struct connection *c, const struct ip_endpoint *local,
+		     const struct ip_endpoint *remote)
 {
 	if (c->refused || !ip_addr_equal(&c->cfg.local, &local->addr))
 		return 0;
 	if (c->cfg.remote.family == IP_NONE)
 		return 1;
 	return ip_addr_equal(&c->cfg.remote, &remote->addr) ? 2 : 0;
+}
+
+unsigned connection_fits(const struct connection *c, const struct ip_endpoint *local,
+			 const struct ip_endpoint *remote)
+{
+	return c->cfg.ikev1 ? 0 : fits(c, local, remote);
+}
+
+unsigned connection_fits_v1(const struct connection *c, const struct ip_endpoint *local,
+			    const struct ip_endpoint *remote)
+{
+	return c->cfg.ikev1 ? fits(c, local, remote) : 0;
 }
 
 /* The next attempt, unless there is no need for one. An established IKE SA without a child gets
@@ -232,6 +244,9 @@ void connection_initiate(struct connection *c)
 	}
 	if (in_progress(c))
 		return;
-	v2_sa_init_start(c);
+	if (c->cfg.ikev1)
+		v1_start(c);
+	else
+		v2_sa_init_start(c);
 	set_state(c);
 }

@@ -18,6 +18,24 @@ void diagnose_stranger(struct ike *e, const struct ip_endpoint *remote, const ch
 	e->strangers.suppressed = 0;
 }
 
+/* A handshake of the other version than the connection of that address has. */
+void diagnose_version(struct ike *e, const struct ip_endpoint *local,
+		      const struct ip_endpoint *remote, bool came_v1)
+{
+	struct fault f;
+	for (struct connection *c = e->connections; c; c = c->next) {
+		unsigned fit = came_v1 ? connection_fits(c, local, remote)
+				       : connection_fits_v1(c, local, remote);
+		if (fit != 2 || c->is_up)
+			continue;
+		fault_set(&f, -EPROTONOSUPPORT,
+			  "the peer begins by IKEv%d, this connection is by IKEv%d",
+			  came_v1 ? 1 : 2, came_v1 ? 2 : 1);
+		fault_advise(&f, "set connectionProtocol to the same version on both ends");
+		connection_blame(c, &f);
+	}
+}
+
 void diagnose_silence(const struct ike_sa *sa, struct fault *f)
 {
 	char to[ENDPOINT_TEXT];

@@ -227,7 +227,8 @@ void ike_child_alive(struct ike *e, uint32_t spi_in, uint64_t now_ns)
 	child->sa->heard_ns = now_ns;
 	sa_touch(child->sa);
 	/* the switch of outbound needs effects: it is due at once, ike_expire carries it out */
-	child->alive = child->state == CHILD_STANDBY && !child->is_ours;
+	child->alive = child->state == CHILD_STANDBY &&
+		       (child->sa->v1 ? !child->used && !child->replaced_by : !child->is_ours);
 	timers_arm_connection(child->c);
 	end(e);
 }

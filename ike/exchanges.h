@@ -53,6 +53,7 @@ struct exchange {
 };
 
 extern const struct exchange exchanges_v2[EXCHANGES];
+extern const struct exchange exchanges_v1[EXCHANGES]; /* what only we begin (exchanges_v1.c) */
 
 /* Which row a request is of; EXCHANGE_NONE when of none. */
 enum exchange_id exchange_of(const struct ike_message *in);

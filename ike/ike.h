@@ -59,6 +59,7 @@ struct ike_connection {
 		remote_id; /* remote_id kind IDENTITY_ANY accepts what authenticates */
 	struct secret psk;
 	enum ike_start start;
+	bool ikev1; /* RFC 2409 in place of RFC 7296 */
 	uint8_t n_ike, n_child;
 	struct ike_proposal ike[IKE_MAX_PROPOSALS], child[IKE_MAX_PROPOSALS];
 	uint8_t n_local_ts, n_remote_ts;

@@ -147,6 +147,7 @@ struct ike_sa {
 				   */
 	uint32_t confirm_above;	  /* duplicate: `heard` must pass this before the other one goes */
 	uint32_t rekeys;
+	struct v1 *v1; /* IKEv1: all that only it has; NULL: IKEv2 */
 };
 
 /* ---- child SA ---- */
@@ -169,6 +170,10 @@ struct child {
 	bool is_ours;			/* our exchange made it */
 	uint32_t replaces, replaced_by; /* spi_in, 0 = none */
 	uint64_t installed_ns, rekey_at_ns, expire_at_ns, drain_until_ns;
+	/* IKEv1: the third message of quick mode is not here yet; outbound was on it; when
+	 * outbound moves to it by itself */
+	bool unconfirmed, used;
+	uint64_t use_at_ns;
 };
 
 /* ---- connection ---- */
@@ -243,6 +248,9 @@ void timers_half_open(struct ike_sa *sa);
 void timers_ike_established(struct ike_sa *sa);
 void timers_ike_rekeyed(struct ike_sa *old);
 void timers_child_installed(struct child *child);
+void timers_ike_life(struct ike_sa *sa, uint64_t life_ns);
+void timers_child_life(struct child *child, uint64_t life_ns);
+uint64_t timers_resend_after(const struct ike *e, unsigned sent);
 void timers_childless(struct ike_sa *sa);
 void timers_task_refused(struct ike_sa *sa, struct task *task);
 void timers_attempt_failed(struct connection *c);
@@ -305,6 +313,8 @@ void connection_failed(struct connection *c, const struct fault *f);
 void connection_settle(struct connection *c, const struct fault *why);
 unsigned connection_fits(const struct connection *c, const struct ip_endpoint *local,
 			 const struct ip_endpoint *remote);
+unsigned connection_fits_v1(const struct connection *c, const struct ip_endpoint *local,
+			    const struct ip_endpoint *remote);
 void connection_initiate(struct connection *c);
 
 /* window.c */
@@ -348,6 +358,8 @@ void diagnose_silence(const struct ike_sa *sa, struct fault *f);
 void diagnose_refusal(const struct ike_sa *sa, uint16_t notify, bool authenticated,
 		      struct fault *f);
 void diagnose_selectors(const struct connection *c, const struct ike_message *in, struct fault *f);
+void diagnose_version(struct ike *e, const struct ip_endpoint *local,
+		      const struct ip_endpoint *remote, bool came_v1);
 void diagnose_stranger(struct ike *e, const struct ip_endpoint *remote, const char *what);
 
 /* selectors.c */
@@ -401,6 +413,16 @@ bool workers_place(const struct ike_sa *sa, const struct ike_message *in, uint16
 /* v2_ports.c: ESP in UDP from a source port for each flow */
 void ports_say(const struct ike_sa *sa, struct builder *out);
 void ports_agree(struct ike_sa *sa, const struct ike_message *in);
+/* v1_*.c: where IKEv1 is entered */
+void v1_receive(struct ike *e, const struct ip_endpoint *local, const struct ip_endpoint *remote,
+		struct bytes datagram);
+void v1_start(struct connection *c);
+void v1_pump(struct ike_sa *sa);
+uint64_t v1_deadline(const struct ike_sa *sa);
+bool v1_due(struct ike_sa *sa);
+void v1_child_used(struct child *made);
+void v1_delete_children(struct ike_sa *sa);
+void v1_free(struct ike_sa *sa);
 
 /* v2_create.c */
 int create_refuse(struct builder *out, uint16_t type);

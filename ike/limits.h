@@ -28,10 +28,12 @@
 #define LIMIT_SAS		25000
 #define LIMIT_CHILDREN_PER_SA	8 /* that one worker may use (RFC 9611), or any */
 #define LIMIT_TASKS_PER_SA	96
-#define LIMIT_RESTARTS		6  /* of one IKE_SA_INIT by COOKIE or INVALID_KE_PAYLOAD */
-#define LIMIT_KE_REPEATS	3  /* of one CREATE_CHILD_SA by INVALID_KE_PAYLOAD */
-#define LIMIT_STRANGER_LOG	5  /* lines a second about what strangers send */
-#define LIMIT_STRANGER_REPLY	20 /* unprotected error notifies a second */
+#define LIMIT_V1_CHILDREN	256 /* of one connection of IKEv1: one for each pair of selectors */
+#define LIMIT_V1_QUICKS		48  /* quick modes of one ISAKMP SA, those that are over included */
+#define LIMIT_RESTARTS		6   /* of one IKE_SA_INIT by COOKIE or INVALID_KE_PAYLOAD */
+#define LIMIT_KE_REPEATS	3   /* of one CREATE_CHILD_SA by INVALID_KE_PAYLOAD */
+#define LIMIT_STRANGER_LOG	5   /* lines a second about what strangers send */
+#define LIMIT_STRANGER_REPLY	20  /* unprotected error notifies a second */
 
 /* ---- time ---- */
 #define LIMIT_RESEND_FIRST_NS (1 * NS_PER_S)
@@ -50,7 +52,16 @@
 #define LIMIT_RETRY_LONGEST_NS	 (60 * NS_PER_S)
 #define LIMIT_REFUSED_FIRST_NS	 (2 * NS_PER_S) /* pause after TEMPORARY_FAILURE, doubling */
 #define LIMIT_REFUSED_LONGEST_NS (60 * NS_PER_S)
-#define LIMIT_COOKIE_SECRET_NS	 (60 * NS_PER_S)
-#define LIMIT_KEEPALIVE_NS	 (20 * NS_PER_S) /* RFC 3948 section 4 */
+#define LIMIT_V1_LINGER_NS	 (60 * NS_PER_S) /* last message of a quick mode, for repetitions */
+#define LIMIT_V1_USE_NS		 (2 * NS_PER_S)	 /* until outbound moves to what replaces a child */
+#define LIMIT_V1_REPLACED_NS	 (30 * NS_PER_S) /* a replaced child that its peer should delete */
+#define LIMIT_V1_REFUSED_NS	 (30 * NS_PER_S) /* pause before a refused exchange is tried again */
+#define LIMIT_V1_OLD_NS                                                                           \
+	(1 * NS_PER_S) /* from leaving a replaced child to its deletion: what is still on its way \
+			*/
+#define LIMIT_V1_REDUNDANT_NS  (5 * NS_PER_S) /* of two children of a pair, the one that goes */
+#define LIMIT_V1_OVERLAP_NS    (2 * NS_PER_S) /* old ISAKMP SA beside the one that took over */
+#define LIMIT_COOKIE_SECRET_NS (60 * NS_PER_S)
+#define LIMIT_KEEPALIVE_NS     (20 * NS_PER_S) /* RFC 3948 section 4 */
 
 #endif

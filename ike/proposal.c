@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See proposal.h. */
-#include "ike/proposal.h"
+#include "ike/proposal_internal.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -16,24 +16,12 @@ enum transform_type {
 };
 #define ATTRIBUTE_KEY_LENGTH (0x8000 | 14)
 
-/* The kinds of one proposal as lists of ids of base/algorithms.h; what the wire and the
- * configuration share. */
-enum kind { ENCR, PRF, INTEG, DH, ESN, KINDS };
 static const char *const kind_names[KINDS] = {"encryption", "PRF", "integrity",
 					      "key exchange group", "sequence numbers"};
 
 enum { ESN_NO, ESN_YES };
-#define UNKNOWN 0xff /* on the wire, but not in base/algorithms.def: equals nothing of ours */
 
-struct offer {
-	uint8_t number, protocol, spi_bytes;
-	bool other; /* a transform type that we don't know: the proposal can't be chosen */
-	uint64_t spi;
-	unsigned n[KINDS];
-	uint8_t ids[KINDS][LIMIT_TRANSFORMS];
-};
-
-static void add(struct offer *o, enum kind k, unsigned id)
+void offer_add(struct offer *o, enum kind k, unsigned id)
 {
 	if (o->n[k] < LIMIT_TRANSFORMS)
 		o->ids[k][o->n[k]++] = (uint8_t)id;
@@ -52,16 +40,19 @@ static void add_transform(struct offer *o, uint8_t type, uint16_t id, uint16_t k
 {
 	switch (type) {
 	case TRANSFORM_ENCR:
-		add(o, ENCR, strange ? UNKNOWN : known(encryption_by_number(id, key_bits)));
+		offer_add(o, ENCR, strange ? UNKNOWN : known(encryption_by_number(id, key_bits)));
 		break;
-	case TRANSFORM_PRF: add(o, PRF, strange ? UNKNOWN : known(prf_by_number(id))); break;
+	case TRANSFORM_PRF: offer_add(o, PRF, strange ? UNKNOWN : known(prf_by_number(id))); break;
 	case TRANSFORM_INTEG:
-		add(o, INTEG, strange ? UNKNOWN : id ? known(integrity_by_number(id)) : AUTH_NONE);
+		offer_add(o, INTEG,
+			  strange ? UNKNOWN
+			  : id	  ? known(integrity_by_number(id))
+				  : AUTH_NONE);
 		break;
 	case TRANSFORM_DH:
-		add(o, DH, strange ? UNKNOWN : id ? known(group_by_number(id)) : DH_NONE);
+		offer_add(o, DH, strange ? UNKNOWN : id ? known(group_by_number(id)) : DH_NONE);
 		break;
-	case TRANSFORM_ESN: add(o, ESN, strange || id > ESN_YES ? UNKNOWN : id); break;
+	case TRANSFORM_ESN: offer_add(o, ESN, strange || id > ESN_YES ? UNKNOWN : id); break;
 	default: o->other = true;
 	}
 }
@@ -170,18 +161,18 @@ static void from_config(const struct ike_proposal *p, enum proposal_kind kind, b
 	o->protocol = protocol_of(kind);
 	for (unsigned i = 0; i < p->n_encryption; i++)
 		if (encryption_of(p->encryption[i])->aead == aead)
-			add(o, ENCR, p->encryption[i]);
+			offer_add(o, ENCR, p->encryption[i]);
 	for (unsigned i = 0; i < p->n_integrity && !aead; i++)
-		add(o, INTEG, p->integrity[i]);
+		offer_add(o, INTEG, p->integrity[i]);
 	for (unsigned i = 0; i < p->n_prf && kind == PROPOSAL_IKE; i++)
-		add(o, PRF, p->prf[i]);
+		offer_add(o, PRF, p->prf[i]);
 	for (unsigned i = 0; i < p->n_group && kind != PROPOSAL_FIRST_CHILD; i++)
-		add(o, DH, p->group[i]);
+		offer_add(o, DH, p->group[i]);
 	if (kind == PROPOSAL_IKE)
 		return;
 	if (p->esn)
-		add(o, ESN, ESN_YES);
-	add(o, ESN, ESN_NO);
+		offer_add(o, ESN, ESN_YES);
+	offer_add(o, ESN, ESN_NO);
 }
 
 /*
@@ -238,8 +229,8 @@ static bool common(const struct offer *ours, const struct offer *theirs, enum ki
 }
 
 /* KINDS when they agree, or else the first kind that differs. */
-static enum kind match(const struct offer *ours, const struct offer *theirs, enum group_id prefer,
-		       struct ike_chosen *out)
+enum kind offer_match(const struct offer *ours, const struct offer *theirs, enum group_id prefer,
+		      struct ike_chosen *out)
 {
 	uint8_t id[KINDS];
 	for (enum kind k = ENCR; k < KINDS; k++)
@@ -331,15 +322,8 @@ const char *proposal_format(const struct ike_proposal *p, char out[PROPOSAL_TEXT
 	return out;
 }
 
-/* The comparison that came furthest: the kind that differs, ordered by how much agrees. */
-struct nearest {
-	bool set;
-	enum kind differs;
-	struct offer ours, theirs;
-};
-
-static void remember(struct nearest *near, enum kind differs, const struct offer *ours,
-		     const struct offer *theirs)
+void nearest_remember(struct nearest *near, enum kind differs, const struct offer *ours,
+		      const struct offer *theirs)
 {
 	if (near->set && differs <= near->differs)
 		return;
@@ -349,7 +333,7 @@ static void remember(struct nearest *near, enum kind differs, const struct offer
 	near->theirs = *theirs;
 }
 
-static int no_match(const struct nearest *near, struct fault *f)
+int nearest_fault(const struct nearest *near, struct fault *f)
 {
 	char a[100], b[100], kind_ours[60], kind_theirs[60];
 	if (!near->set)
@@ -383,16 +367,16 @@ int proposal_choose(struct bytes theirs, enum proposal_kind kind, const struct i
 		if (kind == PROPOSAL_FIRST_CHILD)
 			b.n[DH] = 0;
 		for (unsigned i = 1; i < best && ours_numbered(ours, n, kind, i, &a); i++) {
-			enum kind differs = match(&a, &b, group, out);
+			enum kind differs = offer_match(&a, &b, group, out);
 			if (differs == KINDS)
 				best = i;
 			else
-				remember(&near, differs, &a, &b);
+				nearest_remember(&near, differs, &a, &b);
 		}
 	}
 	if (err != -ENOENT)
 		return fault_set(f, -EPROTO, "malformed SA payload: proposal %u", it.n);
-	return best == UINT_MAX ? no_match(&near, f) : 0;
+	return best == UINT_MAX ? nearest_fault(&near, f) : 0;
 }
 
 int proposal_accept(struct bytes answer, enum proposal_kind kind, const struct ike_proposal *ours,
@@ -415,12 +399,12 @@ int proposal_accept(struct bytes answer, enum proposal_kind kind, const struct i
 	if (!ours_numbered(ours, n, kind, b.number, &a))
 		return fault_set(f, -EPROTO, "the answer chose proposal %u, which was not offered",
 				 b.number);
-	enum kind differs = match(&a, &b, DH_NONE, out);
+	enum kind differs = offer_match(&a, &b, DH_NONE, out);
 	if (differs == KINDS)
 		return 0;
 	struct nearest near = {.set = false};
-	remember(&near, differs, &a, &b);
-	no_match(&near, f);
+	nearest_remember(&near, differs, &a, &b);
+	nearest_fault(&near, f);
 	return fault_prefix(f, "the peer chose what was not offered");
 }
 
@@ -507,15 +491,15 @@ void proposal_answer(struct builder *b, enum proposal_kind kind, const struct ik
 		     uint64_t spi)
 {
 	struct offer o = {.number = chosen->number};
-	add(&o, ENCR, chosen->encryption);
+	offer_add(&o, ENCR, chosen->encryption);
 	if (kind == PROPOSAL_IKE)
-		add(&o, PRF, chosen->prf);
+		offer_add(&o, PRF, chosen->prf);
 	if (chosen->integrity != AUTH_NONE)
-		add(&o, INTEG, chosen->integrity);
+		offer_add(&o, INTEG, chosen->integrity);
 	if (chosen->group != DH_NONE && kind != PROPOSAL_FIRST_CHILD)
-		add(&o, DH, chosen->group);
+		offer_add(&o, DH, chosen->group);
 	if (kind != PROPOSAL_IKE)
-		add(&o, ESN, chosen->esn ? ESN_YES : ESN_NO);
+		offer_add(&o, ESN, chosen->esn ? ESN_YES : ESN_NO);
 	struct writer_mark m = builder_begin(b, PAYLOAD_SA);
 	write_proposal(&b->w, &o, kind, spi, true);
 	builder_end(b, m);

@@ -85,8 +85,8 @@ static bool aead_open(const struct encryption *e, enum encryption_id id, const s
 	return ok;
 }
 
-static bool cbc(enum encryption_id id, const struct secret *key, const uint8_t *iv,
-		const uint8_t *in, size_t len, uint8_t *out, int encrypt)
+bool protect_cbc(enum encryption_id id, const struct secret *key, const uint8_t *iv,
+		 const uint8_t *in, size_t len, uint8_t *out, int encrypt)
 {
 	int n;
 	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
@@ -110,7 +110,8 @@ static bool cbc_seal(const struct ike_chosen *chosen, const struct secret *ke,
 		     const struct secret *ka, uint8_t *m, const struct layout *l)
 {
 	uint8_t full[EVP_MAX_MD_SIZE];
-	if (!cbc(chosen->encryption, ke, m + l->iv, m + l->text, l->text_len, m + l->text, 1) ||
+	if (!protect_cbc(chosen->encryption, ke, m + l->iv, m + l->text, l->text_len, m + l->text,
+			 1) ||
 	    !mac(chosen->integrity, ka, m, l->icv, full))
 		return false;
 	memcpy(m + l->icv, full, icv_of(chosen));
@@ -129,7 +130,7 @@ static bool cbc_open(const struct ike_chosen *chosen, const struct secret *ke,
 	if (!mac(chosen->integrity, ka, m, l->icv, full) ||
 	    !secret_equal(full, icv, m + l->icv, icv))
 		return false;
-	return cbc(chosen->encryption, ke, m + l->iv, m + l->text, l->text_len, out, 0);
+	return protect_cbc(chosen->encryption, ke, m + l->iv, m + l->text, l->text_len, out, 0);
 }
 
 int protect_seal(struct ike_keys *k, const struct ike_chosen *chosen, const struct ike_header *h,

@@ -24,4 +24,8 @@ int must_check protect_seal(struct ike_keys *k, const struct ike_chosen *chosen,
 int must_check protect_open(const struct ike_keys *k, const struct ike_chosen *chosen,
 			    const struct ike_message *m, uint8_t *out, size_t room, size_t *len);
 
+/* The bare cipher in CBC mode, whole blocks; `out` may be `in`. IKEv1 has no more than this. */
+bool protect_cbc(enum encryption_id id, const struct secret *key, const uint8_t *iv,
+		 const uint8_t *in, size_t len, uint8_t *out, int encrypt);
+
 #endif

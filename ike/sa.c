@@ -215,6 +215,7 @@ void sa_free(struct ike_sa *sa)
 	tasks_free(sa);
 	window_free(&sa->window);
 	handshake_free(sa);
+	v1_free(sa);
 	timers_unregister(&e->timers, &sa->timer);
 	lookup_remove(&e->by_spi, &sa->by_spi);
 	if (sa->in_init_table)
@@ -239,6 +240,8 @@ void sa_delete(struct ike_sa *sa, const char *why)
 	struct fault f;
 	bool tell = sa->has_keys && (sa->state == SA_ESTABLISHED || sa->state == SA_REKEYED);
 	fault_set(&f, 0, "%s", why);
+	if (sa->v1)
+		v1_delete_children(sa);
 	children_retire(sa);
 	sa_detach(sa);
 	if (sa->state == SA_DELETING)

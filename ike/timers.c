@@ -120,9 +120,7 @@ void timers_request_sent(struct ike_sa *sa)
 	struct ike *e = sa->e;
 	if (!w->sent)
 		w->first_sent_ns = e->now_ns;
-	w->resend_at_ns =
-		e->now_ns + powered(e->options.retransmit_first_ns, LIMIT_RESEND_BASE_TENTHS,
-				    w->sent, LIMIT_RESEND_LONGEST_NS);
+	w->resend_at_ns = e->now_ns + timers_resend_after(e, w->sent);
 	w->sent++;
 }
 
@@ -131,16 +129,37 @@ void timers_half_open(struct ike_sa *sa)
 	sa->give_up_at_ns = sa->e->now_ns + LIMIT_HALF_OPEN_NS;
 }
 
+/* How long to wait for an answer to what was sent so many times before. */
+uint64_t timers_resend_after(const struct ike *e, unsigned sent)
+{
+	return powered(e->options.retransmit_first_ns, LIMIT_RESEND_BASE_TENTHS, sent,
+		       LIMIT_RESEND_LONGEST_NS);
+}
+
+void timers_ike_life(struct ike_sa *sa, uint64_t life_ns)
+{
+	sa->expire_at_ns = instant_after(sa->established_ns, life_ns);
+	sa->rekey_at_ns = instant_after(sa->established_ns, jittered(sa->e, life_ns, 80, 92));
+}
+
 void timers_ike_established(struct ike_sa *sa)
 {
 	uint64_t life = sa->c->cfg.ike_lifetime_ns;
 	sa->established_ns = sa->heard_ns = sa->sent_ns = sa->looked_ns = sa->e->now_ns;
 	sa->give_up_at_ns = INSTANT_NEVER;
 	sa->rekey_at_ns = sa->expire_at_ns = INSTANT_NEVER;
-	if (!life)
+	if (life)
+		timers_ike_life(sa, life);
+}
+
+void timers_child_life(struct child *child, uint64_t life_ns)
+{
+	if (!life_ns)
 		return;
-	sa->expire_at_ns = instant_after(sa->e->now_ns, life);
-	sa->rekey_at_ns = instant_after(sa->e->now_ns, jittered(sa->e, life, 80, 92));
+	child->expire_at_ns = instant_after(child->installed_ns, life_ns);
+	child->rekey_at_ns =
+		instant_after(child->installed_ns, jittered(child->c->e, life_ns, 80, 92));
+	timers_arm_connection(child->c);
 }
 
 void timers_child_installed(struct child *child)
@@ -149,11 +168,8 @@ void timers_child_installed(struct child *child)
 	uint64_t life = child->c->cfg.child_lifetime_ns;
 	child->installed_ns = e->now_ns;
 	child->drain_until_ns = INSTANT_NEVER;
-	child->rekey_at_ns = child->expire_at_ns = INSTANT_NEVER;
-	if (!life)
-		return;
-	child->expire_at_ns = instant_after(e->now_ns, life);
-	child->rekey_at_ns = instant_after(e->now_ns, jittered(e, life, 80, 92));
+	child->rekey_at_ns = child->expire_at_ns = child->use_at_ns = INSTANT_NEVER;
+	timers_child_life(child, life);
 }
 
 /* Bytes or packets after which the child is rekeyed; the rest is for the traffic while that goes
@@ -179,7 +195,7 @@ static uint64_t dead_at(const struct ike_sa *sa)
 static uint64_t probe_at(const struct ike_sa *sa)
 {
 	uint64_t timeout = sa->c ? sa->c->cfg.dpd_timeout_ns : 0;
-	if (!timeout || sa->state != SA_ESTABLISHED || sa->tasks)
+	if (!timeout || sa->state != SA_ESTABLISHED || sa->tasks || sa->v1)
 		return INSTANT_NEVER;
 	return instant_after(sa->heard_ns, timeout / 3);
 }
@@ -251,7 +267,9 @@ void timers_ike_rekeyed(struct ike_sa *old)
 static uint64_t sa_deadline(const struct ike_sa *sa)
 {
 	uint64_t at = sa->give_up_at_ns;
-	if (sa->window.request.at) {
+	if (sa->v1) {
+		at = instant_earlier(at, v1_deadline(sa));
+	} else if (sa->window.request.at) {
 		at = instant_earlier(at, sa->window.resend_at_ns);
 		at = instant_earlier(at, dead_at(sa));
 	} else if (sa->tasks) {
@@ -276,6 +294,7 @@ static uint64_t child_deadline(const struct child *child)
 	uint64_t at = instant_earlier(child->drain_until_ns, child->expire_at_ns);
 	if (child->state == CHILD_STANDBY && child->alive)
 		return child->c->e->now_ns;
+	at = instant_earlier(at, child->use_at_ns);
 	return instant_earlier(at, child->rekey_at_ns);
 }
 
@@ -312,7 +331,10 @@ static void sa_due(struct ike_sa *sa)
 		sa_gave_up(sa);
 		return;
 	}
-	if (sa->window.request.at && (now >= sa->window.resend_at_ns || now >= dead_at(sa))) {
+	if (sa->v1 && v1_due(sa))
+		return;
+	if (!sa->v1 && sa->window.request.at &&
+	    (now >= sa->window.resend_at_ns || now >= dead_at(sa))) {
 		request_due(sa);
 		return;
 	}
@@ -346,10 +368,14 @@ static void child_due(struct child *child)
 		child->rekey_at_ns = INSTANT_NEVER;
 		if (child->sa && child->state != CHILD_DELETING && !child->replaced_by)
 			task_add(child->sa, EXCHANGE_REKEY_CHILD, child->plain.spi_in);
-	} else if (child->state == CHILD_STANDBY && child->alive) {
+	} else if ((child->state == CHILD_STANDBY && child->alive) || now >= child->use_at_ns) {
 		child->alive = false;
-		if (child->sa)
+		child->use_at_ns = INSTANT_NEVER;
+		bool past = child->sa && child->sa->v1 && child->replaced_by;
+		if (child->sa && child->state == CHILD_STANDBY && !past)
 			child_use(child);
+		if (child->sa && child->sa->v1)
+			v1_child_used(child);
 	}
 }
 

@@ -333,6 +333,7 @@ static struct connection *choose(const struct asked *a, struct ike_chosen *chose
 	}
 	if (!nearest) {
 		a->e->counters[IKE_COUNT_UNKNOWN_PEER]++;
+		diagnose_version(a->e, a->local, a->remote, false);
 		diagnose_stranger(a->e, a->remote,
 				  "IKE_SA_INIT from an address that no connection has");
 		return NULL;

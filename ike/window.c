@@ -21,7 +21,7 @@ static struct task *add(struct ike_sa *sa, enum exchange_id row, uint32_t spi_in
 	struct task *task = n < LIMIT_TASKS_PER_SA ? calloc(1, sizeof *task) : NULL;
 	if (!task)
 		return NULL;
-	task->row = &exchanges_v2[row];
+	task->row = sa->v1 ? &exchanges_v1[row] : &exchanges_v2[row];
 	task->spi_in = spi_in;
 	task->worker = worker;
 	*at = task;
@@ -205,6 +205,10 @@ void window_pump(struct ike_sa *sa)
 {
 	uint8_t message[LIMIT_MESSAGE];
 	size_t len = 0;
+	if (sa->v1) {
+		v1_pump(sa);
+		return;
+	}
 	while (!sa->in_flight) {
 		struct task *task = take_ready(sa);
 		if (!task)
@@ -535,7 +539,7 @@ static void receive_init(struct ike *e, const struct ike_message *m, const struc
 		return;
 	}
 	struct ike_sa *sa = sa_by_spi(e, m->h.spi_i);
-	if (!sa || !sa->is_initiator || sa->state != SA_HALF_OPEN || !sa->in_flight) {
+	if (!sa || sa->v1 || !sa->is_initiator || sa->state != SA_HALF_OPEN || !sa->in_flight) {
 		e->counters[IKE_COUNT_UNKNOWN_SA]++;
 		return;
 	}
@@ -546,7 +550,7 @@ static struct ike_sa *owner_of(const struct ike *e, const struct ike_header *h)
 {
 	bool from_initiator = h->flags & IKE_FLAG_INITIATOR;
 	struct ike_sa *sa = sa_by_spi(e, from_initiator ? h->spi_r : h->spi_i);
-	if (!sa || sa->is_initiator == from_initiator || sa->spi_i != h->spi_i ||
+	if (!sa || sa->v1 || sa->is_initiator == from_initiator || sa->spi_i != h->spi_i ||
 	    sa->spi_r != h->spi_r)
 		return NULL;
 	return sa;
@@ -589,6 +593,8 @@ void receive(struct ike *e, const struct ip_endpoint *local, const struct ip_end
 		return malformed(e, &a, "a datagram that is not IKE");
 	if (ike_header_parse(&m.h, a.datagram))
 		return malformed(e, &a, "a message with a wrong header");
+	if (m.h.version >> 4 == 1)
+		return v1_receive(e, local, remote, a.datagram);
 	if (m.h.version >> 4 != 2) {
 		malformed(e, &a, "a message of another IKE version");
 		if (m.h.version >> 4 > 2 && known_peer(e, &a))

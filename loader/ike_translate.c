@@ -101,6 +101,7 @@ int ike_host_translate(struct ike_connection *out, const struct model *m,
 	if (!err)
 		err = set_remote(out, m, c, f);
 	out->psk = c->psk;
+	out->ikev1 = c->ikev1;
 	out->start = out->remote.family ? starts[c->mode] : IKE_START_RESPOND;
 	out->dpd_timeout_ns = c->dpd_timeout_seconds * NS_PER_S;
 	out->always_encapsulate = c->always_encapsulate;

@@ -243,7 +243,8 @@ class StrongSwan:
             'kernel-libipsec kernel-netlink socket-default updown vici counters')
 
     def __init__(self, host, me, peer, my_ts, peer_ts, ike='aes256gcm16-prfsha384-ecp384', esp='aes256gcm16', psk=PSK,
-                 rekey='', my_id=None, peer_id=None, kernel=False):
+                 rekey='', my_id=None, peer_id=None, kernel=False, version=2, children=None):
+        """children: {name: (local, remote)}, more than the one `net`; rekey: more lines of the connection."""
         self.host, lab = host, host.lab
         load = self.LOAD.replace('kernel-libipsec ', '') if kernel else self.LOAD
         d = os.path.join(lab.dir, f'swan-{host.name}')
@@ -267,7 +268,7 @@ class StrongSwan:
 ''' % (load, self.log))
         with open(os.path.join(d, 'swanctl', 'swanctl.conf'), 'w') as f:
             f.write('''connections { peer {
-  version = 2
+  version = %s
   local_addrs = %s
   remote_addrs = %s
   proposals = %s
@@ -278,14 +279,12 @@ class StrongSwan:
     id = %s }
   remote { auth = psk
     id = %s }
-  children { net {
-    local_ts = %s
-    remote_ts = %s
-    esp_proposals = %s
-    mode = tunnel } }
+  children { %s }
 } }
 secrets { ike-1 { secret = "%s" } }
-''' % (me, peer, ike, rekey, my_id or me, peer_id or peer, my_ts, peer_ts, esp, psk))
+''' % (version, me, peer, ike, rekey, my_id or me, peer_id or peer,
+       '\n'.join('%s { local_ts = %s\n remote_ts = %s\n esp_proposals = %s\n mode = tunnel }' % (name, ours, theirs, esp)
+                 for name, (ours, theirs) in (children or {'net': (my_ts, peer_ts)}).items()), psk))
         host.run('mount', '--bind', os.path.join(d, 'swanctl'), '/etc/swanctl')
         self.process = host.start('/usr/lib/ipsec/charon', name='charon', env={'STRONGSWAN_CONF': self.conf})
         # the socket is there a moment before charon listens on it
@@ -295,8 +294,8 @@ secrets { ike-1 { secret = "%s" } }
     def swanctl(self, *words, check=True):
         return self.host.run('swanctl', *words, check=check, env={'STRONGSWAN_CONF': self.conf})
 
-    def initiate(self):
-        return self.swanctl('--initiate', '--child', 'net', '--timeout', '15', check=False)
+    def initiate(self, child='net'):
+        return self.swanctl('--initiate', '--child', child, '--timeout', '15', check=False)
 
     def sas(self):
         return self.swanctl('--list-sas').stdout

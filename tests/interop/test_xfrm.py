@@ -72,11 +72,12 @@ def topology(lab):
     lab.site.run('ip', 'xfrm', 'state')
 
 
-def tunnel(lab, cipher, xgw_initiates=True):
+def tunnel(lab, cipher, xgw_initiates=True, version=2):
     encryption, integrity, esp, _ = cipher
     swan = lab.swan = rig.StrongSwan(lab.site, '203.0.113.5', '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16',
-                          ike='aes256-sha256-modp2048', esp=esp, kernel=True)
+                          ike='aes256-sha256-modp2048', esp=esp, kernel=True, version=version)
     g = lab.gateway = xgw_on(lab.gw1, 'InitiatorOnly' if xgw_initiates else 'ResponderOnly',
+                             **({'connectionProtocol': 'IKEv1', 'usePolicyBasedTrafficSelectors': True} if version == 1 else {}),
                              ipsecPolicies=[{**IKE, 'ipsecEncryption': encryption, 'ipsecIntegrity': integrity}]).start()
     if not xgw_initiates:
         r = swan.initiate()
@@ -131,3 +132,31 @@ def test_the_kernel_rekeys(lab):
     assert ' 0% packet loss' in pings.text(), pings.text()[-300:]
     rig.wait_for(lambda: lab.site.run('ip', 'xfrm', 'state').stdout.count('proto esp') == 2, 'the old SAs to go',
                  explain=lambda: lab.site.run('ip', 'xfrm', 'state').stdout)
+
+
+@pytest.mark.parametrize('cipher,xgw_initiates', list(zip(CIPHERS[:2], (True, False))), ids=[c[2] for c in CIPHERS[:2]])
+def test_native_esp_by_ikev1(lab, cipher, xgw_initiates):
+    g, _, c = tunnel(lab, cipher, xgw_initiates, version=1)
+    capture = rig.Capture(lab.wire, 'br0')
+    assert c['ikeVersion'] == 'IKEv1' and c['childSas'][0]['encapsulation'] == 'esp', c
+    through(lab, g)
+    capture.stop()
+    only_native_esp(capture)
+    kernel_used(lab, cipher[3])
+
+
+def test_the_kernel_rekeys_by_ikev1(lab):
+    """This peer installs its half only when it has our third message: not a ping may be lost all the same."""
+    g, swan, c = tunnel(lab, CIPHERS[0], version=1)
+    lab.carol.ping('10.11.0.4')
+    pings = lab.alice.start('ping', '-n', '-i', '0.02', '-W', '2', '192.168.5.4', name='pings')
+    for rekey in (lambda: swan.swanctl('--rekey', '--child', 'net'), lambda: g.command('rekey', 'toSite')):
+        before = {s['spiIn'] for s in g.connection('toSite')['childSas']}
+        rekey()
+
+        def used():
+            fresh = [s for s in g.connection('toSite')['childSas'] if s['spiIn'] not in before]
+            return fresh and fresh[0]['packetsIn'] > 50 and fresh[0]['packetsOut'] > 50
+        rig.wait_for(used, 'the new child SA to be used', explain=g.explain)
+    pings.stop(signal.SIGINT)
+    assert ' 0% packet loss' in pings.text(), pings.text()[-300:] + g.explain()

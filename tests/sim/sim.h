@@ -32,6 +32,7 @@ struct sim_child {
 	struct child_sa sa;
 	uint64_t installed_ns, removed_ns; /* removed_ns 0: installed */
 	bool used;
+	uint64_t use; /* when it was used last, as a number that counts up */
 };
 
 struct sim_node {
@@ -47,6 +48,7 @@ struct sim_node {
 	uint32_t lane[IKE_MAX_WORKERS + 1];
 	bool up;
 	unsigned ups, downs, faileds, installs, uses, removes, updates, sends, keepalives;
+	uint64_t uses_ever;
 	uint64_t esp_sent; /* ESP packets, as the data path counts them */
 	struct fault last_fault;
 };
@@ -227,8 +229,11 @@ static inline void sim_install(struct sim_node *node, const struct child_sa *sa)
 		node->n_children--;
 	}
 	struct sim_child *c = &node->children[node->n_children++];
-	*c = (struct sim_child){sa->connection,	 sa->spi_in, sa->spi_out, *sa,
-				node->s->now_ns, 0,	     false};
+	*c = (struct sim_child){.connection = sa->connection,
+				.spi_in = sa->spi_in,
+				.spi_out = sa->spi_out,
+				.sa = *sa,
+				.installed_ns = node->s->now_ns};
 }
 
 static inline uint32_t *sim_slot(struct sim_node *node, const struct sim_child *c)
@@ -248,6 +253,7 @@ static inline void sim_child_effect(struct sim_node *node, const struct ike_effe
 		node->uses++;
 		*sim_slot(node, c) = c->spi_in;
 		c->used = true;
+		c->use = ++node->uses_ever;
 	} else if (x->kind == IKE_CHILD_UPDATE) {
 		node->updates++;
 		c->sa = *x->child;

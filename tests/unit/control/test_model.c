@@ -167,6 +167,43 @@ static void default_offer(void **state)
 	model_free(&m);
 }
 
+/* A policy-based gateway: IKEv1 without a word, the prefixes of both sides, nothing weak. */
+static void policy_based_offer(void **state)
+{
+	(void)state;
+	struct model m;
+	struct offer o;
+	load(&m, "docs/examples/policy-based.yaml");
+	assert_true(m.gateways[0].policy_based);
+	assert_true(m.connections[0].ikev1);
+	assert_int_equal(offer_of(&m, 0, &o), 0);
+	assert_int_equal(o.n_ike, 2);
+	assert_int_equal(o.ike[0].encryption[0], ENCR_AES_CBC_256);
+	assert_int_equal(o.ike[1].encryption[0], ENCR_AES_CBC_128);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(o.ike[i].n_integrity, 2);
+		assert_int_equal(o.ike[i].integrity[0], AUTH_HMAC_SHA2_256_128);
+		assert_int_equal(o.ike[i].integrity[1], AUTH_HMAC_SHA1_96);
+		for (int k = 0; k < o.ike[i].n_group; k++)
+			assert_false(group_of(o.ike[i].group[k])->weak);
+	}
+	assert_int_equal(o.child[0].n_group, 0);
+	assert_true(o.child[1].n_group > 0);
+	assert_int_equal(o.child_lifetime_seconds, 3600);
+	assert_int_equal(o.child_lifetime_bytes, 102400000ull * 1024);
+	assert_int_equal(o.n_local_ts, 2);
+	assert_int_equal(o.n_remote_ts, 2);
+	assert_address(&o.local_ts[1].range.first, "10.12.0.0");
+	assert_address(&o.remote_ts[1].range.last, "192.168.6.255");
+	/* by IKEv1 on a route-based gateway: any to any, GCM first */
+	m.gateways[0].policy_based = false;
+	assert_int_equal(offer_of(&m, 0, &o), 0);
+	assert_int_equal(o.n_local_ts + o.n_remote_ts, 2);
+	assert_int_equal(o.child[0].encryption[0], ENCR_AES_GCM16_256);
+	assert_int_equal(o.child_lifetime_seconds, 27000);
+	model_free(&m);
+}
+
 static void custom_offer(void **state)
 {
 	(void)state;
@@ -341,10 +378,15 @@ static void exact_selectors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(host_and_vnet),   cmocka_unit_test(gateways_and_connections),
-		cmocka_unit_test(vnet_to_vnet),	   cmocka_unit_test(every_example),
-		cmocka_unit_test(default_offer),   cmocka_unit_test(custom_offer),
-		cmocka_unit_test(exact_selectors), cmocka_unit_test(algorithms_of_policies),
+		cmocka_unit_test(host_and_vnet),
+		cmocka_unit_test(gateways_and_connections),
+		cmocka_unit_test(vnet_to_vnet),
+		cmocka_unit_test(every_example),
+		cmocka_unit_test(default_offer),
+		cmocka_unit_test(policy_based_offer),
+		cmocka_unit_test(custom_offer),
+		cmocka_unit_test(exact_selectors),
+		cmocka_unit_test(algorithms_of_policies),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
