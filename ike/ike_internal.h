@@ -126,6 +126,7 @@ struct ike_sa {
 	 * children of the workers, up to what the peer takes */
 	bool resources, resources_ours;
 	uint16_t worker_limit;
+	bool port_entropy; /* ESP in UDP from a port for each flow, both ways: v2_ports.c */
 	struct ike_chosen chosen;
 	struct ike_keys keys;
 	bool has_keys;
@@ -419,6 +420,10 @@ bool v1_due(struct ike_sa *sa);
 void v1_child_used(struct child *made);
 void v1_delete_children(struct ike_sa *sa);
 void v1_free(struct ike_sa *sa);
+
+/* v2_ports.c: ESP in UDP from a source port for each flow */
+void ports_say(const struct ike_sa *sa, struct builder *out);
+void ports_agree(struct ike_sa *sa, const struct ike_message *in);
 
 /* v2_create.c */
 int create_refuse(struct builder *out, uint16_t type);
