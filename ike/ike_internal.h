@@ -410,9 +410,6 @@ void workers_fill(struct ike_sa *sa);
 void workers_stop(struct ike_sa *sa, const struct task *task, const char *why);
 bool workers_place(const struct ike_sa *sa, const struct ike_message *in, uint16_t *worker);
 
-/* v2_ports.c: ESP in UDP from a source port for each flow */
-void ports_say(const struct ike_sa *sa, struct builder *out);
-void ports_agree(struct ike_sa *sa, const struct ike_message *in);
 /* v1_*.c: where IKEv1 is entered */
 void v1_receive(struct ike *e, const struct ip_endpoint *local, const struct ip_endpoint *remote,
 		struct bytes datagram);
@@ -423,6 +420,10 @@ bool v1_due(struct ike_sa *sa);
 void v1_child_used(struct child *made);
 void v1_delete_children(struct ike_sa *sa);
 void v1_free(struct ike_sa *sa);
+
+/* v2_ports.c: ESP in UDP from a source port for each flow */
+void ports_say(const struct ike_sa *sa, struct builder *out);
+void ports_agree(struct ike_sa *sa, const struct ike_message *in);
 
 /* v2_create.c */
 int create_refuse(struct builder *out, uint16_t type);
