@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "base/fault.h"
 
-#include <openssl/types.h>
+typedef struct evp_pkey_st EVP_PKEY; /* OpenSSL's, of which this header needs no more */
 
 /* Numbers are those of IANA's "IKEv2 Hash Algorithms". */
 enum signature_hash {

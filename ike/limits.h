@@ -19,6 +19,8 @@
 #define LIMIT_NONCE_LEAST 16
 #define LIMIT_NONCE_OURS  32
 #define LIMIT_COOKIE	  64  /* RFC 7296 section 2.6 */
+#define LIMIT_CERTS	  8   /* CERT payloads in one message */
+#define LIMIT_CERTREQ	  32  /* authorities that we name to a peer */
 #define LIMIT_KE	  520 /* largest public value is that of MODP-4096 */
 
 /* ---- state ---- */
@@ -28,6 +30,7 @@
 #define LIMIT_SAS		25000
 #define LIMIT_CHILDREN_PER_SA	8 /* that one worker may use (RFC 9611), or any */
 #define LIMIT_TASKS_PER_SA	96
+#define LIMIT_PROOF_TRUSTS	4  /* sets of authorities that one peer is judged by */
 #define LIMIT_RESTARTS		6  /* of one IKE_SA_INIT by COOKIE or INVALID_KE_PAYLOAD */
 #define LIMIT_KE_REPEATS	3  /* of one CREATE_CHILD_SA by INVALID_KE_PAYLOAD */
 #define LIMIT_STRANGER_LOG	5  /* lines a second about what strangers send */
