@@ -228,7 +228,10 @@ static inline struct bytes pki_ocsp(const struct pki_entity *x, const struct pki
 		 "OCSP");
 	OCSP_RESPONSE *r = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
 	BIO *out = BIO_new(BIO_s_mem());
-	pki_must(r && i2d_OCSP_RESPONSE_bio(out, r), "OCSP");
+	unsigned char *der = NULL;
+	int n = r ? i2d_OCSP_RESPONSE(r, &der) : -1;
+	pki_must(n > 0 && BIO_write(out, der, n) == n, "OCSP");
+	OPENSSL_free(der);
 	OCSP_RESPONSE_free(r);
 	OCSP_BASICRESP_free(basic);
 	OCSP_CERTID_free(id);
