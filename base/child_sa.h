@@ -30,10 +30,13 @@ struct child_sa {
 	uint32_t spi_out;    /* the peer's */
 	struct ip_endpoint local, remote; /* outer addresses; ports used with ESP_IN_UDP */
 	uint8_t encapsulation;		  /* enum esp_encapsulation */
-	uint8_t encryption;		  /* enum encryption_id */
-	uint8_t integrity;		  /* enum integrity_id, AUTH_NONE with an AEAD */
-	bool esn;			  /* RFC 4303 section 2.2.1 */
-	uint16_t worker; /* 0: of any worker; n: made for worker n - 1 alone (RFC 9611) */
+	/* with ESP_IN_UDP: sent from a source port for each inner flow and taken from any, which
+	 * both ends agreed to; then local.port is the one of IKE */
+	bool port_entropy;
+	uint8_t encryption; /* enum encryption_id */
+	uint8_t integrity;  /* enum integrity_id, AUTH_NONE with an AEAD */
+	bool esn;	    /* RFC 4303 section 2.2.1 */
+	uint16_t worker;    /* 0: of any worker; n: made for worker n - 1 alone (RFC 9611) */
 	/* KEYMAT of each direction (RFC 7296 section 2.17): encryption key, salt, integrity key */
 	struct secret key_in, key_out;
 	uint8_t n_local_ts, n_remote_ts;

@@ -3,6 +3,7 @@
 #ifndef XGW_BPF_ATTACHMENT_H
 #define XGW_BPF_ATTACHMENT_H
 
+#include "memory.h"
 #include "parse.h"
 
 #define VXLAN_PORT bpf_htons(4789)
@@ -20,13 +21,12 @@ static __always_inline const struct xgw_attachment *attachment_by_id(__u32 id)
 	return a && a->id ? a : NULL;
 }
 
-static __always_inline const struct xgw_attachment *attachment_find(const struct packet *p,
-								    __u32 kind, __u32 tag)
+static __always_inline const struct xgw_attachment *attachment_find(struct packet *p, __u32 kind,
+								    __u32 tag)
 {
-	struct xgw_tag_key key = {.ifindex = p->port->ifindex, .kind = kind, .tag = tag};
-	const __u32 *id = bpf_map_lookup_elem(&attachments_in, &key);
+	__u32 id = tag_find(p, kind, tag);
 
-	return id ? attachment_by_id(*id) : NULL;
+	return id ? attachment_by_id(id) : NULL;
 }
 
 /* The gateway's address there is the kernel's own, and so are ARP and the rest of the link. */

@@ -55,6 +55,7 @@ struct packet {
 	__u32 len;   /* as it came, with fragments of the buffer */
 	__u32 limit; /* offset behind the last byte that belongs to the frame looked at */
 	bool tracing;
+	__u64 generation; /* of the maps, read before any of them; 0: keep nothing (memory.h) */
 
 	/* found */
 	const struct xgw_attachment *in;
@@ -102,10 +103,8 @@ static __always_inline void packet_refresh(struct packet *p)
 	p->data_end = (void *)(long)p->xdp->data_end;
 }
 
-/* False when the device has no entry in `ports`: the program is not in charge of it. */
-static __always_inline bool packet_begin(struct packet *p, struct xdp_md *xdp)
+static __always_inline void packet_clear(struct packet *p, struct xdp_md *xdp)
 {
-	__u32 ifindex = xdp->ingress_ifindex;
 	struct xgw_trace *trace = (void *)(long)xdp->data_meta;
 
 	__builtin_memset(p, 0, sizeof(*p));
@@ -114,8 +113,6 @@ static __always_inline bool packet_begin(struct packet *p, struct xdp_md *xdp)
 	p->len = bpf_xdp_get_buff_len(xdp);
 	p->limit = p->len;
 	p->tracing = (void *)(trace + 1) <= p->data && trace->magic == XGW_TRACE_MAGIC;
-	p->port = bpf_map_lookup_elem(&ports, &ifindex);
-	return p->port;
 }
 
 /* Only packets in one piece can be rewritten or handed to a worker's socket. */

@@ -21,13 +21,9 @@ static __always_inline int not_ip(const struct packet *p, const struct ethhdr *e
 	return attachment_is_kernels(p->in) && eth->h_dest[0] & 1 ? VERDICT_PASS : XGW_DROP_NOT_IP;
 }
 
-static __always_inline int check_source(const struct packet *p, const __u8 *mac)
+static __always_inline int check_source(const struct packet *p)
 {
-	if (!route_is_local(p->in->vnet, p->ip.family, p->ip.source))
-		return XGW_DROP_SOURCE;
-	if (p->in->kind == XGW_TAG_VXLAN)
-		return learn_vtep(p, p->ip.source, mac);
-	return 0;
+	return route_is_local(p->in->vnet, p->ip.family, p->ip.source) ? 0 : XGW_DROP_SOURCE;
 }
 
 static __always_inline int own_address(const struct packet *p)
@@ -56,7 +52,7 @@ static __always_inline int follow(struct packet *p)
  * A tunnel's route decides alone, without asking for our own addresses: the plan gives each of
  * those a route of full length to the gateway, so no tunnel can take them.
  */
-static __always_inline int route_packet(struct packet *p)
+static __always_inline int find_route(struct packet *p)
 {
 	int rc;
 
@@ -73,7 +69,40 @@ static __always_inline int route_packet(struct packet *p)
 	}
 	if (!p->route)
 		return XGW_DROP_NO_ROUTE;
-	return p->hop ? follow(p) : XGW_DROP_NO_NEXT_HOP;
+	return p->hop ? 0 : XGW_DROP_NO_NEXT_HOP;
+}
+
+/*
+ * Source, route and next hop by the maps. A function of its own for its stack: what the keys need
+ * is free again when it returns.
+ */
+static __noinline int decide_anew(struct packet *p, struct known_decision *k)
+{
+	int rc;
+
+	memory_begin(p);
+	rc = check_source(p);
+	/* the kernel judges by its own rules what is for itself */
+	if (rc && attachment_is_kernels(p->in) && own_address(p) == VERDICT_PASS)
+		return VERDICT_PASS;
+	if (!rc)
+		rc = find_route(p);
+	if (!rc && k)
+		decision_keep(p, k);
+	return rc;
+}
+
+/* A unicast packet to us that wants on: 0 when p->hop says where. */
+static __always_inline int decide(struct packet *p)
+{
+	bool known;
+	struct known_decision *k = decision_of(p, &known);
+
+	if (!known)
+		return decide_anew(p, k);
+	p->route = &k->route;
+	p->hop = &k->hop;
+	return 0;
 }
 
 /* p->in, l2, l3 and proto are known; rc: of parsing p->ip. */
@@ -94,11 +123,13 @@ static __always_inline int vnet_packet(struct packet *p, int rc)
 		return rc;
 	if (!same_mac(eth->h_dest, p->in->mac) || is_link_scope(&p->ip))
 		return not_routed(p);
-	rc = check_source(p, eth->h_source);
-	if (rc && !(rc == XGW_DROP_SOURCE && attachment_is_kernels(p->in) &&
-		    own_address(p) == VERDICT_PASS))
-		return rc;
-	return route_packet(p);
+	rc = decide(p);
+	if (p->in->kind == XGW_TAG_VXLAN && rc != XGW_DROP_SOURCE) {
+		int learnt = learn_vtep(p, p->ip.source, eth->h_source);
+
+		rc = learnt ? learnt : rc;
+	}
+	return rc ? rc : follow(p);
 }
 
 /* VLAN tag 0 is a priority alone (IEEE 802.1Q section 6.9.3): the frame counts as untagged. */

@@ -192,7 +192,7 @@ struct model_connection {
 	uint32_t n_ts_policies;
 	uint32_t dpd_timeout_seconds; /* 45 */
 	uint32_t routing_weight;
-	bool always_encapsulate;
+	bool always_encapsulate, port_entropy;
 	bool dscp_copy; /* else dscp */
 	uint8_t dscp;
 	enum model_dont_fragment dont_fragment;

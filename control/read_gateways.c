@@ -258,6 +258,7 @@ static void read_connection(struct read *r, const struct tree_node *map, struct 
 	c->dscp = (uint8_t)read_number(map, P_connection_dscp);
 	c->dont_fragment = (enum model_dont_fragment)read_choice(map, P_connection_dontFragment);
 	c->always_encapsulate = read_choice(map, P_connection_udpEncapsulation) == 1;
+	c->port_entropy = read_boolean(map, P_connection_udpPortEntropy);
 	c->incomplete = c->incomplete || c->gateway == MODEL_NONE ||
 			(c->site == MODEL_NONE && c->peer_gateway == MODEL_NONE);
 }

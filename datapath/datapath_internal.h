@@ -36,6 +36,7 @@ struct child {
 	struct ip_endpoint local, remote;
 	uint16_t worker;	    /* 0: of any worker, n: of worker n - 1 alone */
 	bool udp, any_v4, any_v6;   /* any: every packet of the family matches the selectors */
+	bool port_entropy;	    /* as of its child_sa */
 	_Atomic uint32_t inner_mtu; /* on the tunnel's path */
 	_Atomic uint64_t alive_ns;  /* when the last sign of life was reported */
 	_Atomic bool moved_told;

@@ -91,13 +91,20 @@ void inbound_deliver(struct worker *w, struct packet *p)
 	}
 }
 
+/* With a source port for each flow only another address is another place: see ike/v2_ports.c. */
+static bool from_elsewhere(const struct child *c, const struct ip_endpoint *from)
+{
+	return c->port_entropy ? !ip_addr_equal(&from->addr, &c->remote.addr)
+			       : !ip_endpoint_equal(from, &c->remote);
+}
+
 /* Tells IKE that the peer lives, at most once a second, and once when it speaks from elsewhere. */
 static void report(struct worker *w, const struct packet *p, bool newest)
 {
 	struct child *c = p->child;
 	uint64_t last = atomic_load_explicit(&c->alive_ns, memory_order_relaxed);
 	/* an old packet that came late, or that somebody sends again, tells of an old address */
-	bool moved = c->udp && newest && p->from.port && !ip_endpoint_equal(&p->from, &c->remote);
+	bool moved = c->udp && newest && p->from.port && from_elsewhere(c, &p->from);
 	if (w->now_ns - last < NS_PER_S && !(moved && !atomic_exchange(&c->moved_told, true)))
 		return;
 	atomic_store_explicit(&c->alive_ns, w->now_ns, memory_order_relaxed);

@@ -44,17 +44,35 @@ static bool sent_lately(const struct child *c, uint32_t sequence)
 	return back < LATELY && back < count.sequence_out;
 }
 
+/* Without an SPI: of all flows' ports that one which the SA stands under. */
+static struct child *find_by_ports(const struct datapath *d, const struct esp_quote *q)
+{
+	struct child *c = slots_by_peer(d, &q->local, &q->remote);
+	if (c || q->local.port < ESP_FLOW_PORTS)
+		return c;
+	/* the port of IKE is the same at both ends where there is no NAT */
+	const struct ip_endpoint local = {q->local.addr, q->remote.port};
+	c = slots_by_peer(d, &local, &q->remote);
+	return c && c->port_entropy ? c : NULL;
+}
+
+static bool ports_fit(const struct child *c, const struct esp_quote *q)
+{
+	bool ours =
+		c->port_entropy ? q->local.port >= ESP_FLOW_PORTS : c->local.port == q->local.port;
+	return ours && c->remote.port == q->remote.port;
+}
+
 static enum datapath_pmtu find_child(const struct datapath *d, const struct esp_quote *q,
 				     struct child **out)
 {
 	if (!q->has_spi) {
-		*out = slots_by_peer(d, &q->local, &q->remote);
+		*out = find_by_ports(d, q);
 		return *out ? DATAPATH_PMTU_LEARNT : DATAPATH_PMTU_UNKNOWN_SA;
 	}
 	struct child *c = slots_by_spi_out(d, q->spi, &q->local.addr, &q->remote.addr);
 	*out = c;
-	if (!c || c->udp != q->udp ||
-	    (q->udp && (c->local.port != q->local.port || c->remote.port != q->remote.port)))
+	if (!c || c->udp != q->udp || (q->udp && !ports_fit(c, q)))
 		return DATAPATH_PMTU_UNKNOWN_SA;
 	return sent_lately(c, q->sequence) ? DATAPATH_PMTU_LEARNT : DATAPATH_PMTU_SEQUENCE;
 }

@@ -209,6 +209,7 @@ int datapath_child_install(struct datapath *d, uint32_t vnet, const struct child
 	c->local = child->local;
 	c->remote = child->remote;
 	c->udp = child->encapsulation == ESP_IN_UDP;
+	c->port_entropy = child->port_entropy;
 	c->any_v4 = is_any(child, IP_V4);
 	c->any_v6 = is_any(child, IP_V6);
 	c->inner_mtu = esp_inner_mtu(c->sa, path_mtu(t));

@@ -22,6 +22,7 @@
 	(40 + 8 + 8 + 16) /* outer IPv6, UDP, ESP, IV: what encrypt may write in front */
 #define ESP_MAX_TAILROOM   (255 + 2 + 32) /* padding, trailer, ICV: what encrypt may write behind */
 #define ESP_REPLAY_DEFAULT 4096
+#define ESP_FLOW_PORTS	   49152 /* and up: source ports with port_entropy (RFC 6335 section 6) */
 
 /* Run-time state of a child SA: hot parts first, sizes precomputed, the outer header prepared. */
 struct esp_sa;

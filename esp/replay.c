@@ -144,3 +144,27 @@ bool replay_advance(struct replay *r, uint64_t seq)
 	put(w, look(w) | 1ull << (seq & 63));
 	return true;
 }
+
+/* Bits of [first, first + n), which lie in one word. */
+static void mark(struct replay *r, uint64_t first, unsigned n)
+{
+	uint64_t *w = word_of(r, first);
+	uint64_t old = first & 63 ? look(w) : 0; /* a word that is new to the window */
+	put(w, old | (~0ull >> (64 - n)) << (first & 63));
+}
+
+bool replay_advance_run(struct replay *r, uint64_t first, unsigned n)
+{
+	if (first != r->top + 1 || !n || n > 64 || (r->window && n > r->window))
+		return false;
+	uint64_t last = first + n - 1;
+	if (r->window) {
+		unsigned here = 64 - (unsigned)(first & 63);
+		count_lost(r, last);
+		mark(r, first, n < here ? n : here);
+		if (n > here)
+			mark(r, first + here, n - here);
+	}
+	put(&r->top, last);
+	return true;
+}

@@ -31,5 +31,10 @@ uint64_t replay_extend(const struct replay *r, uint32_t low, bool esn);
 bool replay_check(const struct replay *r, uint64_t seq);
 /* Rechecks and marks; false when another packet of the same number was faster. */
 bool replay_advance(struct replay *r, uint64_t seq);
+/*
+ * The same for n numbers that follow each other, none of them 0: true when all were above the
+ * highest and are marked now; false when nothing was done, and each must be advanced by itself.
+ */
+bool replay_advance_run(struct replay *r, uint64_t first, unsigned n);
 
 #endif

@@ -32,7 +32,8 @@ static void header_v4(struct esp_out *out, const struct child_sa *child)
 	h[9] = out->udp ? PROTO_UDP : PROTO_ESP;
 	memcpy(h + 12, child->local.addr.b, 4);
 	memcpy(h + 16, child->remote.addr.b, 4);
-	out->template_sum = checksum_fold(checksum_add(0, h, 20));
+	out->template_sum = checksum_fold(checksum_add(0, h + 8, 12));
+	out->v4_middle = load_be64(h + 8);
 }
 
 static void header_v6(struct esp_out *out, const struct child_sa *child)
@@ -45,24 +46,20 @@ static void header_v6(struct esp_out *out, const struct child_sa *child)
 	memcpy(h + 24, child->remote.addr.b, 16);
 }
 
-static void outer_header(struct esp_sa *sa, const struct child_sa *child)
+static void outer_header(struct esp_out *out, const struct child_sa *child)
 {
-	struct esp_out *out = &sa->out;
 	uint8_t ip_len = child->local.addr.family == IP_V4 ? 20 : 40;
+	memset(out->outer, 0, sizeof out->outer);
 	out->family = child->local.addr.family;
 	out->udp = child->encapsulation == ESP_IN_UDP;
 	out->outer_len = (uint8_t)(ip_len + (out->udp ? 8 : 0));
 	out->head_len = (uint16_t)(out->outer_len + 8 + out->iv_bytes);
+	out->port_entropy = child->port_entropy && out->udp;
+	out->udp_ports = (uint32_t)child->local.port << 16 | child->remote.port;
 	if (out->family == IP_V4)
 		header_v4(out, child);
 	else
 		header_v6(out, child);
-	if (out->udp) {
-		store_be16(out->outer + ip_len, child->local.port);
-		store_be16(out->outer + ip_len + 2, child->remote.port);
-	}
-	/* a checksum over the cipher text needs another pass */
-	out->direct = sa->in.direct && !(out->udp && out->family == IP_V6);
 }
 
 void esp_sa_readdress(struct esp_sa *sa, const struct ip_endpoint *local,
@@ -71,8 +68,7 @@ void esp_sa_readdress(struct esp_sa *sa, const struct ip_endpoint *local,
 	sa->child.local = *local;
 	sa->child.remote = *remote;
 	sa->child.encapsulation = encapsulation;
-	memset(sa->out.outer, 0, sizeof sa->out.outer);
-	outer_header(sa, &sa->child);
+	outer_header(&sa->out, &sa->child);
 }
 
 /* Alignment of the trailer's end, minus one: the cipher's block, at least 4 (RFC 4303 section 2.4).
@@ -100,22 +96,27 @@ static uint64_t soft_sequence(const struct child_sa *child)
 	return last_sequence(child) - last_sequence(child) / 4;
 }
 
-static void prepare_out(struct esp_sa *sa, const struct child_sa *child,
+static void outer_options(struct esp_out *out, const struct esp_sa_options *options)
+{
+	uint64_t tos = options->dscp_copy ? 0xff : 0x03; /* ECN always: RFC 6040 section 4.1 */
+	uint64_t dscp = options->dscp_copy ? 0 : options->dscp & 63;
+	uint64_t df = 0x4000;
+	out->head_keep = tos << 48 | (options->df == ESP_DF_COPY ? df : 0);
+	out->head_add = 0x45ull << 56 | dscp << 50 | (options->df == ESP_DF_SET ? df : 0);
+}
+
+static void prepare_out(struct esp_out *out, const struct child_sa *child,
 			const struct esp_sa_options *options)
 {
-	struct esp_out *out = &sa->out;
 	const struct encryption *e = encryption_of(child->encryption);
 	uint64_t space = last_sequence(child);
-	store_be32(&out->spi_be, child->spi_out);
+	out->spi = child->spi_out;
 	memcpy(out->salt, child->key_out.b + e->key_bytes, e->salt_bytes);
 	out->iv_bytes = e->iv_bytes;
 	out->icv_bytes = icv_bytes(child);
 	out->block_mask = block_mask(e);
 	out->esn = child->esn;
 	out->cbc = encryption_is_cbc(child->encryption);
-	out->tos_mask = options->dscp_copy ? 0xff : 0x03;
-	out->tos_set = options->dscp_copy ? 0 : (uint8_t)(options->dscp << 2);
-	out->df = options->df;
 	out->last_sequence = space;
 	out->hard_bytes = child->hard_bytes;
 	out->soft_bytes = child->soft_bytes;
@@ -123,7 +124,8 @@ static void prepare_out(struct esp_sa *sa, const struct child_sa *child,
 	out->soft_sequence = soft_sequence(child);
 	if (child->soft_packets && child->soft_packets < out->soft_sequence)
 		out->soft_sequence = child->soft_packets;
-	outer_header(sa, child);
+	outer_options(out, options);
+	outer_header(out, child);
 }
 
 static void prepare_in(struct esp_in *in, const struct child_sa *child)
@@ -164,18 +166,6 @@ static int check_child(const struct child_sa *c, struct fault *f)
 	return 0;
 }
 
-/*
- * How many packets are prepared before their cryptography. A library that works on many at once, or
- * has a cost per call, gets all there are. ipsec-mb's AES-GCM takes one by one: there four are
- * enough that what was just written has left the store buffer, and few enough to stay in the
- * first-level cache.
- */
-static uint8_t grain_of(const struct esp_backend *b, const struct child_sa *child)
-{
-	return b == &esp_backend_ipsec_mb && encryption_of(child->encryption)->aead ? ESP_GRAIN
-										    : ESP_CHUNK;
-}
-
 static int make_keys(struct esp_sa *sa, const struct esp_backend *b, const struct child_sa *child,
 		     struct fault *f)
 {
@@ -194,9 +184,22 @@ static int make_keys(struct esp_sa *sa, const struct esp_backend *b, const struc
 	sa->out.key = out;
 	sa->in.key = in;
 	sa->out.backend = sa->in.backend = b;
-	sa->out.grain = sa->in.grain = grain_of(b, child);
-	sa->in.direct = b->gcm_open && encryption_is_gcm(e);
+	sa->out.gcm = sa->in.gcm = b->gcm_seal && encryption_is_gcm(e);
 	return esp_flow_seed(&sa->out.flow_seed, child->key_out.b, child->key_out.len);
+}
+
+/* The selectors that a tunnel by routes usually has. */
+static void quick_selectors(struct esp_sa *sa)
+{
+	const struct selector_set *from = &sa->remote, *to = &sa->local;
+	const struct selector_v4 *source = &from->v4[0], *destination = &to->v4[0];
+	struct esp_in *in = &sa->in;
+	in->one_v4 = from->by_address && to->by_address && from->n4 == 1 && to->n4 == 1 &&
+		     source->first <= source->last && destination->first <= destination->last;
+	in->source_v4 = source->first;
+	in->source_v4_span = source->last - source->first;
+	in->destination_v4 = destination->first;
+	in->destination_v4_span = destination->last - destination->first;
 }
 
 static int fill(struct esp_sa *sa, const struct child_sa *child,
@@ -205,10 +208,11 @@ static int fill(struct esp_sa *sa, const struct child_sa *child,
 	uint32_t window = options->replay_window ? options->replay_window : ESP_REPLAY_DEFAULT;
 	if (options->replay_off)
 		window = 0;
-	prepare_out(sa, child, options);
+	prepare_out(&sa->out, child, options);
 	prepare_in(&sa->in, child);
 	selector_compile(&sa->local, child->local_ts, child->n_local_ts);
 	selector_compile(&sa->remote, child->remote_ts, child->n_remote_ts);
+	quick_selectors(sa);
 	sa->child = *child;
 	secret_wipe(&sa->child.key_in);
 	secret_wipe(&sa->child.key_out);

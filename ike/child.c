@@ -76,6 +76,7 @@ int child_new(struct child **out, struct ike_sa *sa, const struct child_sa *plai
 	child->plain.local = sa->local;
 	child->plain.remote = sa->remote;
 	child->plain.encapsulation = sa->encapsulate ? ESP_IN_UDP : ESP_NATIVE;
+	child->plain.port_entropy = sa->port_entropy;
 	child->c = c;
 	child->sa = sa;
 	child->state = CHILD_STANDBY;

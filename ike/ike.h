@@ -82,6 +82,7 @@ struct ike_connection {
 	uint64_t dpd_timeout_ns; /* silence that ends the IKE SA; probes begin at a third of it; 0 =
 				    no probes */
 	bool always_encapsulate; /* fake NAT, so that ESP goes in UDP (udpEncapsulation: always) */
+	bool port_entropy;	 /* ESP in UDP from a port for each flow, where the peer agrees */
 	/* tests and compatibility */
 	uint64_t retry_ns; /* pause before the next attempt after a failure; 0 = the default */
 };
@@ -192,6 +193,7 @@ struct ike_child_status {
 	uint16_t worker;   /* as in struct child_sa */
 	char proposal[96]; /* printed names, "AES256GCM16" or "AES256-SHA256-MODP2048" */
 	uint8_t encapsulation;
+	bool port_entropy;
 	uint64_t rekey_at_ns, installed_ns;
 	uint8_t n_local_ts, n_remote_ts;
 	struct traffic_selector local_ts[CHILD_SA_MAX_TS], remote_ts[CHILD_SA_MAX_TS];

@@ -127,6 +127,7 @@ struct ike_sa {
 	 * children of the workers, up to what the peer takes */
 	bool resources, resources_ours;
 	uint16_t worker_limit;
+	bool port_entropy; /* ESP in UDP from a port for each flow, both ways: v2_ports.c */
 	struct ike_chosen chosen;
 	struct ike_keys keys;
 	bool has_keys;
@@ -428,6 +429,10 @@ bool workers_wanted(const struct ike_sa *sa, uint16_t worker);
 void workers_fill(struct ike_sa *sa);
 void workers_stop(struct ike_sa *sa, const struct task *task, const char *why);
 bool workers_place(const struct ike_sa *sa, const struct ike_message *in, uint16_t *worker);
+
+/* v2_ports.c: ESP in UDP from a source port for each flow */
+void ports_say(const struct ike_sa *sa, struct builder *out);
+void ports_agree(struct ike_sa *sa, const struct ike_message *in);
 
 /* v2_create.c */
 int create_refuse(struct builder *out, uint16_t type);

@@ -33,6 +33,7 @@ static const struct {
 	{NOTIFY_REKEY_SA, "REKEY_SA"},
 	{NOTIFY_SIGNATURE_HASH_ALGORITHMS, "SIGNATURE_HASH_ALGORITHMS"},
 	{NOTIFY_SA_RESOURCE_INFO, "SA_RESOURCE_INFO"},
+	{NOTIFY_XGW_FLOW_PORTS, "XGW_FLOW_PORTS"},
 };
 
 const char *notify_name(uint16_t type, char out[32])

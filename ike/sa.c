@@ -133,14 +133,17 @@ void sa_set_state(struct ike_sa *sa, enum sa_state state, const char *why)
 void sa_peer_moved(struct ike_sa *sa, const struct ip_endpoint *remote)
 {
 	char from[ENDPOINT_TEXT], to[ENDPOINT_TEXT];
+	struct ip_endpoint at = *remote;
+	if (sa->port_entropy) /* the port is a flow's; answers go to the one of IKE */
+		at.port = sa->remote.port;
 	if (!sa->c || sa->state != SA_ESTABLISHED || !sa->encapsulate || !sa->nat_remote ||
-	    sa->nat_local || !remote->port || remote->addr.family != sa->remote.addr.family ||
-	    ip_endpoint_equal(remote, &sa->remote))
+	    sa->nat_local || !at.port || at.addr.family != sa->remote.addr.family ||
+	    ip_endpoint_equal(&at, &sa->remote))
 		return;
 	connection_event(sa->c, "the peer's NAT moved it from %s to %s",
-			 ip_endpoint_format(&sa->remote, from), ip_endpoint_format(remote, to));
+			 ip_endpoint_format(&sa->remote, from), ip_endpoint_format(&at, to));
 	sa->e->counters[IKE_COUNT_PEERS_MOVED]++;
-	sa->remote = *remote;
+	sa->remote = at;
 	children_update(sa);
 }
 

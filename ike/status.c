@@ -78,6 +78,7 @@ static void describe_children(const struct connection *c, struct ike_status *out
 		s->worker = plain->worker;
 		child_proposal(child, s->proposal, sizeof s->proposal);
 		s->encapsulation = plain->encapsulation;
+		s->port_entropy = plain->port_entropy;
 		s->rekey_at_ns = child->rekey_at_ns;
 		s->installed_ns = child->installed_ns;
 		s->n_local_ts = plain->n_local_ts;

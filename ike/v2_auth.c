@@ -59,6 +59,7 @@ int v2_auth_request(struct ike_sa *sa, struct task *task, struct builder *out)
 	if (is_first_contact(sa))
 		builder_notify(out, NOTIFY_INITIAL_CONTACT, (struct bytes){NULL, 0});
 	workers_ask(sa, 0, out);
+	ports_say(sa, out);
 	proposal_offer(out, PROPOSAL_FIRST_CHILD, cfg->child, cfg->n_child, h->child_spi);
 	builder_ts(out, PAYLOAD_TSI, cfg->local_ts, cfg->n_local_ts);
 	builder_ts(out, PAYLOAD_TSR, cfg->remote_ts, cfg->n_remote_ts);
@@ -136,8 +137,10 @@ void v2_auth_finish(struct ike_sa *sa, struct task *task, const struct ike_messa
 	if (err)
 		sa->e->counters[IKE_COUNT_AUTH_FAILED]++;
 	established(sa);
-	if (!err)
+	if (!err) {
+		ports_agree(sa, in);
 		err = first_child(sa, in, &f);
+	}
 	handshake_free(sa);
 	if (err) {
 		/* the peer believes it is up: it is told (RFC 7296 section 2.21.2) */
@@ -315,6 +318,9 @@ int v2_auth_answer(struct ike_sa *sa, const struct ike_message *in, struct build
 	int err = proof_add_auth(sa, &who.c->cfg, out);
 	if (err)
 		return err;
+	ports_agree(sa, in);
+	if (sa->port_entropy)
+		ports_say(sa, out);
 	answer_child(sa, in, out);
 	handshake_free(sa);
 	fault_set(&f, -ECONNRESET, "the peer started anew");

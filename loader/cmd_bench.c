@@ -36,24 +36,31 @@ static json_t *machine(void)
 			 u.machine, "cores", (int)sysconf(_SC_NPROCESSORS_ONLN));
 }
 
+static int width(const char *key)
+{
+	size_t len = strlen(key) + 1;
+	return len > 14 ? (int)len : 14;
+}
+
 /* Columns are those of the first result. */
 static void print_table(const json_t *results)
 {
 	size_t i;
 	const char *key;
 	json_t *row, *value;
-	json_object_foreach(json_array_get(results, 0), key, value) printf("%-14s", key);
+	json_object_foreach(json_array_get(results, 0), key, value) printf("%-*s", width(key), key);
 	printf("\n");
 	json_array_foreach(results, i, row)
 	{
 		json_object_foreach(row, key, value)
 		{
 			if (json_is_string(value))
-				printf("%-14s", json_string_value(value));
+				printf("%-*s", width(key), json_string_value(value));
 			else if (json_is_real(value))
-				printf("%-14.2f", json_real_value(value));
+				printf("%-*.2f", width(key), json_real_value(value));
 			else
-				printf("%-14" JSON_INTEGER_FORMAT, json_integer_value(value));
+				printf("%-*" JSON_INTEGER_FORMAT, width(key),
+				       json_integer_value(value));
 		}
 		printf("\n");
 	}

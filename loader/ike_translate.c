@@ -107,6 +107,7 @@ int ike_host_translate(struct ike_connection *out, const struct model *m,
 	out->start = out->remote.family ? starts[c->mode] : IKE_START_RESPOND;
 	out->dpd_timeout_ns = c->dpd_timeout_seconds * NS_PER_S;
 	out->always_encapsulate = c->always_encapsulate;
+	out->port_entropy = c->port_entropy;
 	if (err)
 		secret_wipe(&out->psk);
 	return err;

@@ -55,6 +55,7 @@ static json_t *child(struct daemon *d, const struct ike_child_status *c, uint64_
 	const char *backend = datapath_child_backend(d->datapath, c->spi_in);
 	set(o, "backend", backend ? json_string(backend) : json_null());
 	set(o, "encapsulation", json_string(c->encapsulation == ESP_IN_UDP ? "udp" : "esp"));
+	set(o, "udpPortEntropy", json_boolean(c->port_entropy));
 	set(o, "localTs", selectors(c->local_ts, c->n_local_ts));
 	set(o, "remoteTs", selectors(c->remote_ts, c->n_remote_ts));
 	set(o, "rekeySeconds",

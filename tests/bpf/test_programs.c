@@ -779,12 +779,11 @@ static int run(unsigned port, const struct frame *in, struct frame *out, unsigne
 	return action;
 }
 
-static void test_rows(void **state)
+static void check_rows(void)
 {
 	static struct frame in, out;
 	unsigned reason;
 
-	(void)state;
 	for (size_t i = 0; i < N_ROWS; i++) {
 		const struct row *r = &rows[i];
 		int action;
@@ -798,6 +797,80 @@ static void test_rows(void **state)
 		if (r->check)
 			r->check(r, &in, &out);
 	}
+}
+
+/* By the maps alone, then by what is kept of them: at first while it is being kept. */
+static void test_rows(void **state)
+{
+	(void)state;
+	w.maps.config->generation = 0;
+	check_rows();
+	w.maps.config->generation = 1;
+	check_rows();
+	check_rows();
+}
+
+static unsigned kept_decisions(void)
+{
+	int fd = bpf_map__fd(w.skel->maps.known_decisions), cpus = libbpf_num_possible_cpus();
+	struct known_decision {
+		uint64_t generation, rest[8];
+	} *all = calloc((size_t)cpus, sizeof(*all));
+	unsigned n = 0;
+
+	must(all && bpf_map__value_size(w.skel->maps.known_decisions) == sizeof(*all));
+	for (uint32_t at = 0; bpf_map_lookup_elem(fd, &at, all) == 0; at++)
+		for (int i = 0; i < cpus; i++)
+			n += all[i].generation && all[i].generation == w.maps.config->generation;
+	free(all);
+	return n;
+}
+
+static unsigned verdict_now(const struct row *r)
+{
+	static struct frame in, out;
+	unsigned reason;
+
+	build(r, &in);
+	run(r->port, &in, &out, &reason);
+	return reason;
+}
+
+/* What is kept is void with the next generation: a route, a next hop, a tag, a source. */
+static void test_changes(void **state)
+{
+	const struct row site = {SITE4}, vlan = {.vlan = 11,
+						 .from = "10.11.1.4",
+						 .to = "192.168.5.9",
+						 .proto = TCP};
+	struct xgw_tag_key tag = {.ifindex = w.ifindex[LAN], .kind = XGW_TAG_VLAN, .tag = 11};
+	const uint32_t id = TUNNEL;
+	struct xgw_next_hop hop, none = {.kind = XGW_HOP_DROP};
+	uint32_t attachment;
+
+	(void)state;
+	maps_bump(&w.maps);
+	assert_int_equal(kept_decisions(), 0);
+	assert_int_equal(verdict_now(&site), 0);
+	assert_int_equal(verdict_now(&vlan), 0);
+	assert_true(kept_decisions() >= 2);
+	assert_int_equal(maps_get(&w.maps, MAPS_next_hops, &id, &hop), 0);
+	assert_int_equal(maps_put(&w.maps, MAPS_next_hops, &id, &none), 0);
+	maps_bump(&w.maps);
+	assert_int_equal(verdict_now(&site), XGW_DROP_ROUTE_NONE);
+	assert_int_equal(maps_delete(&w.maps, MAPS_next_hops, &id), 0);
+	maps_bump(&w.maps);
+	assert_int_equal(verdict_now(&site), XGW_DROP_NO_NEXT_HOP);
+	assert_int_equal(maps_put(&w.maps, MAPS_next_hops, &id, &hop), 0);
+	maps_bump(&w.maps);
+	assert_int_equal(verdict_now(&site), 0);
+	assert_int_equal(maps_get(&w.maps, MAPS_attachments_in, &tag, &attachment), 0);
+	assert_int_equal(maps_delete(&w.maps, MAPS_attachments_in, &tag), 0);
+	maps_bump(&w.maps);
+	assert_int_equal(verdict_now(&vlan), XGW_DROP_NO_ATTACHMENT);
+	assert_int_equal(maps_put(&w.maps, MAPS_attachments_in, &tag, &attachment), 0);
+	maps_bump(&w.maps);
+	assert_int_equal(verdict_now(&vlan), 0);
 }
 
 static int explain(const struct row *r, const struct frame *in, struct xgw_trace *t)
@@ -929,8 +1002,10 @@ static void test_unknown_port(void **state)
 	build(&(struct row){SITE4}, &in);
 	assert_int_equal(maps_get(&w.maps, MAPS_ports, &ifindex, &port), 0);
 	assert_int_equal(maps_delete(&w.maps, MAPS_ports, &ifindex), 0);
+	maps_bump(&w.maps);
 	assert_int_equal(world_run(&w, LAN, &in, &out), XDP_PASS);
 	assert_int_equal(maps_put(&w.maps, MAPS_ports, &ifindex, &port), 0);
+	maps_bump(&w.maps);
 }
 
 static int get_endpoint(uint32_t vnet, const char *text, struct xgw_endpoint *e)
@@ -1034,11 +1109,11 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),	       cmocka_unit_test(test_explanations),
-		cmocka_unit_test(test_learning),       cmocka_unit_test(test_events),
-		cmocka_unit_test(test_every_length),   cmocka_unit_test(test_every_byte),
-		cmocka_unit_test(test_without_socket), cmocka_unit_test(test_without_device),
-		cmocka_unit_test(test_unknown_port),
+		cmocka_unit_test(test_rows),	       cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_explanations),   cmocka_unit_test(test_learning),
+		cmocka_unit_test(test_events),	       cmocka_unit_test(test_every_length),
+		cmocka_unit_test(test_every_byte),     cmocka_unit_test(test_without_socket),
+		cmocka_unit_test(test_without_device), cmocka_unit_test(test_unknown_port),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

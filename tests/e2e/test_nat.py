@@ -61,6 +61,20 @@ def test_gateway_behind_nat(lab):
     assert capture.tshark('-Y', 'ip and not udp.port == 4500 and not isakmp and not igmp') == ''
 
 
+def test_no_source_ports_by_flow_behind_nat(lab):
+    """It would map each anew; both say so."""
+    behind_nat(lab)
+    g1 = side(lab.gw1, 1, '172.30.0.2', '203.0.113.2', 'InitiatorOnly', udpEncapsulation='always', udpPortEntropy=True)
+    g2 = side(lab.gw2, 2, '203.0.113.2', 'any', 'ResponderOnly', udpPortEntropy=True)
+    g2.start()
+    g1.start()
+    for g, why in ((g1, 'a NAT stands before us'), (g2, 'the peer does not offer it')):
+        c = g.wait_connected('tunnel')
+        assert not c['childSas'][0]['udpPortEntropy']
+        assert any(f'udpPortEntropy is off: {why}' in e['text'] for e in c['events']), c['events']
+    rig.wait_for(lambda: lab.alice.ping('10.22.0.4', count=1, check=False).returncode == 0, 'traffic', explain=g1.explain)
+
+
 def renumber(lab, now, then, ports):
     """The router forgets its mappings and goes on with another address and other ports."""
     lab.nat.run('nft', 'flush', 'chain', 'ip', 'nat', 'post')

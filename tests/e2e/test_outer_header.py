@@ -42,6 +42,57 @@ def test_flow_label(pair):
     assert all(int(x, 16) for x in labels), labels
 
 
+FLOWS = """import socket
+for port in %r:
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("", port))
+    for _ in range(5):
+        s.sendto(bytes(100), ("10.22.0.4", 7))
+"""
+
+
+def source_ports(pair, flows):
+    """UDP source ports of the ESP packets that so many flows of alice make."""
+    capture = rig.Capture(pair.wire, 'br0')
+    pair.alice.run('python3', '-c', FLOWS % list(range(20000, 20000 + flows)))
+    pair.alice.ping('10.22.0.4', count=1)  # behind them on the way
+    capture.stop()
+    assert capture.tshark('-Y', '_ws.malformed') == ''
+    seen = capture.tshark('-Y', 'ip.src == 203.0.113.1 and udp.dstport == 4500 and esp and udp.length == 172',
+                          '-T', 'fields', '-e', 'udp.srcport').split()
+    assert len(seen) == 5 * flows, seen
+    return {int(port) for port in seen}
+
+
+def told(gateway, name, text):
+    return [e['text'] for e in gateway.connection(name)['events'] if text in e['text']]
+
+
+def test_source_port_of_each_flow(pair):
+    """ESP in UDP between two that agree: a port for each flow, and nobody takes a new one for a peer that moved."""
+    g1, g2 = gateways(pair, connection={'udpEncapsulation': 'always', 'udpPortEntropy': True})
+    pair.alice.ping('10.22.0.4')
+    assert all(c['udpPortEntropy'] for c in g1.connection('to2')['childSas'] + g2.connection('to1')['childSas'])
+    one, many = source_ports(pair, 1), source_ports(pair, 16)
+    assert len(one) == 1 and one < many, (one, many)
+    assert len(many) >= 12 and all(port >= 49152 for port in many), many
+    assert rig.iperf(pair.alice, pair.bob, '10.22.0.4', seconds=1) > 10e6
+    assert rig.iperf(pair.alice, pair.bob, '10.22.0.4', seconds=1, reverse=True) > 10e6
+    g1.command('rekey', 'to2')
+    pair.alice.ping('10.22.0.4', count=5)
+    assert len(source_ports(pair, 16)) >= 12
+    for g, name, peer in ((g1, 'to2', '203.0.113.2'), (g2, 'to1', '203.0.113.1')):
+        assert not told(g, name, 'moved') and 'child-moved' not in g.process.text(), g.explain()
+        assert g.connection(name)['peer'] == peer
+
+
+def test_source_port_is_one_unless_both_agree(pair):
+    g1, g2 = gateways(pair, connection={'udpEncapsulation': 'always'}, two={'udpPortEntropy': True})
+    pair.alice.ping('10.22.0.4')
+    assert source_ports(pair, 16) == {4500}
+    assert told(g2, 'to1', 'udpPortEntropy is off: the peer does not offer it')
+
+
 def test_without_a_window(pair):
     made = gateways(pair, start=False)
     for g in made:

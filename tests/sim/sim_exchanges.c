@@ -11,6 +11,8 @@
 
 #include "sim.h"
 
+#define ESP_PORT_OF_A_FLOW 50000
+
 static struct sim *start(const struct ike_options *options,
 			 void (*change)(struct ike_connection c[2]))
 {
@@ -137,19 +139,26 @@ static void test_encapsulation_asked_for(void **state)
 }
 
 /* Node 0 behind a NAT, connected to node 1, which waits for anybody. */
-static struct sim *connected_by_nat(void)
+static struct sim *connected_by_nat_with(void (*change)(struct ike_connection c[2]))
 {
 	struct sim *s = sim_new(7, 2, NULL);
 	s->node[0].nat = sim_addr("203.0.113.9");
 	struct ike_connection c[2] = {sim_connection(s, 0, 1), sim_connection(s, 1, 0)};
 	c[1].remote.family = IP_NONE;
 	c[1].start = IKE_START_RESPOND;
+	if (change)
+		change(c);
 	for (unsigned i = 0; i < 2; i++)
 		sim_add(s, i, &c[i]);
 	sim_up(s, 0);
 	after(s, 1);
 	assert_true(s->node[0].up && s->node[1].up);
 	return s;
+}
+
+static struct sim *connected_by_nat(void)
+{
+	return connected_by_nat_with(NULL);
 }
 
 /* Behind a NAT: the peer is followed to its translated port 4500. */
@@ -242,6 +251,98 @@ static void test_peer_does_not_move(void **state)
 	end(s);
 	s = connected_by_nat();
 	assert_false(esp_from(s, 0, &to, 4500));
+	end(s);
+}
+
+/* ---- source ports by flow (v2_ports.c) ---- */
+
+static void flow_ports(struct ike_connection c[2])
+{
+	always(c);
+	c[0].port_entropy = c[1].port_entropy = true;
+}
+
+static bool has_event(struct sim *s, unsigned i, const char *text)
+{
+	struct ike_status st;
+	assert_int_equal(ike_status(s->node[i].ike, 1, &st), 0);
+	for (unsigned k = 0; k < st.n_events; k++)
+		if (strstr(st.events[k].text, text))
+			return true;
+	return false;
+}
+
+static bool has_flow_ports(struct sim *s, unsigned i)
+{
+	const struct sim_child *c = sim_child_find(&s->node[i], s->node[i].current);
+	struct ike_status st;
+	assert_non_null(c);
+	assert_int_equal(ike_status(s->node[i].ike, 1, &st), 0);
+	assert_int_equal(st.children[0].port_entropy, c->sa.port_entropy);
+	return c->sa.port_entropy;
+}
+
+/* Both want it and neither has a NAT before itself: all children have it, those of rekeys too. */
+static void test_flow_ports(void **state)
+{
+	(void)state;
+	struct sim *s = connected(flow_ports);
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 2; i++) {
+			assert_true(has_flow_ports(s, i));
+			assert_false(has_event(s, i, "udpPortEntropy"));
+		}
+		sim_rekey(s, round & 1);
+		after(s, 30);
+	}
+	end(s);
+}
+
+/* Another port is none of a peer's; to another address it is followed, at the port of IKE. */
+static void test_flow_ports_move(void **state)
+{
+	(void)state;
+	struct sim *s = connected(flow_ports);
+	const struct ip_addr from = s->node[0].addr, to = sim_addr("203.0.113.77");
+	assert_false(esp_from(s, 1, &from, ESP_PORT_OF_A_FLOW));
+	assert_int_equal(ike_count(s->node[1].ike, IKE_COUNT_PEERS_MOVED), 0);
+	ike_child_moved(s->node[1].ike, s->node[1].current,
+			&(struct ip_endpoint){to, ESP_PORT_OF_A_FLOW}, s->now_ns,
+			&s->node[1].effects);
+	sim_apply(&s->node[1]);
+	const struct child_sa *sa = &sim_child_find(&s->node[1], s->node[1].current)->sa;
+	assert_true(ip_addr_equal(&sa->remote.addr, &to));
+	assert_int_equal(sa->remote.port, IKE_NATT_PORT);
+	end(s);
+}
+
+static void flow_ports_at_one(struct ike_connection c[2])
+{
+	always(c);
+	c[1].port_entropy = true;
+}
+
+static void flow_ports_without_udp(struct ike_connection c[2])
+{
+	c[0].port_entropy = c[1].port_entropy = true;
+}
+
+static void test_no_flow_ports(void **state)
+{
+	(void)state;
+	struct sim *s = connected(flow_ports_at_one);
+	assert_false(has_flow_ports(s, 0) || has_flow_ports(s, 1));
+	assert_true(has_event(s, 1, "udpPortEntropy is off: the peer does not offer it"));
+	assert_false(has_event(s, 0, "udpPortEntropy"));
+	end(s);
+	s = connected(flow_ports_without_udp);
+	assert_false(has_flow_ports(s, 0) || has_flow_ports(s, 1));
+	assert_false(has_event(s, 0, "udpPortEntropy") || has_event(s, 1, "udpPortEntropy"));
+	end(s);
+	s = connected_by_nat_with(flow_ports);
+	assert_false(has_flow_ports(s, 0) || has_flow_ports(s, 1));
+	assert_true(has_event(s, 0, "udpPortEntropy is off: a NAT stands before us"));
+	assert_true(has_event(s, 1, "udpPortEntropy is off: the peer does not offer it"));
 	end(s);
 }
 
@@ -586,6 +687,9 @@ int main(void)
 		cmocka_unit_test(test_peer_moves),
 		cmocka_unit_test(test_all_children_move),
 		cmocka_unit_test(test_peer_does_not_move),
+		cmocka_unit_test(test_flow_ports),
+		cmocka_unit_test(test_flow_ports_move),
+		cmocka_unit_test(test_no_flow_ports),
 		cmocka_unit_test(test_keepalive),
 		cmocka_unit_test(test_no_keepalive),
 		cmocka_unit_test(test_rekey_loses_nothing),

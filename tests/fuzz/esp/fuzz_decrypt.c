@@ -2,8 +2,8 @@
 /*
  * ESP from a peer that holds the key: the input is an SA's shape, then plain text that is encrypted
  * as it stands (so that trailer and inner header are the fuzzer's), or a packet as it came. Decrypt
- * must not read or write outside the frame, and what it accepts must be a whole IP packet within
- * it.
+ * must not read or write outside the frame, what it accepts must be a whole IP packet within it,
+ * and both back ends must say the same.
  */
 #include "base/bytes.h"
 #include "esp/esp.h"
@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct esp_crypto *crypto;
+static const struct esp_backend *const backends[2] = {&esp_backend_openssl, &esp_backend_ipsec_mb};
+static struct esp_crypto *crypto[2];
 
 static struct child_sa child_of(uint8_t shape)
 {
@@ -52,7 +53,7 @@ static uint32_t seal(const struct child_sa *c, uint8_t *frame, const uint8_t *te
 					c->key_in.len, true))
 		abort();
 	op.key = key;
-	esp_backend_openssl.encrypt(crypto, &op, 1);
+	esp_backend_openssl.encrypt(crypto[0], &op, 1);
 	esp_backend_openssl.key_free(key);
 	return 28 + iv + len + 16;
 }
@@ -66,31 +67,65 @@ static void check(const struct esp_packet *p, const uint8_t *frame, uint32_t len
 		abort();
 }
 
+/* One back end's answer; the frame is of exactly the packet's length. */
+struct answer {
+	uint8_t *frame;
+	struct esp_packet p;
+};
+
+static void ask(struct answer *out, unsigned which, const uint8_t *in, uint32_t body)
+{
+	struct esp_sa_options o = {.backend = backends[which]};
+	struct child_sa c = child_of(in[0]);
+	struct esp_sa *sa;
+	struct fault f;
+	uint32_t len = body;
+	uint8_t *frame = malloc(body + 128);
+	if (!frame || esp_sa_new(&sa, &c, &o, &f))
+		abort();
+	if (in[0] & 16) {
+		memcpy(frame, in + 1, body);
+	} else {
+		len = seal(&c, frame, in + 1, body);
+		frame[1] = in[0] >> 6; /* ECN */
+	}
+	out->frame = realloc(frame, len);
+	out->p = (struct esp_packet){
+		.sa = sa, .at = out->frame, .len = len, .esp = in[0] & 32 ? 28 : 20};
+	esp_decrypt(crypto[which], &out->p, 1);
+	check(&out->p, out->frame, len);
+	esp_sa_free(sa);
+}
+
+/* Their ways through the transform differ, what comes out does not. */
+static void compare(const struct answer *a, const struct answer *b)
+{
+	if (a->p.drop != b->p.drop || a->p.newest != b->p.newest)
+		abort();
+	if (a->p.drop)
+		return;
+	if (a->p.len != b->p.len || a->p.at - a->frame != b->p.at - b->frame ||
+	    a->p.headroom != b->p.headroom || a->p.tailroom != b->p.tailroom ||
+	    a->p.family != b->p.family || memcmp(a->p.at, b->p.at, a->p.len) != 0)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *in, size_t size)
 {
-	struct esp_sa_options o = {.backend = &esp_backend_openssl};
-	struct esp_sa *sa;
-	struct fault f;
-	if (!crypto && esp_backend_openssl.context_new(&crypto))
-		abort();
+	struct answer a[2];
+	unsigned n = esp_backend_ipsec_mb.available() ? 2 : 1;
+	for (unsigned i = 0; i < n; i++)
+		if (!crypto[i] && backends[i]->context_new(&crypto[i]))
+			abort();
 	if (size < 2 || size > 2000)
 		return 0;
-	struct child_sa c = child_of(in[0]);
-	uint32_t body = (uint32_t)size - 1, len = body;
-	uint8_t *frame = malloc(body + 128);
-	if (!frame || esp_sa_new(&sa, &c, &o, &f))
-		abort();
-	if (in[0] & 16)
-		memcpy(frame, in + 1, body);
-	else
-		len = seal(&c, frame, in + 1, body);
-	uint8_t *exact = realloc(frame, len);
-	struct esp_packet p = {.sa = sa, .at = exact, .len = len, .esp = in[0] & 32 ? 28 : 20};
-	esp_decrypt(crypto, &p, 1);
-	check(&p, exact, len);
-	free(exact);
-	esp_sa_free(sa);
+	for (unsigned i = 0; i < n; i++)
+		ask(&a[i], i, in, (uint32_t)size - 1);
+	if (n == 2)
+		compare(&a[0], &a[1]);
+	for (unsigned i = 0; i < n; i++)
+		free(a[i].frame);
 	return 0;
 }

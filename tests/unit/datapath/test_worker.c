@@ -915,6 +915,40 @@ static void test_moved_peer(void **state)
 	assert_int_equal(p->right.d.slots[0]->remote.port, 4500);
 }
 
+/* In place of 0x1000 and 0x1001, with a source port for each flow. */
+static void use_flow_ports(struct pair *p)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct child_sa c = child(7, 0x5000, !i);
+		c.encapsulation = ESP_IN_UDP;
+		c.port_entropy = true;
+		tunnel(i ? &p->right : &p->left, &c);
+	}
+}
+
+/* Where both agreed to that only another address is another place. */
+static void test_flow_ports(void **state)
+{
+	struct pair *p = *state;
+	uint8_t ip[100];
+	struct datapath_event e = {0};
+	struct child_sa elsewhere = child(7, 0x5000, true);
+	elsewhere.encapsulation = ESP_IN_UDP;
+	elsewhere.local.addr = world_addr("203.0.113.77");
+	use_flow_ports(p);
+	for (int moved = 0; moved < 2; moved++) {
+		world_now = &p->left;
+		if (moved)
+			assert_int_equal(datapath_child_update(&p->left.d, &elsewhere), 0);
+		send_left(p, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0x4000));
+		assert_int_equal(carry(&p->left, &p->right, 1, 28), 1);
+		world_run(&p->right);
+		assert_int_equal(events(&p->right, DATAPATH_ALIVE, &e), 1);
+		assert_in_range(e.from.port, ESP_FLOW_PORTS, UINT16_MAX);
+		assert_int_equal(e.moved, moved);
+	}
+}
+
 /* Somebody sends an old packet again, from elsewhere, or delays it: the peer is where its newest
  * came from. */
 static void test_old_packet_from_elsewhere(void **state)
@@ -1134,6 +1168,27 @@ static void test_path_mtu_by_ports(void **state)
 	assert_false(news.ports_only);
 }
 
+/* The same where the port quoted is one flow's, which no SA stands under. */
+static void test_path_mtu_by_flow_ports(void **state)
+{
+	struct pair *p = *state;
+	struct world *g = &p->left;
+	struct datapath_pmtu_news news;
+	uint8_t ip[1400], wire[100];
+	uint32_t n;
+	use_flow_ports(p);
+	send_left(p, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0x4000));
+	memcpy(wire, world_sent(g, WAN, &n) + 14, sizeof wire);
+	assert_in_range(load_be16(wire + 20), ESP_FLOW_PORTS, UINT16_MAX);
+	assert_int_equal(router_says(g, wire, 28, 1400, &news), DATAPATH_PMTU_LEARNT);
+	assert_true(news.ports_only);
+	assert_int_equal(router_says(g, wire, 36, 1200, &news), DATAPATH_PMTU_LEARNT);
+	assert_false(news.ports_only);
+	store_be16(wire + 20, 4711);
+	assert_int_equal(router_says(g, wire, 28, 1100, &news), DATAPATH_PMTU_UNKNOWN_SA);
+	assert_int_equal(router_says(g, wire, 36, 1100, &news), DATAPATH_PMTU_UNKNOWN_SA);
+}
+
 /* Of packets whose time ends at one of the gateways, both directions and families. */
 static void test_time_exceeded(void **state)
 {
@@ -1239,6 +1294,8 @@ int main(void)
 		T(test_readdressed_child),
 		T(test_soft_limit_is_told),
 		T(test_moved_peer),
+		T(test_flow_ports),
+		T(test_path_mtu_by_flow_ports),
 		T(test_old_packet_from_elsewhere),
 		T(test_stuck_device),
 		T(test_path_mtu_is_learnt),

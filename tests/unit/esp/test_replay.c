@@ -52,6 +52,17 @@ static uint64_t next_number(const struct model *m, uint64_t *state)
 	return m->top > far ? m->top - far : (r >> 8) % 3;
 }
 
+/* A run goes in one step where it is one: right above the top, no longer than word and window. */
+static void run_against_model(struct replay *r, struct model *m, uint64_t *state)
+{
+	unsigned n = (unsigned)(rig_random(state) % 70);
+	uint64_t first = rig_random(state) & 3 ? m->top + 1 : next_number(m, state);
+	bool whole = first == m->top + 1 && n && n <= 64 && n <= m->window;
+	assert_int_equal(replay_advance_run(r, first, n), whole);
+	for (unsigned i = 0; whole && i < n; i++)
+		assert_true(model_advance(m, first + i));
+}
+
 static void against_model(uint32_t window, unsigned steps, uint64_t start)
 {
 	struct replay r;
@@ -70,6 +81,8 @@ static void against_model(uint32_t window, unsigned steps, uint64_t start)
 		assert_int_equal(replay_check(&r, seq), model_check(&m, seq));
 		if (rig_random(&state) & 7)
 			assert_int_equal(replay_advance(&r, seq), model_advance(&m, seq));
+		else
+			run_against_model(&r, &m, &state);
 		assert_int_equal(r.top, m.top);
 		assert_int_equal(r.lost, m.lost);
 	}
@@ -111,7 +124,9 @@ static void test_edges(void **state)
 	assert_true(replay_advance(&r, 5));
 	assert_true(replay_advance(&r, 5));
 	assert_true(replay_advance(&r, 1));
-	assert_int_equal(r.top, 5);
+	assert_true(replay_advance_run(&r, 6, 64));
+	assert_false(replay_advance_run(&r, 6, 64));
+	assert_int_equal(r.top, 69);
 	replay_free(&r);
 }
 

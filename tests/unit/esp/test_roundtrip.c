@@ -209,6 +209,58 @@ static void test_numbers_run_low(void **state)
 	}
 }
 
+/* The UDP source port of a packet of UDP from `port`. */
+static uint16_t port_of_flow(struct esp_sa *sa, struct esp_crypto *c, unsigned family,
+			     uint16_t port, uint16_t fragment)
+{
+	uint64_t seed = 1;
+	uint32_t head = family == 4 ? 20 : 40;
+	uint8_t *ip = buffer[0][0] + RIG_FRONT;
+	rig_inner(ip, 100, family, &seed);
+	ip[family == 4 ? 9 : 6] = 17;
+	if (family == 4)
+		store_be16(ip + 6, fragment);
+	store_be16(ip + head, port);
+	struct esp_packet p = rig_packet(sa, buffer[0][0], 100);
+	esp_encrypt(c, &p, 1);
+	assert_int_equal(p.drop, XGW_DROP_NONE);
+	const uint8_t *udp = p.at + (p.family == 4 ? 20 : 40);
+	assert_int_equal(load_be16(udp + 2), 4500);
+	assert_int_equal(load_be16(udp + 4), p.len - (udp - p.at));
+	return load_be16(udp);
+}
+
+/* A flow keeps its port, others have others, all of the dynamic ones; fragments go together. */
+static void test_flow_ports(void **state)
+{
+	(void)state;
+	for (unsigned bits = 0; bits < 4 * n_backends; bits++) {
+		struct rig_shape s = {ENCR_AES_GCM16_128, AUTH_NONE, false, true, bits & 1};
+		unsigned family = bits & 2 ? 6 : 4, others = 0;
+		const struct esp_backend *b = backend_of[bits / 4];
+		struct child_sa child = rig_child(&s);
+		struct esp_sa *plain = rig_sa(&child, b);
+		child.port_entropy = true;
+		struct esp_sa *sa = rig_sa(&child, b);
+		struct esp_crypto *c = rig_crypto(b);
+		uint16_t first = port_of_flow(sa, c, family, 1000, 0);
+		for (uint16_t port = 1000; port < 1064; port++) {
+			uint16_t now = port_of_flow(sa, c, family, port, 0);
+			assert_in_range(now, ESP_FLOW_PORTS, UINT16_MAX);
+			assert_int_equal(now, port_of_flow(sa, c, family, port, 0));
+			assert_int_equal(port_of_flow(plain, c, family, port, 0), 4500);
+			others += now != first;
+			if (family == 4)
+				assert_int_equal(port_of_flow(sa, c, 4, port, 0x2000),
+						 port_of_flow(sa, c, 4, 1000, 0x2001));
+		}
+		assert_in_range(others, 56, 63);
+		b->context_free(c);
+		esp_sa_free(plain);
+		esp_sa_free(sa);
+	}
+}
+
 /* DF, DSCP, ECN, TTL, identification, lengths and checksums of the outer headers. */
 static void test_outer_header(void **state)
 {
@@ -358,8 +410,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_shape),	cmocka_unit_test(test_esn_edge),
 		cmocka_unit_test(test_numbers_run_low), cmocka_unit_test(test_numbers_end),
-		cmocka_unit_test(test_outer_header),	cmocka_unit_test(test_inner_mtu),
-		cmocka_unit_test(test_mixed_burst),
+		cmocka_unit_test(test_flow_ports),	cmocka_unit_test(test_outer_header),
+		cmocka_unit_test(test_inner_mtu),	cmocka_unit_test(test_mixed_burst),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
