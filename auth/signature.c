@@ -192,7 +192,8 @@ static int read_algorithm(struct signature_scheme *out, const X509_ALGOR *a)
 		*out = (struct signature_scheme){SIGNATURE_ED25519, SIGNATURE_IDENTITY, 0};
 		return 0;
 	}
-	if (!OBJ_find_sigid_algs(nid, &hash, &key) || !hash_by_nid(hash))
+	/* SHA-1 is not announced, so that nobody may use it here */
+	if (!OBJ_find_sigid_algs(nid, &hash, &key) || hash_by_nid(hash) <= SIGNATURE_SHA1)
 		return -ENOTSUP;
 	out->hash = (uint8_t)hash_by_nid(hash);
 	out->salt = 0;

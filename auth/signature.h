@@ -50,7 +50,7 @@ const char *signature_key_format(EVP_PKEY *key, char out[KEY_TEXT]);
 
 /* The AlgorithmIdentifier in DER (RFC 7427 appendix A). Empty for schemes that have none. */
 struct bytes signature_scheme_der(const struct signature_scheme *s, uint8_t out[SIGNATURE_DER_MAX]);
-/* 0; -ENOTSUP when it is none of ours; -EPROTO when malformed. */
+/* 0; -ENOTSUP when it is none of ours, or with SHA-1; -EPROTO when malformed. */
 int must_check signature_scheme_parse(struct signature_scheme *out, struct bytes der);
 /* "RSASSA-PSS with SHA256" */
 #define SCHEME_TEXT 48
