@@ -151,7 +151,7 @@ $(B)/tests/bpf/%: tests/bpf/%.c $(wildcard tests/bpf/*.h) $(BPF_SKEL) $(call lib
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $< -Wl,--start-group $(call libs_of,maps) -Wl,--end-group -o $@ -lcmocka $(L_ALL)
 
 # helpers of the end-to-end tests and benchmarks (small C programs, one file each)
-TOOL_SRC   := $(sort $(wildcard tests/bench/*.c tests/e2e/*.c) tests/interop/esp_peer.c)
+TOOL_SRC   := $(sort $(wildcard tests/bench/*.c tests/e2e/*.c) tests/interop/esp_peer.c tests/interop/signature_peer.c)
 TOOL_BIN   := $(patsubst %.c,$(B)/%,$(TOOL_SRC))
 $(B)/tests/bench/%: tests/bench/%.c $(LIBDEPS)
 	@mkdir -p $(@D)

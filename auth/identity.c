@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See identity.h. */
 #include "auth/identity.h"
+#include "auth/name.h"
 #include "base/addr.h"
 
 #include <errno.h>
@@ -26,20 +27,83 @@ static bool printable(const char *text)
 	return true;
 }
 
-int identity_parse(struct identity *out, const char *text)
+static int from_hex(struct identity *out, const char *text)
+{
+	uint8_t bytes[IDENTITY_MAX];
+	size_t n = 0;
+	for (; text[0] && text[1] && n < sizeof bytes; text += 2) {
+		unsigned value;
+		char pair[3] = {text[0], text[1], 0};
+		if (strspn(pair, "0123456789abcdefABCDEF") != 2 || sscanf(pair, "%x", &value) != 1)
+			return -EINVAL;
+		bytes[n++] = (uint8_t)value;
+	}
+	return *text ? -EINVAL : set(out, IDENTITY_KEY_ID, bytes, n);
+}
+
+static int from_dn(struct identity *out, const char *text)
+{
+	uint8_t der[IDENTITY_MAX];
+	size_t len = 0;
+	return name_from_text(der, sizeof der, &len, text) ? -EINVAL
+							   : set(out, IDENTITY_DN, der, len);
+}
+
+static int from_text(struct identity *out, enum identity_kind kind, const char *text)
+{
+	return printable(text) ? set(out, kind, text, strlen(text)) : -EINVAL;
+}
+
+static int from_address(struct identity *out, const char *text)
 {
 	struct ip_addr a;
-	memset(out, 0, sizeof *out);
-	if (!strcmp(text, "%any"))
-		return 0;
-	if (!ip_addr_parse(&a, text))
-		return set(out, a.family == IP_V4 ? IDENTITY_IPV4 : IDENTITY_IPV6, a.b,
-			   ip_addr_bytes(&a));
-	if (!printable(text))
+	if (ip_addr_parse(&a, text))
 		return -EINVAL;
-	if (text[0] == '@')
-		return set(out, IDENTITY_FQDN, text + 1, strlen(text + 1));
-	return set(out, strchr(text, '@') ? IDENTITY_EMAIL : IDENTITY_FQDN, text, strlen(text));
+	return set(out, a.family == IP_V4 ? IDENTITY_IPV4 : IDENTITY_IPV6, a.b, ip_addr_bytes(&a));
+}
+
+/* The type is said by a word in front. -ENOENT: none of ours is there. */
+static int from_prefixed(struct identity *out, const char *text)
+{
+	static const struct {
+		const char *prefix;
+		enum identity_kind kind;
+	} rows[] = {
+		{"asn1dn:", IDENTITY_DN},    {"fqdn:", IDENTITY_FQDN},
+		{"dns:", IDENTITY_FQDN},     {"email:", IDENTITY_EMAIL},
+		{"rfc822:", IDENTITY_EMAIL}, {"keyid:", IDENTITY_KEY_ID},
+		{"ipv4:", IDENTITY_IPV4},    {"ipv6:", IDENTITY_IPV6},
+		{"@#", IDENTITY_KEY_ID},     {"@@", IDENTITY_EMAIL},
+		{"@", IDENTITY_FQDN},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		size_t n = strlen(rows[i].prefix);
+		if (strncmp(text, rows[i].prefix, n) != 0)
+			continue;
+		text += n;
+		switch (rows[i].kind) {
+		case IDENTITY_DN: return from_dn(out, text);
+		case IDENTITY_KEY_ID: return from_hex(out, text);
+		case IDENTITY_IPV4:
+		case IDENTITY_IPV6:
+			return from_address(out, text) || out->kind != rows[i].kind ? -EINVAL : 0;
+		default: return from_text(out, rows[i].kind, text);
+		}
+	}
+	return -ENOENT;
+}
+
+int identity_parse(struct identity *out, const char *text)
+{
+	memset(out, 0, sizeof *out);
+	if (!strcmp(text, "%any") || !from_address(out, text))
+		return 0;
+	int err = from_prefixed(out, text);
+	if (err != -ENOENT)
+		return err;
+	if (strchr(text, '=') && !from_dn(out, text))
+		return 0;
+	return from_text(out, strchr(text, '@') ? IDENTITY_EMAIL : IDENTITY_FQDN, text);
 }
 
 int identity_from_wire(struct identity *out, uint8_t kind, const uint8_t *bytes, size_t len)
@@ -79,7 +143,10 @@ const char *identity_format(const struct identity *id, char out[IDENTITY_TEXT])
 		break;
 	case IDENTITY_FQDN:
 	case IDENTITY_EMAIL: copy_text(id, out); break;
-	case IDENTITY_DN: hex_text(id, "dn:", out); break;
+	case IDENTITY_DN:
+		if (name_format((struct bytes){id->b, id->len}, out, IDENTITY_TEXT))
+			hex_text(id, "dn:", out);
+		break;
 	case IDENTITY_KEY_ID: hex_text(id, "keyid:", out); break;
 	default: hex_text(id, "id:", out);
 	}
@@ -103,18 +170,49 @@ static bool equal_without_case(const uint8_t *a, const uint8_t *b, size_t n)
 	return true;
 }
 
+static bool ends_like(const struct identity *wanted, const struct identity *came)
+{
+	size_t n = wanted->len - 1u;
+	return n <= came->len && !memchr(came->b, '*', came->len) &&
+	       equal_without_case(wanted->b + 1, came->b + came->len - n, n);
+}
+
+bool identity_is_pattern(const struct identity *id)
+{
+	switch (id->kind) {
+	case IDENTITY_ANY: return true;
+	case IDENTITY_FQDN:
+	case IDENTITY_EMAIL: return id->len && id->b[0] == '*';
+	case IDENTITY_DN: return name_is_pattern((struct bytes){id->b, id->len});
+	default: return false;
+	}
+}
+
+static bool same_mailbox(const struct identity *a, const struct identity *b)
+{
+	const uint8_t *at = memchr(a->b, '@', a->len);
+	size_t local = at ? (size_t)(at - a->b) : 0;
+	return a->len == b->len && !memcmp(a->b, b->b, local) &&
+	       equal_without_case(a->b + local, b->b + local, a->len - local);
+}
+
 bool identity_matches(const struct identity *wanted, const struct identity *came)
 {
 	if (wanted->kind == IDENTITY_ANY)
 		return true;
-	if (wanted->kind != came->kind || wanted->len != came->len)
+	if (wanted->kind != came->kind)
 		return false;
-	if (wanted->kind == IDENTITY_FQDN)
-		return equal_without_case(wanted->b, came->b, wanted->len);
-	if (wanted->kind != IDENTITY_EMAIL)
-		return identity_equal(wanted, came);
-	const uint8_t *at = memchr(wanted->b, '@', wanted->len);
-	size_t local = at ? (size_t)(at - wanted->b) : 0;
-	return !memcmp(wanted->b, came->b, local) &&
-	       equal_without_case(wanted->b + local, came->b + local, wanted->len - local);
+	switch (wanted->kind) {
+	case IDENTITY_FQDN:
+		if (wanted->b[0] == '*')
+			return ends_like(wanted, came);
+		return wanted->len == came->len &&
+		       equal_without_case(wanted->b, came->b, came->len);
+	case IDENTITY_EMAIL:
+		return wanted->b[0] == '*' ? ends_like(wanted, came) : same_mailbox(wanted, came);
+	case IDENTITY_DN:
+		return name_matches((struct bytes){wanted->b, wanted->len},
+				    (struct bytes){came->b, came->len});
+	default: return identity_equal(wanted, came);
+	}
 }

@@ -33,6 +33,7 @@ int config_parse(struct model *out, const char *text, size_t len, const struct c
 	int err = tree_parse(&tree, text, len, findings);
 	if (!err) {
 		err = read_all(&r);
+		read_files_done(&r);
 		if (!err)
 			validate(out, findings);
 	}

@@ -31,6 +31,12 @@ struct config_findings {
  */
 struct config_files {
 	int (*read_secret)(void *owner, const char *path, struct secret *out, struct fault *f);
+	/*
+	 * Any other file, whole; `secret`: others may not read it (a private key). *out is the
+	 * parser's, from malloc. NULL: there are no files here.
+	 */
+	int (*read_file)(void *owner, const char *path, bool secret, uint8_t **out, size_t *len,
+			 struct fault *f);
 	void *owner;
 };
 
@@ -41,6 +47,9 @@ struct config_files {
 int config_parse(struct model *out, const char *text, size_t len, const struct config_files *files,
 		 struct config_findings *findings);
 void config_findings_free(struct config_findings *f);
+/* Of who looks closer than the parser does; keeps the order of places. */
+void config_findings_add(struct config_findings *f, enum config_severity severity,
+			 struct model_place at, const char *text);
 /* "FILE:LINE:COLUMN: error: TEXT" */
 #define CONFIG_FINDING_TEXT 600
 const char *config_finding_format(const struct config_finding *f, const char *file,

@@ -68,6 +68,16 @@ void findings_sort(struct config_findings *f)
 		qsort(f->at, f->n, sizeof *f->at, by_place);
 }
 
+void config_findings_add(struct config_findings *f, enum config_severity severity,
+			 struct model_place at, const char *text)
+{
+	if (severity == CONFIG_ERROR)
+		findings_error(f, at, "%s", text);
+	else
+		findings_warn(f, at, "%s", text);
+	findings_sort(f);
+}
+
 void config_findings_free(struct config_findings *f)
 {
 	free(f->at);

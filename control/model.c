@@ -43,7 +43,17 @@ static void free_connection(struct model_connection *c)
 	free(c->ts_policies);
 	free(c->policies);
 	free(c->name);
+	free(c->trust.crls);
+	free(c->trust.ocsp);
 	secret_wipe(&c->psk);
+}
+
+static void free_file(struct model_file *f)
+{
+	if (f->at)
+		wipe(f->at, f->len);
+	free(f->at);
+	free(f->path);
 }
 
 void model_free(struct model *m)
@@ -60,6 +70,9 @@ void model_free(struct model *m)
 		free_site(&m->sites[i]);
 	for (uint32_t i = 0; i < m->n_connections; i++)
 		free_connection(&m->connections[i]);
+	for (uint32_t i = 0; i < m->n_files; i++)
+		free_file(&m->files[i]);
+	free(m->files);
 	free(m->vnets);
 	free(m->gateways);
 	free(m->sites);

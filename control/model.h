@@ -100,12 +100,35 @@ struct model_vnet {
 	struct model_place place, id_at;
 };
 
+/* Content of a file that the configuration names, or text that stands in it; one for each path. */
+struct model_file {
+	char *path; /* NULL: text of the configuration */
+	uint8_t *at;
+	size_t len;
+};
+
+struct model_certificate {
+	uint32_t chain, key; /* of the model's files; MODEL_NONE: no certificate */
+	bool rsa_pkcs1;
+	struct model_place place, chain_at, key_at;
+};
+
+/* How the peer of a connection with certificates is judged. */
+struct model_trust {
+	uint32_t authority; /* of the model's files */
+	uint32_t *crls, *ocsp;
+	uint32_t n_crls, n_ocsp;
+	bool need_status;
+	struct model_place place, crls_at, ocsp_at;
+};
+
 struct model_gateway {
 	char *name;
 	uint32_t vnet;
 	bool policy_based;
 	struct ip_addr public_address;
 	char *identity; /* text; the address when none is given */
+	struct model_certificate certificate;
 	char *sku;
 	uint32_t bandwidth_mbps; /* that its connections share, both directions; 0 = no limit */
 	bool incomplete;
@@ -158,7 +181,10 @@ struct model_connection {
 	uint32_t peer_gateway; /* virtualNetworkGateway2 of this file */
 	bool ikev1;
 	enum model_mode mode;
+	bool by_certificate; /* else by psk */
 	struct secret psk;
+	struct model_trust trust;
+	bool sha1_signatures;
 	struct model_policy *policies; /* none: the default offer */
 	uint32_t n_policies;
 	bool policy_based_selectors;
@@ -184,6 +210,8 @@ struct model {
 	uint32_t n_sites;
 	struct model_connection *connections;
 	uint32_t n_connections;
+	struct model_file *files;
+	uint32_t n_files;
 };
 
 void model_free(struct model *m); /* wipes secrets; the struct itself stays the caller's */

@@ -44,7 +44,8 @@ int read_gateways(struct read *r)
 			identity(r, item, P_virtualNetworkGateway_identity, &g->public_address);
 		g->sku = read_copy(r, read_text(item, P_virtualNetworkGateway_sku));
 		g->bandwidth_mbps = bandwidth(item);
-		g->incomplete = item->is_bad || g->vnet == MODEL_NONE;
+		read_certificate(r, item, g);
+		g->incomplete = g->incomplete || item->is_bad || g->vnet == MODEL_NONE;
 		g->place = read_place(item, P_virtualNetworkGateway_name);
 		g->vnet_at = read_place(item, P_virtualNetworkGateway_virtualNetwork);
 		g->address_at = read_place(item, P_virtualNetworkGateway_publicIPAddress);
@@ -246,7 +247,11 @@ static void read_connection(struct read *r, const struct tree_node *map, struct 
 		c->ikev1 = c->gateway != MODEL_NONE && r->model->gateways[c->gateway].policy_based;
 	c->mode = (enum model_mode)read_choice(map, P_connection_connectionMode);
 	c->mode_at = read_place(map, P_connection_connectionMode);
-	read_key(r, map, c);
+	c->by_certificate = read_choice(map, P_connection_authenticationType) == 1;
+	if (c->by_certificate)
+		read_trust(r, map, c);
+	else
+		read_key(r, map, c);
 	read_selectors(r, map, c);
 	read_policies(r, map, c);
 	c->policies_at = read_place(map, P_connection_ipsecPolicies);

@@ -22,6 +22,8 @@ struct read {
 	struct config_findings *findings;
 	const struct config_files *files;
 	struct read_names ports, vnets, gateways, sites, remotes; /* in the tree's memory */
+	void *paths; /* files read so far, by path (read_certificates.c) */
+	uint32_t room_files;
 	bool no_memory;
 };
 
@@ -56,6 +58,10 @@ int read_vnets(struct read *r);
 int read_far_ends(struct read *r);
 int read_gateways(struct read *r);
 int read_connections(struct read *r);
+/* Certificates, keys, what peers are judged by (read_certificates.c). */
+void read_certificate(struct read *r, const struct tree_node *gateway, struct model_gateway *g);
+void read_trust(struct read *r, const struct tree_node *map, struct model_connection *c);
+void read_files_done(struct read *r);
 /* A list of custom policies (read_policy.c). */
 void read_policies(struct read *r, const struct tree_node *map, struct model_connection *c);
 int read_index_names(struct read *r, enum schema_property list, enum schema_property name,

@@ -170,7 +170,12 @@ static bool same_algorithms(const struct model_connection *a, const struct model
 static void compare_sides(struct judge *j, const struct model_connection *c,
 			  const struct model_connection *back)
 {
-	if (!secret_equal(c->psk.b, c->psk.len, back->psk.b, back->psk.len))
+	if (c->by_certificate != back->by_certificate)
+		findings_error(j->findings, back->place,
+			       "authenticationType: it differs from that of %s, the other side of "
+			       "this connection",
+			       c->name);
+	else if (!secret_equal(c->psk.b, c->psk.len, back->psk.b, back->psk.len))
 		findings_error(j->findings, back->psk_at,
 			       "sharedKey: it differs from that of %s, the other side of this "
 			       "connection",

@@ -38,10 +38,15 @@ static int check(const struct ike_connection *cfg, struct fault *f)
 				 "expected a remote address to initiate to, came \"any\"");
 	if (cfg->local.family == IP_NONE)
 		return fault_set(f, -EINVAL, "expected a local address, came none");
-	if (!cfg->psk.len)
+	if (connection_has_certificates(cfg) != (cfg->trust != NULL))
+		return fault_set(f, -EINVAL,
+				 "expected a certificate and authorities for the peer's, came one "
+				 "without the other");
+	if (!connection_has_certificates(cfg) && !cfg->psk.len)
 		return fault_set(f, -EINVAL, "expected a pre-shared key, came an empty one");
-	if (cfg->local_id.kind == IDENTITY_ANY)
-		return fault_set(f, -EINVAL, "expected an identity of our own, came \"any\"");
+	if (identity_is_pattern(&cfg->local_id))
+		return fault_set(f, -EINVAL,
+				 "expected an identity of our own, came \"any\" or a pattern");
 	return 0;
 }
 
@@ -50,6 +55,8 @@ int connection_new(struct ike *e, const struct ike_connection *cfg, struct fault
 	int r = check(cfg, f);
 	if (r)
 		return r;
+	if (connection_has_certificates(cfg) && !e->options.wall_seconds)
+		return fault_set(f, -EINVAL, "expected a wall clock for certificates, came none");
 	if (connection_by_id(e, cfg->id))
 		return fault_set(f, -EEXIST, "connection id %u is taken", cfg->id);
 	struct connection *c = calloc(1, sizeof *c);

@@ -88,12 +88,16 @@ void diagnose_refusal(const struct ike_sa *sa, uint16_t notify, bool authenticat
 	case NOTIFY_AUTHENTICATION_FAILED:
 		fault_set(
 			f, -EACCES,
-			"the peer answered AUTHENTICATION_FAILED: it does not accept our pre-shared key or "
-			"our identity %.100s",
+			"the peer answered AUTHENTICATION_FAILED: it does not accept our %s or our "
+			"identity %.100s",
+			connection_has_certificates(cfg) ? "certificate" : "pre-shared key",
 			identity_format(&cfg->local_id, id));
-		fault_advise(
-			f,
-			"compare the pre-shared keys, and our identity with what the peer expects");
+		fault_advise(f,
+			     connection_has_certificates(cfg)
+				     ? "compare our certificate's authority with what the peer "
+				       "trusts, our identity with what it expects, and both clocks"
+				     : "compare the pre-shared keys, and our identity with what "
+				       "the peer expects");
 		break;
 	case NOTIFY_TS_UNACCEPTABLE:
 		selectors_format(cfg->local_ts, cfg->n_local_ts, ts_l, sizeof ts_l);

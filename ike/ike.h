@@ -14,7 +14,9 @@
 #include "base/child_sa.h"
 #include "base/fault.h"
 #include "base/secret.h"
+#include "auth/credential.h"
 #include "auth/identity.h"
+#include "auth/trust.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -58,6 +60,14 @@ struct ike_connection {
 	struct identity local_id,
 		remote_id; /* remote_id kind IDENTITY_ANY accepts what authenticates */
 	struct secret psk;
+	/*
+	 * Both or none: with them both ends authenticate by certificates, and psk is not used.
+	 * Borrowed, several connections may share them; they outlive the engine.
+	 */
+	const struct credential *credential;
+	struct trust *trust;
+	bool rsa_pkcs1;	      /* our RSA signatures: PKCS#1 v1.5 instead of PSS */
+	bool sha1_signatures; /* RSA with SHA-1, from and to a peer that knows nothing else */
 	enum ike_start start;
 	bool ikev1; /* RFC 2409 in place of RFC 7296 */
 	uint8_t n_ike, n_child;
@@ -92,6 +102,9 @@ struct ike_options {
 	/* How many ESP packets of the connection the data path has sent so far; NULL: not known */
 	uint64_t (*esp_sent)(void *owner, uint32_t connection);
 	void *esp_sent_owner;
+	/* Seconds since 1970, for certificates; connections with certificates need it */
+	int64_t (*wall_seconds)(void *owner);
+	void *wall_owner;
 };
 
 enum ike_effect_kind {

@@ -99,6 +99,7 @@ struct handshake {
 	struct nonce ni, nr;
 	struct bytes init_i, init_r; /* both IKE_SA_INIT messages, owned (RFC 7296 section 2.15) */
 	uint32_t child_spi;
+	uint16_t peer_hashes; /* bit n: the peer verifies signatures with hash n (RFC 7427) */
 	/* diagnosis */
 	uint16_t notify; /* unauthenticated error that came instead of an answer, 0 = none */
 	struct fault hint;
@@ -400,6 +401,37 @@ int v2_liveness_request(struct ike_sa *sa, struct task *task, struct builder *ou
 int v2_liveness_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
 void v2_liveness_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
 void v2_timeout(struct ike_sa *sa, struct task *task);
+
+/* v2_proof.c: AUTH, CERT, CERTREQ */
+struct proof { /* of a peer; what was found out about it so far */
+	struct ike_sa *sa;
+	const struct ike_message *in;
+	const struct ike_id_payload *id;
+	struct chain *chain;
+	bool parsed, signature_done;
+	int parse_err, signature_err;
+	struct fault parse_fault, signature_fault;
+	unsigned n_verdicts;
+	struct {
+		const struct trust *trust;
+		int err;
+		struct fault f;
+	} verdict[LIMIT_PROOF_TRUSTS];
+};
+bool connection_has_certificates(const struct ike_connection *cfg);
+void proof_announce(struct builder *out);
+void proof_learn(struct handshake *h, const struct ike_message *in);
+void proof_ask_stranger(const struct ike *e, const struct ip_endpoint *local,
+			const struct ip_endpoint *remote, const struct handshake *h,
+			struct builder *out);
+int proof_possible(const struct ike_sa *sa, const struct ike_connection *cfg, struct fault *f);
+void proof_add_certificates(const struct ike_connection *cfg, struct builder *out);
+void proof_add_certreq(const struct ike_connection *cfg, struct builder *out);
+int proof_add_auth(const struct ike_sa *sa, const struct ike_connection *cfg, struct builder *out);
+void proof_begin(struct proof *p, struct ike_sa *sa, const struct ike_message *in);
+int proof_check(struct proof *p, const struct ike_connection *cfg, const struct identity *came,
+		struct fault *f);
+void proof_end(struct proof *p);
 
 /* v2_workers.c: a child for each worker (RFC 9611) */
 void workers_ask(const struct ike_sa *sa, uint16_t worker, struct builder *out);

@@ -19,6 +19,8 @@
 #define LIMIT_NONCE_LEAST 16
 #define LIMIT_NONCE_OURS  32
 #define LIMIT_COOKIE	  64  /* RFC 7296 section 2.6 */
+#define LIMIT_CERTS	  8   /* CERT payloads in one message */
+#define LIMIT_CERTREQ	  32  /* authorities that we name to a peer */
 #define LIMIT_KE	  520 /* largest public value is that of MODP-4096 */
 
 /* ---- state ---- */
@@ -30,6 +32,7 @@
 #define LIMIT_TASKS_PER_SA	96
 #define LIMIT_V1_CHILDREN	256 /* of one connection of IKEv1: one for each pair of selectors */
 #define LIMIT_V1_QUICKS		48  /* quick modes of one ISAKMP SA, those that are over included */
+#define LIMIT_PROOF_TRUSTS	4   /* sets of authorities that one peer is judged by */
 #define LIMIT_RESTARTS		6   /* of one IKE_SA_INIT by COOKIE or INVALID_KE_PAYLOAD */
 #define LIMIT_KE_REPEATS	3   /* of one CREATE_CHILD_SA by INVALID_KE_PAYLOAD */
 #define LIMIT_STRANGER_LOG	5   /* lines a second about what strangers send */

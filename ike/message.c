@@ -31,6 +31,7 @@ static const struct {
 	{NOTIFY_INITIAL_CONTACT, "INITIAL_CONTACT"},
 	{NOTIFY_COOKIE, "COOKIE"},
 	{NOTIFY_REKEY_SA, "REKEY_SA"},
+	{NOTIFY_SIGNATURE_HASH_ALGORITHMS, "SIGNATURE_HASH_ALGORITHMS"},
 	{NOTIFY_SA_RESOURCE_INFO, "SA_RESOURCE_INFO"},
 	{NOTIFY_XGW_FLOW_PORTS, "XGW_FLOW_PORTS"},
 };
@@ -126,6 +127,14 @@ static void read_delete(struct ike_message *m, struct reader *r)
 		m->deletes[m->n_deletes++] = d;
 }
 
+static void read_cert(struct ike_message *m, struct reader *r)
+{
+	struct ike_cert c = {.encoding = reader_u8(r)};
+	c.body = reader_rest(r);
+	if (reader_ok(r) && m->n_certs++ < LIMIT_CERTS)
+		m->certs[m->n_certs - 1] = c;
+}
+
 static bool may_repeat(uint8_t type)
 {
 	return type == PAYLOAD_NOTIFY || type == PAYLOAD_DELETE || type == PAYLOAD_VENDOR ||
@@ -153,7 +162,7 @@ static int read_payload(struct ike_message *m, uint8_t type, bool critical, stru
 	case PAYLOAD_DELETE: read_delete(m, r); break;
 	case PAYLOAD_TSI: m->tsi = body; break;
 	case PAYLOAD_TSR: m->tsr = body; break;
-	case PAYLOAD_CERT:
+	case PAYLOAD_CERT: read_cert(m, r); break;
 	case PAYLOAD_CERTREQ:
 	case PAYLOAD_VENDOR:
 	case PAYLOAD_CP:

@@ -76,8 +76,9 @@ enum ike_notify_type {
 	NOTIFY_USE_TRANSPORT_MODE = 16391,
 	NOTIFY_REKEY_SA = 16393,
 	NOTIFY_ESP_TFC_PADDING_NOT_SUPPORTED = 16394,
-	NOTIFY_SA_RESOURCE_INFO = 16444, /* RFC 9611 section 5.1 */
-	NOTIFY_XGW_FLOW_PORTS = 48717,	 /* private use: v2_ports.c */
+	NOTIFY_SIGNATURE_HASH_ALGORITHMS = 16431, /* RFC 7427 section 4 */
+	NOTIFY_SA_RESOURCE_INFO = 16444,	  /* RFC 9611 section 5.1 */
+	NOTIFY_XGW_FLOW_PORTS = 48717,		  /* private use: v2_ports.c */
 };
 /* "NO_PROPOSAL_CHOSEN", or "notify 4711" written to out. */
 const char *notify_name(uint16_t type, char out[32]);
@@ -104,6 +105,11 @@ struct ike_id_payload {
 	struct bytes name, body; /* body: with the four bytes before the name, as AUTH signs it */
 };
 
+struct ike_cert {
+	uint8_t encoding;
+	struct bytes body; /* behind the encoding */
+};
+
 /* A message taken apart; everything is borrowed from the datagram or from the decrypted copy. */
 struct ike_message {
 	struct ike_header h;
@@ -114,6 +120,8 @@ struct ike_message {
 	uint8_t auth_method;
 	uint16_t ke_group; /* IANA number */
 	struct ike_id_payload idi, idr;
+	unsigned n_certs; /* that came; the first LIMIT_CERTS are kept */
+	struct ike_cert certs[LIMIT_CERTS];
 	unsigned n_notifies, n_deletes;
 	struct ike_notify notify[LIMIT_NOTIFIES];
 	struct ike_delete deletes[LIMIT_NOTIFIES];

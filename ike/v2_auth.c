@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * IKE_AUTH with pre-shared keys (RFC 7296 sections 1.2, 2.15), both sides, with the first child SA.
+ * IKE_AUTH (RFC 7296 section 1.2), both sides, with the first child SA; the proofs are v2_proof.c.
  * Nothing of a peer is believed before its AUTH verifies; until then the responder does not even
  * know which connection it is.
  */
@@ -8,52 +8,6 @@
 
 #include <errno.h>
 #include <string.h>
-
-#define AUTH_SHARED_KEY 2 /* IANA "IKEv2 Authentication Method" */
-
-/* The body of an ID payload, as AUTH covers it (section 2.15). */
-static struct bytes id_body(const struct identity *id, uint8_t out[4 + IDENTITY_MAX])
-{
-	out[0] = id->kind;
-	out[1] = out[2] = out[3] = 0;
-	memcpy(out + 4, id->b, id->len);
-	return (struct bytes){out, 4u + id->len};
-}
-
-/* AUTH of one side: `initiator` says whose. */
-static int auth_value(const struct ike_sa *sa, const struct secret *psk, bool initiator,
-		      struct bytes body, uint8_t out[PRF_MAX], size_t *len)
-{
-	const struct handshake *h = sa->handshake;
-	return initiator ? keys_auth_psk(out, len, sa->chosen.prf, psk, h->init_i,
-					 nonce_bytes(&h->nr), &sa->keys.pi, body)
-			 : keys_auth_psk(out, len, sa->chosen.prf, psk, h->init_r,
-					 nonce_bytes(&h->ni), &sa->keys.pr, body);
-}
-
-static bool auth_verifies(const struct ike_sa *sa, const struct secret *psk, bool initiator,
-			  struct bytes body, const struct ike_message *in)
-{
-	uint8_t want[PRF_MAX];
-	size_t len = 0;
-	bool ok = in->auth_method == AUTH_SHARED_KEY &&
-		  !auth_value(sa, psk, initiator, body, want, &len) &&
-		  secret_equal(want, len, in->auth.at, in->auth.len);
-	wipe(want, sizeof want);
-	return ok;
-}
-
-static int add_auth(const struct ike_sa *sa, const struct ike_connection *cfg, struct builder *out)
-{
-	uint8_t body[4 + IDENTITY_MAX], value[PRF_MAX];
-	size_t len = 0;
-	int err = auth_value(sa, &cfg->psk, sa->is_initiator, id_body(&cfg->local_id, body), value,
-			     &len);
-	if (!err)
-		builder_auth(out, AUTH_SHARED_KEY, (struct bytes){value, len});
-	wipe(value, sizeof value);
-	return err;
-}
 
 static void established(struct ike_sa *sa)
 {
@@ -73,19 +27,33 @@ static bool is_first_contact(const struct ike_sa *sa)
 	return true;
 }
 
+/* We can't prove who we are in a way that the peer understands. */
+static int give_up(struct ike_sa *sa, const struct fault *f)
+{
+	struct connection *c = sa->c;
+	sa_set_state(sa, SA_DEAD, "we can't authenticate");
+	connection_failed(c, f);
+	return -ECANCELED;
+}
+
 int v2_auth_request(struct ike_sa *sa, struct task *task, struct builder *out)
 {
 	struct handshake *h = sa->handshake;
 	if (!sa->c || !h)
 		return -ECANCELED;
 	const struct ike_connection *cfg = &sa->c->cfg;
+	struct fault f = {0};
 	(void)task;
 	if (!h->child_spi)
 		h->child_spi = child_new_spi(sa->e);
+	if (proof_possible(sa, cfg, &f))
+		return give_up(sa, &f);
 	builder_id(out, PAYLOAD_IDI, &cfg->local_id);
-	if (cfg->remote_id.kind != IDENTITY_ANY)
+	proof_add_certificates(cfg, out);
+	proof_add_certreq(cfg, out);
+	if (!identity_is_pattern(&cfg->remote_id))
 		builder_id(out, PAYLOAD_IDR, &cfg->remote_id);
-	int err = add_auth(sa, cfg, out);
+	int err = proof_add_auth(sa, cfg, out);
 	if (err)
 		return err;
 	if (is_first_contact(sa))
@@ -116,16 +84,11 @@ static int check_responder(struct ike_sa *sa, const struct ike_message *in, stru
 		fault_advise(f, "set the peer's `identity` to what it sends");
 		return -EACCES;
 	}
-	if (auth_verifies(sa, &cfg->psk, false, in->idr.body, in))
-		return 0;
-	if (in->auth_method != AUTH_SHARED_KEY)
-		return fault_set(
-			f, -EACCES,
-			"the peer authenticates by method %u, expected a pre-shared key (2)",
-			in->auth_method);
-	fault_set(f, -EACCES, "the peer's AUTH does not verify: the pre-shared keys differ");
-	fault_advise(f, "compare the pre-shared keys of both ends");
-	return -EACCES;
+	struct proof proof;
+	proof_begin(&proof, sa, in);
+	int err = proof_check(&proof, cfg, &sa->remote_id, f);
+	proof_end(&proof);
+	return err;
 }
 
 /* The first child out of the response. 0 or -errno with the reason. */
@@ -219,9 +182,9 @@ static void not_this_one(struct candidate *out, struct connection *c, const stru
 	out->f = *f;
 }
 
-/* Whether the peer is this connection's: identities first, then the key. */
-static bool judge(struct ike_sa *sa, struct connection *c, const struct identity *came,
-		  const struct ike_message *in, struct candidate *out)
+/* Whether the peer may be this connection's by the identities that it sent. */
+static bool identities_fit(struct connection *c, const struct identity *came,
+			   const struct ike_message *in, struct candidate *out)
 {
 	char a[IDENTITY_TEXT], b[IDENTITY_TEXT];
 	struct identity asked;
@@ -235,7 +198,7 @@ static bool judge(struct ike_sa *sa, struct connection *c, const struct identity
 	}
 	if (in->idr.present &&
 	    !identity_from_wire(&asked, in->idr.kind, in->idr.name.at, in->idr.name.len) &&
-	    !identity_equal(&asked, &c->cfg.local_id)) {
+	    !identity_matches(&c->cfg.local_id, &asked)) {
 		fault_set(&f, -EACCES,
 			  "IKE_AUTH of the peer: it wants to talk to %.90s, we are %.90s",
 			  identity_format(&asked, a), identity_format(&c->cfg.local_id, b));
@@ -243,35 +206,46 @@ static bool judge(struct ike_sa *sa, struct connection *c, const struct identity
 		not_this_one(out, c, &f, false);
 		return false;
 	}
-	if (auth_verifies(sa, &c->cfg.psk, true, in->idi.body, in)) {
+	return true;
+}
+
+/* Whether the peer is this connection's: identities first, then its proof, and whether it can take
+ * ours. */
+static bool judge(struct proof *proof, struct connection *c, const struct identity *came,
+		  struct candidate *out)
+{
+	struct fault f = {0};
+	if (!identities_fit(c, came, proof->in, out))
+		return false;
+	if (!proof_check(proof, &c->cfg, came, &f) && !proof_possible(proof->sa, &c->cfg, &f)) {
 		out->c = c;
 		return true;
 	}
-	if (in->auth_method != AUTH_SHARED_KEY)
-		fault_set(
-			&f, -EACCES,
-			"IKE_AUTH of the peer: it authenticates by method %u, expected a pre-shared key (2)",
-			in->auth_method);
-	else
-		fault_set(
-			&f, -EACCES,
-			"IKE_AUTH of the peer: its AUTH does not verify: the pre-shared keys differ");
-	fault_advise(&f, "compare the pre-shared keys of both ends");
+	fault_prefix(&f, "IKE_AUTH of the peer");
 	not_this_one(out, c, &f, true);
 	return false;
 }
 
+static void search(struct proof *proof, struct candidate *out)
+{
+	struct ike_sa *sa = proof->sa;
+	for (unsigned fit = 2; fit >= 1; fit--)
+		for (struct connection *c = sa->e->connections; c; c = c->next)
+			if (connection_fits(c, &sa->local, &sa->remote) == fit &&
+			    judge(proof, c, &sa->remote_id, out))
+				return;
+}
+
 static void find_connection(struct ike_sa *sa, const struct ike_message *in, struct candidate *out)
 {
+	struct proof proof;
 	memset(out, 0, sizeof *out);
 	if (!in->auth.at ||
 	    identity_from_wire(&sa->remote_id, in->idi.kind, in->idi.name.at, in->idi.name.len))
 		return;
-	for (unsigned fit = 2; fit >= 1; fit--)
-		for (struct connection *c = sa->e->connections; c; c = c->next)
-			if (connection_fits(c, &sa->local, &sa->remote) == fit &&
-			    judge(sa, c, &sa->remote_id, in, out))
-				return;
+	proof_begin(&proof, sa, in);
+	search(&proof, out);
+	proof_end(&proof);
 }
 
 static int refuse_peer(struct ike_sa *sa, const struct candidate *who, struct builder *out)
@@ -340,7 +314,8 @@ int v2_auth_answer(struct ike_sa *sa, const struct ike_message *in, struct build
 	if (ike_message_notify(in, NOTIFY_INITIAL_CONTACT))
 		duplicates_initial_contact(sa);
 	builder_id(out, PAYLOAD_IDR, &who.c->cfg.local_id);
-	int err = add_auth(sa, &who.c->cfg, out);
+	proof_add_certificates(&who.c->cfg, out);
+	int err = proof_add_auth(sa, &who.c->cfg, out);
 	if (err)
 		return err;
 	ports_agree(sa, in);

@@ -12,6 +12,13 @@ uint64_t clock_now_ns(void)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
+int64_t clock_wall_seconds(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return t.tv_sec;
+}
+
 const char *clock_format(uint64_t instant_ns, char out[CLOCK_TEXT])
 {
 	struct timespec wall;

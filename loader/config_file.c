@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/config_file.h"
 
+#include "loader/clock.h"
+#include "loader/credentials.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,6 +13,9 @@
 #include <unistd.h>
 
 #define CONFIG_MAX_BYTES (64u << 20)
+#define KEY_MAX_BYTES	 (64u << 10) /* of a private key */
+#define FILE_MAX_BYTES	 (16u << 20) /* of certificates, a CRL */
+#define WARN_DAYS	 30	     /* before a certificate expires */
 
 static ssize_t read_all(int fd, void *to, size_t room)
 {
@@ -49,14 +55,19 @@ static int judge_secret(int fd, const char *path, struct fault *f)
 	return 0;
 }
 
-static int read_secret(void *owner, const char *path, struct secret *out, struct fault *f)
+/* Relative paths are beside the configuration. */
+static int open_beside(const char *directory, const char *path)
 {
 	char full[4200];
-	uint8_t bytes[SECRET_MAX + 3];
-	const char *directory = owner;
 	snprintf(full, sizeof full, "%s%s%s", *path == '/' ? "" : directory,
 		 *path == '/' ? "" : "/", path);
-	int fd = open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	return open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
+static int read_secret(void *owner, const char *path, struct secret *out, struct fault *f)
+{
+	uint8_t bytes[SECRET_MAX + 3];
+	int fd = open_beside(owner, path);
 	if (fd < 0)
 		return fault_set(f, -errno, "cannot read the secret file '%s': %s", path,
 				 strerror(errno));
@@ -79,6 +90,64 @@ static int read_secret(void *owner, const char *path, struct secret *out, struct
 		err = fault_set(f, -EMSGSIZE, "the secret file '%s' has more than %d bytes", path,
 				SECRET_MAX);
 	wipe(bytes, sizeof bytes);
+	return err;
+}
+
+/* Everybody may read a certificate, but only root and we may say which. */
+static int judge_public(int fd, const char *path, struct fault *f)
+{
+	struct stat st;
+	if (fstat(fd, &st))
+		return fault_set(f, -errno, "cannot look at '%s': %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return fault_set(f, -EINVAL, "'%s' is not a regular file", path);
+	if (st.st_mode & 0002) {
+		fault_set(f, -EACCES, "'%s' can be changed by everybody (mode %04o)", path,
+			  st.st_mode & 07777);
+		return fault_advise(f, "chmod 644 it");
+	}
+	return 0;
+}
+
+static int read_file(void *owner, const char *path, bool secret, uint8_t **out, size_t *len,
+		     struct fault *f)
+{
+	size_t cap = secret ? KEY_MAX_BYTES : FILE_MAX_BYTES;
+	struct stat st;
+	int fd = open_beside(owner, path);
+	if (fd < 0)
+		return fault_set(f, -errno, "cannot read '%s': %s", path, strerror(errno));
+	int err = secret ? judge_secret(fd, path, f) : judge_public(fd, path, f);
+	size_t room = !err && !fstat(fd, &st) && (size_t)st.st_size < cap ? (size_t)st.st_size + 1
+									  : cap + 1;
+	*out = err ? NULL : malloc(room);
+	ssize_t n = *out ? read_all(fd, *out, room) : -ENOMEM;
+	close(fd);
+	if (!err && n < 0)
+		err = fault_set(f, (int)n, "cannot read '%s': %s", path, strerror((int)-n));
+	else if (!err && !n)
+		err = fault_set(f, -EINVAL, "'%s' is empty", path);
+	else if (!err && (size_t)n == room)
+		err = fault_set(f, -EFBIG, "'%s' has more than %zu bytes, or is just being written",
+				path, cap);
+	*len = n > 0 ? (size_t)n : 0;
+	if (!err)
+		return 0;
+	if (*out)
+		wipe(*out, *len);
+	free(*out);
+	*out = NULL;
+	return err;
+}
+
+/* What is in the files of certificates, and what of it will fail only later. */
+static int judge_certificates(const struct model *m, struct config_findings *findings)
+{
+	struct credentials *c = NULL;
+	int err = credentials_new(&c, m, findings, NULL);
+	if (!err)
+		credentials_judge(c, m, clock_wall_seconds(), WARN_DAYS, findings);
+	credentials_free(c);
 	return err;
 }
 
@@ -127,8 +196,10 @@ int config_file_load(const char *path, struct model *out, struct config_findings
 	if (slash && (size_t)(slash - path) < sizeof directory)
 		snprintf(directory, sizeof directory, "%.*s",
 			 slash == path ? 1 : (int)(slash - path), path);
-	struct config_files files = {read_secret, directory};
+	struct config_files files = {read_secret, read_file, directory};
 	err = config_parse(out, text, len, &files, findings);
+	if (!err)
+		err = judge_certificates(out, findings);
 	wipe(text, len);
 	free(text);
 	if (err && err != -EINVAL)

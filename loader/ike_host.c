@@ -5,6 +5,7 @@
 #include "base/instant.h"
 #include "base/log.h"
 #include "loader/clock.h"
+#include "loader/credentials.h"
 #include "loader/outer.h"
 
 #include <arpa/inet.h>
@@ -30,6 +31,7 @@ struct ike_socket {
 struct ike_host {
 	struct ike_host_options o;
 	struct ike *engine;
+	struct credentials *credentials; /* outlive the engine, which borrows them */
 	struct ike_effects effects;
 	struct event *timer;
 	uint32_t n_sockets;
@@ -390,6 +392,7 @@ static int add_connections(struct ike_host *h, struct fault *f)
 		if (err)
 			break;
 		c->workers = workers_to_ask_for(h);
+		credentials_give(h->credentials, h->o.model, h->o.plan->connections[i].model, c);
 		err = ike_add(h->engine, c, f);
 		if (err && !f->code)
 			fault_set(f, err, "%s", strerror(-err));
@@ -424,6 +427,12 @@ static uint64_t esp_sent(void *owner, uint32_t connection)
 	return datapath_connection_traffic(h->o.datapath, connection, &t) ? 0 : t.packets_out;
 }
 
+static int64_t wall_seconds(void *owner)
+{
+	(void)owner;
+	return clock_wall_seconds();
+}
+
 int ike_host_start(struct ike_host **out, const struct ike_host_options *o, struct fault *f)
 {
 	const struct ike_random random = {fill_random, NULL};
@@ -433,13 +442,16 @@ int ike_host_start(struct ike_host **out, const struct ike_host_options *o, stru
 	h->o = *o;
 	const struct ike_options options = {.max_workers = room_for_workers(o->plan),
 					    .esp_sent = esp_sent,
-					    .esp_sent_owner = h};
+					    .esp_sent_owner = h,
+					    .wall_seconds = wall_seconds};
 	ike_effects_init(&h->effects);
 	h->buffer = malloc(DATAGRAM_MAX);
 	h->timer = evtimer_new(o->base, on_timer, h);
 	int err = h->buffer && h->timer ? ike_new(&h->engine, &options, &random) : -ENOMEM;
 	if (err)
 		fault_set(f, err, "cannot start the IKE engine: %s", strerror(-err));
+	if (!err)
+		err = credentials_new(&h->credentials, o->model, NULL, f);
 	if (!err)
 		err = open_sockets(h, f);
 	if (!err)
@@ -472,6 +484,7 @@ void ike_host_free(struct ike_host *h)
 		event_free(h->timer);
 	if (h->engine)
 		ike_free(h->engine);
+	credentials_free(h->credentials);
 	ike_effects_free(&h->effects);
 	free(h->sockets);
 	free(h->buffer);

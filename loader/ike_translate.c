@@ -55,7 +55,8 @@ static int set_identity(struct identity *out, const char *text, const char *whos
 	if (identity_parse(out, text) == 0)
 		return 0;
 	fault_set(f, -EINVAL, "'%s' is no identity of %s", text, whose);
-	return fault_advise(f, "write an address, a domain name or a mail address");
+	return fault_advise(
+		f, "write an address, a domain name, a mail address or a distinguished name");
 }
 
 static int set_remote(struct ike_connection *out, const struct model *m,
@@ -102,6 +103,8 @@ int ike_host_translate(struct ike_connection *out, const struct model *m,
 		err = set_remote(out, m, c, f);
 	out->psk = c->psk;
 	out->ikev1 = c->ikev1;
+	out->sha1_signatures = c->sha1_signatures;
+	out->rsa_pkcs1 = g->certificate.rsa_pkcs1;
 	out->start = out->remote.family ? starts[c->mode] : IKE_START_RESPOND;
 	out->dpd_timeout_ns = c->dpd_timeout_seconds * NS_PER_S;
 	out->always_encapsulate = c->always_encapsulate;

@@ -240,15 +240,21 @@ class StrongSwan:
     """charon with ESP in userspace (kernel-libipsec), which always encapsulates in UDP; or in the kernel of the host."""
 
     LOAD = ('random nonce openssl aes gcm sha1 sha2 hmac kdf pem pkcs1 x509 pubkey gmp curve25519 '
-            'kernel-libipsec kernel-netlink socket-default updown vici counters')
+            'kernel-libipsec kernel-netlink socket-default updown vici counters pkcs8 constraints revocation')
 
     def __init__(self, host, me, peer, my_ts, peer_ts, ike='aes256gcm16-prfsha384-ecp384', esp='aes256gcm16', psk=PSK,
-                 rekey='', my_id=None, peer_id=None, kernel=False, version=2, children=None):
-        """children: {name: (local, remote)}, more than the one `net`; rekey: more lines of the connection."""
+                 rekey='', my_id=None, peer_id=None, kernel=False, version=2, children=None, auth=None, files=(), more=''):
+        """children: {name: (local, remote)}, more than the one `net`; rekey: more lines of the connection;
+        auth: swanctl's lines of the local and of the remote part; files: (directory, name, bytes) beside swanctl.conf."""
         self.host, lab = host, host.lab
         load = self.LOAD.replace('kernel-libipsec ', '') if kernel else self.LOAD
+        local, remote = auth or ('auth = psk', 'auth = psk')
         d = os.path.join(lab.dir, f'swan-{host.name}')
         os.makedirs(os.path.join(d, 'swanctl', 'conf.d'), exist_ok=True)
+        for directory, name, content in files:
+            os.makedirs(os.path.join(d, 'swanctl', directory), exist_ok=True)
+            with open(os.path.join(d, 'swanctl', directory, name), 'wb') as f:
+                f.write(content)
         self.log = os.path.join(d, 'charon.log')
         self.conf = os.path.join(d, 'strongswan.conf')
         with open(self.conf, 'w') as f:
@@ -264,8 +270,9 @@ class StrongSwan:
       cfg = 2
       chd = 2 } }
   plugins { kernel-libipsec { allow_peer_ts = no } }
+  %s
 }
-''' % (load, self.log))
+''' % (load, self.log, more))
         with open(os.path.join(d, 'swanctl', 'swanctl.conf'), 'w') as f:
             f.write('''connections { peer {
   version = %s
@@ -275,14 +282,14 @@ class StrongSwan:
   mobike = no
   dpd_delay = 10s
   %s
-  local { auth = psk
-    id = %s }
-  remote { auth = psk
-    id = %s }
+  local { %s
+    id = "%s" }
+  remote { %s
+    id = "%s" }
   children { %s }
 } }
 secrets { ike-1 { secret = "%s" } }
-''' % (version, me, peer, ike, rekey, my_id or me, peer_id or peer,
+''' % (version, me, peer, ike, rekey, local, my_id or me, remote, peer_id or peer,
        '\n'.join('%s { local_ts = %s\n remote_ts = %s\n esp_proposals = %s\n mode = tunnel }' % (name, ours, theirs, esp)
                  for name, (ours, theirs) in (children or {'net': (my_ts, peer_ts)}).items()), psk))
         host.run('mount', '--bind', os.path.join(d, 'swanctl'), '/etc/swanctl')

@@ -124,6 +124,13 @@ static inline uint64_t sim_esp_sent(void *owner, uint32_t connection)
 	return node->esp_sent;
 }
 
+#define SIM_WALL 1800000000 /* seconds since 1970 when the virtual clock begins */
+static inline int64_t sim_wall(void *owner)
+{
+	const struct sim_node *node = owner;
+	return SIM_WALL + (int64_t)(node->s->now_ns / NS_PER_S);
+}
+
 static inline int sim_index(const struct sim_node *node)
 {
 	return (int)(node - node->s->node);
@@ -445,6 +452,8 @@ static inline struct sim *sim_new(uint64_t seed, unsigned nodes, const struct ik
 		struct ike_options o = options ? *options : (struct ike_options){0};
 		o.esp_sent = sim_esp_sent;
 		o.esp_sent_owner = n;
+		o.wall_seconds = sim_wall;
+		o.wall_owner = n;
 		if (ike_new(&n->ike, &o, &(struct ike_random){sim_fill, n}))
 			abort();
 	}

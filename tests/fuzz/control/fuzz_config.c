@@ -29,6 +29,17 @@ static int read_secret(void *owner, const char *path, struct secret *out, struct
 	return secret_set(out, path, strlen(path) % SECRET_MAX);
 }
 
+static int read_file(void *owner, const char *path, bool secret, uint8_t **out, size_t *len,
+		     struct fault *f)
+{
+	(void)owner;
+	if (strlen(path) % 5 == (secret ? 3 : 4))
+		return fault_set(f, -1, "%s cannot be read", path);
+	*out = (uint8_t *)strdup(path);
+	*len = strlen(path);
+	return *out ? 0 : fault_set(f, -1, "no memory");
+}
+
 static void plan_it(const struct model *m)
 {
 	struct plan_port ports[64];
@@ -55,7 +66,8 @@ static void plan_it(const struct model *m)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-	static const struct config_files files = {.read_secret = read_secret};
+	static const struct config_files files = {.read_secret = read_secret,
+						  .read_file = read_file};
 	struct model m;
 	struct config_findings findings;
 	int err = config_parse(&m, (const char *)bytes, len, &files, &findings);

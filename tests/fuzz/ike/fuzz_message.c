@@ -32,7 +32,10 @@ static void build_ids(struct builder *b, const struct ike_message *m)
 		if (!p->present || identity_from_wire(&id, p->kind, p->name.at, p->name.len))
 			continue;
 		identity_format(&id, text);
-		expect(strlen(text) < sizeof text && identity_matches(&id, &id));
+		expect(strlen(text) < sizeof text && identity_equal(&id, &id));
+		/* a pattern matches no pattern, a DN that is malformed nothing */
+		expect(identity_matches(&id, &id) || identity_is_pattern(&id) ||
+		       id.kind == IDENTITY_DN);
 		builder_id(b, i ? PAYLOAD_IDR : PAYLOAD_IDI, &id);
 	}
 }
@@ -72,6 +75,17 @@ static void build_lists(struct builder *b, const struct ike_message *m)
 	}
 }
 
+static void build_certs(struct builder *b, const struct ike_message *m)
+{
+	for (unsigned i = 0; i < m->n_certs && i < LIMIT_CERTS; i++) {
+		inside(m->certs[i].body, m->whole);
+		struct writer_mark mark = builder_begin(b, PAYLOAD_CERT);
+		writer_u8(&b->w, m->certs[i].encoding);
+		writer_bytes(&b->w, m->certs[i].body.at, m->certs[i].body.len);
+		builder_end(b, mark);
+	}
+}
+
 /* A message in our own order of payloads. */
 static size_t build(const struct ike_message *m, uint8_t *out, size_t room)
 {
@@ -85,6 +99,7 @@ static size_t build(const struct ike_message *m, uint8_t *out, size_t room)
 	if (ike_message_has(m, PAYLOAD_NONCE))
 		builder_raw(&b, PAYLOAD_NONCE, m->nonce);
 	build_ids(&b, m);
+	build_certs(&b, m);
 	if (ike_message_has(m, PAYLOAD_AUTH))
 		builder_auth(&b, m->auth_method, m->auth);
 	build_ts(&b, PAYLOAD_TSI, m->tsi);
@@ -102,6 +117,7 @@ static void there_and_back(const struct ike_message *m)
 	expect(n >= IKE_HEADER_BYTES);
 	expect(!ike_message_parse(&again, (struct bytes){once, n}, NULL));
 	expect(again.n_notifies == m->n_notifies && again.n_deletes == m->n_deletes);
+	expect(again.n_certs == (m->n_certs < LIMIT_CERTS ? m->n_certs : LIMIT_CERTS));
 	expect(again.ke_group == m->ke_group && again.ke.len == m->ke.len);
 	expect(build(&again, twice, sizeof twice) == n && !memcmp(once, twice, n));
 }

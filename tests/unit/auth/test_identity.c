@@ -24,6 +24,17 @@ static void text_there_and_back(void **state)
 		{"@gw.example.org", IDENTITY_FQDN, "gw.example.org"},
 		{"@10.0.0.1", IDENTITY_FQDN, "10.0.0.1"},
 		{"alice@example.org", IDENTITY_EMAIL, "alice@example.org"},
+		{"@@alice", IDENTITY_EMAIL, "alice"},
+		{"@#0aFF", IDENTITY_KEY_ID, "keyid:0aff"},
+		{"keyid:0aff", IDENTITY_KEY_ID, "keyid:0aff"},
+		{"dns:10.0.0.1", IDENTITY_FQDN, "10.0.0.1"},
+		{"rfc822:a@b", IDENTITY_EMAIL, "a@b"},
+		{"ipv6:fd00::1", IDENTITY_IPV6, "fd00::1"},
+		{"C=DE, O=Example Ltd, CN=gw 1", IDENTITY_DN, "C=DE, O=Example Ltd, CN=gw 1"},
+		{"/C=DE/CN=gw", IDENTITY_DN, "C=DE, CN=gw"},
+		{"asn1dn:O=\"a, b\",CN=x\\,y", IDENTITY_DN, "O=a\\, b, CN=x\\,y"},
+		{"a=b@example.org", IDENTITY_EMAIL, "a=b@example.org"},
+		{"*.example.org", IDENTITY_FQDN, "*.example.org"},
 		{"%any", IDENTITY_ANY, "%any"},
 	};
 	(void)state;
@@ -45,6 +56,12 @@ static void text_that_is_none(void **state)
 	assert_int_equal(identity_parse(&id, "@"), -EINVAL);
 	assert_int_equal(identity_parse(&id, "two words"), -EINVAL);
 	assert_int_equal(identity_parse(&id, "line\nbreak"), -EINVAL);
+	assert_int_equal(identity_parse(&id, "@#0"), -EINVAL);
+	assert_int_equal(identity_parse(&id, "@#0g"), -EINVAL);
+	assert_int_equal(identity_parse(&id, "keyid:"), -EINVAL);
+	assert_int_equal(identity_parse(&id, "ipv4:fd00::1"), -EINVAL);
+	assert_int_equal(identity_parse(&id, "asn1dn:gw"), -EINVAL);
+	assert_int_equal(identity_parse(&id, "asn1dn:NOSUCHTYPE=x"), -EINVAL);
 	memset(long_name, 'a', sizeof long_name);
 	long_name[IDENTITY_MAX + 1] = 0;
 	assert_int_equal(identity_parse(&id, long_name), -EINVAL);
@@ -115,6 +132,45 @@ static void matching(void **state)
 }
 
 /* A zero byte inside a name ends nothing (RFC 7296 names are counted). */
+static void patterns(void **state)
+{
+	static const struct {
+		const char *wanted, *came;
+		bool matches;
+	} rows[] = {
+		{"%any", "gw.example.org", true},
+		{"*.example.org", "gw.example.org", true},
+		{"*.example.org", "a.b.EXAMPLE.org", true},
+		{"*.example.org", "example.org", false},
+		{"*.example.org", "gw.example.org.evil.net", false},
+		{"*.example.org", "*.example.org", false},
+		{"*.example.org", "alice@gw.example.org", false},
+		{"*@example.org", "alice@example.org", true},
+		{"*@example.org", "alice@sub.example.org", false},
+		{"gw.example.org", "*.example.org", false},
+		{"C=DE, O=Example, CN=*", "C=DE, O=example, CN=gw", true},
+		{"C=DE, O=Example, CN=*", "C=DE, O=Other, CN=gw", false},
+		{"C=DE, O=Example, CN=*", "C=DE, O=Example, CN=gw, OU=x", false},
+		{"C=DE, O=Example, CN=*", "C=DE, O=Example, OU=gw", false},
+		{"C=DE, O=Example, CN=*", "C=DE, O=Example, CN=*", false},
+		{"CN=*", "O=x, CN=gw", false},
+		{"CN=gw", "CN=*", false},
+		{"@#0aff", "@#0aff", true},
+		{"@#0aff", "@#0afe", false},
+	};
+	(void)state;
+	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct identity wanted, came;
+		assert_int_equal(identity_parse(&wanted, rows[i].wanted), 0);
+		assert_int_equal(identity_parse(&came, rows[i].came), 0);
+		if (identity_matches(&wanted, &came) != rows[i].matches)
+			fail_msg("%s, %s: expected %d", rows[i].wanted, rows[i].came,
+				 rows[i].matches);
+		assert_int_equal(identity_is_pattern(&wanted),
+				 rows[i].wanted[0] == '%' || strchr(rows[i].wanted, '*') != NULL);
+	}
+}
+
 static void zero_byte_inside_a_name(void **state)
 {
 	struct identity a, b;
@@ -138,6 +194,7 @@ int main(void)
 		cmocka_unit_test(wire_lengths),
 		cmocka_unit_test(hostile_names_print_as_one_line),
 		cmocka_unit_test(matching),
+		cmocka_unit_test(patterns),
 		cmocka_unit_test(zero_byte_inside_a_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,9 +32,25 @@ static inline int test_read_secret(void *owner, const char *path, struct secret 
 	return secret_set(out, TEST_KEY, strlen(TEST_KEY));
 }
 
+/* Files hold their own path; those of "open" are readable by others, those of "gone" are not there.
+ */
+static inline int test_read_file(void *owner, const char *path, bool secret, uint8_t **out,
+				 size_t *len, struct fault *f)
+{
+	(void)owner;
+	if (secret && strstr(path, "open"))
+		return fault_set(f, -EPERM, "%s can be read by others; chmod 600 %s", path, path);
+	if (strstr(path, "gone"))
+		return fault_set(f, -ENOENT, "cannot read '%s': No such file or directory", path);
+	*out = (uint8_t *)strdup(path);
+	*len = strlen(path);
+	return *out ? 0 : -ENOMEM;
+}
+
 static inline int test_parse(struct model *m, const char *text, struct config_findings *findings)
 {
-	static const struct config_files files = {.read_secret = test_read_secret};
+	static const struct config_files files = {.read_secret = test_read_secret,
+						  .read_file = test_read_file};
 	return config_parse(m, text, strlen(text), &files, findings);
 }
 

@@ -238,6 +238,46 @@ static void custom_offer(void **state)
 	model_free(&m);
 }
 
+/* A file that several connections name is read once; an inline key is kept as it stands. */
+static void certificates(void **state)
+{
+	(void)state;
+	struct model m;
+	test_model(
+		&m,
+		"host: {ports: [{name: w, device: e0, role: uplink}, {name: l, device: e1, role: vnet}]}\n"
+		"virtualNetworks: [{name: V, id: 1, addressSpace: [10.1.0.0/16], subnets: [{name: GatewaySubnet, "
+		"addressPrefix: 10.1.255.0/29}], attachments: [{port: l}]}]\n"
+		"virtualNetworkGateways: [{name: G, virtualNetwork: V, publicIPAddress: 203.0.113.1, "
+		"certificate: {chain: gw.pem, key: \"-----BEGIN\", rsaPadding: pkcs1}}]\n"
+		"localNetworkGateways: [{name: A, gatewayIpAddress: 198.51.100.1, addressSpace: [10.2.0.0/16]},\n"
+		"  {name: B, gatewayIpAddress: 198.51.100.2, addressSpace: [10.3.0.0/16]}]\n"
+		"connections:\n"
+		"  - &c {name: ToA, connectionType: IPsec, virtualNetworkGateway1: G, localNetworkGateway2: A, "
+		"authenticationType: Certificate, peerCertificateAuthority: ca.pem, "
+		"certificateRevocationLists: [a.crl, b.crl], ocspResponses: [o.der], "
+		"requireRevocationStatus: true, sha1Signatures: true}\n"
+		"  - {name: ToB, connectionType: IPsec, virtualNetworkGateway1: G, localNetworkGateway2: B, "
+		"authenticationType: Certificate, peerCertificateAuthority: ca.pem, "
+		"certificateRevocationLists: [b.crl]}\n");
+	const struct model_certificate *own = &m.gateways[0].certificate;
+	const struct model_connection *a = &m.connections[0], *b = &m.connections[1];
+	assert_int_equal(m.n_files, 6);
+	assert_string_equal(m.files[own->chain].path, "gw.pem");
+	assert_int_equal(m.files[own->key].len, 10);
+	assert_memory_equal(m.files[own->key].at, "-----BEGIN", 10);
+	assert_true(own->rsa_pkcs1 && a->by_certificate && b->by_certificate);
+	assert_true(a->trust.need_status && a->sha1_signatures);
+	assert_false(b->trust.need_status || b->sha1_signatures);
+	assert_int_equal(a->trust.n_crls, 2);
+	assert_int_equal(a->trust.n_ocsp, 1);
+	assert_int_equal(a->trust.authority, b->trust.authority);
+	assert_int_equal(a->trust.crls[1], b->trust.crls[0]);
+	assert_memory_equal(m.files[a->trust.crls[1]].at, "b.crl", 5);
+	assert_int_equal(a->psk.len, 0);
+	model_free(&m);
+}
+
 /* A connection with a policy and what it means; the rest of the file does not matter. */
 static void policy(struct model *m, const char *policy_text, const char *selectors)
 {
@@ -378,6 +418,7 @@ static void exact_selectors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(certificates),
 		cmocka_unit_test(host_and_vnet),
 		cmocka_unit_test(gateways_and_connections),
 		cmocka_unit_test(vnet_to_vnet),

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The certificates, keys and authorities of a model, made of the bytes of its files. */
+#ifndef XGW_LOADER_CREDENTIALS_H
+#define XGW_LOADER_CREDENTIALS_H
+
+#include "control/config.h"
+#include "ike/ike.h"
+
+struct credentials;
+
+/*
+ * Connections that are judged by the same files share one trust. What is wrong with a file is a
+ * finding at the property that names it; the first one is f's, too. Both may be NULL. 0, -EINVAL,
+ * -ENOMEM.
+ */
+int must_check credentials_new(struct credentials **out, const struct model *m,
+			       struct config_findings *findings, struct fault *f);
+void credentials_free(struct credentials *c);
+
+/* Lends them to connection `index` of the model when it authenticates by certificate. */
+void credentials_give(const struct credentials *c, const struct model *m, uint32_t index,
+		      struct ike_connection *out);
+/* Warnings of what will fail later. `now`: seconds since 1970. */
+void credentials_judge(const struct credentials *c, const struct model *m, int64_t now,
+		       unsigned days, struct config_findings *findings);
+
+#endif
