@@ -57,10 +57,22 @@ static void delete_spi(struct ike_sa *sa, uint32_t spi)
 	v1_info_send(sa, &b);
 }
 
+/* What ended main mode may still be on its way to the initiator, who can't read anything before it;
+ * a delete is said once. */
+static bool too_early(const struct ike_sa *sa, struct task *task)
+{
+	uint64_t ready = instant_after(sa->established_ns, LIMIT_V1_READY_NS);
+	if (sa->is_initiator || sa->e->now_ns >= ready)
+		return false;
+	task->not_before_ns = ready;
+	return true;
+}
 int v1_delete_child(struct ike_sa *sa, struct task *task)
 {
 	struct child *child = child_by_spi(sa->e, task->spi_in);
 	struct fault f;
+	if (too_early(sa, task))
+		return -EAGAIN;
 	delete_spi(sa, task->spi_in);
 	if (!child || child->state == CHILD_DRAINING)
 		return 0;
