@@ -281,6 +281,19 @@ static bool revive(struct child *child)
 	return true;
 }
 
+/* One of the pair carries traffic, and what replaces it is about to take over. */
+static bool is_handing_over(const struct child *old)
+{
+	for (const struct child *child = old->c->children; child; child = child->next) {
+		const struct child *next =
+			child->replaced_by ? child_by_spi(old->c->e, child->replaced_by) : NULL;
+		if (child != old && child->sa && child->state == CHILD_IN_USE &&
+		    is_same_pair(child, old) && next && next != old && lives(next))
+			return true;
+	}
+	return false;
+}
+
 /* The peer gives this one up, and it is the last of its pair that carries traffic: a fresh one that
  * waits for its third message is there at the peer's side, or it would not. */
 void v1_child_succeeds(struct child *old)
@@ -292,6 +305,8 @@ void v1_child_succeeds(struct child *old)
 		if (child->replaced_by == old->plain.spi_in && is_same_pair(child, old) &&
 		    revive(child))
 			return;
+	if (is_handing_over(old))
+		return;
 	for (struct child *child = old->c->children; child; child = child->next) {
 		if (child == old || !lives(child) || child->used || !is_same_pair(child, old))
 			continue;
