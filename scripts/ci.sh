@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# One case per job, the same command on a laptop and in CI: check, unit, bpf, sim, fuzz, e2e, lint, demo, bench.
+# One case per job, the same command on a laptop and in CI: check, unit, tsan, bpf, sim, fuzz, e2e, lint, demo, bench.
 # `check` runs all but demo and bench; jobs print one line `N passed, M failed` at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -55,20 +55,42 @@ sim() {
 	for t in $(binaries build-asan/tests/sim 'sim_*'); do run "${t#build-asan/}" timeout 1200 "$t"; done
 }
 
-# SECONDS_EACH: how long each fuzzer runs
+# Data races: the tests with threads. Without address randomisation, which this ThreadSanitizer can't map around.
+tsan() {
+	step "tests with threads (ThreadSanitizer)"
+	local t threads="esp/test_threads datapath/test_handover datapath/test_rate"
+	for t in $threads; do make -j"$jobs" FLAVOUR=tsan "build-tsan/tests/unit/$t"; done
+	for t in $threads; do run "tsan $t" timeout 600 setarch -R "build-tsan/tests/unit/$t"; done
+}
+
+# fuzz_one BINARY DIRECTORY: leaves DIRECTORY/log and DIRECTORY/code
+fuzz_one() {
+	local t=$1 dir=$2 seeds code=0
+	mkdir -p "$dir/corpus"
+	seeds=tests/fuzz/$(basename "$(dirname "$t")")/corpus_${t##*/fuzz_}
+	[ -d "$seeds" ] || seeds=$dir/corpus
+	timeout $((SECONDS_EACH + 60)) "$t" -max_total_time="$SECONDS_EACH" -rss_limit_mb=2048 -timeout=10 \
+		-artifact_prefix="$dir/corpus/" "$dir/corpus" "$seeds" > "$dir/log" 2>&1 || code=$?
+	echo "$code" > "$dir/code"
+}
+
+# SECONDS_EACH: how long each fuzzer runs; as many side by side as there are processors
 fuzz() {
-	step "fuzzers, ${SECONDS_EACH:=20} s each"
+	step "fuzzers, ${SECONDS_EACH:=60} s each, $jobs at a time"
 	make -j"$jobs" FLAVOUR=fuzz fuzz-bins
-	local t corpus seeds name
+	local t dir name
+	dir=$(mktemp -d)
 	for t in $(binaries build-fuzz/tests/fuzz 'fuzz_*'); do
-		name=${t#build-fuzz/}
-		corpus=$(mktemp -d)
-		seeds=tests/fuzz/$(basename "$(dirname "$t")")/corpus_${t##*/fuzz_}
-		[ -d "$seeds" ] || seeds=$corpus
-		run "$name" timeout $((SECONDS_EACH + 60)) "$t" -max_total_time="$SECONDS_EACH" -rss_limit_mb=2048 \
-			-timeout=10 -artifact_prefix="$corpus/" "$corpus" "$seeds"
-		rm -rf "$corpus"
+		while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
+		fuzz_one "$t" "$dir/${t##*/}" &
 	done
+	wait
+	for t in $(binaries build-fuzz/tests/fuzz 'fuzz_*'); do
+		name=${t##*/}
+		# shellcheck disable=SC2016
+		run "${t#build-fuzz/}" bash -c 'cat "$1/log"; exit "$(cat "$1/code")"' fuzz "$dir/$name"
+	done
+	rm -rf "$dir"
 }
 
 e2e() {
@@ -114,12 +136,13 @@ finish() {
 	[ "$failed" = 0 ]
 }
 
-case ${1:?usage: scripts/ci.sh check|unit|bpf|sim|fuzz|e2e|lint|demo|bench} in
+case ${1:?usage: scripts/ci.sh check|unit|tsan|bpf|sim|fuzz|e2e|lint|demo|bench} in
 check)
 	dependencies test
 	build
 	lint
 	unit
+	tsan
 	bpf
 	sim
 	fuzz
@@ -127,7 +150,7 @@ check)
 	leftovers
 	finish
 	;;
-unit | bpf | sim | fuzz | lint)
+unit | tsan | bpf | sim | fuzz | lint)
 	dependencies test
 	"$1"
 	finish

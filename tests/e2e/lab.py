@@ -209,6 +209,10 @@ class Xgw:
         return wait_for(lambda: self.connection(name)['connectionStatus'] == 'Connected' and self.connection(name),
                         f'{self.host.name}: {name} to be connected', seconds, self.explain)
 
+    def resident_kb(self):
+        with open(f'/proc/{self.process.popen.pid}/status') as f:
+            return int(re.search(r'VmRSS:\s+(\d+) kB', f.read()).group(1))
+
     def drops(self):
         """{reason: packets}, all ports."""
         total = {}

@@ -1,6 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A narrow link between two gateways: routers' errors are believed when they quote our ESP, pieces are put together."""
+import json
+import os
+import random
+
 import pytest
+from scapy.layers.inet import IP
+from scapy.layers.l2 import Ether
+from scapy.packet import Raw
+from scapy.utils import rdpcap, wrpcap
 
 import lab as rig
 from test_tunnels import gateways
@@ -97,3 +105,87 @@ def test_pieces_of_esp(narrow, encapsulation):
                    'ip frag-off & 0x1fff != 0 drop; }\n}\n')
     narrow.alice.ping('10.22.0.4', size=1380, count=20, more=('-M', 'dont', '-i', '0.02', '-W', '1'), check=False)
     narrow.alice.ping('10.22.0.4', size=500, count=5, more=('-i', '0.02'))
+
+
+class Pieces:
+    """Who sits at the router: takes genuine ESP packets of alice out of the way and sends them on in pieces of his own."""
+    DROP = 'table ip taken { chain forward { type filter hook forward priority 0; ip protocol esp drop; }\n}\n'
+
+    def __init__(self, narrow, gateway):
+        self.narrow, self.gateway, self.number = narrow, gateway, 1000
+        narrow.router.run('nft', '-f', '-', text_in=self.DROP)
+        capture = rig.Capture(narrow.router, 'one', 'ip proto 50 and src 203.0.113.1')
+        narrow.alice.ping('10.22.0.4', size=600, count=12, more=('-M', 'dont', '-i', '0.01', '-W', '1'), check=False)
+        capture.stop()
+        narrow.router.run('nft', 'delete', 'table', 'ip', 'taken')
+        self.taken = [p[IP] for p in rdpcap(capture.path)]
+        self.macs = [json.loads(host.run('ip', '-j', 'link', 'show', d).stdout)[0]['address']
+                     for host, d in ((narrow.router, 'two'), (narrow.gw2, 'wan'))]
+
+    def cut(self, sizes_and_offsets, more_after=False):
+        """The next packet taken as [(offset, size)], offsets in bytes; all of one datagram."""
+        p = self.taken.pop(0)
+        body = bytes(p.payload)
+        self.number += 1
+        pieces = []
+        for offset, size in sizes_and_offsets(len(body)):
+            is_last = offset + size >= len(body) and not more_after
+            pieces.append(IP(src=p.src, dst=p.dst, proto=50, id=self.number, ttl=64, flags=0 if is_last else 'MF',
+                             frag=offset // 8) / Raw(body[offset:offset + size]))
+        return pieces
+
+    def send(self, pieces):
+        frames = [Ether(src=self.macs[0], dst=self.macs[1]) / p for p in pieces]
+        path = os.path.join(self.narrow.dir, 'pieces.pcap')
+        wrpcap(path, frames)
+        self.narrow.router.run('/usr/bin/python3', '-c', 'import sys; from scapy.all import conf, rdpcap\n'
+                               's = conf.L2socket(iface="two")\nfor p in rdpcap(sys.argv[1]): s.send(p)', path)
+
+    def arrived(self):
+        return self.gateway.connection('to1')['ingressPackets']
+
+    def expect(self, pieces, packets, what):
+        before = self.arrived()
+        self.send(pieces)
+        if packets:
+            rig.wait_for(lambda: self.arrived() >= before + packets, what, explain=self.gateway.explain)
+        # what must not arrive is not there when what was sent later is
+        self.narrow.alice.ping('10.22.0.4', count=2, more=('-i', '0.2'))
+        assert self.arrived() == before + packets + 2, what
+
+
+def every(step):
+    return lambda n: [(at, step) for at in range(0, n, step)]
+
+
+def test_hostile_pieces(narrow):
+    """Tiny, in any order, twice, overlapping, missing, and a flood of first pieces: the kernel's caps hold, the tunnel goes on."""
+    g1, g2 = start(narrow)
+    narrow.gw2.run('sysctl', '-qw', 'net.ipv4.ipfrag_time=2')
+    pieces = Pieces(narrow, g2)
+    assert len(pieces.taken) >= 10
+    tiny = pieces.cut(every(8))
+    random.Random(1).shuffle(tiny)
+    pieces.expect(tiny, 1, 'pieces of eight bytes in any order')
+    pieces.expect([p for p in pieces.cut(every(64)) for _ in (1, 2)], 1, 'every piece twice')
+    overlapping = pieces.cut(lambda n: [(0, 128), (64, 256), (320, n - 320)])
+    pieces.expect(overlapping, 0, 'overlapping pieces')
+    pieces.expect(pieces.cut(every(64))[:-1], 0, 'the last piece missing')
+    pieces.expect(pieces.cut(every(64))[1:], 0, 'the first piece missing')
+    pieces.expect(pieces.cut(lambda n: [(0, 64), (65528, 64)]), 0, 'a piece that ends behind 64 KiB')
+    pieces.expect(pieces.cut(every(64), more_after=True), 0, 'no last piece')
+    memory = g2.resident_kb()
+    first = pieces.cut(lambda n: [(0, 512)])[0]
+    flood = []
+    for number in range(12000):
+        p = first.copy()
+        p.id = number % 65536
+        p.src = f'203.0.113.{number % 3 + 1}'
+        flood.append(p)
+    pieces.expect(flood, 0, 'a flood of first pieces')
+    assert g2.resident_kb() - memory < 2048
+    used = next(line for line in narrow.gw2.run('cat', '/proc/net/sockstat').stdout.splitlines() if line.startswith('FRAG'))
+    limit = int(narrow.gw2.run('sysctl', '-n', 'net.ipv4.ipfrag_high_thresh').stdout)
+    assert int(used.split()[-1]) <= limit + 65536, used
+    rig.wait_for(lambda: 'inuse 0' in narrow.gw2.run('cat', '/proc/net/sockstat').stdout.split('FRAG:')[1], 'the flood forgotten')
+    pieces.expect(pieces.cut(every(64)), 1, 'pieces after the flood')

@@ -15,11 +15,6 @@ SECONDS = int(os.environ.get('SOAK_SECONDS', '30'))
 GROWTH_KB = 4096
 
 
-def resident_kb(gateway):
-    with open(f'/proc/{gateway.process.popen.pid}/status') as f:
-        return int(re.search(r'VmRSS:\s+(\d+) kB', f.read()).group(1))
-
-
 def replace_sas(gateways_and_names, seconds):
     """Rekeys once a second from each end in turn; returns how often, and the memory of each after a quarter of the time."""
     spis, settled = set(), None
@@ -33,7 +28,7 @@ def replace_sas(gateways_and_names, seconds):
         now = gateway.connection(name)['childSas'][0]['spiIn']
         assert now not in spis, f'SPI {now} came again'
         if not settled and time.monotonic() - start > seconds / 4:
-            settled = [resident_kb(g) for g, _ in gateways_and_names]
+            settled = [g.resident_kb() for g, _ in gateways_and_names]
         left = start + turn + 1 - time.monotonic()
         if left > 0:
             time.sleep(left)
@@ -66,10 +61,10 @@ def test_rekeying_each_second_loses_nothing(pair):
     assert not lost, f'{lost}; {g1.drops()} {g2.drops()}'
     assert rekeys >= 0.7 * SECONDS, f'{rekeys} rekeys in {SECONDS} s'
     for (gateway, name), before in zip(ends, settled):
-        assert resident_kb(gateway) - before <= GROWTH_KB, f'{name}: {before} kB grew to {resident_kb(gateway)} kB'
+        assert gateway.resident_kb() - before <= GROWTH_KB, f'{name}: {before} kB grew to {gateway.resident_kb()} kB'
         complaints = [line for line in gateway.process.text().splitlines() if re.search(r'\b(error|fatal|Sanitizer)\b', line, re.I)]
         assert not complaints, complaints[:10]
         assert gateway.connection(name)['lastError'] is None
         # old SAs go: what is left is the newest and those that still drain
         assert len(gateway.connection(name)['childSas']) == 1
-    print(f'{rekeys} rekeys, memory {settled} -> {[resident_kb(g) for g, _ in ends]} kB')
+    print(f'{rekeys} rekeys, memory {settled} -> {[g.resident_kb() for g, _ in ends]} kB')
