@@ -16,5 +16,8 @@
 int must_check bench_esp(json_t *results, struct fault *f);
 /* The XDP programs' decision by test run on maps of its own: nothing is attached. Needs root. */
 int must_check bench_xdp(json_t *results, struct fault *f);
+/* Handshakes of two IKE engines in memory beside OpenSSL's operations alone. 0, -ENOMEM or what the
+ * engine said. */
+int must_check bench_ike(json_t *results, struct fault *f);
 
 #endif

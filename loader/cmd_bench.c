@@ -76,12 +76,13 @@ int cmd_bench(const struct command_options *o)
 		err = bench_esp(results, &f);
 	} else if (strcmp(what, "xdp") == 0) {
 		err = bench_xdp(results, &f);
+	} else if (strcmp(what, "ike") == 0) {
+		err = bench_ike(results, &f);
 	} else {
 		json_decref(results);
-		if (strcmp(what, "ike") == 0)
-			return command_say(EXIT_FAILED, "`xgw bench ike` is not supported yet");
 		return command_say(EXIT_USAGE,
-				   "no benchmark has the name '%s'; there are esp and xdp", what);
+				   "no benchmark has the name '%s'; there are esp, xdp and ike",
+				   what);
 	}
 	if (err) {
 		json_decref(results);

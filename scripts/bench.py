@@ -159,6 +159,72 @@ def measure(start):
         lab.close()
 
 
+# ---- IKE: what a responder spends on a handshake ----
+
+HANDSHAKES = 150
+IKE_POLICY = {'ikeEncryption': 'GCMAES128', 'ikeIntegrity': 'SHA256', 'ipsecEncryption': 'GCMAES128', 'ipsecIntegrity': 'GCMAES128',
+              'pfsGroup': 'None', 'saLifeTimeSeconds': 27000, 'saDataSizeKilobytes': 1024000000}
+GROUPS = {'ECP256': 'ecp256', 'CURVE25519': 'curve25519'}
+
+
+def peer_of_gw1(lab, n, group, mode):
+    """xgw on gateway n of two."""
+    o = 3 - n
+    c = rig.gateway_config(f'VNet{n}', n, [f'10.{n * 11}.0.0/16'], f'10.{n * 11}.0.1/24', KEYS[n - 1],
+                           [{'name': 'tunnel', 'connectionType': 'IPsec', 'localNetworkGateway2': 'Other', 'connectionMode': mode,
+                             'ipsecPolicies': [{**IKE_POLICY, 'dhGroup': group}]}],
+                           sites=[{'name': 'Other', 'gatewayIpAddress': KEYS[o - 1], 'addressSpace': [f'10.{o * 11}.0.0/16']}])
+    return rig.Xgw(lab.gw1 if n == 1 else lab.gw2, c)
+
+
+def spent_ns(process):
+    """Processor time of all threads."""
+    total = 0
+    for task in os.listdir(f'/proc/{process.popen.pid}/task'):
+        with open(f'/proc/{process.popen.pid}/task/{task}/schedstat') as f:
+            total += int(f.read().split()[0])
+    return total
+
+
+def handshake(kind, group):
+    """Microseconds of the responder for one IKE SA with a child, made and deleted again; the initiator is xgw."""
+    lab = rig.Lab()
+    try:
+        chain(lab)
+        if kind == 'xgw':
+            process = peer_of_gw1(lab, 2, group, 'ResponderOnly').start().process
+        else:
+            lab.gw2.address('lan', '10.22.0.1/24')
+            process = rig.StrongSwan(lab.gw2, KEYS[1], KEYS[0], '10.22.0.0/16', '10.11.0.0/16', ike=f'aes128gcm16-prfsha256-{GROUPS[group]}',
+                                     esp='aes128gcm16', log_level=0).process
+        g = peer_of_gw1(lab, 1, group, 'InitiatorOnly').start()
+        g.wait_connected('tunnel')
+
+        def spi():
+            children = g.connection('tunnel')['childSas']
+            return children[0]['spiOut'] if children else None
+        before = spent_ns(process)
+        for _ in range(HANDSHAKES):
+            old = spi()
+            g.command('reset', 'tunnel')
+            rig.wait_for(lambda: spi() not in (None, old), 'the next handshake', explain=g.explain)
+        return (spent_ns(process) - before) / HANDSHAKES / 1e3
+    finally:
+        lab.close()
+
+
+def handshakes(rounds):
+    lines = ['| responder | group | microseconds of processor time for a handshake and its end |', '| --- | --- | --- |']
+    for group in GROUPS:
+        taken = {'xgw': [], 'strongSwan kernel-libipsec': []}
+        for _ in range(rounds):
+            for kind, values in taken.items():
+                values.append(handshake(kind, group))
+        for kind, values in taken.items():
+            lines.append(f'| {kind} | {group} | {statistics.median(values):.0f} ({min(values):.0f}–{max(values):.0f}) |')
+    return lines
+
+
 def main():
     kinds = [forwarding, af_xdp, xgw, xgw_one, xgw_xdp, strongswan, wireguard]
     results = {k.__name__: [] for k in kinds}
@@ -177,7 +243,7 @@ def main():
             v = sorted(row[x] for row in rows)
             return f'{statistics.median(v):.2f} ({v[0]:.2f}–{v[-1]:.2f})'
         lines.append(f'| {names[k]} | {mid("tcp")} | {mid("udp1400")} | {mid("udp64")} | {mid("ping")} | {mid("cpu") if k not in ("forwarding",) else ""} |')
-    text = '\n'.join(lines)
+    text = '\n'.join(lines + [''] + handshakes(min(ROUNDS, 3)))
     print(text)
     with open(os.path.join(rig.ROOT, 'build', 'bench.md'), 'w') as f:
         f.write(text + '\n')

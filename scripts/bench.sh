@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # `make bench`: the figures of docs/PERFORMANCE.md. Built-in benchmarks first, then two gateways end to end beside
-# their peers. Results: build/bench-esp.json, build/bench-xdp.json, build/bench.md.
+# their peers. Results: build/bench-{esp,xdp,ike}.json, build/bench.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 make -j"$(nproc)" all tools
@@ -9,5 +9,7 @@ echo "== XDP decision, ns a packet"
 build/xgw bench xdp --json | tee build/bench-xdp.json
 echo "== ESP transform beside the raw library call"
 build/xgw bench esp --json | tee build/bench-esp.json
+echo "== IKE handshakes beside the library's operations"
+build/xgw bench ike --json | tee build/bench-ike.json
 echo "== end to end"
 exec /usr/bin/python3 -B scripts/bench.py

@@ -247,7 +247,7 @@ class StrongSwan:
             'kernel-libipsec kernel-netlink socket-default updown vici counters pkcs8 constraints revocation')
 
     def __init__(self, host, me, peer, my_ts, peer_ts, ike='aes256gcm16-prfsha384-ecp384', esp='aes256gcm16', psk=PSK,
-                 rekey='', my_id=None, peer_id=None, kernel=False, version=2, children=None, auth=None, files=(), more=''):
+                 rekey='', my_id=None, peer_id=None, kernel=False, version=2, children=None, auth=None, files=(), more='', log_level=2):
         """children: {name: (local, remote)}, more than the one `net`; rekey: more lines of the connection;
         auth: swanctl's lines of the local and of the remote part; files: (directory, name, bytes) beside swanctl.conf."""
         self.host, lab = host, host.lab
@@ -269,14 +269,14 @@ class StrongSwan:
   retransmit_timeout = 1.0
   filelog { log { path = %s
       flush_line = yes
-      default = 1
-      ike = 2
-      cfg = 2
-      chd = 2 } }
+      default = %d
+      ike = %d
+      cfg = %d
+      chd = %d } }
   plugins { kernel-libipsec { allow_peer_ts = no } }
   %s
 }
-''' % (load, self.log, more))
+''' % (load, self.log, min(log_level, 1), log_level, log_level, log_level, more))
         with open(os.path.join(d, 'swanctl', 'swanctl.conf'), 'w') as f:
             f.write('''connections { peer {
   version = %s

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`xgw bench`: what programs outside read. No figure is judged."""
+import json
+import subprocess
+
+import lab as rig
+
+
+def test_handshakes():
+    r = subprocess.run([rig.XGW, 'bench', 'ike', '--json'], capture_output=True, text=True, check=True, timeout=120)
+    said = json.loads(r.stdout)
+    assert set(said) == {'machine', 'results'}
+    assert [row['case'] for row in said['results']] == ['PSK-CURVE25519', 'PSK-ECP256', 'RSA2048-ECP256']
+    for row in said['results']:
+        assert row['handshakesPerSecond'] > 0 and row['rawHandshakesPerSecond'] > 0, row
+        assert abs(row['ratio'] - row['rawHandshakesPerSecond'] / row['handshakesPerSecond']) < 1e-6
+
+
+def test_unknown_benchmark_is_refused():
+    r = subprocess.run([rig.XGW, 'bench', 'tcp'], capture_output=True, text=True)
+    assert r.returncode == 2 and "'tcp'" in r.stderr and 'esp, xdp and ike' in r.stderr
