@@ -3,11 +3,12 @@
  * The way of a frame from the Internet: ESP (RFC 4303), also in UDP (RFC 3948), of an SA of ours to
  * the worker; all other ESP is dropped here, but pieces of packets: the kernel puts them together
  * and hands them to the daemon. A VXLAN attachment may be on an uplink too. The rest, IKE first of
- * all, is the kernel's.
+ * all, is the kernel's; beginnings of IKE at a bounded rate (ike_rate.h).
  */
 #ifndef XGW_BPF_UPLINK_H
 #define XGW_BPF_UPLINK_H
 
+#include "ike_rate.h"
 #include "vnet.h"
 
 #define ESP_SPI_SEQUENCE 8
@@ -48,7 +49,7 @@ static __always_inline int natt_decide(struct packet *p, __u32 len)
 		return XGW_DROP_MALFORMED;
 	if (!marker)
 		return XGW_DROP_TRUNCATED;
-	return *marker ? esp_decide(p, payload) : VERDICT_PASS;
+	return *marker ? esp_decide(p, payload) : ike_decide(p, payload + 4);
 }
 
 static __always_inline int udp_decide(struct packet *p)
@@ -69,6 +70,8 @@ static __always_inline int udp_decide(struct packet *p)
 			return XGW_DROP_MALFORMED;
 		return natt_decide(p, len);
 	}
+	if (udp->dest == IKE_PORT)
+		return p->ip.fragment ? VERDICT_PASS : ike_decide(p, p->ip.l4 + sizeof(*udp));
 	rc = vxlan_find(p, false);
 	if (rc)
 		return rc;

@@ -37,10 +37,6 @@ def addresses(lab):
         gw.run('sysctl', '-qw', 'net.ipv4.ip_forward=1')
 
 
-def mac(host, device):
-    return json.loads(host.run('ip', '-j', 'link', 'show', device).stdout)[0]['address']
-
-
 def forwarding(lab):
     addresses(lab)
     lab.gw1.route('10.22.0.0/16', 'via', '203.0.113.2')
@@ -50,12 +46,12 @@ def forwarding(lab):
 
 def af_xdp(lab):
     made = []
-    for host, inside, outside in ((lab.gw1, mac(lab.client, 'eth0'), mac(lab.gw2, 'wan')), (lab.gw2, mac(lab.server, 'eth0'), mac(lab.gw1, 'wan'))):
+    for host, inside, outside in ((lab.gw1, rig.mac_of(lab.client, 'eth0'), rig.mac_of(lab.gw2, 'wan')), (lab.gw2, rig.mac_of(lab.server, 'eth0'), rig.mac_of(lab.gw1, 'wan'))):
         made.append(host.start(f'{TOOLS}/xskfwd', 'lan', inside, 'wan', outside, name='xskfwd'))
     for p in made:
         rig.wait_for(lambda: 'ready' in p.text(), 'xskfwd', explain=p.text)
     for host, gw, ip in ((lab.client, lab.gw1, '10.11.0.1'), (lab.server, lab.gw2, '10.22.0.1')):
-        host.run('ip', 'neighbour', 'replace', ip, 'lladdr', mac(gw, 'lan'), 'dev', 'eth0')
+        host.run('ip', 'neighbour', 'replace', ip, 'lladdr', rig.mac_of(gw, 'lan'), 'dev', 'eth0')
     return made
 
 

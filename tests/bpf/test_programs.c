@@ -5,6 +5,8 @@
  */
 #include "world.h"
 
+#include <time.h>
+
 #include <linux/bpf.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -991,6 +993,125 @@ static void test_without_device(void **state)
 	assert_int_equal(maps_put(&w.maps, MAPS_tx_ports, &ifindex, &ifindex), 0);
 }
 
+/* ---- first messages of IKE exchanges ---- */
+
+struct ike_first {
+	const char *from;
+	uint16_t port;
+	uint8_t responder, flags, next; /* of the IKE header; responder: a byte of its SPI */
+};
+
+static int ike_sent(const struct ike_first *m)
+{
+	static struct frame in, out;
+	bool v6 = strchr(m->from, ':');
+	uint8_t *ike;
+
+	memset(&in, 0, sizeof(in));
+	frame_eth(&in, WAN_MAC, HOST_MAC, v6 ? 0x86dd : 0x0800);
+	frame_ip(&in, m->from, v6 ? "2001:db8::1" : "203.0.113.1", 17);
+	frame_udp(&in, m->port, m->port);
+	if (m->port == 4500)
+		frame_take(&in, 4);
+	ike = frame_take(&in, 28);
+	ike[0] = 1;
+	ike[15] = m->responder;
+	ike[16] = m->next ? m->next : 33;
+	ike[17] = 0x20;
+	ike[18] = 34;
+	ike[19] = m->flags;
+	frame_close(&in);
+	return world_run(&w, WAN, &in, &out);
+}
+
+static unsigned ike_passed(const struct ike_first *m, unsigned n)
+{
+	unsigned passed = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		passed += ike_sent(m) == XDP_PASS;
+	return passed;
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Sends n: `full` pass at once, then `rate` a second, however slow this machine is; all others are
+ * counted. */
+static void ike_is_held(const struct ike_first *m, unsigned n, unsigned full, unsigned rate)
+{
+	struct counts before, after;
+	double since = seconds();
+	unsigned passed;
+
+	read_counts(WAN, &before);
+	passed = ike_passed(m, n);
+	read_counts(WAN, &after);
+	assert_true(passed >= (n < full ? n : full));
+	assert_true(passed <= full + 1 + (unsigned)((seconds() - since) * rate + 1));
+	assert_int_equal(after.drops[XGW_DROP_IKE_RATE] - before.drops[XGW_DROP_IKE_RATE],
+			 n - passed);
+}
+
+/* 400 at once, 100 a second: one source can't take more, and takes nothing from others. */
+static void test_ike_of_one_source(void **state)
+{
+	const struct ike_first one = {"198.51.100.77", 500, 0, 8, 0};
+	struct ike_first more = one;
+
+	(void)state;
+	ike_is_held(&one, 700, 400, 100);
+	more.port = 4500; /* the same bucket */
+	ike_is_held(&more, 50, 0, 100);
+	more = one;
+	more.responder = 1; /* of an SA that is known, or was */
+	assert_int_equal(ike_passed(&more, 50), 50);
+	more = one;
+	more.flags = 0x20; /* an answer to us */
+	assert_int_equal(ike_passed(&more, 50), 50);
+	more = one;
+	more.from = "198.51.100.78";
+	assert_int_equal(ike_passed(&more, 50), 50);
+}
+
+static void test_ike_of_one_network_of_ipv6(void **state)
+{
+	struct ike_first m = {"2001:db8:7:7::1", 500, 0, 8, 0};
+
+	(void)state;
+	ike_is_held(&m, 700, 400, 100);
+	m.from = "2001:db8:7:7:1:2:3:4";
+	ike_is_held(&m, 50, 0, 100);
+	m.from = "2001:db8:7:8::1";
+	assert_int_equal(ike_passed(&m, 50), 50);
+}
+
+/* A flood from forged sources: what is above the rate ends here, and who brings a cookie passes. */
+static void test_ike_of_many_sources(void **state)
+{
+	char text[32];
+	struct ike_first m = {text, 500, 0, 8, 0};
+	double since = seconds();
+	unsigned passed = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 60000; i++) {
+		snprintf(text, sizeof(text), "100.%u.%u.%u", 64 + i / 65536, i / 256 % 256,
+			 i % 256);
+		passed += ike_sent(&m) == XDP_PASS;
+	}
+	assert_true(passed >= 4000);
+	assert_true(passed <= 5001 + (unsigned)((seconds() - since) * 20000 + 1));
+	m.next = 41;
+	snprintf(text, sizeof(text), "100.80.0.1");
+	assert_int_equal(ike_passed(&m, 100), 100);
+}
+
 /* A device that is no port is none of our business. */
 static void test_unknown_port(void **state)
 {
@@ -1109,11 +1230,19 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),	       cmocka_unit_test(test_changes),
-		cmocka_unit_test(test_explanations),   cmocka_unit_test(test_learning),
-		cmocka_unit_test(test_events),	       cmocka_unit_test(test_every_length),
-		cmocka_unit_test(test_every_byte),     cmocka_unit_test(test_without_socket),
-		cmocka_unit_test(test_without_device), cmocka_unit_test(test_unknown_port),
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_explanations),
+		cmocka_unit_test(test_learning),
+		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_every_length),
+		cmocka_unit_test(test_every_byte),
+		cmocka_unit_test(test_without_socket),
+		cmocka_unit_test(test_without_device),
+		cmocka_unit_test(test_ike_of_one_source),
+		cmocka_unit_test(test_ike_of_one_network_of_ipv6),
+		cmocka_unit_test(test_ike_of_many_sources),
+		cmocka_unit_test(test_unknown_port),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

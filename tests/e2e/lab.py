@@ -221,6 +221,10 @@ class Xgw:
         return total
 
 
+def mac_of(host, device):
+    return json.loads(host.run('ip', '-j', 'link', 'show', device).stdout)[0]['address']
+
+
 def gateway_config(name, vnet_id, space, lan_address, public, connections, sites=(), remotes=(), attachments=None,
                    endpoints=(), **host):
     """Configuration of one gateway for one VNet: ports wan and lan."""

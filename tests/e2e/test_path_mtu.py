@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """A narrow link between two gateways: routers' errors are believed when they quote our ESP, pieces are put together."""
-import json
 import os
 import random
 
@@ -119,8 +118,7 @@ class Pieces:
         capture.stop()
         narrow.router.run('nft', 'delete', 'table', 'ip', 'taken')
         self.taken = [p[IP] for p in rdpcap(capture.path)]
-        self.macs = [json.loads(host.run('ip', '-j', 'link', 'show', d).stdout)[0]['address']
-                     for host, d in ((narrow.router, 'two'), (narrow.gw2, 'wan'))]
+        self.macs = [rig.mac_of(narrow.router, 'two'), rig.mac_of(narrow.gw2, 'wan')]
 
     def cut(self, sizes_and_offsets, more_after=False):
         """The next packet taken as [(offset, size)], offsets in bytes; all of one datagram."""
