@@ -245,6 +245,24 @@ static void check_selectors(struct judge *j, uint32_t connection)
 			       "on both sides");
 }
 
+/*
+ * The first child SA of IKEv2 takes its keys from the IKE SA's own exchange (RFC 7296 section 1.3.1),
+ * so a peer without the group is found out at the first rekey only.
+ */
+static void check_pfs(struct judge *j, const struct model_connection *c)
+{
+	for (uint32_t i = 0; !c->ikev1 && i < c->n_policies; i++) {
+		const struct model_policy *p = &c->policies[i];
+		if (p->pfs_group != DH_NONE && p->pfs_group != p->dh_group)
+			findings_warn(j->findings, p->place,
+				      "pfsGroup: %s is another group than dhGroup's %s and is needed "
+				      "from the first rekey on; a peer without it fails only then, "
+				      "after at most %u seconds; make sure that it has both",
+				      group_of(p->pfs_group)->pfs_name,
+				      group_of(p->dh_group)->contract_name, p->lifetime_seconds);
+	}
+}
+
 /* What IKEv1 has no numbers for. */
 static void check_ikev1(struct judge *j, const struct model_connection *c)
 {
@@ -360,6 +378,7 @@ void validate_connections(struct judge *j)
 		check_spaces(j, c);
 		check_selectors(j, i);
 		check_ikev1(j, c);
+		check_pfs(j, c);
 		check_policy_based(j, c);
 		if (c->peer_gateway != MODEL_NONE)
 			check_both_sides(j, c);

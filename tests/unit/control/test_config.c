@@ -39,7 +39,7 @@ static const char good[] =
 /* 32 */ "    sharedKey: {file: /etc/xgw/site5.psk}\n"
 /* 33 */ "    ipsecPolicies:\n"
 /* 34 */ "      - {ikeEncryption: AES256, ikeIntegrity: SHA256, dhGroup: ECP256,\n"
-/* 35 */ "         ipsecEncryption: GCMAES256, ipsecIntegrity: GCMAES256, pfsGroup: PFS2048}\n"
+/* 35 */ "         ipsecEncryption: GCMAES256, ipsecIntegrity: GCMAES256, pfsGroup: ECP256}\n"
 /* 36 */ "  - name: ToVNet2\n"
 /* 37 */ "    connectionType: Vnet2Vnet\n"
 /* 38 */ "    virtualNetworkGateway1: GW1\n"
@@ -196,7 +196,9 @@ static const struct row schema_rows[] = {
 	 "28:5: error: sharedKey: missing in this connection, authenticationType PSK needs it\n"},
 	{"{file: /etc/xgw/site5.psk}", "short",
 	 "32:16: warning: sharedKey: weak, 5 characters can be guessed from a recorded handshake; take at least 20 random ones\n"},
-	{"dhGroup: ECP256,", "dhGroup: DHGroup2,", "34:64: warning: dhGroup: DHGroup2 is weak, its key exchange can be broken by who can afford it; take ECP256 or group 14 where the peer can\n"},
+	{"dhGroup: ECP256,", "dhGroup: DHGroup2,",
+	 "34:9: warning: pfsGroup: ECP256 is another group than dhGroup's DHGroup2 and is needed from the first rekey on; a peer without it fails only then, after at most 27000 seconds; make sure that it has both\n"
+	 "34:64: warning: dhGroup: DHGroup2 is weak, its key exchange can be broken by who can afford it; take ECP256 or group 14 where the peer can\n"},
 	{"dhGroup: ECP256,", "", "34:9: error: dhGroup: missing in this IPsec policy\n"},
 	{"ikeEncryption: AES256", "ikeEncryption: DES3", "34:25: warning: ikeEncryption: DES3 is weak; take AES256 where the peer can\n"},
 	{"ikeEncryption: AES256", "ikeEncryption: AES192", ""},
@@ -219,18 +221,23 @@ static const struct row schema_rows[] = {
 	 "35:27: warning: ipsecEncryption: None encrypts nothing: the tunnel's packets are authenticated, and everybody on the way can read them\n"},
 	{"ipsecEncryption: GCMAES256, ipsecIntegrity: GCMAES256", "ipsecEncryption: DES3, ipsecIntegrity: SHA1",
 	 "35:27: warning: ipsecEncryption: DES3 is weak, its 64-bit blocks begin to repeat after some gigabytes; take GCMAES256 or AES256 where the peer can, else a saDataSizeKilobytes of at most 1048576\n"},
-	{"pfsGroup: PFS2048", "pfsGroup: PFS24", ""},
-	{"pfsGroup: PFS2048", "pfsGroup: PFS1", "35:75: warning: pfsGroup: PFS1 is weak, its key exchange can be broken by who can afford it; take ECP256 or group 14 where the peer can\n"},
+	{"pfsGroup: ECP256", "pfsGroup: None", ""},
+	{"pfsGroup: ECP256", "pfsGroup: PFSMM", ""},
+	{"pfsGroup: ECP256", "pfsGroup: PFS24",
+	 "34:9: warning: pfsGroup: PFS24 is another group than dhGroup's ECP256 and is needed from the first rekey on; a peer without it fails only then, after at most 27000 seconds; make sure that it has both\n"},
+	{"pfsGroup: ECP256", "pfsGroup: PFS1",
+	 "34:9: warning: pfsGroup: PFS1 is another group than dhGroup's ECP256 and is needed from the first rekey on; a peer without it fails only then, after at most 27000 seconds; make sure that it has both\n"
+	 "35:75: warning: pfsGroup: PFS1 is weak, its key exchange can be broken by who can afford it; take ECP256 or group 14 where the peer can\n"},
 	{"dhGroup: ECP256,", "dhGroup: None,", "34:64: error: dhGroup: None: not supported yet\n"},
-	{"pfsGroup: PFS2048", "saLifeTimeSeconds: 299",
+	{"pfsGroup: ECP256", "saLifeTimeSeconds: 299",
 	 "35:84: error: saLifeTimeSeconds: expected a number from 300 to 172799, came '299'\n"},
-	{"pfsGroup: PFS2048", "saDataSizeKilobytes: 1023",
+	{"pfsGroup: ECP256", "saDataSizeKilobytes: 1023",
 	 "35:86: error: saDataSizeKilobytes: expected 0 or a number from 1024 to 2147483647, came '1023'\n"},
 	{"    virtualNetworkGateway2: GW2\n", "    virtualNetworkGateway2: GW2\n    dscp: 0\n    dontFragment: clear\n", ""},
 	{"    virtualNetworkGateway2: GW2\n", "    virtualNetworkGateway2: GW2\n    dscp: copy\n    dontFragment: copy\n", ""},
 	{"    virtualNetworkGateway2: GW2\n", "    virtualNetworkGateway2: GW2\n    dscp: 64\n",
 	 "40:11: error: dscp: expected copy or a number from 0 to 63, came '64'\n"},
-	{"pfsGroup: PFS2048", "saLifeTimePackets: 999",
+	{"pfsGroup: ECP256", "saLifeTimePackets: 999",
 	 "35:84: error: saLifeTimePackets: expected 0 or a number from 1000 to 4294967295, came '999'\n"},
 	{"    virtualNetworkGateway2: GW2\n", "    virtualNetworkGateway2: GW2\n    udpEncapsulation: never\n",
 	 "40:23: error: udpEncapsulation: expected auto or always, came 'never'\n"},
