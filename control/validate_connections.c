@@ -246,20 +246,21 @@ static void check_selectors(struct judge *j, uint32_t connection)
 }
 
 /*
- * The first child SA of IKEv2 takes its keys from the IKE SA's own exchange (RFC 7296 section 1.3.1),
- * so a peer without the group is found out at the first rekey only.
+ * The first child SA of IKEv2 takes its keys from the IKE SA's own exchange (RFC 7296
+ * section 1.3.1), so a peer without the group is found out at the first rekey only.
  */
 static void check_pfs(struct judge *j, const struct model_connection *c)
 {
 	for (uint32_t i = 0; !c->ikev1 && i < c->n_policies; i++) {
 		const struct model_policy *p = &c->policies[i];
 		if (p->pfs_group != DH_NONE && p->pfs_group != p->dh_group)
-			findings_warn(j->findings, p->place,
-				      "pfsGroup: %s is another group than dhGroup's %s and is needed "
-				      "from the first rekey on; a peer without it fails only then, "
-				      "after at most %u seconds; make sure that it has both",
-				      group_of(p->pfs_group)->pfs_name,
-				      group_of(p->dh_group)->contract_name, p->lifetime_seconds);
+			findings_warn(
+				j->findings, p->place,
+				"pfsGroup: %s is another group than dhGroup's %s and is needed "
+				"from the first rekey on; a peer without it fails only then, "
+				"after at most %u seconds; make sure that it has both",
+				group_of(p->pfs_group)->pfs_name,
+				group_of(p->dh_group)->contract_name, p->lifetime_seconds);
 	}
 }
 
