@@ -107,6 +107,15 @@ void trust_key_hash(const struct trust *t, unsigned i, uint8_t out[20])
 	memcpy(out, t->key_hash[i], 20);
 }
 
+size_t trust_subject(const struct trust *t, unsigned i, uint8_t *out, size_t room)
+{
+	const X509_NAME *name = X509_get_subject_name(sk_X509_value(t->authorities, (int)i));
+	int len = i2d_X509_NAME(name, NULL);
+	if (len <= 0 || (size_t)len > room)
+		return 0;
+	return i2d_X509_NAME(name, &out) == len ? (size_t)len : 0;
+}
+
 const char *trust_subjects(const struct trust *t, char *out, size_t room)
 {
 	size_t at = 0;

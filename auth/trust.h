@@ -35,6 +35,9 @@ void trust_free(struct trust *t);
 unsigned trust_authorities(const struct trust *t);
 /* SHA-1 of an authority's SubjectPublicKeyInfo (RFC 7296 section 3.7). */
 void trust_key_hash(const struct trust *t, unsigned i, uint8_t out[20]);
+/* Subject of an authority in DER (RFC 2409's CERTREQ, RFC 2408 section 3.10). Its length, 0 when it
+ * needs more than room. */
+size_t trust_subject(const struct trust *t, unsigned i, uint8_t *out, size_t room);
 /* Subjects of the authorities, joined, cut at `room`. */
 const char *trust_subjects(const struct trust *t, char *out, size_t room);
 

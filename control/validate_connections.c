@@ -267,10 +267,6 @@ static void check_pfs(struct judge *j, const struct model_connection *c)
 /* What IKEv1 has no numbers for. */
 static void check_ikev1(struct judge *j, const struct model_connection *c)
 {
-	if (c->ikev1 && c->by_certificate)
-		findings_error(j->findings, c->place,
-			       "authenticationType: Certificate is not supported yet with "
-			       "connectionProtocol IKEv1; take PSK, or IKEv2");
 	for (uint32_t i = 0; c->ikev1 && i < c->n_policies; i++) {
 		const struct model_policy *p = &c->policies[i];
 		const struct encryption *ike = encryption_of(p->ike_encryption);

@@ -42,6 +42,10 @@ static int check(const struct ike_connection *cfg, struct fault *f)
 		return fault_set(f, -EINVAL,
 				 "expected a certificate and authorities for the peer's, came one "
 				 "without the other");
+	if (cfg->ikev1 && connection_has_certificates(cfg) &&
+	    credential_key_kind(cfg->credential) != KEY_RSA)
+		return fault_set(f, -EINVAL,
+				 "expected an RSA key, by which IKEv1 signs, came another");
 	if (!connection_has_certificates(cfg) && !cfg->psk.len)
 		return fault_set(f, -EINVAL, "expected a pre-shared key, came an empty one");
 	if (identity_is_pattern(&cfg->local_id))

@@ -21,6 +21,7 @@
 #define LIMIT_COOKIE	  64  /* RFC 7296 section 2.6 */
 #define LIMIT_CERTS	  8   /* CERT payloads in one message */
 #define LIMIT_CERTREQ	  32  /* authorities that we name to a peer */
+#define LIMIT_CERTREQ_V1  8   /* the same in IKEv1, where each is a whole name */
 #define LIMIT_KE	  520 /* largest public value is that of MODP-4096 */
 
 /* ---- state ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Authentication of main mode: the one place that knows of methods. Pre-shared keys (RFC 2409
- * section 5.4); signatures (section 5.1) differ in SKEYID, and sign the hash that stands here.
+ * Authentication of main mode: pre-shared keys (RFC 2409 section 5.4); signatures (section 5.1)
+ * differ in SKEYID, and sign the hash that stands here (v1_proof.c).
  *
  * The key has to be chosen before the identity can be read (RFC 2409 section 5.4). As the responder
  * we try the keys of every connection of that address: what opens the message is the right one.
@@ -24,7 +24,11 @@ static int derive(const struct ike_sa *sa, const struct secret *psk, struct v1_k
 {
 	const struct v1_phase1 *p = sa->v1->phase1;
 	struct v1_shared s = shared_of(sa);
-	int err = v1_skeyid_psk(out, sa->chosen.prf, psk, nonce_bytes(&p->ni), nonce_bytes(&p->nr));
+	int err = p->auth == V1_AUTH_RSA_SIG
+			  ? v1_skeyid_signature(out, sa->chosen.prf, nonce_bytes(&p->ni),
+						nonce_bytes(&p->nr), s.secret)
+			  : v1_skeyid_psk(out, sa->chosen.prf, psk, nonce_bytes(&p->ni),
+					  nonce_bytes(&p->nr));
 	return err ? err : v1_keys_derive(out, &sa->chosen, &s);
 }
 
@@ -95,8 +99,13 @@ int v1_auth_write(struct ike_sa *sa, struct builder *out, struct fault *f)
 	if (err)
 		return fault_set(f, err, "our hash can't be computed");
 	v1_raw(out, V1_ID, id);
-	v1_raw(out, V1_HASH, (struct bytes){hash, len});
+	if (sa->v1->phase1->auth == V1_AUTH_PSK)
+		v1_raw(out, V1_HASH, (struct bytes){hash, len});
+	else
+		err = v1_proof_sign(sa, (struct bytes){hash, len}, out, f);
 	wipe(hash, sizeof hash);
+	if (err)
+		return err;
 	if (is_first_contact(sa))
 		add_notify(sa, out, V1_NOTIFY_INITIAL_CONTACT, (struct bytes){NULL, 0});
 	add_lifetime(sa, out);
@@ -122,41 +131,55 @@ static int wrong_identity(const struct connection *c, const struct identity *cam
 	return -EACCES;
 }
 
-static bool hash_verifies(const struct ike_sa *sa, const struct v1_keys *k, bool of_initiator,
-			  const struct v1_message *m)
-{
-	uint8_t want[PRF_MAX];
-	size_t len = 0;
-	struct bytes came = v1_body(m, V1_HASH);
-	bool ok = !hash_of(sa, k, of_initiator, v1_body(m, V1_ID), want, &len) &&
-		  secret_equal(want, len, came.at, came.len);
-	wipe(want, sizeof want);
-	return ok;
-}
-
-static int no_hash(const struct v1_message *m, struct fault *f)
-{
-	fault_set(f, -EACCES, "the peer authenticates by %s, expected a pre-shared key",
-		  v1_find(m, V1_SIG, 0) ? "a signature" : "nothing");
-	return fault_advise(f, "set the same authentication on both ends");
-}
-
 static int wrong_key(struct fault *f)
 {
 	fault_set(f, -EACCES, "the peer's hash does not verify: the pre-shared keys differ");
 	return fault_advise(f, "compare the pre-shared keys of both ends");
 }
 
+/* One end PSK, the other certificates. */
+static int no_proof(const struct v1_message *m, uint8_t expected, struct fault *f)
+{
+	fault_set(f, -EACCES, "the peer authenticates by %s, expected %s",
+		  v1_find(m, V1_SIG, 0)	   ? "a signature"
+		  : v1_find(m, V1_HASH, 0) ? "a pre-shared key"
+					   : "nothing",
+		  expected == V1_AUTH_PSK ? "a pre-shared key" : "a signature");
+	return fault_advise(f, "set the same authentication on both ends");
+}
+
+/* The proof of the end that began (`of_initiator`) or that answered; `p` is for signatures only. */
+static int check_proof(const struct ike_sa *sa, const struct ike_connection *cfg,
+		       const struct v1_keys *k, const struct v1_message *m, struct v1_proof *p,
+		       struct fault *f)
+{
+	uint8_t want[PRF_MAX], method = sa->v1->phase1->auth;
+	size_t len = 0;
+	struct bytes came = v1_body(m, V1_HASH);
+	if (!v1_find(m, method == V1_AUTH_PSK ? V1_HASH : V1_SIG, 0))
+		return no_proof(m, method, f);
+	int err = hash_of(sa, k, !sa->is_initiator, v1_body(m, V1_ID), want, &len);
+	if (err)
+		return fault_set(f, err, "the peer's hash can't be computed");
+	if (method != V1_AUTH_PSK)
+		err = v1_proof_check(p, cfg, m, (struct bytes){want, len}, &sa->remote_id, f);
+	else if (!secret_equal(want, len, came.at, came.len))
+		err = wrong_key(f);
+	wipe(want, sizeof want);
+	return err;
+}
+
 int v1_auth_check(struct ike_sa *sa, const struct v1_message *m, struct fault *f)
 {
+	struct v1_proof p = {.sa = sa};
 	int err = read_identity(sa, m, f);
 	if (err)
 		return err;
-	if (!v1_find(m, V1_HASH, 0))
-		return no_hash(m, f);
 	/* the proof first: an identity that is not proven says nothing */
-	if (!hash_verifies(sa, &sa->v1->keys, false, m))
-		return wrong_key(f);
+	err = check_proof(sa, &sa->c->cfg, &sa->v1->keys, m, &p, f);
+	v1_proof_end(&p);
+	if (err)
+		return err;
 	if (!identity_matches(&sa->c->cfg.remote_id, &sa->remote_id))
 		return wrong_identity(sa->c, &sa->remote_id, f);
 	return 0;
@@ -165,8 +188,11 @@ int v1_auth_check(struct ike_sa *sa, const struct v1_message *m, struct fault *f
 /* ---- responder ---- */
 
 /* What was agreed on in the first message is this connection's too. */
-static bool allows(const struct ike_connection *cfg, const struct ike_chosen *c)
+static bool allows(const struct ike_connection *cfg, const struct ike_sa *sa)
 {
+	const struct ike_chosen *c = &sa->chosen;
+	if (v1_method_of(cfg) != sa->v1->phase1->auth)
+		return false;
 	for (unsigned i = 0; i < cfg->n_ike; i++) {
 		const struct ike_proposal *p = &cfg->ike[i];
 		if (memchr(p->encryption, c->encryption, p->n_encryption) &&
@@ -180,6 +206,7 @@ static bool allows(const struct ike_connection *cfg, const struct ike_chosen *c)
 struct search {
 	struct v1_message *m;
 	uint8_t *plain;
+	struct v1_proof proof;
 	struct fault *why; /* of the nearest so far */
 	unsigned near;	   /* how near: 0 nothing, 1 does not open, 2 opens, 3 is proven */
 };
@@ -192,8 +219,10 @@ static void came_to(struct search *s, unsigned near, const struct fault *f)
 	*s->why = *f;
 }
 
-static int not_readable(struct fault *f)
+static int not_readable(const struct ike_sa *sa, struct fault *f)
 {
+	if (sa->v1->phase1->auth != V1_AUTH_PSK)
+		return fault_set(f, -EACCES, "it does not decrypt to a message");
 	fault_set(f, -EACCES,
 		  "it does not decrypt to a message: the pre-shared keys probably differ");
 	return fault_advise(f, "compare the pre-shared keys of both ends");
@@ -207,7 +236,7 @@ static bool judge(struct ike_sa *sa, const struct connection *c, uint8_t iv[V1_I
 	if (derive(sa, &c->cfg.psk, k))
 		return false;
 	if (v1_open(k, &sa->chosen, s->m, iv, s->plain, &f)) {
-		not_readable(&f);
+		not_readable(sa, &f);
 		came_to(s, 1, &f);
 		return false;
 	}
@@ -215,11 +244,7 @@ static bool judge(struct ike_sa *sa, const struct connection *c, uint8_t iv[V1_I
 		came_to(s, 2, &f);
 		return false;
 	}
-	if (!hash_verifies(sa, k, true, s->m)) {
-		if (v1_find(s->m, V1_HASH, 0))
-			wrong_key(&f);
-		else
-			no_hash(s->m, &f);
+	if (check_proof(sa, &c->cfg, k, s->m, &s->proof, &f)) {
 		came_to(s, 2, &f);
 		return false;
 	}
@@ -234,7 +259,7 @@ static bool judge(struct ike_sa *sa, const struct connection *c, uint8_t iv[V1_I
 int v1_auth_find(struct ike_sa *sa, struct v1_message *m, uint8_t iv[V1_IV],
 		 uint8_t plain[LIMIT_MESSAGE], struct connection **out, struct fault *f)
 {
-	struct search s = {.m = m, .plain = plain, .why = f};
+	struct search s = {.m = m, .plain = plain, .proof.sa = sa, .why = f};
 	unsigned tried = 0;
 	*out = NULL;
 	for (unsigned fit = 2; fit >= 1; fit--) {
@@ -242,7 +267,7 @@ int v1_auth_find(struct ike_sa *sa, struct v1_message *m, uint8_t iv[V1_IV],
 			uint8_t at[V1_IV];
 			struct v1_keys k = {0};
 			if (connection_fits_v1(c, &sa->local, &sa->remote) != fit ||
-			    !allows(&c->cfg, &sa->chosen) || tried++ >= MOST_KEYS_TRIED)
+			    !allows(&c->cfg, sa) || tried++ >= MOST_KEYS_TRIED)
 				continue;
 			unsigned before = s.near;
 			memcpy(at, iv, V1_IV);
@@ -254,10 +279,13 @@ int v1_auth_find(struct ike_sa *sa, struct v1_message *m, uint8_t iv[V1_IV],
 			wipe(&k, sizeof k);
 			if (ok || s.near > before || !*out)
 				*out = c;
-			if (ok)
+			if (ok) {
+				v1_proof_end(&s.proof);
 				return 0;
+			}
 		}
 	}
+	v1_proof_end(&s.proof);
 	if (!tried)
 		fault_set(f, -EACCES, "no connection of this address agrees to what was chosen");
 	return f->code ? f->code : -EACCES;

@@ -25,6 +25,7 @@ struct v1_phase1 {
 	uint8_t public_i[LIMIT_KE], public_r[LIMIT_KE], shared[DH_SHARED_MAX];
 	size_t public_i_len, public_r_len, shared_len;
 	struct v1_life life;
+	uint8_t auth;	 /* enum v1_auth */
 	uint16_t notify; /* unprotected error that came instead of an answer, 0 = none */
 	struct fault hint;
 	bool always; /* to pretend a NAT: which connection it is shows only later, the first that
@@ -111,6 +112,8 @@ void v1_refuse_clear(struct ike *e, const struct v1_arrival *a, const struct ike
 void v1_main_receive(struct ike_sa *sa, struct v1_message *m, const struct v1_arrival *a);
 void v1_main_first(struct ike *e, const struct v1_message *m, const struct v1_arrival *a);
 int must_check v1_main_begin(struct ike_sa *sa);
+/* enum v1_auth */
+uint8_t v1_method_of(const struct ike_connection *cfg);
 void v1_main_refused(struct ike_sa *sa, uint16_t notify);
 void v1_main_timeout(struct ike_sa *sa);
 void v1_main_hint(struct ike_sa *sa, uint16_t notify);
@@ -128,6 +131,35 @@ int must_check v1_auth_find(struct ike_sa *sa, struct v1_message *m, uint8_t iv[
 			    uint8_t plain[LIMIT_MESSAGE], struct connection **out, struct fault *f);
 /* Initiator: SKEYID and what follows, once both nonces are known. */
 int must_check v1_auth_keys(struct ike_sa *sa, const struct ike_connection *cfg);
+
+/* v1_proof.c: certificates and RSA signatures (RFC 2409 section 5.1) */
+/* Adds our certificates and our signature of HASH_I or HASH_R. */
+int must_check v1_proof_sign(const struct ike_sa *sa, struct bytes hash, struct builder *out,
+			     struct fault *f);
+/* Asks for a certificate of each authority that the peer may be judged by. */
+void v1_proof_ask(const struct ike_sa *sa, struct builder *out);
+/*
+ * What a peer sent as proof. `sent` and `hash` are of one message; the signature is judged once,
+ * the path once for each set of authorities.
+ */
+struct v1_proof {
+	const struct ike_sa *sa;
+	struct chain *chain;
+	bool read, judged;
+	int read_err, signature_err;
+	struct fault read_fault, signature_fault;
+	unsigned n_paths;
+	struct {
+		const struct trust *trust;
+		int err;
+		struct fault f;
+	} path[LIMIT_PROOF_TRUSTS];
+};
+/* 0 when the peer, who says it is `came`, proved it to this connection. */
+int must_check v1_proof_check(struct v1_proof *p, const struct ike_connection *cfg,
+			      const struct v1_message *sent, struct bytes hash,
+			      const struct identity *came, struct fault *f);
+void v1_proof_end(struct v1_proof *p);
 
 /* v1_natt.c: vendor IDs and NAT detection */
 void v1_vendors_offer(struct builder *out);

@@ -23,11 +23,16 @@ void v1_phase1_free(struct v1 *v)
 	v->phase1 = NULL;
 }
 
+uint8_t v1_method_of(const struct ike_connection *cfg)
+{
+	return connection_has_certificates(cfg) ? V1_AUTH_RSA_SIG : V1_AUTH_PSK;
+}
+
 static struct v1_offer offer_of(const struct ike_connection *cfg)
 {
 	return (struct v1_offer){.ours = cfg->ike,
 				 .n = cfg->n_ike,
-				 .auth = V1_AUTH_PSK,
+				 .auth = v1_method_of(cfg),
 				 .seconds = cfg->ike_lifetime_ns / NS_PER_S};
 }
 
@@ -63,6 +68,8 @@ int v1_write_keys(struct ike_sa *sa, struct builder *out, struct fault *f)
 		nonce_draw(sa->e, nonce);
 	v1_raw(out, V1_KE, public);
 	v1_raw(out, V1_NONCE, nonce_bytes(nonce));
+	if (p->auth == V1_AUTH_RSA_SIG)
+		v1_proof_ask(sa, out);
 	v1_natt_write(sa, out);
 	return 0;
 }
@@ -318,7 +325,12 @@ void v1_main_timeout(struct ike_sa *sa)
 		  (unsigned)((sa->e->now_ns - sa->window.first_sent_ns) / NS_PER_S),
 		  sa->heard ? "it did answer the messages before"
 			    : "nothing was ever received from that address");
-	if (number == 5)
+	if (number == 5 && p && p->auth == V1_AUTH_RSA_SIG)
+		fault_advise(&f,
+			     "it may not believe our certificate (see its log), or UDP %u, or "
+			     "pieces of a long message, do not pass",
+			     sa->remote.port);
+	else if (number == 5)
 		fault_advise(&f,
 			     "a peer that is silent to message 5 could not read it: compare the "
 			     "pre-shared keys of both ends; or UDP %u does not pass",
@@ -347,8 +359,9 @@ void v1_main_hint(struct ike_sa *sa, uint16_t notify)
 			     "connection from our address",
 			     sa->c->cfg.n_ike, proposal_format(&sa->c->cfg.ike[0], ours));
 	else if (number == 5)
-		fault_advise(&f, "compare the pre-shared keys, and our identity with what the "
-				 "peer expects");
+		fault_advise(&f, "compare %s, and our identity with what the peer expects",
+			     p->auth == V1_AUTH_PSK ? "the pre-shared keys"
+						    : "our certificate's authority");
 	p->hint = f;
 	if (!sa->c->is_up)
 		connection_blame(sa->c, &f);
@@ -465,6 +478,7 @@ void v1_main_first(struct ike *e, const struct v1_message *m, const struct v1_ar
 	}
 	sa->v1->phase1->life = agreed.life;
 	sa->v1->phase1->always = c->cfg.always_encapsulate;
+	sa->v1->phase1->auth = v1_method_of(&c->cfg);
 	sa->v1->last_in = v1_message_hash(e, a->datagram);
 	v1_vendors_take(sa, m);
 	if (answer_first(sa, &agreed))
@@ -476,6 +490,7 @@ int v1_main_begin(struct ike_sa *sa)
 {
 	struct fault f = {0};
 	sa->v1->phase1->always = sa->c->cfg.always_encapsulate;
+	sa->v1->phase1->auth = v1_method_of(&sa->c->cfg);
 	return say(sa, 1, &f);
 }
 

@@ -132,6 +132,16 @@ static void add_connections(struct credentials *c, struct builder_of *b)
 		struct fault f = {0};
 		if (!x->by_certificate || x->trust.authority == MODEL_NONE)
 			continue;
+		const struct credential *own = c->of_gateway[x->gateway];
+		if (x->ikev1 && own && credential_key_kind(own) != KEY_RSA) {
+			char key[KEY_TEXT];
+			fault_set(&f, -EINVAL,
+				  "IKEv1 signs by RSA keys here, the gateway's certificate has %s",
+				  credential_key_format(own, key));
+			fault_advise(&f, "take a certificate with an RSA key, or IKEv2");
+			wrong(b, x->place, "connectionProtocol", &f);
+			continue;
+		}
 		next->of = &x->trust;
 		struct shared_trust **found =
 			(struct shared_trust **)tsearch(next, &known, by_files);

@@ -49,12 +49,12 @@ def gateway(lab, w, mode, chain=None, ca=None, crl=None, identity=GW, site=SITE,
     return g
 
 
-def swan(lab, w, entity=None, ca=None, auth='pubkey', accept='pubkey', peer_id=GW, my_id=SITE, more='', files=()):
+def swan(lab, w, entity=None, ca=None, auth='pubkey', accept='pubkey', peer_id=GW, my_id=SITE, more='', files=(), **words):
     e = entity or w.site
     return rig.StrongSwan(lab.site, '203.0.113.5', '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16', my_id=my_id, peer_id=peer_id, more=more,
                           auth=(f'auth = {auth}\n    certs = site.pem', f'auth = {accept}\n    cacerts = ca.pem'),
                           files=[('x509', 'site.pem', e.pem()), ('x509ca', 'ca.pem', (ca or w.root).pem()),
-                                 ('x509ca', 'middle.pem', w.middle.pem()), ('private', 'site.key', e.private()), *files])
+                                 ('x509ca', 'middle.pem', w.middle.pem()), ('private', 'site.key', e.private()), *files], **words)
 
 
 def why(g):
@@ -181,3 +181,65 @@ def test_one_end_has_a_key(lab):  # noqa: F811
     g = gateway(lab, w, 'ResponderOnly').start()
     assert s.initiate().returncode != 0
     assert 'pre-shared key' in why(g) and 'signature of a certificate' in why(g), why(g)
+
+
+# ---- IKEv1: main mode with RSA signatures (RFC 2409 section 5.1) ----
+
+def swan_v1(lab, w, **more):
+    return swan(lab, w, ike='aes256-sha256-modp2048', esp='aes256-sha256', version=1, **more)
+
+
+def gateway_v1(lab, w, mode, **more):
+    return gateway(lab, w, mode, connectionProtocol='IKEv1', usePolicyBasedTrafficSelectors=True, **more)
+
+
+@pytest.mark.parametrize('mode', ['InitiatorOnly', 'ResponderOnly'])
+def test_ikev1(lab, mode):  # noqa: F811
+    topology(lab)
+    w = World('rsa')
+    s = swan_v1(lab, w)
+    g = gateway_v1(lab, w, mode, site='*.example.org' if mode == 'ResponderOnly' else SITE).start()
+    capture = rig.Capture(lab.wire, 'br0')
+    if mode == 'ResponderOnly':
+        r = s.initiate()
+        assert r.returncode == 0, r.stdout + s.text()[-3000:] + g.explain()
+    c = g.wait_connected('toSite')
+    assert c['ikeVersion'] == 'IKEv1'
+    rig.wait_for(lambda: lab.alice.ping('192.168.5.4', count=1, check=False).returncode == 0, 'traffic', explain=g.explain)
+    spi = c['ikeSpiInitiator']
+    g.command('rekey', 'toSite')
+    rig.wait_for(lambda: g.connection('toSite').get('ikeSpiInitiator') not in (None, spi), 'another ISAKMP SA', explain=g.explain)
+    lab.alice.ping('192.168.5.4')
+    capture.stop()
+    assert capture.tshark('-Y', '_ws.malformed') == ''
+    assert f"authentication of '{GW}' with RSA_EMSA_PKCS1_NULL successful" in s.text()
+
+
+@pytest.mark.parametrize('mode', ['InitiatorOnly', 'ResponderOnly'])
+def test_ikev1_of_another_authority(lab, mode):  # noqa: F811
+    topology(lab)
+    w, other = World('rsa'), World('rsa')
+    s = swan_v1(lab, w, entity=other.site, files=[('x509ca', 'other.pem', other.middle.pem())])
+    g = gateway_v1(lab, w, mode).start()
+    if mode == 'ResponderOnly':
+        assert s.initiate().returncode != 0
+    rig.wait_for(lambda: 'issued by' in why(g) or 'authority' in why(g), 'the reason', explain=g.explain)
+    assert g.connection('toSite')['connectionStatus'] != 'Connected'
+
+
+def test_ikev1_one_end_by_key(lab):  # noqa: F811
+    topology(lab)
+    w = World('rsa')
+    g = gateway_v1(lab, w, 'ResponderOnly').start()
+    s = rig.StrongSwan(lab.site, '203.0.113.5', '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16', my_id=SITE, peer_id=GW,
+                       ike='aes256-sha256-modp2048', esp='aes256-sha256', version=1)
+    assert s.initiate().returncode != 0
+    assert 'ours authenticate by RSA signatures, theirs by a pre-shared key' in why(g), why(g)
+
+
+def test_ikev1_needs_an_rsa_key(lab):  # noqa: F811
+    topology(lab)
+    w = World('p256')
+    g = gateway_v1(lab, w, 'InitiatorOnly')
+    r = lab.gw1.run(rig.XGW, 'check', '-c', g.config, check=False)
+    assert r.returncode == 2 and 'connectionProtocol: IKEv1 signs by RSA keys' in r.stdout + r.stderr, r.stdout + r.stderr

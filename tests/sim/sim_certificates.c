@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #define KINDS 5
+#define RSA   4 /* its place, for what holds in both versions */
 static const enum pki_kind kinds[KINDS] = {PKI_P256, PKI_P384, PKI_P521, PKI_ED25519, PKI_RSA2048};
 
 /* root - middle; a credential of each kind for both gateways, all by `middle` */
@@ -36,8 +37,11 @@ static struct credential *credential(const struct pki_entity *e, const struct pk
 static struct credential *one_off(struct pki_entity *by, const char *san, int64_t from,
 				  int64_t until)
 {
-	struct pki_entity e = pki_issue(
-		by, &(struct pki_want){.cn = "one", .san = san, .from = from, .until = until});
+	struct pki_entity e = pki_issue(by, &(struct pki_want){.kind = PKI_RSA2048,
+							       .cn = "one",
+							       .san = san,
+							       .from = from,
+							       .until = until});
 	struct credential *c = credential(&e, &w.middle);
 	pki_free(&e);
 	return c;
@@ -69,12 +73,12 @@ static int set_up(void **state)
 			w.credential[node][k] = credential(&w.own[node][k], &w.middle);
 		}
 	}
-	w.bare = credential(&w.own[0][0], NULL);
+	w.bare = credential(&w.own[0][RSA], NULL);
 	w.foreign = one_off(&w.stranger, names[0], 0, 0);
 	w.expired = one_off(&w.middle, names[0], -9 * PKI_DAY, -PKI_DAY);
 	w.misnamed = one_off(&w.middle, "DNS:elsewhere.example.org", 0, 0);
 	w.trust = trust(&w.root, (struct bytes){NULL, 0});
-	w.revoking = trust(&w.root, pki_crl(&w.middle, &w.own[0][0], -PKI_DAY, PKI_DAY));
+	w.revoking = trust(&w.root, pki_crl(&w.middle, &w.own[0][RSA], -PKI_DAY, PKI_DAY));
 	w.elsewhere = trust(&w.stranger, (struct bytes){NULL, 0});
 	return 0;
 }
@@ -107,6 +111,15 @@ static struct ike_connection with_certificate(struct sim *s, unsigned node, unsi
 	c.credential = w.credential[node][kind];
 	c.trust = w.trust;
 	return c;
+}
+
+/* RFC 2409's: no AEAD in phase 1, one pair of selectors */
+static void make_v1(struct ike_connection *c)
+{
+	c->ikev1 = true;
+	c->ike[0].encryption[0] = ENCR_AES_CBC_256;
+	c->ike[0].n_integrity = 1;
+	c->ike[0].integrity[0] = AUTH_HMAC_SHA2_256_128;
 }
 
 static struct sim *run(struct sim *s, const struct ike_connection *a,
@@ -283,41 +296,61 @@ static void must_hold(const char *name, struct sim_node *n, const char *const wo
 			fail_msg("%s: expected \"%s\" in: %s", name, words[i], line);
 }
 
-static void responder_refuses(void **state)
+/* IKEv1 sees the method in the first message, and names no identity that it asks for. */
+static const char *const other_method[3] = {"no proposal in common", "RSA signatures",
+					    "pre-shared key"};
+
+static void responder_refuses(bool v1)
 {
 	static const char *const told[3] = {"AUTHENTICATION_FAILED"};
-	(void)state;
+	static const char *const told_v1[3] = {"AUTHENTICATION-FAILED"};
+	static const char *const told_first[3] = {"NO-PROPOSAL-CHOSEN"};
 	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct sim *s = sim_new(i + 1, 2, NULL);
-		struct ike_connection a = with_certificate(s, 0, 0), b = with_certificate(s, 1, 0);
+		struct ike_connection a = with_certificate(s, 0, RSA);
+		struct ike_connection b = with_certificate(s, 1, RSA);
+		bool at_once = v1 && rows[i].spoil == psk;
 		b.start = IKE_START_RESPOND;
 		rows[i].spoil(&a, &b);
+		if (v1) {
+			make_v1(&a);
+			make_v1(&b);
+		}
 		run(s, &a, &b);
 		assert_false(s->node[0].up || s->node[1].up);
 		assert_int_equal(s->node[0].installs + s->node[1].installs, 0);
-		must_hold(rows[i].name, &s->node[1], rows[i].why);
-		must_hold(rows[i].name, &s->node[0], told);
-		assert_true(ike_count(s->node[1].ike, IKE_COUNT_AUTH_FAILED) > 0);
+		must_hold(rows[i].name, &s->node[1], at_once ? other_method : rows[i].why);
+		must_hold(rows[i].name, &s->node[0], at_once ? told_first : v1 ? told_v1 : told);
+		assert_true(at_once || ike_count(s->node[1].ike, IKE_COUNT_AUTH_FAILED) > 0);
 		sim_free(s);
 	}
 }
 
-static void initiator_refuses(void **state)
+static void initiator_refuses(bool v1)
 {
-	(void)state;
 	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
 		/* node 1 initiates, node 0's proof comes with the response */
 		struct sim *s = sim_new(i + 1, 2, NULL);
-		struct ike_connection a = with_certificate(s, 0, 0), b = with_certificate(s, 1, 0);
+		/* an RSA key could not sign for a peer that announces no hash, as PSK does */
+		unsigned kind = !v1 && rows[i].spoil == psk ? 0 : RSA;
+		struct ike_connection a = with_certificate(s, 0, kind);
+		struct ike_connection b = with_certificate(s, 1, kind);
 		a.start = IKE_START_RESPOND;
 		rows[i].spoil(&a, &b);
+		if (v1) {
+			make_v1(&a);
+			make_v1(&b);
+		}
 		sim_add(s, 0, &a);
 		sim_add(s, 1, &b);
 		sim_up(s, 1);
 		sim_run(s, s->now_ns + NS_PER_S);
 		assert_false(s->broken);
 		assert_false(s->node[1].up);
-		if (rows[i].spoil == other_identity) /* node 0 is asked for and says so itself */
+		if (v1 && rows[i].spoil == psk)
+			must_hold(rows[i].name, &s->node[0], other_method);
+		else if (!v1 && rows[i].spoil ==
+					other_identity) /* node 0 is asked for and says so itself */
 			must_hold(rows[i].name, &s->node[0],
 				  (const char *const[3]){"wants to talk to gw9.example.org"});
 		else if (rows[i].spoil == psk) /* node 0 sees it first */
@@ -329,6 +362,65 @@ static void initiator_refuses(void **state)
 			must_hold(rows[i].name, &s->node[1], rows[i].why);
 		sim_free(s);
 	}
+}
+
+static void responder_refuses_v2(void **state)
+{
+	(void)state;
+	responder_refuses(false);
+}
+static void initiator_refuses_v2(void **state)
+{
+	(void)state;
+	initiator_refuses(false);
+}
+static void responder_refuses_v1(void **state)
+{
+	(void)state;
+	responder_refuses(true);
+}
+static void initiator_refuses_v1(void **state)
+{
+	(void)state;
+	initiator_refuses(true);
+}
+
+/* ---- IKEv1: RSA signatures (RFC 2409 section 5.1) ---- */
+
+static void comes_up_v1(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct sim *s = sim_new(i + 1, 2, NULL);
+		struct ike_connection a = with_certificate(s, 0, RSA);
+		struct ike_connection b = with_certificate(s, 1, RSA);
+		make_v1(&a);
+		make_v1(&b);
+		if (i) { /* among others of any address, for a pattern of names */
+			struct ike_connection other = b;
+			other.id = 7;
+			other.name = "other";
+			other.remote.family = b.remote.family = IP_NONE;
+			other.start = b.start = IKE_START_RESPOND;
+			other.trust = w.elsewhere;
+			sim_add(s, 1, &other);
+			assert_int_equal(identity_parse(&b.remote_id, "*.example.org"), 0);
+		}
+		comes_up(run(s, &a, &b));
+		sim_free(s);
+	}
+}
+
+static void v1_wants_an_rsa_key(void **state)
+{
+	struct sim *s = sim_new(1, 2, NULL);
+	struct ike_connection a = with_certificate(s, 0, 0);
+	struct fault f;
+	(void)state;
+	make_v1(&a);
+	assert_int_equal(ike_add(s->node[0].ike, &a, &f), -EINVAL);
+	assert_non_null(strstr(f.text, "RSA"));
+	sim_free(s);
 }
 
 /* ---- peers without RFC 7427: their IKE_SA_INIT without the notify ---- */
@@ -370,9 +462,11 @@ static void stripped_on_its_way(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_pair_of_keys), cmocka_unit_test(identities_of_all_types),
-		cmocka_unit_test(among_several),      cmocka_unit_test(responder_refuses),
-		cmocka_unit_test(initiator_refuses),  cmocka_unit_test(stripped_on_its_way),
+		cmocka_unit_test(every_pair_of_keys),	cmocka_unit_test(identities_of_all_types),
+		cmocka_unit_test(among_several),	cmocka_unit_test(responder_refuses_v2),
+		cmocka_unit_test(initiator_refuses_v2), cmocka_unit_test(stripped_on_its_way),
+		cmocka_unit_test(comes_up_v1),		cmocka_unit_test(v1_wants_an_rsa_key),
+		cmocka_unit_test(responder_refuses_v1), cmocka_unit_test(initiator_refuses_v1),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
