@@ -21,6 +21,69 @@ struct connection *connection_by_id(const struct ike *e, uint32_t id)
 	return NULL;
 }
 
+/* ---- by the peer's address ---- */
+
+static uint64_t remote_hash(const struct ike *e, const struct ip_addr *remote)
+{
+	uint8_t key[1 + sizeof remote->b] = {remote->family};
+	if (remote->family != IP_NONE)
+		memcpy(key + 1, remote->b, remote->family == IP_V4 ? 4 : 16);
+	return lookup_hash(e->hash_key, key, sizeof key);
+}
+
+/* The first connection of exactly this address, or of any for IP_NONE. */
+static struct connection *first_of(const struct ike *e, const struct ip_addr *remote)
+{
+	struct lookup_entry *x = lookup_first(&e->by_remote, remote_hash(e, remote));
+	for (; x; x = lookup_next(x)) {
+		struct connection *c = container_of(x, struct connection, by_remote);
+		if (c->cfg.remote.family == remote->family &&
+		    (remote->family == IP_NONE || ip_addr_equal(&c->cfg.remote, remote)))
+			return c;
+	}
+	return NULL;
+}
+
+struct connection *connection_candidate(const struct ike *e, const struct ip_addr *remote,
+					const struct connection *after)
+{
+	static const struct ip_addr any = {.family = IP_NONE};
+	struct connection *c = after ? after->next_same : first_of(e, remote);
+	if (c || (after && after->cfg.remote.family == IP_NONE))
+		return c;
+	return first_of(e, &any);
+}
+
+static void index_remote(struct connection *c)
+{
+	struct connection *first = first_of(c->e, &c->cfg.remote);
+	if (first) {
+		first->last_same->next_same = c;
+		first->last_same = c;
+		return;
+	}
+	c->last_same = c;
+	lookup_add(&c->e->by_remote, &c->by_remote, remote_hash(c->e, &c->cfg.remote));
+}
+
+static void unindex_remote(struct connection *c)
+{
+	struct connection *first = first_of(c->e, &c->cfg.remote), *at = first;
+	if (first != c) {
+		while (at->next_same != c)
+			at = at->next_same;
+		at->next_same = c->next_same;
+		if (first->last_same == c)
+			first->last_same = at;
+		return;
+	}
+	lookup_remove(&c->e->by_remote, &c->by_remote);
+	if (!c->next_same)
+		return;
+	c->next_same->last_same = c->last_same;
+	lookup_add(&c->e->by_remote, &c->next_same->by_remote, remote_hash(c->e, &c->cfg.remote));
+}
+
 static int check(const struct ike_connection *cfg, struct fault *f)
 {
 	if (!cfg->n_ike || cfg->n_ike > IKE_MAX_PROPOSALS || !cfg->n_child ||
@@ -75,6 +138,7 @@ int connection_new(struct ike *e, const struct ike_connection *cfg, struct fault
 	c->e = e;
 	c->retry_at_ns = INSTANT_NEVER;
 	lookup_add(&e->by_id, &c->by_id, lookup_hash(e->hash_key, &cfg->id, sizeof cfg->id));
+	index_remote(c);
 	*e->last_connection = c;
 	e->last_connection = &c->next;
 	return 0;
@@ -92,6 +156,7 @@ void connection_free(struct connection *c)
 		child_remove(c->children);
 	timers_unregister(&e->timers, &c->timer);
 	lookup_remove(&e->by_id, &c->by_id);
+	unindex_remote(c);
 	struct connection **at = &e->connections;
 	while (*at != c)
 		at = &(*at)->next;

@@ -23,7 +23,7 @@ void diagnose_version(struct ike *e, const struct ip_endpoint *local,
 		      const struct ip_endpoint *remote, bool came_v1)
 {
 	struct fault f;
-	for (struct connection *c = e->connections; c; c = c->next) {
+	for (struct connection *c = NULL; (c = connection_candidate(e, &remote->addr, c));) {
 		unsigned fit = came_v1 ? connection_fits(c, local, remote)
 				       : connection_fits_v1(c, local, remote);
 		if (fit != 2 || c->is_up)

@@ -29,7 +29,7 @@ static void fill_defaults(struct ike_options *o)
 
 static int init_tables(struct ike *e)
 {
-	struct lookup *all[] = {&e->by_spi, &e->by_init, &e->by_child, &e->by_id};
+	struct lookup *all[] = {&e->by_spi, &e->by_init, &e->by_child, &e->by_id, &e->by_remote};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		if (lookup_init(all[i]))
 			return -ENOMEM;
@@ -72,6 +72,7 @@ void ike_free(struct ike *e)
 	lookup_free(&e->by_init);
 	lookup_free(&e->by_child);
 	lookup_free(&e->by_id);
+	lookup_free(&e->by_remote);
 	timers_free(&e->timers);
 	ike_effects_free(&e->none);
 	wipe(e, sizeof *e);

@@ -182,6 +182,10 @@ struct child {
 struct connection {
 	struct connection *next;
 	struct lookup_entry by_id;
+	/* those of one remote address in the order in which they came; the first is in the table
+	 * and knows the last */
+	struct lookup_entry by_remote;
+	struct connection *next_same, *last_same;
 	struct ike_connection cfg;
 	char *name;
 	struct ike *e;
@@ -212,7 +216,7 @@ struct ike {
 	struct ike_options options; /* defaults filled in */
 	struct ike_random random;
 	uint8_t hash_key[16];
-	struct lookup by_spi, by_init, by_child, by_id;
+	struct lookup by_spi, by_init, by_child, by_id, by_remote;
 	struct connection *connections, **last_connection;
 	struct ike_sa *all; /* every IKE SA */
 	struct timers timers;
@@ -305,6 +309,13 @@ struct child *connection_usable_child(const struct connection *c);
 
 /* connection.c */
 struct connection *connection_by_id(const struct ike *e, uint32_t id);
+/*
+ * The next after `after` (NULL: the first) of the connections that a peer at this address may mean:
+ * those of the address, then those of any, each in the order in which they came. Its cost does not
+ * depend on how many others there are.
+ */
+struct connection *connection_candidate(const struct ike *e, const struct ip_addr *remote,
+					const struct connection *after);
 int must_check connection_new(struct ike *e, const struct ike_connection *cfg, struct fault *f);
 void connection_free(struct connection *c);
 void connection_event(struct connection *c, const char *format, ...)

@@ -262,27 +262,25 @@ int v1_auth_find(struct ike_sa *sa, struct v1_message *m, uint8_t iv[V1_IV],
 	struct search s = {.m = m, .plain = plain, .proof.sa = sa, .why = f};
 	unsigned tried = 0;
 	*out = NULL;
-	for (unsigned fit = 2; fit >= 1; fit--) {
-		for (struct connection *c = sa->e->connections; c; c = c->next) {
-			uint8_t at[V1_IV];
-			struct v1_keys k = {0};
-			if (connection_fits_v1(c, &sa->local, &sa->remote) != fit ||
-			    !allows(&c->cfg, sa) || tried++ >= MOST_KEYS_TRIED)
-				continue;
-			unsigned before = s.near;
-			memcpy(at, iv, V1_IV);
-			bool ok = judge(sa, c, at, &k, &s);
-			if (ok) {
-				sa->v1->keys = k;
-				memcpy(iv, at, V1_IV);
-			}
-			wipe(&k, sizeof k);
-			if (ok || s.near > before || !*out)
-				*out = c;
-			if (ok) {
-				v1_proof_end(&s.proof);
-				return 0;
-			}
+	for (struct connection *c = NULL; (c = connection_candidate(sa->e, &sa->remote.addr, c));) {
+		uint8_t at[V1_IV];
+		struct v1_keys k = {0};
+		if (!connection_fits_v1(c, &sa->local, &sa->remote) || !allows(&c->cfg, sa) ||
+		    tried++ >= MOST_KEYS_TRIED)
+			continue;
+		unsigned before = s.near;
+		memcpy(at, iv, V1_IV);
+		bool ok = judge(sa, c, at, &k, &s);
+		if (ok) {
+			sa->v1->keys = k;
+			memcpy(iv, at, V1_IV);
+		}
+		wipe(&k, sizeof k);
+		if (ok || s.near > before || !*out)
+			*out = c;
+		if (ok) {
+			v1_proof_end(&s.proof);
+			return 0;
 		}
 	}
 	v1_proof_end(&s.proof);

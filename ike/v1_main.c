@@ -388,17 +388,15 @@ static struct connection *choose(struct ike *e, const struct v1_message *m,
 {
 	struct connection *nearest = NULL;
 	struct fault f = {0}, near = {0};
-	for (unsigned fit = 2; fit >= 1; fit--) {
-		for (struct connection *c = e->connections; c; c = c->next) {
-			if (connection_fits_v1(c, &a->local, &a->remote) != fit)
-				continue;
-			struct v1_offer o = offer_of(&c->cfg);
-			if (!v1_choose_ike(v1_body(m, V1_SA), &o, agreed, &f))
-				return c;
-			if (!nearest) {
-				nearest = c;
-				near = f;
-			}
+	for (struct connection *c = NULL; (c = connection_candidate(e, &a->remote.addr, c));) {
+		if (!connection_fits_v1(c, &a->local, &a->remote))
+			continue;
+		struct v1_offer o = offer_of(&c->cfg);
+		if (!v1_choose_ike(v1_body(m, V1_SA), &o, agreed, &f))
+			return c;
+		if (!nearest) {
+			nearest = c;
+			near = f;
 		}
 	}
 	if (!nearest) {

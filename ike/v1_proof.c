@@ -60,7 +60,7 @@ void v1_proof_ask(const struct ike_sa *sa, struct builder *out)
 		return;
 	}
 	/* the responder: it may be one of these */
-	for (const struct connection *c = sa->e->connections; c; c = c->next) {
+	for (struct connection *c = NULL; (c = connection_candidate(sa->e, &sa->remote.addr, c));) {
 		if (!connection_has_certificates(&c->cfg) || c->cfg.trust == last ||
 		    !connection_fits_v1(c, &sa->local, &sa->remote))
 			continue;

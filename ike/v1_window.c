@@ -169,7 +169,7 @@ void v1_refuse_clear(struct ike *e, const struct v1_arrival *a, const struct ike
 
 static bool known_peer(const struct ike *e, const struct v1_arrival *a)
 {
-	for (const struct connection *c = e->connections; c; c = c->next)
+	for (struct connection *c = NULL; (c = connection_candidate(e, &a->remote.addr, c));)
 		if (connection_fits_v1(c, &a->local, &a->remote))
 			return true;
 	return false;
@@ -201,7 +201,7 @@ static void not_built(struct ike *e, const struct v1_message *m, const struct v1
 		  "key is expected",
 		  v1_exchange_name(m->h.exchange));
 	diagnose_stranger(e, &a->remote, f.text);
-	for (struct connection *c = e->connections; c; c = c->next) {
+	for (struct connection *c = NULL; (c = connection_candidate(e, &a->remote.addr, c));) {
 		if (connection_fits_v1(c, &a->local, &a->remote) != 2)
 			continue;
 		if (!c->is_up)

@@ -229,11 +229,10 @@ static bool judge(struct proof *proof, struct connection *c, const struct identi
 static void search(struct proof *proof, struct candidate *out)
 {
 	struct ike_sa *sa = proof->sa;
-	for (unsigned fit = 2; fit >= 1; fit--)
-		for (struct connection *c = sa->e->connections; c; c = c->next)
-			if (connection_fits(c, &sa->local, &sa->remote) == fit &&
-			    judge(proof, c, &sa->remote_id, out))
-				return;
+	for (struct connection *c = NULL; (c = connection_candidate(sa->e, &sa->remote.addr, c));)
+		if (connection_fits(c, &sa->local, &sa->remote) &&
+		    judge(proof, c, &sa->remote_id, out))
+			return;
 }
 
 static void find_connection(struct ike_sa *sa, const struct ike_message *in, struct candidate *out)

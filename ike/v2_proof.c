@@ -130,7 +130,7 @@ void proof_ask_stranger(const struct ike *e, const struct ip_endpoint *local,
 	struct wanted w = {.n = 0};
 	const struct trust *last = NULL;
 	bool any = false;
-	for (const struct connection *c = e->connections; c; c = c->next) {
+	for (struct connection *c = NULL; (c = connection_candidate(e, &remote->addr, c));) {
 		if (!connection_has_certificates(&c->cfg) || !connection_fits(c, local, remote))
 			continue;
 		any = true;

@@ -321,17 +321,15 @@ static struct connection *choose(const struct asked *a, struct ike_chosen *chose
 {
 	struct connection *nearest = NULL;
 	struct fault f = {0}, near = {0};
-	for (unsigned fit = 2; fit >= 1; fit--) {
-		for (struct connection *c = a->e->connections; c; c = c->next) {
-			if (connection_fits(c, a->local, a->remote) != fit)
-				continue;
-			if (!proposal_choose(a->in->sa, PROPOSAL_IKE, c->cfg.ike, c->cfg.n_ike,
-					     group_by_number(a->in->ke_group), chosen, &f))
-				return c;
-			if (!nearest) {
-				nearest = c;
-				near = f;
-			}
+	for (struct connection *c = NULL; (c = connection_candidate(a->e, &a->remote->addr, c));) {
+		if (!connection_fits(c, a->local, a->remote))
+			continue;
+		if (!proposal_choose(a->in->sa, PROPOSAL_IKE, c->cfg.ike, c->cfg.n_ike,
+				     group_by_number(a->in->ke_group), chosen, &f))
+			return c;
+		if (!nearest) {
+			nearest = c;
+			near = f;
 		}
 	}
 	if (!nearest) {

@@ -500,7 +500,7 @@ static void reply_error(struct ike *e, const struct arrival *a, const struct ike
 
 static bool known_peer(const struct ike *e, const struct arrival *a)
 {
-	for (const struct connection *c = e->connections; c; c = c->next)
+	for (struct connection *c = NULL; (c = connection_candidate(e, &a->remote.addr, c));)
 		if (connection_fits(c, &a->local, &a->remote))
 			return true;
 	return false;

@@ -11,5 +11,7 @@ echo "== ESP transform beside the raw library call"
 build/xgw bench esp --json | tee build/bench-esp.json
 echo "== IKE handshakes beside the library's operations"
 build/xgw bench ike --json | tee build/bench-ike.json
+echo "== IKE by number of tunnels"
+build/tests/bench/ike_scale
 echo "== end to end"
 exec /usr/bin/python3 -B scripts/bench.py
