@@ -191,6 +191,7 @@ struct model_connection {
 	struct model_ts_policy *ts_policies;
 	uint32_t n_ts_policies;
 	uint32_t dpd_timeout_seconds; /* 45 */
+	uint32_t ike_fragment_size;   /* 1280; bytes of an IP packet */
 	uint32_t routing_weight;
 	bool always_encapsulate, port_entropy;
 	bool dscp_copy; /* else dscp */

@@ -256,6 +256,7 @@ static void read_connection(struct read *r, const struct tree_node *map, struct 
 	read_policies(r, map, c);
 	c->policies_at = read_place(map, P_connection_ipsecPolicies);
 	c->dpd_timeout_seconds = read_number(map, P_connection_dpdTimeoutSeconds);
+	c->ike_fragment_size = read_number(map, P_connection_ikeFragmentSize);
 	c->routing_weight = read_number(map, P_connection_routingWeight);
 	const char *dscp = read_text(map, P_connection_dscp);
 	c->dscp_copy = !dscp || strcmp(dscp, "copy") == 0;

@@ -44,6 +44,10 @@ static int check(const struct ike_connection *cfg, struct fault *f)
 				 "without the other");
 	if (!connection_has_certificates(cfg) && !cfg->psk.len)
 		return fault_set(f, -EINVAL, "expected a pre-shared key, came an empty one");
+	if (cfg->fragment_mtu && cfg->fragment_mtu < LIMIT_FRAGMENT_MTU_LEAST)
+		return fault_set(f, -EINVAL,
+				 "expected IP packets of at least %d bytes for IKE, came %u",
+				 LIMIT_FRAGMENT_MTU_LEAST, cfg->fragment_mtu);
 	if (identity_is_pattern(&cfg->local_id))
 		return fault_set(f, -EINVAL,
 				 "expected an identity of our own, came \"any\" or a pattern");

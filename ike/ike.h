@@ -84,6 +84,9 @@ struct ike_connection {
 				    no probes */
 	bool always_encapsulate; /* fake NAT, so that ESP goes in UDP (udpEncapsulation: always) */
 	bool port_entropy;	 /* ESP in UDP from a port for each flow, where the peer agrees */
+	/* largest IP packet in bytes that a protected message of IKEv2 goes in before it is cut
+	 * into fragments (RFC 7383); 0 = 1280; at least 576 */
+	uint16_t fragment_mtu;
 	/* tests and compatibility */
 	uint64_t retry_ns; /* pause before the next attempt after a failure; 0 = the default */
 };

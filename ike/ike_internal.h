@@ -54,8 +54,10 @@ enum sa_state {
 };
 
 struct window {
-	uint32_t next_id;	/* of our next request */
-	uint32_t expected_id;	/* of the peer's next request */
+	uint32_t next_id;     /* of our next request */
+	uint32_t expected_id; /* of the peer's next request */
+	/* each is one message, or its fragments one behind the other (IKEv2), which their own
+	 * headers tell apart */
 	struct bytes request;	/* ours in flight, owned; at == NULL: none */
 	struct bytes response;	/* to the peer's last request, owned */
 	uint64_t answered_hash; /* of that request, which a repetition must equal bit by bit */
@@ -127,7 +129,10 @@ struct ike_sa {
 	 * children of the workers, up to what the peer takes */
 	bool resources, resources_ours;
 	uint16_t worker_limit;
-	bool port_entropy; /* ESP in UDP from a port for each flow, both ways: v2_ports.c */
+	bool port_entropy;   /* ESP in UDP from a port for each flow, both ways: v2_ports.c */
+	bool fragmentation;  /* both understand RFC 7383 */
+	bool fragments_told; /* an event told of fragments dropped: one for each IKE SA */
+	struct reassembly *reassembly[2]; /* the peer's request, its response; v2_fragment.c */
 	struct ike_chosen chosen;
 	struct ike_keys keys;
 	bool has_keys;
@@ -452,6 +457,19 @@ bool v1_due(struct ike_sa *sa);
 void v1_child_used(struct child *made);
 void v1_delete_children(struct ike_sa *sa);
 void v1_free(struct ike_sa *sa);
+
+/* v2_fragment.c: messages in parts (RFC 7383) */
+#define FRAGMENT_SEALED (2 * LIMIT_MESSAGE) /* a message and what its fragments add to it */
+size_t fragment_limit(const struct ike_sa *sa);
+int must_check fragment_seal(struct ike_sa *sa, const struct ike_header *h, uint8_t first,
+			     struct bytes inner, uint8_t out[FRAGMENT_SEALED], size_t *len);
+void fragment_send(struct ike_sa *sa, const struct ip_endpoint *local,
+		   const struct ip_endpoint *remote, struct bytes messages);
+int must_check fragment_open(struct ike_sa *sa, struct ike_message *m, uint8_t *plain, size_t room,
+			     size_t *len);
+bool fragment_repeats(struct ike_sa *sa, const struct ike_message *m);
+void fragments_forget(struct ike_sa *sa, bool response);
+void fragment_say(struct builder *out);
 
 /* v2_ports.c: ESP in UDP from a source port for each flow */
 void ports_say(const struct ike_sa *sa, struct builder *out);

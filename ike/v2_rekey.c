@@ -56,6 +56,7 @@ static int make(struct ike_sa *old, bool is_initiator, uint64_t local_spi,
 	sa->resources_ours = old->resources_ours;
 	sa->worker_limit = old->worker_limit;
 	sa->port_entropy = old->port_entropy;
+	sa->fragmentation = old->fragmentation;
 	sa->remote_id = old->remote_id;
 	sa->predecessor = sa_local_spi(old);
 	sa->rekeys = old->rekeys + 1;

@@ -122,6 +122,7 @@ int v2_sa_init_request(struct ike_sa *sa, struct task *task, struct builder *out
 	builder_ke(out, group_of(h->group)->number, dh_public(h->dh));
 	builder_raw(out, PAYLOAD_NONCE, nonce_bytes(&h->ni));
 	add_nat_hashes(sa, cfg, out);
+	fragment_say(out);
 	if (connection_has_certificates(cfg))
 		proof_announce(out);
 	return 0;
@@ -242,6 +243,7 @@ void v2_sa_init_answered(struct ike_sa *sa, const struct ike_message *in)
 	sa->has_keys = true;
 	sa->heard++;
 	proof_learn(sa->handshake, in);
+	sa->fragmentation = ike_message_notify(in, NOTIFY_FRAGMENTATION_SUPPORTED);
 	detect_nat(sa, in, &sa->local, &sa->remote);
 	sa->encapsulate |= sa->c->cfg.always_encapsulate;
 	if (sa->encapsulate)
@@ -408,6 +410,8 @@ static void write_answer(struct ike_sa *sa, const struct ike_connection *cfg, st
 	builder_ke(b, group_of(sa->chosen.group)->number, dh_public(dh));
 	builder_raw(b, PAYLOAD_NONCE, nonce_bytes(&sa->handshake->nr));
 	add_nat_hashes(sa, cfg, b);
+	if (sa->fragmentation)
+		fragment_say(b);
 	proof_ask_stranger(sa->e, &sa->local, &sa->remote, sa->handshake, b);
 	builder_finish(b);
 }
@@ -425,6 +429,7 @@ static int respond(struct ike_sa *sa, const struct asked *a, const struct ike_co
 		return err;
 	}
 	proof_learn(sa->handshake, a->in);
+	sa->fragmentation = ike_message_notify(a->in, NOTIFY_FRAGMENTATION_SUPPORTED);
 	builder_init(&b, out, sizeof out);
 	write_answer(sa, cfg, dh, &b);
 	dh_free(dh);

@@ -109,6 +109,7 @@ int ike_host_translate(struct ike_connection *out, const struct model *m,
 	out->dpd_timeout_ns = c->dpd_timeout_seconds * NS_PER_S;
 	out->always_encapsulate = c->always_encapsulate;
 	out->port_entropy = c->port_entropy;
+	out->fragment_mtu = (uint16_t)c->ike_fragment_size;
 	if (err)
 		secret_wipe(&out->psk);
 	return err;
