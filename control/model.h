@@ -183,6 +183,9 @@ struct model_connection {
 	enum model_mode mode;
 	bool by_certificate; /* else by psk */
 	struct secret psk;
+	char *ppk_id; /* NULL: none */
+	struct secret ppk;
+	bool require_ppk;
 	struct model_trust trust;
 	bool sha1_signatures;
 	struct model_policy *policies; /* none: the default offer */
@@ -198,7 +201,7 @@ struct model_connection {
 	uint8_t dscp;
 	enum model_dont_fragment dont_fragment;
 	bool incomplete;
-	struct model_place place, gateway_at, peer_at, psk_at, mode_at, policies_at;
+	struct model_place place, gateway_at, peer_at, psk_at, ppk_at, mode_at, policies_at;
 };
 
 struct model {

@@ -180,6 +180,12 @@ static void compare_sides(struct judge *j, const struct model_connection *c,
 			       "sharedKey: it differs from that of %s, the other side of this "
 			       "connection",
 			       c->name);
+	if (!c->ppk_id != !back->ppk_id || (c->ppk_id && strcmp(c->ppk_id, back->ppk_id) != 0) ||
+	    !secret_equal(c->ppk.b, c->ppk.len, back->ppk.b, back->ppk.len))
+		findings_error(j->findings, back->ppk_at,
+			       "postQuantumPreSharedKey: it differs from that of %s, the other "
+			       "side of this connection",
+			       c->name);
 	if (!same_algorithms(c, back))
 		findings_error(j->findings, back->policies_at,
 			       "ipsecPolicies: the algorithms differ from those of %s, the other "
@@ -252,6 +258,10 @@ static void check_ikev1(struct judge *j, const struct model_connection *c)
 		findings_error(j->findings, c->place,
 			       "authenticationType: Certificate is not supported yet with "
 			       "connectionProtocol IKEv1; take PSK, or IKEv2");
+	if (c->ikev1 && c->ppk_id)
+		findings_error(j->findings, c->ppk_at,
+			       "postQuantumPreSharedKey: it does not go with connectionProtocol "
+			       "IKEv1; take IKEv2");
 	for (uint32_t i = 0; c->ikev1 && i < c->n_policies; i++) {
 		const struct model_policy *p = &c->policies[i];
 		const struct encryption *ike = encryption_of(p->ike_encryption);

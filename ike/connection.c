@@ -44,6 +44,11 @@ static int check(const struct ike_connection *cfg, struct fault *f)
 				 "without the other");
 	if (!connection_has_certificates(cfg) && !cfg->psk.len)
 		return fault_set(f, -EINVAL, "expected a pre-shared key, came an empty one");
+	if (!cfg->ppk.len != !cfg->ppk_id_len || cfg->ppk_id_len > sizeof cfg->ppk_id ||
+	    (cfg->require_ppk && !cfg->ppk.len))
+		return fault_set(f, -EINVAL,
+				 "expected a post-quantum key and its id, came one without the "
+				 "other");
 	if (cfg->fragment_mtu && cfg->fragment_mtu < LIMIT_FRAGMENT_MTU_LEAST)
 		return fault_set(f, -EINVAL,
 				 "expected IP packets of at least %d bytes for IKE, came %u",

@@ -60,6 +60,10 @@ struct ike_connection {
 	struct identity local_id,
 		remote_id; /* remote_id kind IDENTITY_ANY accepts what authenticates */
 	struct secret psk;
+	/* RFC 8784: mixed into the keys with a peer that has it by this name; len 0: none */
+	struct secret ppk;
+	uint8_t ppk_id[64], ppk_id_len;
+	bool require_ppk; /* nothing without it */
 	/*
 	 * Both or none: with them both ends authenticate by certificates, and psk is not used.
 	 * Borrowed, several connections may share them; they outlive the engine.

@@ -102,6 +102,11 @@ struct handshake {
 	struct bytes init_i, init_r; /* both IKE_SA_INIT messages, owned (RFC 7296 section 2.15) */
 	uint32_t child_spi;
 	uint16_t peer_hashes; /* bit n: the peer verifies signatures with hash n (RFC 7427) */
+	struct {	      /* RFC 8784, v2_ppk.c */
+		bool agreed;  /* both said USE_PPK */
+		bool mixed;   /* sa->keys are with the PPK; `other` are those without */
+		struct secret other[3]; /* SK_d, SK_pi, SK_pr */
+	} ppk;
 	/* diagnosis */
 	uint16_t notify; /* unauthenticated error that came instead of an answer, 0 = none */
 	struct fault hint;
@@ -432,6 +437,9 @@ void proof_ask_stranger(const struct ike *e, const struct ip_endpoint *local,
 int proof_possible(const struct ike_sa *sa, const struct ike_connection *cfg, struct fault *f);
 void proof_add_certificates(const struct ike_connection *cfg, struct builder *out);
 void proof_add_certreq(const struct ike_connection *cfg, struct builder *out);
+/* What AUTH would hold with the keys as they are, for a peer without our PPK. 0 or -errno. */
+int proof_add_no_ppk_auth(const struct ike_sa *sa, const struct ike_connection *cfg,
+			  struct builder *out);
 int proof_add_auth(const struct ike_sa *sa, const struct ike_connection *cfg, struct builder *out);
 void proof_begin(struct proof *p, struct ike_sa *sa, const struct ike_message *in);
 int proof_check(struct proof *p, const struct ike_connection *cfg, const struct identity *came,
@@ -457,6 +465,18 @@ bool v1_due(struct ike_sa *sa);
 void v1_child_used(struct child *made);
 void v1_delete_children(struct ike_sa *sa);
 void v1_free(struct ike_sa *sa);
+
+/* v2_ppk.c: post-quantum pre-shared keys (RFC 8784) */
+void ppk_ask(const struct ike_connection *cfg, struct builder *out);
+void ppk_answer_stranger(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
+int ppk_answered(struct ike_sa *sa, const struct ike_message *in, struct fault *f);
+int ppk_mix(struct ike_sa *sa, const struct ike_connection *cfg);
+void ppk_unmix(struct ike_sa *sa);
+int ppk_add(struct ike_sa *sa, const struct ike_connection *cfg, struct builder *out);
+int ppk_settle(struct ike_sa *sa, const struct ike_message *in, struct fault *f);
+int ppk_judge(struct ike_sa *sa, const struct ike_connection *cfg, const struct ike_message *in,
+	      bool *without, struct fault *f);
+void ppk_confirm(const struct ike_sa *sa, const struct ike_message *in, struct builder *out);
 
 /* v2_fragment.c: messages in parts (RFC 7383) */
 #define FRAGMENT_SEALED (2 * LIMIT_MESSAGE) /* a message and what its fragments add to it */

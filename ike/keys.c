@@ -147,6 +147,19 @@ int keys_ike_rekeyed(struct ike_keys *out, const struct ike_chosen *chosen,
 	return err;
 }
 
+int keys_mix_ppk(struct secret *key, enum prf_id prf, const struct secret *ppk)
+{
+	struct bytes seed = {key->b, key->len};
+	uint8_t mixed[PRF_MAX];
+	if (key->len > sizeof mixed)
+		return -EINVAL;
+	int err = keys_prf_plus(prf, (struct bytes){ppk->b, ppk->len}, &seed, 1, mixed, key->len);
+	if (!err)
+		memcpy(key->b, mixed, key->len);
+	wipe(mixed, sizeof mixed);
+	return err;
+}
+
 int keys_child(struct secret *initiator, struct secret *responder, const struct ike_chosen *child,
 	       const struct ike_keys *ike, enum prf_id prf, struct bytes shared, struct bytes ni,
 	       struct bytes nr)

@@ -32,6 +32,8 @@ int keys_ike(struct ike_keys *out, const struct ike_chosen *chosen, struct bytes
 int keys_ike_rekeyed(struct ike_keys *out, const struct ike_chosen *chosen,
 		     const struct ike_keys *old, enum prf_id old_prf, struct bytes shared,
 		     struct bytes ni, struct bytes nr, uint64_t spi_i, uint64_t spi_r);
+/* One of SK_d, SK_pi, SK_pr, with the PPK mixed in: prf+(PPK, key), of its length (RFC 8784 3). */
+int keys_mix_ppk(struct secret *key, enum prf_id prf, const struct secret *ppk);
 /* KEYMAT (section 2.17); initiator's direction first. `shared` may be empty. */
 int keys_child(struct secret *initiator, struct secret *responder, const struct ike_chosen *child,
 	       const struct ike_keys *ike, enum prf_id prf, struct bytes shared, struct bytes ni,

@@ -79,8 +79,11 @@ enum ike_notify_type {
 	NOTIFY_ESP_TFC_PADDING_NOT_SUPPORTED = 16394,
 	NOTIFY_FRAGMENTATION_SUPPORTED = 16430,	  /* RFC 7383 section 2.3 */
 	NOTIFY_SIGNATURE_HASH_ALGORITHMS = 16431, /* RFC 7427 section 4 */
-	NOTIFY_SA_RESOURCE_INFO = 16444,	  /* RFC 9611 section 5.1 */
-	NOTIFY_XGW_FLOW_PORTS = 48717,		  /* private use: v2_ports.c */
+	NOTIFY_USE_PPK = 16435,			  /* RFC 8784 */
+	NOTIFY_PPK_IDENTITY = 16436,
+	NOTIFY_NO_PPK_AUTH = 16437,
+	NOTIFY_SA_RESOURCE_INFO = 16444, /* RFC 9611 section 5.1 */
+	NOTIFY_XGW_FLOW_PORTS = 48717,	 /* private use: v2_ports.c */
 };
 /* "NO_PROPOSAL_CHOSEN", or "notify 4711" written to out. */
 const char *notify_name(uint16_t type, char out[32]);

@@ -123,6 +123,7 @@ int v2_sa_init_request(struct ike_sa *sa, struct task *task, struct builder *out
 	builder_raw(out, PAYLOAD_NONCE, nonce_bytes(&h->ni));
 	add_nat_hashes(sa, cfg, out);
 	fragment_say(out);
+	ppk_ask(cfg, out);
 	if (connection_has_certificates(cfg))
 		proof_announce(out);
 	return 0;
@@ -235,7 +236,8 @@ void v2_sa_init_answered(struct ike_sa *sa, const struct ike_message *in)
 		diagnose_refusal(sa, error->type, false, &f);
 		return take_hint(sa, &f);
 	}
-	if (message_check(MESSAGE_SA_INIT, in, &f) || agree(sa, in, &f)) {
+	if (message_check(MESSAGE_SA_INIT, in, &f) || ppk_answered(sa, in, &f) ||
+	    agree(sa, in, &f)) {
 		fault_prefix(&f, "IKE_SA_INIT");
 		return take_hint(sa, &f);
 	}
@@ -398,8 +400,8 @@ static int answer_keys(struct ike_sa *sa, const struct ike_message *in, struct d
 	return err;
 }
 
-static void write_answer(struct ike_sa *sa, const struct ike_connection *cfg, struct dh *dh,
-			 struct builder *b)
+static void write_answer(struct ike_sa *sa, const struct ike_connection *cfg,
+			 const struct ike_message *in, struct dh *dh, struct builder *b)
 {
 	struct ike_header h = {.spi_i = sa->spi_i,
 			       .spi_r = sa->spi_r,
@@ -412,6 +414,7 @@ static void write_answer(struct ike_sa *sa, const struct ike_connection *cfg, st
 	add_nat_hashes(sa, cfg, b);
 	if (sa->fragmentation)
 		fragment_say(b);
+	ppk_answer_stranger(sa, in, b);
 	proof_ask_stranger(sa->e, &sa->local, &sa->remote, sa->handshake, b);
 	builder_finish(b);
 }
@@ -431,7 +434,7 @@ static int respond(struct ike_sa *sa, const struct asked *a, const struct ike_co
 	proof_learn(sa->handshake, a->in);
 	sa->fragmentation = ike_message_notify(a->in, NOTIFY_FRAGMENTATION_SUPPORTED);
 	builder_init(&b, out, sizeof out);
-	write_answer(sa, cfg, dh, &b);
+	write_answer(sa, cfg, a->in, dh, &b);
 	dh_free(dh);
 	if (!keep(&sa->handshake->init_i, a->in->whole) ||
 	    !keep(&sa->handshake->init_r, builder_bytes(&b)))
