@@ -150,6 +150,8 @@ struct model_site {
 
 enum model_mode { MODEL_MODE_DEFAULT, MODEL_MODE_INITIATOR, MODEL_MODE_RESPONDER };
 
+#define MODEL_MAX_ADDITIONAL 7 /* RFC 9370 */
+
 struct model_policy {
 	enum encryption_id ike_encryption;
 	enum integrity_id ike_integrity; /* AUTH_NONE with an AEAD */
@@ -161,6 +163,8 @@ struct model_policy {
 	uint32_t lifetime_seconds;
 	uint64_t lifetime_kilobytes; /* of 1024 bytes */
 	uint64_t lifetime_packets;   /* 0 = none */
+	uint32_t n_additional;
+	enum group_id additional[MODEL_MAX_ADDITIONAL]; /* after dh_group, in this order */
 	struct model_place place;
 };
 

@@ -163,8 +163,11 @@ static const struct model_connection *way_back(const struct model *m,
 static bool same_algorithms(const struct model_connection *a, const struct model_connection *b)
 {
 	return a->n_policies == b->n_policies &&
-	       (!a->n_policies ||
-		!memcmp(a->policies, b->policies, offsetof(struct model_policy, lifetime_seconds)));
+	       (!a->n_policies || (!memcmp(a->policies, b->policies,
+					   offsetof(struct model_policy, lifetime_seconds)) &&
+				   a->policies->n_additional == b->policies->n_additional &&
+				   !memcmp(a->policies->additional, b->policies->additional,
+					   sizeof a->policies->additional)));
 }
 
 static void compare_sides(struct judge *j, const struct model_connection *c,
@@ -270,6 +273,10 @@ static void check_ikev1(struct judge *j, const struct model_connection *c)
 				       "ikeEncryption: %s does not go with connectionProtocol "
 				       "IKEv1; take AES256 and an ikeIntegrity of SHA256",
 				       ike->contract_name);
+		if (p->n_additional)
+			findings_error(j->findings, p->place,
+				       "additionalKeyExchanges: they do not go with "
+				       "connectionProtocol IKEv1; take IKEv2");
 		if (p->ipsec_encryption == ENCR_CHACHA20_POLY1305)
 			findings_error(j->findings, p->place,
 				       "ipsecEncryption: CHACHA20POLY1305 does not go with "

@@ -36,7 +36,8 @@ struct ike_random {
 	void *owner;
 };
 
-#define IKE_MAX_PROPOSAL 12 /* transforms of one kind in one proposal */
+#define IKE_MAX_ADDITIONAL 7  /* key exchanges beside the first one */
+#define IKE_MAX_PROPOSAL   12 /* transforms of one kind in one proposal */
 
 /* One proposal of an IKE SA or of a child SA, ours to offer and to accept, in order of preference.
  */
@@ -46,6 +47,8 @@ struct ike_proposal {
 	uint8_t integrity[IKE_MAX_PROPOSAL];  /* enum integrity_id; empty with an AEAD */
 	uint8_t prf[IKE_MAX_PROPOSAL];	      /* enum prf_id; IKE SA only */
 	uint8_t group[IKE_MAX_PROPOSAL];      /* enum group_id; child: PFS, empty = none */
+	/* IKE SA of IKEv2: further key exchanges, all of them, in this order (RFC 9370) */
+	uint8_t n_additional, additional[IKE_MAX_ADDITIONAL]; /* enum group_id */
 	bool esn; /* child: offer extended sequence numbers (and accept without) */
 };
 #define IKE_MAX_PROPOSALS 8

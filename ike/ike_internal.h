@@ -107,6 +107,14 @@ struct handshake {
 		bool mixed;   /* sa->keys are with the PPK; `other` are those without */
 		struct secret other[3]; /* SK_d, SK_pi, SK_pr */
 	} ppk;
+	struct {		  /* RFC 9242 and 9370, v2_intermediate.c */
+		uint8_t done;	  /* exchanges, so many additional keys */
+		bool keys_follow; /* `next` holds once the answer is sealed */
+		struct ike_keys next;
+		size_t auth_len; /* of each IntAuth */
+		uint8_t auth[2]
+			    [PRF_MAX]; /* IntAuth of the initiator's messages, of the responder's */
+	} more;
 	/* diagnosis */
 	uint16_t notify; /* unauthenticated error that came instead of an answer, 0 = none */
 	struct fault hint;
@@ -477,6 +485,21 @@ int ppk_settle(struct ike_sa *sa, const struct ike_message *in, struct fault *f)
 int ppk_judge(struct ike_sa *sa, const struct ike_connection *cfg, const struct ike_message *in,
 	      bool *without, struct fault *f);
 void ppk_confirm(const struct ike_sa *sa, const struct ike_message *in, struct builder *out);
+
+/* v2_intermediate.c: additional key exchanges before IKE_AUTH (RFC 9242, RFC 9370) */
+void intermediate_ask(const struct ike_connection *cfg, struct builder *out);
+int intermediate_agree(const struct ike_chosen *chosen, const struct ike_message *in,
+		       struct fault *f);
+enum exchange_id intermediate_next(const struct ike_sa *sa);
+void intermediate_note(struct ike_sa *sa, const struct ike_header *h, uint8_t first,
+		       struct bytes inner);
+void intermediate_sealed(struct ike_sa *sa);
+#define INTERMEDIATE_AUTH (2 * PRF_MAX + 4)
+struct bytes intermediate_auth(const struct ike_sa *sa, uint8_t out[INTERMEDIATE_AUTH]);
+int v2_intermediate_request(struct ike_sa *sa, struct task *task, struct builder *out);
+int v2_intermediate_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
+void v2_intermediate_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
+void v2_intermediate_timeout(struct ike_sa *sa, struct task *task);
 
 /* v2_fragment.c: messages in parts (RFC 7383) */
 #define FRAGMENT_SEALED (2 * LIMIT_MESSAGE) /* a message and what its fragments add to it */

@@ -39,6 +39,10 @@ int keys_child(struct secret *initiator, struct secret *responder, const struct 
 	       const struct ike_keys *ike, enum prf_id prf, struct bytes shared, struct bytes ni,
 	       struct bytes nr);
 /* AUTH by a shared key: over our first message, the other's nonce, prf(SK_p, ID body). */
+/* The same with `more` behind what is covered (RFC 9242 section 3.3.2). */
+int keys_auth_psk_more(uint8_t out[PRF_MAX], size_t *len, enum prf_id prf, const struct secret *psk,
+		       struct bytes init_message, struct bytes other_nonce,
+		       const struct secret *sk_p, struct bytes id_body, struct bytes more);
 int keys_auth_psk(uint8_t out[PRF_MAX], size_t *len, enum prf_id prf, const struct secret *psk,
 		  struct bytes init_message, struct bytes other_nonce, const struct secret *sk_p,
 		  struct bytes id_body);

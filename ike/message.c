@@ -36,6 +36,7 @@ static const struct {
 	{NOTIFY_USE_PPK, "USE_PPK"},
 	{NOTIFY_PPK_IDENTITY, "PPK_IDENTITY"},
 	{NOTIFY_NO_PPK_AUTH, "NO_PPK_AUTH"},
+	{NOTIFY_INTERMEDIATE_EXCHANGE_SUPPORTED, "INTERMEDIATE_EXCHANGE_SUPPORTED"},
 	{NOTIFY_SA_RESOURCE_INFO, "SA_RESOURCE_INFO"},
 	{NOTIFY_XGW_FLOW_PORTS, "XGW_FLOW_PORTS"},
 };
@@ -56,6 +57,7 @@ const char *exchange_type_name(uint8_t type)
 	case IKE_AUTH: return "IKE_AUTH";
 	case IKE_CREATE_CHILD_SA: return "CREATE_CHILD_SA";
 	case IKE_INFORMATIONAL: return "INFORMATIONAL";
+	case IKE_INTERMEDIATE: return "IKE_INTERMEDIATE";
 	default: return "unknown exchange";
 	}
 }

@@ -23,6 +23,7 @@ enum ike_exchange_type {
 	IKE_AUTH = 35,
 	IKE_CREATE_CHILD_SA = 36,
 	IKE_INFORMATIONAL = 37,
+	IKE_INTERMEDIATE = 43, /* RFC 9242 */
 };
 enum ike_flag { IKE_FLAG_INITIATOR = 0x08, IKE_FLAG_VERSION = 0x10, IKE_FLAG_RESPONSE = 0x20 };
 
@@ -82,8 +83,9 @@ enum ike_notify_type {
 	NOTIFY_USE_PPK = 16435,			  /* RFC 8784 */
 	NOTIFY_PPK_IDENTITY = 16436,
 	NOTIFY_NO_PPK_AUTH = 16437,
-	NOTIFY_SA_RESOURCE_INFO = 16444, /* RFC 9611 section 5.1 */
-	NOTIFY_XGW_FLOW_PORTS = 48717,	 /* private use: v2_ports.c */
+	NOTIFY_INTERMEDIATE_EXCHANGE_SUPPORTED = 16438, /* RFC 9242 */
+	NOTIFY_SA_RESOURCE_INFO = 16444,		/* RFC 9611 section 5.1 */
+	NOTIFY_XGW_FLOW_PORTS = 48717,			/* private use: v2_ports.c */
 };
 /* "NO_PROPOSAL_CHOSEN", or "notify 4711" written to out. */
 const char *notify_name(uint16_t type, char out[32]);

@@ -334,7 +334,7 @@ int v2_auth_answer(struct ike_sa *sa, const struct ike_message *in, struct build
 {
 	struct candidate who;
 	struct fault f = {0};
-	if (sa->is_initiator || !sa->handshake)
+	if (sa->is_initiator || !sa->handshake || intermediate_next(sa) != EXCHANGE_AUTH)
 		return -EPROTO;
 	find_connection(sa, in, &who);
 	if (!who.c)

@@ -46,20 +46,23 @@ static int psk_value(const struct ike_sa *sa, const struct secret *psk, bool ini
 		     struct bytes body, uint8_t out[PRF_MAX], size_t *len)
 {
 	const struct handshake *h = sa->handshake;
-	return initiator ? keys_auth_psk(out, len, sa->chosen.prf, psk, h->init_i,
-					 nonce_bytes(&h->nr), &sa->keys.pi, body)
-			 : keys_auth_psk(out, len, sa->chosen.prf, psk, h->init_r,
-					 nonce_bytes(&h->ni), &sa->keys.pr, body);
+	uint8_t buffer[INTERMEDIATE_AUTH];
+	struct bytes more = intermediate_auth(sa, buffer);
+	return initiator ? keys_auth_psk_more(out, len, sa->chosen.prf, psk, h->init_i,
+					      nonce_bytes(&h->nr), &sa->keys.pi, body, more)
+			 : keys_auth_psk_more(out, len, sa->chosen.prf, psk, h->init_r,
+					      nonce_bytes(&h->ni), &sa->keys.pr, body, more);
 }
 
-#define SIGNED_MAX (LIMIT_MESSAGE + LIMIT_NONCE + PRF_MAX)
+#define SIGNED_MAX (LIMIT_MESSAGE + LIMIT_NONCE + PRF_MAX + INTERMEDIATE_AUTH)
 
 static int signed_octets(const struct ike_sa *sa, bool initiator, struct bytes body,
 			 uint8_t out[SIGNED_MAX], size_t *len)
 {
 	const struct handshake *h = sa->handshake;
 	const struct secret *key = initiator ? &sa->keys.pi : &sa->keys.pr;
-	uint8_t mac[PRF_MAX];
+	uint8_t mac[PRF_MAX], buffer[INTERMEDIATE_AUTH];
+	struct bytes more = intermediate_auth(sa, buffer);
 	size_t mac_len = 0;
 	struct writer w;
 	int err =
@@ -70,6 +73,7 @@ static int signed_octets(const struct ike_sa *sa, bool initiator, struct bytes b
 	writer_bytes(&w, first.at, first.len);
 	writer_bytes(&w, nonce.at, nonce.len);
 	writer_bytes(&w, mac, mac_len);
+	writer_bytes(&w, more.at, more.len);
 	wipe(mac, sizeof mac);
 	*len = writer_len(&w);
 	return err ? err : writer_ok(&w) ? 0 : -EMSGSIZE;

@@ -124,6 +124,7 @@ int v2_sa_init_request(struct ike_sa *sa, struct task *task, struct builder *out
 	add_nat_hashes(sa, cfg, out);
 	fragment_say(out);
 	ppk_ask(cfg, out);
+	intermediate_ask(cfg, out);
 	if (connection_has_certificates(cfg))
 		proof_announce(out);
 	return 0;
@@ -202,6 +203,9 @@ static int agree(struct ike_sa *sa, const struct ike_message *in, struct fault *
 	int err = proposal_accept(in->sa, PROPOSAL_IKE, cfg->ike, cfg->n_ike, &chosen, f);
 	if (err)
 		return err;
+	err = intermediate_agree(&chosen, in, f);
+	if (err)
+		return err;
 	if (in->ke_group != group_of(h->group)->number || chosen.group != h->group)
 		return fault_set(f, -EPROTO,
 				 "the peer answered with another group than the one asked");
@@ -254,7 +258,7 @@ void v2_sa_init_answered(struct ike_sa *sa, const struct ike_message *in)
 	sa->handshake->dh = NULL;
 	task_free(window_complete(sa));
 	sa_set_state(sa, SA_AUTHENTICATING, "IKE_SA_INIT answered");
-	task_add(sa, EXCHANGE_AUTH, 0);
+	task_add(sa, intermediate_next(sa), 0);
 }
 
 /* ---- responder: cookies (section 2.6) ---- */
@@ -330,7 +334,8 @@ static struct connection *choose(const struct asked *a, struct ike_chosen *chose
 			if (connection_fits(c, a->local, a->remote) != fit)
 				continue;
 			if (!proposal_choose(a->in->sa, PROPOSAL_IKE, c->cfg.ike, c->cfg.n_ike,
-					     group_by_number(a->in->ke_group), chosen, &f))
+					     group_by_number(a->in->ke_group), chosen, &f) &&
+			    !intermediate_agree(chosen, a->in, &f))
 				return c;
 			if (!nearest) {
 				nearest = c;
@@ -415,6 +420,8 @@ static void write_answer(struct ike_sa *sa, const struct ike_connection *cfg,
 	if (sa->fragmentation)
 		fragment_say(b);
 	ppk_answer_stranger(sa, in, b);
+	if (sa->chosen.n_additional)
+		intermediate_ask(cfg, b);
 	proof_ask_stranger(sa->e, &sa->local, &sa->remote, sa->handshake, b);
 	builder_finish(b);
 }

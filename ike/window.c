@@ -140,7 +140,12 @@ static int seal(struct ike_sa *sa, const struct ike_header *h, const struct buil
 {
 	if (!builder_ok(inner))
 		return -EMSGSIZE;
-	return fragment_seal(sa, h, inner->first, builder_bytes(inner), out, len);
+	if (h->exchange == IKE_INTERMEDIATE)
+		intermediate_note(sa, h, inner->first, builder_bytes(inner));
+	int err = fragment_seal(sa, h, inner->first, builder_bytes(inner), out, len);
+	if (h->exchange == IKE_INTERMEDIATE && h->flags & IKE_FLAG_RESPONSE)
+		intermediate_sealed(sa);
+	return err;
 }
 
 /* Builds the request of a task into out. */
@@ -332,6 +337,8 @@ static int open_message(struct ike_sa *sa, struct ike_message *m, uint8_t *plain
 		return -EBADMSG;
 	}
 	fragments_forget(sa, ike_message_is_response(m));
+	if (m->h.exchange == IKE_INTERMEDIATE)
+		intermediate_note(sa, &m->h, m->sk_first, (struct bytes){plain, len});
 	/* clear payloads beside SK were not protected: none of them counts */
 	struct ike_message inner = {.h = m->h, .whole = m->whole, .sk_first = m->sk_first};
 	err = ike_message_parse_inner(&inner, (struct bytes){plain, len}, f);

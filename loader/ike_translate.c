@@ -17,6 +17,9 @@ static void copy_ike(struct ike_proposal *to, const struct offer_ike *from)
 	memcpy(to->integrity, from->integrity, sizeof from->integrity);
 	memcpy(to->prf, from->prf, sizeof from->prf);
 	memcpy(to->group, from->group, sizeof from->group);
+	_Static_assert(MODEL_MAX_ADDITIONAL == IKE_MAX_ADDITIONAL, "additional key exchanges");
+	to->n_additional = from->n_additional;
+	memcpy(to->additional, from->additional, sizeof from->additional);
 }
 
 static void copy_child(struct ike_proposal *to, const struct offer_child *from)
@@ -122,7 +125,9 @@ int ike_host_translate(struct ike_connection *out, const struct model *m,
 	out->always_encapsulate = c->always_encapsulate;
 	out->port_entropy = c->port_entropy;
 	out->fragment_mtu = (uint16_t)c->ike_fragment_size;
-	if (err)
-		wipe(out, sizeof *out);
+	if (err) {
+		secret_wipe(&out->psk);
+		secret_wipe(&out->ppk);
+	}
 	return err;
 }

@@ -89,6 +89,7 @@ static void test_any_address(void **state)
 			" postQuantumPreSharedKey: {id: autumn, key: 0123456789abcdef0123456789abcdef},\n"
 			" ipsecPolicies: [\n"
 			"  {ikeEncryption: AES256, ikeIntegrity: SHA256, dhGroup: ECP256,\n"
+			"   additionalKeyExchanges: [CURVE25519, DHGroup14],\n"
 			"   ipsecEncryption: GCMAES256, ipsecIntegrity: GCMAES256, saLifeTimeSeconds: 300,\n"
 			"   saDataSizeKilobytes: 1024, saLifeTimePackets: 1000}]}]\n",
 			&c, &f),
@@ -100,6 +101,9 @@ static void test_any_address(void **state)
 	assert_true(c.port_entropy);
 	assert_int_equal(c.fragment_mtu, 576);
 	assert_true(c.require_ppk);
+	assert_int_equal(c.ike[0].n_additional, 2);
+	assert_int_equal(c.ike[0].additional[0], DH_CURVE25519);
+	assert_int_equal(c.ike[0].additional[1], DH_MODP_2048);
 	assert_int_equal(c.ppk.len, 32);
 	assert_int_equal(c.ppk_id_len, 6);
 	assert_memory_equal(c.ppk_id, "autumn", 6);
