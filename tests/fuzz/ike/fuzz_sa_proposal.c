@@ -42,9 +42,10 @@ static void judge(enum proposal_kind kind, const struct ike_chosen *c)
 	struct ike_chosen again, first = *c;
 	struct fault f = {0};
 	uint64_t spi = kind == PROPOSAL_IKE ? 0 : 0xc0000001;
-	first.number = c->encryption == ENCR_CHACHA20_POLY1305 ? 3
-		       : c->encryption == ENCR_AES_CBC_256     ? 2
-							       : 1;
+	first.number = c->prf == PRF_HMAC_SHA2_512		 ? 4
+		       : c->encryption == ENCR_CHACHA20_POLY1305 ? 3
+		       : c->encryption == ENCR_AES_CBC_256	 ? 2
+								 : 1;
 	builder_init(&out, b, sizeof b);
 	proposal_answer(&out, kind, &first, spi);
 	expect(builder_ok(&out));
@@ -52,7 +53,8 @@ static void judge(enum proposal_kind kind, const struct ike_chosen *c)
 	expect(!proposal_accept(body, kind, ours, 3, &again, &f));
 	expect(again.encryption == c->encryption && again.integrity == c->integrity &&
 	       again.prf == c->prf && again.group == c->group && again.esn == c->esn);
-	expect(again.spi == spi);
+	expect(again.spi == spi && again.n_additional == c->n_additional &&
+	       !memcmp(again.additional, c->additional, sizeof c->additional));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
