@@ -45,7 +45,9 @@ static void free_connection(struct model_connection *c)
 	free(c->name);
 	free(c->trust.crls);
 	free(c->trust.ocsp);
+	free(c->ppk_id);
 	secret_wipe(&c->psk);
+	secret_wipe(&c->ppk);
 }
 
 static void free_file(struct model_file *f)

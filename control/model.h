@@ -150,6 +150,8 @@ struct model_site {
 
 enum model_mode { MODEL_MODE_DEFAULT, MODEL_MODE_INITIATOR, MODEL_MODE_RESPONDER };
 
+#define MODEL_MAX_ADDITIONAL 7 /* RFC 9370 */
+
 struct model_policy {
 	enum encryption_id ike_encryption;
 	enum integrity_id ike_integrity; /* AUTH_NONE with an AEAD */
@@ -161,6 +163,8 @@ struct model_policy {
 	uint32_t lifetime_seconds;
 	uint64_t lifetime_kilobytes; /* of 1024 bytes */
 	uint64_t lifetime_packets;   /* 0 = none */
+	uint32_t n_additional;
+	enum group_id additional[MODEL_MAX_ADDITIONAL]; /* after dh_group, in this order */
 	struct model_place place;
 };
 
@@ -183,6 +187,9 @@ struct model_connection {
 	enum model_mode mode;
 	bool by_certificate; /* else by psk */
 	struct secret psk;
+	char *ppk_id; /* NULL: none */
+	struct secret ppk;
+	bool require_ppk;
 	struct model_trust trust;
 	bool sha1_signatures;
 	struct model_policy *policies; /* none: the default offer */
@@ -191,13 +198,14 @@ struct model_connection {
 	struct model_ts_policy *ts_policies;
 	uint32_t n_ts_policies;
 	uint32_t dpd_timeout_seconds; /* 45 */
+	uint32_t ike_fragment_size;   /* 1280; bytes of an IP packet */
 	uint32_t routing_weight;
 	bool always_encapsulate, port_entropy;
 	bool dscp_copy; /* else dscp */
 	uint8_t dscp;
 	enum model_dont_fragment dont_fragment;
 	bool incomplete;
-	struct model_place place, gateway_at, peer_at, psk_at, mode_at, policies_at;
+	struct model_place place, gateway_at, peer_at, psk_at, ppk_at, mode_at, policies_at;
 };
 
 struct model {

@@ -81,6 +81,8 @@ static void take_policy(struct offer *o, const struct model_policy *p)
 	struct offer_child child = {.n_encryption = 1, .esn = true};
 	ike.encryption[0] = (uint8_t)p->ike_encryption;
 	ike.group[0] = (uint8_t)p->dh_group;
+	for (uint32_t i = 0; i < p->n_additional; i++)
+		ike.additional[ike.n_additional++] = (uint8_t)p->additional[i];
 	for (int i = 0; i < 2 && p->ike_prf[i] != PRF_NONE; i++)
 		ike.prf[ike.n_prf++] = (uint8_t)p->ike_prf[i];
 	if (p->ike_integrity != AUTH_NONE)

@@ -21,6 +21,7 @@ struct offer_ike {
 	uint8_t integrity[OFFER_MAX_TRANSFORMS];  /* enum integrity_id; none with an AEAD */
 	uint8_t prf[OFFER_MAX_TRANSFORMS];	  /* enum prf_id */
 	uint8_t group[OFFER_MAX_TRANSFORMS];	  /* enum group_id */
+	uint8_t n_additional, additional[MODEL_MAX_ADDITIONAL]; /* enum group_id, all of them */
 };
 
 /* One proposal of a child SA. */

@@ -156,6 +156,51 @@ static void read_key(struct read *r, const struct tree_node *map, struct model_c
 	}
 }
 
+#define WEAK_PPK   32u /* RFC 8784 section 6: 256 bits of entropy */
+#define PPK_ID_MAX 64u
+
+static int take_ppk(struct read *r, const struct tree_node *id, const struct tree_node *key,
+		    struct model_connection *c, struct fault *fault)
+{
+	size_t n = strlen(id->text);
+	if (!n || n > PPK_ID_MAX)
+		return fault_set(fault, -EINVAL, "expected an id of 1 to %u bytes, came %zu",
+				 PPK_ID_MAX, n);
+	int err = take_key(r, key, &c->ppk, fault);
+	if (!err)
+		c->ppk_id = read_copy(r, id->text);
+	return err;
+}
+
+static void read_ppk(struct read *r, const struct tree_node *map, struct model_connection *c)
+{
+	const struct tree_node *ppk = schema_value(map, P_connection_postQuantumPreSharedKey);
+	struct fault fault = {0};
+	char text[FAULT_TEXT];
+	c->ppk_at = read_place(map, P_connection_postQuantumPreSharedKey);
+	c->require_ppk = read_boolean(map, P_connection_requirePostQuantum);
+	if (!ppk && c->require_ppk)
+		findings_error(r->findings, read_place(map, P_connection_requirePostQuantum),
+			       "requirePostQuantum: it needs a postQuantumPreSharedKey");
+	if (!ppk || ppk->type != TREE_MAP || ppk->is_bad)
+		return;
+	const struct tree_node *id = schema_value(ppk, P_postQuantumPreSharedKey_id);
+	const struct tree_node *key = schema_value(ppk, P_postQuantumPreSharedKey_key);
+	if (!id || id->is_bad || id->type != TREE_SCALAR || !key || key->is_bad)
+		return;
+	if (take_ppk(r, id, key, c, &fault)) {
+		findings_error(r->findings, c->ppk_at, "postQuantumPreSharedKey: %.280s",
+			       fault_format(&fault, text));
+		c->incomplete = true;
+	} else if (c->ppk.len < WEAK_PPK) {
+		findings_warn(
+			r->findings, c->ppk_at,
+			"postQuantumPreSharedKey: weak, %u bytes; take %u random ones, so that "
+			"a quantum computer can't find it either",
+			c->ppk.len, WEAK_PPK);
+	}
+}
+
 static uint32_t ranges(struct read *r, const struct tree_node *map, enum schema_property p,
 		       struct ip_range **out)
 {
@@ -252,10 +297,12 @@ static void read_connection(struct read *r, const struct tree_node *map, struct 
 		read_trust(r, map, c);
 	else
 		read_key(r, map, c);
+	read_ppk(r, map, c);
 	read_selectors(r, map, c);
 	read_policies(r, map, c);
 	c->policies_at = read_place(map, P_connection_ipsecPolicies);
 	c->dpd_timeout_seconds = read_number(map, P_connection_dpdTimeoutSeconds);
+	c->ike_fragment_size = read_number(map, P_connection_ikeFragmentSize);
 	c->routing_weight = read_number(map, P_connection_routingWeight);
 	const char *dscp = read_text(map, P_connection_dscp);
 	c->dscp_copy = !dscp || strcmp(dscp, "copy") == 0;

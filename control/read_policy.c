@@ -106,6 +106,33 @@ static void ike_algorithms(struct read *r, const struct tree_node *map, struct m
 			      "ikeIntegrity: SHA1 is weak; take SHA256 where the peer can");
 }
 
+/* Each method once, the first key exchange among them (RFC 9370 section 2.2.2). */
+static void additional_key_exchanges(struct read *r, const struct tree_node *map,
+				     struct model_policy *p)
+{
+	uint32_t n = read_length(map, P_ipsecPolicy_additionalKeyExchanges);
+	if (n > MODEL_MAX_ADDITIONAL)
+		findings_error(r->findings, read_place(map, P_ipsecPolicy_additionalKeyExchanges),
+			       "additionalKeyExchanges: expected at most %d, came %u",
+			       MODEL_MAX_ADDITIONAL, n);
+	for (uint32_t i = 0; i < n && i < MODEL_MAX_ADDITIONAL; i++) {
+		const struct tree_node *item =
+			read_item(map, P_ipsecPolicy_additionalKeyExchanges, i);
+		if (item->is_bad || item->type != TREE_SCALAR)
+			continue;
+		enum group_id g = group_named(item->text, DH_NONE);
+		bool again = g == p->dh_group;
+		for (uint32_t k = 0; k < p->n_additional; k++)
+			again = again || p->additional[k] == g;
+		if (again)
+			findings_error(r->findings, item->place,
+				       "additionalKeyExchanges: %s is there twice, as dhGroup or "
+				       "in this list; each key exchange is another one",
+				       item->text);
+		p->additional[p->n_additional++] = g;
+	}
+}
+
 /* Weak ones are taken only when named; whoever named them is told what that means. */
 static void warn_of_weak_esp(struct read *r, const struct tree_node *map, enum encryption_id e)
 {
@@ -159,6 +186,7 @@ void read_policies(struct read *r, const struct tree_node *map, struct model_con
 		if (item->is_bad)
 			continue;
 		ike_algorithms(r, item, p);
+		additional_key_exchanges(r, item, p);
 		esp_algorithms(r, item, p);
 		p->lifetime_seconds = read_number(item, P_ipsecPolicy_saLifeTimeSeconds);
 		p->lifetime_kilobytes = read_number(item, P_ipsecPolicy_saDataSizeKilobytes);

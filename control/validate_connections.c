@@ -163,8 +163,11 @@ static const struct model_connection *way_back(const struct model *m,
 static bool same_algorithms(const struct model_connection *a, const struct model_connection *b)
 {
 	return a->n_policies == b->n_policies &&
-	       (!a->n_policies ||
-		!memcmp(a->policies, b->policies, offsetof(struct model_policy, lifetime_seconds)));
+	       (!a->n_policies || (!memcmp(a->policies, b->policies,
+					   offsetof(struct model_policy, lifetime_seconds)) &&
+				   a->policies->n_additional == b->policies->n_additional &&
+				   !memcmp(a->policies->additional, b->policies->additional,
+					   sizeof a->policies->additional)));
 }
 
 static void compare_sides(struct judge *j, const struct model_connection *c,
@@ -179,6 +182,12 @@ static void compare_sides(struct judge *j, const struct model_connection *c,
 		findings_error(j->findings, back->psk_at,
 			       "sharedKey: it differs from that of %s, the other side of this "
 			       "connection",
+			       c->name);
+	if (!c->ppk_id != !back->ppk_id || (c->ppk_id && strcmp(c->ppk_id, back->ppk_id) != 0) ||
+	    !secret_equal(c->ppk.b, c->ppk.len, back->ppk.b, back->ppk.len))
+		findings_error(j->findings, back->ppk_at,
+			       "postQuantumPreSharedKey: it differs from that of %s, the other "
+			       "side of this connection",
 			       c->name);
 	if (!same_algorithms(c, back))
 		findings_error(j->findings, back->policies_at,
@@ -267,6 +276,10 @@ static void check_pfs(struct judge *j, const struct model_connection *c)
 /* What IKEv1 has no numbers for. */
 static void check_ikev1(struct judge *j, const struct model_connection *c)
 {
+	if (c->ikev1 && c->ppk_id)
+		findings_error(j->findings, c->ppk_at,
+			       "postQuantumPreSharedKey: it does not go with connectionProtocol "
+			       "IKEv1; take IKEv2");
 	for (uint32_t i = 0; c->ikev1 && i < c->n_policies; i++) {
 		const struct model_policy *p = &c->policies[i];
 		const struct encryption *ike = encryption_of(p->ike_encryption);
@@ -275,6 +288,10 @@ static void check_ikev1(struct judge *j, const struct model_connection *c)
 				       "ikeEncryption: %s does not go with connectionProtocol "
 				       "IKEv1; take AES256 and an ikeIntegrity of SHA256",
 				       ike->contract_name);
+		if (p->n_additional)
+			findings_error(j->findings, p->place,
+				       "additionalKeyExchanges: they do not go with "
+				       "connectionProtocol IKEv1; take IKEv2");
 		if (p->ipsec_encryption == ENCR_CHACHA20_POLY1305)
 			findings_error(j->findings, p->place,
 				       "ipsecEncryption: CHACHA20POLY1305 does not go with "

@@ -111,6 +111,15 @@ static int check(const struct ike_connection *cfg, struct fault *f)
 				 "expected an RSA key, by which IKEv1 signs, came another");
 	if (!connection_has_certificates(cfg) && !cfg->psk.len)
 		return fault_set(f, -EINVAL, "expected a pre-shared key, came an empty one");
+	if (!cfg->ppk.len != !cfg->ppk_id_len || cfg->ppk_id_len > sizeof cfg->ppk_id ||
+	    (cfg->require_ppk && !cfg->ppk.len))
+		return fault_set(f, -EINVAL,
+				 "expected a post-quantum key and its id, came one without the "
+				 "other");
+	if (cfg->fragment_mtu && cfg->fragment_mtu < LIMIT_FRAGMENT_MTU_LEAST)
+		return fault_set(f, -EINVAL,
+				 "expected IP packets of at least %d bytes for IKE, came %u",
+				 LIMIT_FRAGMENT_MTU_LEAST, cfg->fragment_mtu);
 	if (identity_is_pattern(&cfg->local_id))
 		return fault_set(f, -EINVAL,
 				 "expected an identity of our own, came \"any\" or a pattern");

@@ -118,6 +118,20 @@ const struct exchange exchanges_v2[EXCHANGES] = {
 			.timeout = v2_timeout,
 			.story = "are you there",
 		},
+	[EXCHANGE_INTERMEDIATE] =
+		{
+			.id = EXCHANGE_INTERMEDIATE,
+			.kind = MESSAGE_INTERMEDIATE,
+			.name = "IKE_INTERMEDIATE",
+			.type = IKE_INTERMEDIATE,
+			.starts_in = IN(SA_AUTHENTICATING),
+			.answered_in = IN(SA_HALF_OPEN),
+			.request = v2_intermediate_request,
+			.answer = v2_intermediate_answer,
+			.finish = v2_intermediate_finish,
+			.timeout = v2_intermediate_timeout,
+			.story = "one more key exchange before anybody proves who it is",
+		},
 };
 
 static enum exchange_id create_child_of(const struct ike_message *in)
@@ -141,6 +155,7 @@ enum exchange_id exchange_of(const struct ike_message *in)
 	case IKE_AUTH: return EXCHANGE_AUTH;
 	case IKE_CREATE_CHILD_SA: return create_child_of(in);
 	case IKE_INFORMATIONAL: return informational_of(in);
+	case IKE_INTERMEDIATE: return EXCHANGE_INTERMEDIATE;
 	default: return EXCHANGE_NONE;
 	}
 }

@@ -36,7 +36,8 @@ struct ike_random {
 	void *owner;
 };
 
-#define IKE_MAX_PROPOSAL 12 /* transforms of one kind in one proposal */
+#define IKE_MAX_ADDITIONAL 7  /* key exchanges beside the first one */
+#define IKE_MAX_PROPOSAL   12 /* transforms of one kind in one proposal */
 
 /* One proposal of an IKE SA or of a child SA, ours to offer and to accept, in order of preference.
  */
@@ -46,6 +47,8 @@ struct ike_proposal {
 	uint8_t integrity[IKE_MAX_PROPOSAL];  /* enum integrity_id; empty with an AEAD */
 	uint8_t prf[IKE_MAX_PROPOSAL];	      /* enum prf_id; IKE SA only */
 	uint8_t group[IKE_MAX_PROPOSAL];      /* enum group_id; child: PFS, empty = none */
+	/* IKE SA of IKEv2: further key exchanges, all of them, in this order (RFC 9370) */
+	uint8_t n_additional, additional[IKE_MAX_ADDITIONAL]; /* enum group_id */
 	bool esn; /* child: offer extended sequence numbers (and accept without) */
 };
 #define IKE_MAX_PROPOSALS 8
@@ -60,6 +63,10 @@ struct ike_connection {
 	struct identity local_id,
 		remote_id; /* remote_id kind IDENTITY_ANY accepts what authenticates */
 	struct secret psk;
+	/* RFC 8784: mixed into the keys with a peer that has it by this name; len 0: none */
+	struct secret ppk;
+	uint8_t ppk_id[64], ppk_id_len;
+	bool require_ppk; /* nothing without it */
 	/*
 	 * Both or none: with them both ends authenticate by certificates, and psk is not used.
 	 * Borrowed, several connections may share them; they outlive the engine.
@@ -84,6 +91,9 @@ struct ike_connection {
 				    no probes */
 	bool always_encapsulate; /* fake NAT, so that ESP goes in UDP (udpEncapsulation: always) */
 	bool port_entropy;	 /* ESP in UDP from a port for each flow, where the peer agrees */
+	/* largest IP packet in bytes that a protected message of IKEv2 goes in before it is cut
+	 * into fragments (RFC 7383); 0 = 1280; at least 576 */
+	uint16_t fragment_mtu;
 	/* tests and compatibility */
 	uint64_t retry_ns; /* pause before the next attempt after a failure; 0 = the default */
 };

@@ -54,8 +54,10 @@ enum sa_state {
 };
 
 struct window {
-	uint32_t next_id;	/* of our next request */
-	uint32_t expected_id;	/* of the peer's next request */
+	uint32_t next_id;     /* of our next request */
+	uint32_t expected_id; /* of the peer's next request */
+	/* each is one message, or its fragments one behind the other (IKEv2), which their own
+	 * headers tell apart */
 	struct bytes request;	/* ours in flight, owned; at == NULL: none */
 	struct bytes response;	/* to the peer's last request, owned */
 	uint64_t answered_hash; /* of that request, which a repetition must equal bit by bit */
@@ -100,6 +102,19 @@ struct handshake {
 	struct bytes init_i, init_r; /* both IKE_SA_INIT messages, owned (RFC 7296 section 2.15) */
 	uint32_t child_spi;
 	uint16_t peer_hashes; /* bit n: the peer verifies signatures with hash n (RFC 7427) */
+	struct {	      /* RFC 8784, v2_ppk.c */
+		bool agreed;  /* both said USE_PPK */
+		bool mixed;   /* sa->keys are with the PPK; `other` are those without */
+		struct secret other[3]; /* SK_d, SK_pi, SK_pr */
+	} ppk;
+	struct {		  /* RFC 9242 and 9370, v2_intermediate.c */
+		uint8_t done;	  /* exchanges, so many additional keys */
+		bool keys_follow; /* `next` holds once the answer is sealed */
+		struct ike_keys next;
+		size_t auth_len; /* of each IntAuth */
+		uint8_t auth[2]
+			    [PRF_MAX]; /* IntAuth of the initiator's messages, of the responder's */
+	} more;
 	/* diagnosis */
 	uint16_t notify; /* unauthenticated error that came instead of an answer, 0 = none */
 	struct fault hint;
@@ -127,7 +142,10 @@ struct ike_sa {
 	 * children of the workers, up to what the peer takes */
 	bool resources, resources_ours;
 	uint16_t worker_limit;
-	bool port_entropy; /* ESP in UDP from a port for each flow, both ways: v2_ports.c */
+	bool port_entropy;   /* ESP in UDP from a port for each flow, both ways: v2_ports.c */
+	bool fragmentation;  /* both understand RFC 7383 */
+	bool fragments_told; /* an event told of fragments dropped: one for each IKE SA */
+	struct reassembly *reassembly[2]; /* the peer's request, its response; v2_fragment.c */
 	struct ike_chosen chosen;
 	struct ike_keys keys;
 	bool has_keys;
@@ -438,6 +456,9 @@ void proof_ask_stranger(const struct ike *e, const struct ip_endpoint *local,
 int proof_possible(const struct ike_sa *sa, const struct ike_connection *cfg, struct fault *f);
 void proof_add_certificates(const struct ike_connection *cfg, struct builder *out);
 void proof_add_certreq(const struct ike_connection *cfg, struct builder *out);
+/* What AUTH would hold with the keys as they are, for a peer without our PPK. 0 or -errno. */
+int proof_add_no_ppk_auth(const struct ike_sa *sa, const struct ike_connection *cfg,
+			  struct builder *out);
 int proof_add_auth(const struct ike_sa *sa, const struct ike_connection *cfg, struct builder *out);
 void proof_begin(struct proof *p, struct ike_sa *sa, const struct ike_message *in);
 int proof_check(struct proof *p, const struct ike_connection *cfg, const struct identity *came,
@@ -463,6 +484,46 @@ bool v1_due(struct ike_sa *sa);
 void v1_child_used(struct child *made);
 void v1_delete_children(struct ike_sa *sa);
 void v1_free(struct ike_sa *sa);
+
+/* v2_ppk.c: post-quantum pre-shared keys (RFC 8784) */
+void ppk_ask(const struct ike_connection *cfg, struct builder *out);
+void ppk_answer_stranger(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
+int ppk_answered(struct ike_sa *sa, const struct ike_message *in, struct fault *f);
+int ppk_mix(struct ike_sa *sa, const struct ike_connection *cfg);
+void ppk_unmix(struct ike_sa *sa);
+int ppk_add(struct ike_sa *sa, const struct ike_connection *cfg, struct builder *out);
+int ppk_settle(struct ike_sa *sa, const struct ike_message *in, struct fault *f);
+int ppk_judge(struct ike_sa *sa, const struct ike_connection *cfg, const struct ike_message *in,
+	      bool *without, struct fault *f);
+void ppk_confirm(const struct ike_sa *sa, const struct ike_message *in, struct builder *out);
+
+/* v2_intermediate.c: additional key exchanges before IKE_AUTH (RFC 9242, RFC 9370) */
+void intermediate_ask(const struct ike_connection *cfg, struct builder *out);
+int intermediate_agree(const struct ike_chosen *chosen, const struct ike_message *in,
+		       struct fault *f);
+enum exchange_id intermediate_next(const struct ike_sa *sa);
+void intermediate_note(struct ike_sa *sa, const struct ike_header *h, uint8_t first,
+		       struct bytes inner);
+void intermediate_sealed(struct ike_sa *sa);
+#define INTERMEDIATE_AUTH (2 * PRF_MAX + 4)
+struct bytes intermediate_auth(const struct ike_sa *sa, uint8_t out[INTERMEDIATE_AUTH]);
+int v2_intermediate_request(struct ike_sa *sa, struct task *task, struct builder *out);
+int v2_intermediate_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
+void v2_intermediate_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
+void v2_intermediate_timeout(struct ike_sa *sa, struct task *task);
+
+/* v2_fragment.c: messages in parts (RFC 7383) */
+#define FRAGMENT_SEALED (2 * LIMIT_MESSAGE) /* a message and what its fragments add to it */
+size_t fragment_limit(const struct ike_sa *sa);
+int must_check fragment_seal(struct ike_sa *sa, const struct ike_header *h, uint8_t first,
+			     struct bytes inner, uint8_t out[FRAGMENT_SEALED], size_t *len);
+void fragment_send(struct ike_sa *sa, const struct ip_endpoint *local,
+		   const struct ip_endpoint *remote, struct bytes messages);
+int must_check fragment_open(struct ike_sa *sa, struct ike_message *m, uint8_t *plain, size_t room,
+			     size_t *len);
+bool fragment_repeats(struct ike_sa *sa, const struct ike_message *m);
+void fragments_forget(struct ike_sa *sa, bool response);
+void fragment_say(struct builder *out);
 
 /* v2_ports.c: ESP in UDP from a source port for each flow */
 void ports_say(const struct ike_sa *sa, struct builder *out);

@@ -147,6 +147,19 @@ int keys_ike_rekeyed(struct ike_keys *out, const struct ike_chosen *chosen,
 	return err;
 }
 
+int keys_mix_ppk(struct secret *key, enum prf_id prf, const struct secret *ppk)
+{
+	struct bytes seed = {key->b, key->len};
+	uint8_t mixed[PRF_MAX];
+	if (key->len > sizeof mixed)
+		return -EINVAL;
+	int err = keys_prf_plus(prf, (struct bytes){ppk->b, ppk->len}, &seed, 1, mixed, key->len);
+	if (!err)
+		memcpy(key->b, mixed, key->len);
+	wipe(mixed, sizeof mixed);
+	return err;
+}
+
 int keys_child(struct secret *initiator, struct secret *responder, const struct ike_chosen *child,
 	       const struct ike_keys *ike, enum prf_id prf, struct bytes shared, struct bytes ni,
 	       struct bytes nr)
@@ -169,9 +182,9 @@ int keys_child(struct secret *initiator, struct secret *responder, const struct 
 	return err;
 }
 
-int keys_auth_psk(uint8_t out[PRF_MAX], size_t *len, enum prf_id prf, const struct secret *psk,
-		  struct bytes init_message, struct bytes other_nonce, const struct secret *sk_p,
-		  struct bytes id_body)
+int keys_auth_psk_more(uint8_t out[PRF_MAX], size_t *len, enum prf_id prf, const struct secret *psk,
+		       struct bytes init_message, struct bytes other_nonce,
+		       const struct secret *sk_p, struct bytes id_body, struct bytes more)
 {
 	static const char pad[] = "Key Pad for IKEv2";
 	struct bytes padding = {(const uint8_t *)pad, sizeof pad - 1};
@@ -180,12 +193,20 @@ int keys_auth_psk(uint8_t out[PRF_MAX], size_t *len, enum prf_id prf, const stru
 	int err = keys_prf(prf, (struct bytes){psk->b, psk->len}, &padding, 1, key, &key_len);
 	if (!err)
 		err = keys_prf(prf, (struct bytes){sk_p->b, sk_p->len}, &id_body, 1, mac, &mac_len);
-	struct bytes parts[] = {init_message, other_nonce, {mac, mac_len}};
+	struct bytes parts[] = {init_message, other_nonce, {mac, mac_len}, more};
 	if (!err)
-		err = keys_prf(prf, (struct bytes){key, key_len}, parts, 3, out, len);
+		err = keys_prf(prf, (struct bytes){key, key_len}, parts, 4, out, len);
 	wipe(key, sizeof key);
 	wipe(mac, sizeof mac);
 	return err;
+}
+
+int keys_auth_psk(uint8_t out[PRF_MAX], size_t *len, enum prf_id prf, const struct secret *psk,
+		  struct bytes init_message, struct bytes other_nonce, const struct secret *sk_p,
+		  struct bytes id_body)
+{
+	return keys_auth_psk_more(out, len, prf, psk, init_message, other_nonce, sk_p, id_body,
+				  (struct bytes){NULL, 0});
 }
 
 void keys_wipe(struct ike_keys *k)

@@ -32,11 +32,17 @@ int keys_ike(struct ike_keys *out, const struct ike_chosen *chosen, struct bytes
 int keys_ike_rekeyed(struct ike_keys *out, const struct ike_chosen *chosen,
 		     const struct ike_keys *old, enum prf_id old_prf, struct bytes shared,
 		     struct bytes ni, struct bytes nr, uint64_t spi_i, uint64_t spi_r);
+/* One of SK_d, SK_pi, SK_pr, with the PPK mixed in: prf+(PPK, key), of its length (RFC 8784 3). */
+int keys_mix_ppk(struct secret *key, enum prf_id prf, const struct secret *ppk);
 /* KEYMAT (section 2.17); initiator's direction first. `shared` may be empty. */
 int keys_child(struct secret *initiator, struct secret *responder, const struct ike_chosen *child,
 	       const struct ike_keys *ike, enum prf_id prf, struct bytes shared, struct bytes ni,
 	       struct bytes nr);
 /* AUTH by a shared key: over our first message, the other's nonce, prf(SK_p, ID body). */
+/* The same with `more` behind what is covered (RFC 9242 section 3.3.2). */
+int keys_auth_psk_more(uint8_t out[PRF_MAX], size_t *len, enum prf_id prf, const struct secret *psk,
+		       struct bytes init_message, struct bytes other_nonce,
+		       const struct secret *sk_p, struct bytes id_body, struct bytes more);
 int keys_auth_psk(uint8_t out[PRF_MAX], size_t *len, enum prf_id prf, const struct secret *psk,
 		  struct bytes init_message, struct bytes other_nonce, const struct secret *sk_p,
 		  struct bytes id_body);

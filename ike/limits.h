@@ -9,20 +9,23 @@
 #include "base/instant.h"
 
 /* ---- sizes ---- */
-#define LIMIT_MESSAGE	  8192 /* bytes of a message that is sent or read */
-#define LIMIT_PAYLOADS	  48   /* payloads in one message */
-#define LIMIT_NOTIFIES	  24
-#define LIMIT_DELETE_SPIS 64  /* in one DELETE payload */
-#define LIMIT_PROPOSALS	  64  /* in one SA payload */
-#define LIMIT_TRANSFORMS  64  /* in one proposal */
-#define LIMIT_NONCE	  256 /* RFC 7296 section 2.10: 16 to 256 */
-#define LIMIT_NONCE_LEAST 16
-#define LIMIT_NONCE_OURS  32
-#define LIMIT_COOKIE	  64  /* RFC 7296 section 2.6 */
-#define LIMIT_CERTS	  8   /* CERT payloads in one message */
-#define LIMIT_CERTREQ	  32  /* authorities that we name to a peer */
-#define LIMIT_CERTREQ_V1  8   /* the same in IKEv1, where each is a whole name */
-#define LIMIT_KE	  520 /* largest public value is that of MODP-4096 */
+#define LIMIT_MESSAGE		 8192 /* bytes of a message that is sent or read */
+#define LIMIT_PAYLOADS		 48   /* payloads in one message */
+#define LIMIT_NOTIFIES		 24
+#define LIMIT_DELETE_SPIS	 64  /* in one DELETE payload */
+#define LIMIT_PROPOSALS		 64  /* in one SA payload */
+#define LIMIT_TRANSFORMS	 64  /* in one proposal */
+#define LIMIT_NONCE		 256 /* RFC 7296 section 2.10: 16 to 256 */
+#define LIMIT_NONCE_LEAST	 16
+#define LIMIT_NONCE_OURS	 32
+#define LIMIT_COOKIE		 64   /* RFC 7296 section 2.6 */
+#define LIMIT_CERTS		 8    /* CERT payloads in one message */
+#define LIMIT_CERTREQ		 32   /* authorities that we name to a peer */
+#define LIMIT_CERTREQ_V1	 8    /* the same in IKEv1, where each is a whole name */
+#define LIMIT_FRAGMENTS		 64   /* of one message; together no more than LIMIT_MESSAGE */
+#define LIMIT_FRAGMENT_MTU	 1280 /* default of the largest IP packet of an IKE message */
+#define LIMIT_FRAGMENT_MTU_LEAST 576
+#define LIMIT_KE		 520 /* largest public value is that of MODP-4096 */
 
 /* ---- state ---- */
 #define LIMIT_EFFECTS		65536

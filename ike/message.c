@@ -31,7 +31,12 @@ static const struct {
 	{NOTIFY_INITIAL_CONTACT, "INITIAL_CONTACT"},
 	{NOTIFY_COOKIE, "COOKIE"},
 	{NOTIFY_REKEY_SA, "REKEY_SA"},
+	{NOTIFY_FRAGMENTATION_SUPPORTED, "IKEV2_FRAGMENTATION_SUPPORTED"},
 	{NOTIFY_SIGNATURE_HASH_ALGORITHMS, "SIGNATURE_HASH_ALGORITHMS"},
+	{NOTIFY_USE_PPK, "USE_PPK"},
+	{NOTIFY_PPK_IDENTITY, "PPK_IDENTITY"},
+	{NOTIFY_NO_PPK_AUTH, "NO_PPK_AUTH"},
+	{NOTIFY_INTERMEDIATE_EXCHANGE_SUPPORTED, "INTERMEDIATE_EXCHANGE_SUPPORTED"},
 	{NOTIFY_SA_RESOURCE_INFO, "SA_RESOURCE_INFO"},
 	{NOTIFY_XGW_FLOW_PORTS, "XGW_FLOW_PORTS"},
 };
@@ -52,6 +57,7 @@ const char *exchange_type_name(uint8_t type)
 	case IKE_AUTH: return "IKE_AUTH";
 	case IKE_CREATE_CHILD_SA: return "CREATE_CHILD_SA";
 	case IKE_INFORMATIONAL: return "INFORMATIONAL";
+	case IKE_INTERMEDIATE: return "IKE_INTERMEDIATE";
 	default: return "unknown exchange";
 	}
 }
@@ -181,6 +187,22 @@ static int malformed(struct fault *f, const char *what)
 	return fault_set(f, -EPROTO, "malformed message: %s", what);
 }
 
+/* The body of SK or SKF, which is the last payload of any message. */
+static int read_sealed(struct ike_message *m, uint8_t type, struct reader *body, size_t behind,
+		       struct fault *f)
+{
+	m->present |= 1ull << (PAYLOAD_SK - 32);
+	if (type == PAYLOAD_SKF) {
+		m->fragment.number = reader_u16(body);
+		m->fragment.total = reader_u16(body);
+		if (!reader_ok(body) || !m->fragment.number ||
+		    m->fragment.number > m->fragment.total)
+			return malformed(f, "a fragment's number");
+	}
+	m->sk = reader_rest(body);
+	return behind ? malformed(f, "something follows SK") : 0;
+}
+
 static int read_chain(struct ike_message *m, struct reader *r, uint8_t type, bool inside,
 		      struct fault *f)
 {
@@ -196,12 +218,10 @@ static int read_chain(struct ike_message *m, struct reader *r, uint8_t type, boo
 		struct reader body = reader_sub(r, length - IKE_PAYLOAD_BYTES);
 		if (!reader_ok(r))
 			return malformed(f, "a payload is longer than the message");
-		if (type == PAYLOAD_SK && !inside) {
+		if ((type == PAYLOAD_SK || type == PAYLOAD_SKF) && !inside) {
 			m->sk_offset = offset;
 			m->sk_first = next;
-			m->sk = reader_rest(&body);
-			m->present |= 1ull << (PAYLOAD_SK - 32);
-			return reader_left(r) ? malformed(f, "something follows SK") : 0;
+			return read_sealed(m, type, &body, reader_left(r), f);
 		}
 		int err = read_payload(m, type, critical, &body);
 		if (err)

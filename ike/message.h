@@ -13,15 +13,17 @@
 #include "base/fault.h"
 #include "ike/limits.h"
 
-#define IKE_HEADER_BYTES  28
-#define IKE_PAYLOAD_BYTES 4
-#define IKE_VERSION_2	  0x20
+#define IKE_HEADER_BYTES   28
+#define IKE_PAYLOAD_BYTES  4
+#define IKE_FRAGMENT_BYTES 4 /* of SKF, behind the generic header */
+#define IKE_VERSION_2	   0x20
 
 enum ike_exchange_type {
 	IKE_SA_INIT = 34,
 	IKE_AUTH = 35,
 	IKE_CREATE_CHILD_SA = 36,
 	IKE_INFORMATIONAL = 37,
+	IKE_INTERMEDIATE = 43, /* RFC 9242 */
 };
 enum ike_flag { IKE_FLAG_INITIATOR = 0x08, IKE_FLAG_VERSION = 0x10, IKE_FLAG_RESPONSE = 0x20 };
 
@@ -76,9 +78,14 @@ enum ike_notify_type {
 	NOTIFY_USE_TRANSPORT_MODE = 16391,
 	NOTIFY_REKEY_SA = 16393,
 	NOTIFY_ESP_TFC_PADDING_NOT_SUPPORTED = 16394,
+	NOTIFY_FRAGMENTATION_SUPPORTED = 16430,	  /* RFC 7383 section 2.3 */
 	NOTIFY_SIGNATURE_HASH_ALGORITHMS = 16431, /* RFC 7427 section 4 */
-	NOTIFY_SA_RESOURCE_INFO = 16444,	  /* RFC 9611 section 5.1 */
-	NOTIFY_XGW_FLOW_PORTS = 48717,		  /* private use: v2_ports.c */
+	NOTIFY_USE_PPK = 16435,			  /* RFC 8784 */
+	NOTIFY_PPK_IDENTITY = 16436,
+	NOTIFY_NO_PPK_AUTH = 16437,
+	NOTIFY_INTERMEDIATE_EXCHANGE_SUPPORTED = 16438, /* RFC 9242 */
+	NOTIFY_SA_RESOURCE_INFO = 16444,		/* RFC 9611 section 5.1 */
+	NOTIFY_XGW_FLOW_PORTS = 48717,			/* private use: v2_ports.c */
 };
 /* "NO_PROPOSAL_CHOSEN", or "notify 4711" written to out. */
 const char *notify_name(uint16_t type, char out[32]);
@@ -110,6 +117,11 @@ struct ike_cert {
 	struct bytes body; /* behind the encoding */
 };
 
+/* Which part of a message SKF holds (RFC 7383 section 2.5); total 0: SK, the whole. */
+struct ike_fragment {
+	uint16_t number, total; /* the first is 1 */
+};
+
 /* A message taken apart; everything is borrowed from the datagram or from the decrypted copy. */
 struct ike_message {
 	struct ike_header h;
@@ -126,9 +138,10 @@ struct ike_message {
 	struct ike_notify notify[LIMIT_NOTIFIES];
 	struct ike_delete deletes[LIMIT_NOTIFIES];
 	uint8_t unsupported_critical; /* payload type, 0 = none */
-	size_t sk_offset;	      /* of the SK payload's header, 0 = none */
+	size_t sk_offset;	      /* of the header of SK or SKF, 0 = none */
 	uint8_t sk_first;	      /* type of the first payload inside */
-	struct bytes sk;	      /* body of SK: IV, ciphertext, ICV */
+	struct bytes sk;	      /* body of it: IV, ciphertext, ICV */
+	struct ike_fragment fragment; /* of SKF */
 };
 
 /* 0, -EMSGSIZE when shorter than a header, -EPROTO when the length field differs. */

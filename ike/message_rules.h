@@ -15,6 +15,7 @@ enum message_kind {
 	MESSAGE_CHILD,	   /* CREATE_CHILD_SA: a new child, or one in place of another */
 	MESSAGE_REKEY_IKE, /* CREATE_CHILD_SA: the IKE SA itself */
 	MESSAGE_INFORMATIONAL,
+	MESSAGE_INTERMEDIATE, /* one more key exchange (RFC 9370) */
 	MESSAGE_KINDS,
 };
 

@@ -12,12 +12,36 @@ enum transform_type {
 	TRANSFORM_PRF,
 	TRANSFORM_INTEG,
 	TRANSFORM_DH,
-	TRANSFORM_ESN
+	TRANSFORM_ESN,
+	TRANSFORM_ADDKE1,
+	TRANSFORM_ADDKE7 = TRANSFORM_ADDKE1 + IKE_MAX_ADDITIONAL - 1
 };
 #define ATTRIBUTE_KEY_LENGTH (0x8000 | 14)
 
-static const char *const kind_names[KINDS] = {"encryption", "PRF", "integrity",
-					      "key exchange group", "sequence numbers"};
+static const char *const kind_names[KINDS] = {
+	"encryption",
+	"PRF",
+	"integrity",
+	"key exchange group",
+	"sequence numbers",
+	"additional key exchange 1",
+	"additional key exchange 2",
+	"additional key exchange 3",
+	"additional key exchange 4",
+	"additional key exchange 5",
+	"additional key exchange 6",
+	"additional key exchange 7",
+};
+
+static bool is_group(enum kind k)
+{
+	return k == DH || (k >= KE1 && k <= KE7);
+}
+
+static bool is_ike(enum proposal_kind kind)
+{
+	return kind == PROPOSAL_IKE || kind == PROPOSAL_IKE_REKEY;
+}
 
 enum { ESN_NO, ESN_YES };
 
@@ -53,7 +77,14 @@ static void add_transform(struct offer *o, uint8_t type, uint16_t id, uint16_t k
 		offer_add(o, DH, strange ? UNKNOWN : id ? known(group_by_number(id)) : DH_NONE);
 		break;
 	case TRANSFORM_ESN: offer_add(o, ESN, strange || id > ESN_YES ? UNKNOWN : id); break;
-	default: o->other = true;
+	default:
+		if (type < TRANSFORM_ADDKE1 || type > TRANSFORM_ADDKE7)
+			o->other = true;
+		else
+			offer_add(o, (enum kind)(KE1 + type - TRANSFORM_ADDKE1),
+				  strange ? UNKNOWN
+				  : id	  ? known(group_by_number(id))
+					  : DH_NONE);
 	}
 }
 
@@ -151,7 +182,7 @@ static int offers_next(struct offers *it, struct offer *o)
 
 static uint8_t protocol_of(enum proposal_kind kind)
 {
-	return kind == PROPOSAL_IKE ? PROTOCOL_IKE : PROTOCOL_ESP;
+	return is_ike(kind) ? PROTOCOL_IKE : PROTOCOL_ESP;
 }
 
 static void from_config(const struct ike_proposal *p, enum proposal_kind kind, bool aead,
@@ -164,11 +195,13 @@ static void from_config(const struct ike_proposal *p, enum proposal_kind kind, b
 			offer_add(o, ENCR, p->encryption[i]);
 	for (unsigned i = 0; i < p->n_integrity && !aead; i++)
 		offer_add(o, INTEG, p->integrity[i]);
-	for (unsigned i = 0; i < p->n_prf && kind == PROPOSAL_IKE; i++)
+	for (unsigned i = 0; i < p->n_prf && is_ike(kind); i++)
 		offer_add(o, PRF, p->prf[i]);
 	for (unsigned i = 0; i < p->n_group && kind != PROPOSAL_FIRST_CHILD; i++)
 		offer_add(o, DH, p->group[i]);
-	if (kind == PROPOSAL_IKE)
+	for (unsigned i = 0; i < p->n_additional && kind == PROPOSAL_IKE; i++)
+		offer_add(o, (enum kind)(KE1 + i), p->additional[i]);
+	if (is_ike(kind))
 		return;
 	if (p->esn)
 		offer_add(o, ESN, ESN_YES);
@@ -253,6 +286,9 @@ enum kind offer_match(const struct offer *ours, const struct offer *theirs, enum
 				   .esn = id[ESN] == ESN_YES,
 				   .number = theirs->number,
 				   .spi = theirs->spi};
+	for (enum kind k = KE1; k <= KE7; k++)
+		if (id[k])
+			out->additional[out->n_additional++] = id[k];
 	return KINDS;
 }
 
@@ -270,11 +306,12 @@ static const char *id_name(enum kind k, uint8_t id)
 {
 	if (id == UNKNOWN)
 		return "unknown";
+	if (is_group(k))
+		return group_of(id)->name;
 	switch (k) {
 	case ENCR: return encryption_of(id)->name;
 	case PRF: return prf_of(id)->name;
 	case INTEG: return integrity_of(id)->name;
-	case DH: return group_of(id)->name;
 	default: return id == ESN_YES ? "ESN" : "no ESN";
 	}
 }
@@ -294,7 +331,8 @@ static void format_offer(const struct offer *o, char *out, size_t size)
 {
 	size_t at = 0;
 	out[0] = 0;
-	static const enum kind order[] = {ENCR, INTEG, PRF, DH};
+	static const enum kind order[] = {ENCR,	   INTEG,   PRF,     DH,      KE1, KE1 + 1,
+					  KE1 + 2, KE1 + 3, KE1 + 4, KE1 + 5, KE7};
 	for (unsigned i = 0; i < sizeof order / sizeof *order; i++) {
 		enum kind k = order[i];
 		char names[PROPOSAL_TEXT];
@@ -420,20 +458,19 @@ bool proposal_has_group(const struct ike_proposal *ours, unsigned n, enum group_
 
 static uint16_t wire_number(enum kind k, uint8_t id)
 {
+	if (is_group(k))
+		return group_of(id)->number;
 	switch (k) {
 	case ENCR: return encryption_of(id)->number;
 	case PRF: return prf_of(id)->number;
 	case INTEG: return integrity_of(id)->number;
-	case DH: return group_of(id)->number;
 	default: return id;
 	}
 }
 
-static const uint8_t wire_type[KINDS] = {[ENCR] = TRANSFORM_ENCR,
-					 [PRF] = TRANSFORM_PRF,
-					 [INTEG] = TRANSFORM_INTEG,
-					 [DH] = TRANSFORM_DH,
-					 [ESN] = TRANSFORM_ESN};
+static const uint8_t wire_type[KINDS] = {
+	[ENCR] = TRANSFORM_ENCR, [PRF] = TRANSFORM_PRF, [INTEG] = TRANSFORM_INTEG,
+	[DH] = TRANSFORM_DH,	 [ESN] = TRANSFORM_ESN, [KE1] = TRANSFORM_ADDKE1};
 
 static void write_transform(struct writer *w, enum kind k, uint8_t id, bool last)
 {
@@ -441,7 +478,7 @@ static void write_transform(struct writer *w, enum kind k, uint8_t id, bool last
 	writer_u8(w, last ? 0 : 3);
 	writer_u8(w, 0);
 	writer_u16(w, key_bits ? 12 : 8);
-	writer_u8(w, wire_type[k]);
+	writer_u8(w, k > KE1 ? (uint8_t)(TRANSFORM_ADDKE1 + (k - KE1)) : wire_type[k]);
 	writer_u8(w, 0);
 	writer_u16(w, wire_number(k, id));
 	if (key_bits) {
@@ -461,9 +498,9 @@ static void write_proposal(struct writer *w, const struct offer *o, enum proposa
 	struct writer_mark m = writer_begin_u16(w);
 	writer_u8(w, o->number);
 	writer_u8(w, protocol_of(kind));
-	writer_u8(w, !spi ? 0 : kind == PROPOSAL_IKE ? 8 : 4);
+	writer_u8(w, !spi ? 0 : is_ike(kind) ? 8 : 4);
 	writer_u8(w, (uint8_t)total);
-	if (spi && kind == PROPOSAL_IKE)
+	if (spi && is_ike(kind))
 		writer_u64(w, spi);
 	else if (spi)
 		writer_u32(w, (uint32_t)spi);
@@ -492,13 +529,15 @@ void proposal_answer(struct builder *b, enum proposal_kind kind, const struct ik
 {
 	struct offer o = {.number = chosen->number};
 	offer_add(&o, ENCR, chosen->encryption);
-	if (kind == PROPOSAL_IKE)
+	if (is_ike(kind))
 		offer_add(&o, PRF, chosen->prf);
 	if (chosen->integrity != AUTH_NONE)
 		offer_add(&o, INTEG, chosen->integrity);
 	if (chosen->group != DH_NONE && kind != PROPOSAL_FIRST_CHILD)
 		offer_add(&o, DH, chosen->group);
-	if (kind != PROPOSAL_IKE)
+	for (unsigned i = 0; i < chosen->n_additional && kind == PROPOSAL_IKE; i++)
+		offer_add(&o, (enum kind)(KE1 + i), chosen->additional[i]);
+	if (!is_ike(kind))
 		offer_add(&o, ESN, chosen->esn ? ESN_YES : ESN_NO);
 	struct writer_mark m = builder_begin(b, PAYLOAD_SA);
 	write_proposal(&b->w, &o, kind, spi, true);

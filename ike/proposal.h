@@ -13,13 +13,15 @@
 /* What was agreed on; enum values of base/algorithms.h. */
 struct ike_chosen {
 	uint8_t encryption, integrity, prf, group;
+	uint8_t n_additional, additional[IKE_MAX_ADDITIONAL]; /* enum group_id, in their order */
 	bool esn;
 	uint8_t number; /* of the proposal in the payload it came from */
 	uint64_t spi;	/* the peer's, host order; 0 = none */
 };
 
 enum proposal_kind {
-	PROPOSAL_IKE,	      /* no SPI (IKE_SA_INIT) or 8 bytes of it (rekey) */
+	PROPOSAL_IKE,	      /* IKE_SA_INIT: no SPI; with additional key exchanges */
+	PROPOSAL_IKE_REKEY,   /* 8 bytes of SPI; SK_d carries what additional ones gave */
 	PROPOSAL_CHILD,	      /* with its group when it has one (CREATE_CHILD_SA) */
 	PROPOSAL_FIRST_CHILD, /* in IKE_AUTH: without a group (RFC 7296 section 1.2) */
 };

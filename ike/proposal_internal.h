@@ -10,7 +10,7 @@
 
 /* The kinds of one proposal as lists of ids of base/algorithms.h; what the wire and the
  * configuration share. */
-enum kind { ENCR, PRF, INTEG, DH, ESN, KINDS };
+enum kind { ENCR, PRF, INTEG, DH, ESN, KE1, KE7 = KE1 + IKE_MAX_ADDITIONAL - 1, KINDS };
 #define UNKNOWN 0xff /* on the wire, but not in base/algorithms.def: equals nothing of ours */
 
 struct offer {

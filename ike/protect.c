@@ -133,31 +133,73 @@ static bool cbc_open(const struct ike_chosen *chosen, const struct secret *ke,
 	return protect_cbc(chosen->encryption, ke, m + l->iv, m + l->text, l->text_len, out, 0);
 }
 
+static struct layout layout_of(const struct ike_chosen *chosen, size_t inner, bool fragment)
+{
+	const struct encryption *e = encryption_of(chosen->encryption);
+	size_t block = e->aead ? 1 : e->block_bytes;
+	struct layout l = {.aad = IKE_HEADER_BYTES + IKE_PAYLOAD_BYTES};
+	l.aad += fragment ? IKE_FRAGMENT_BYTES : 0;
+	l.iv = l.aad;
+	l.text = l.iv + e->iv_bytes;
+	l.text_len = (inner + 1 + block - 1) / block * block;
+	l.icv = l.text + l.text_len;
+	return l;
+}
+
+size_t protect_length(const struct ike_chosen *chosen, size_t inner)
+{
+	return layout_of(chosen, inner, false).icv + icv_of(chosen);
+}
+
+size_t protect_fragment_room(const struct ike_chosen *chosen, size_t limit)
+{
+	const struct encryption *e = encryption_of(chosen->encryption);
+	size_t block = e->aead ? 1 : e->block_bytes;
+	size_t fixed = layout_of(chosen, 0, true).text + icv_of(chosen);
+	return limit < fixed + block ? 0 : (limit - fixed) / block * block - 1;
+}
+
 int protect_seal(struct ike_keys *k, const struct ike_chosen *chosen, const struct ike_header *h,
 		 uint8_t first, struct bytes inner, const uint8_t iv_random[PROTECT_IV_RANDOM],
 		 uint8_t *out, size_t room, size_t *len)
 {
-	const struct encryption *e = encryption_of(chosen->encryption);
-	bool initiator = h->flags & IKE_FLAG_INITIATOR;
-	const struct secret *ke = initiator ? &k->ei : &k->er, *ka = initiator ? &k->ai : &k->ar;
-	size_t block = e->aead ? 1 : e->block_bytes;
-	size_t padded = (inner.len + 1 + block - 1) / block * block;
-	struct layout l = {.aad = IKE_HEADER_BYTES + IKE_PAYLOAD_BYTES};
-	l.iv = l.aad;
-	l.text = l.iv + e->iv_bytes;
-	l.text_len = padded;
-	l.icv = l.text + padded;
-	*len = l.icv + icv_of(chosen);
-	if (*len > room || *len > UINT16_MAX)
-		return -EMSGSIZE;
+	static const struct ike_fragment whole;
+	return protect_seal_fragment(k, chosen, h, &whole, first, inner, iv_random, out, room, len);
+}
+
+/* All that stands in the clear before the IV. */
+static void write_head(const struct ike_header *h, const struct ike_fragment *part, uint8_t first,
+		       size_t len, uint8_t *out, size_t room)
+{
 	struct builder b;
 	builder_init(&b, out, room);
 	builder_header(&b, h);
-	out[16] = PAYLOAD_SK;
-	store_be32(out + 24, (uint32_t)*len);
+	out[16] = part->total ? PAYLOAD_SKF : PAYLOAD_SK;
+	store_be32(out + 24, (uint32_t)len);
 	out[28] = first;
 	out[29] = 0;
-	store_be16(out + 30, (uint16_t)(*len - IKE_HEADER_BYTES));
+	store_be16(out + 30, (uint16_t)(len - IKE_HEADER_BYTES));
+	if (part->total) {
+		store_be16(out + 32, part->number);
+		store_be16(out + 34, part->total);
+	}
+}
+
+int protect_seal_fragment(struct ike_keys *k, const struct ike_chosen *chosen,
+			  const struct ike_header *h, const struct ike_fragment *part,
+			  uint8_t first, struct bytes inner,
+			  const uint8_t iv_random[PROTECT_IV_RANDOM], uint8_t *out, size_t room,
+			  size_t *len)
+{
+	const struct encryption *e = encryption_of(chosen->encryption);
+	bool initiator = h->flags & IKE_FLAG_INITIATOR;
+	const struct secret *ke = initiator ? &k->ei : &k->er, *ka = initiator ? &k->ai : &k->ar;
+	struct layout l = layout_of(chosen, inner.len, part->total != 0);
+	size_t padded = l.text_len;
+	*len = l.icv + icv_of(chosen);
+	if (*len > room || *len > UINT16_MAX)
+		return -EMSGSIZE;
+	write_head(h, part, first, *len, out, room);
 	if (e->aead)
 		store_be64(out + l.iv, ++k->iv);
 	else
@@ -181,6 +223,7 @@ int protect_open(const struct ike_keys *k, const struct ike_chosen *chosen,
 	if (!m->sk_offset || m->sk.len < fixed + 1 || m->sk.len - fixed > room)
 		return -EBADMSG;
 	struct layout l = {.aad = m->sk_offset + IKE_PAYLOAD_BYTES};
+	l.aad += m->fragment.total ? IKE_FRAGMENT_BYTES : 0;
 	l.iv = l.aad;
 	l.text = l.iv + e->iv_bytes;
 	l.text_len = m->sk.len - fixed;

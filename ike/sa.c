@@ -214,6 +214,8 @@ void sa_free(struct ike_sa *sa)
 	sa_detach(sa);
 	tasks_free(sa);
 	window_free(&sa->window);
+	fragments_forget(sa, false);
+	fragments_forget(sa, true);
 	handshake_free(sa);
 	v1_free(sa);
 	timers_unregister(&e->timers, &sa->timer);

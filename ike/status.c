@@ -22,6 +22,8 @@ static void status_ike_proposal(const struct ike_chosen *chosen, char *out, size
 		append(out, size, integrity_of(chosen->integrity)->name);
 	append(out, size, prf_of(chosen->prf)->name);
 	append(out, size, group_of(chosen->group)->name);
+	for (unsigned i = 0; i < chosen->n_additional; i++)
+		append(out, size, group_of(chosen->additional[i])->name);
 }
 
 static void child_proposal(const struct child *child, char *out, size_t size)

@@ -53,7 +53,9 @@ int v2_auth_request(struct ike_sa *sa, struct task *task, struct builder *out)
 	proof_add_certreq(cfg, out);
 	if (!identity_is_pattern(&cfg->remote_id))
 		builder_id(out, PAYLOAD_IDR, &cfg->remote_id);
-	int err = proof_add_auth(sa, cfg, out);
+	int err = ppk_add(sa, cfg, out);
+	if (!err)
+		err = proof_add_auth(sa, cfg, out);
 	if (err)
 		return err;
 	if (is_first_contact(sa))
@@ -133,7 +135,9 @@ void v2_auth_finish(struct ike_sa *sa, struct task *task, const struct ike_messa
 		connection_failed(c, &f);
 		return;
 	}
-	int err = check_responder(sa, in, &f);
+	int err = ppk_settle(sa, in, &f);
+	if (!err)
+		err = check_responder(sa, in, &f);
 	if (err)
 		sa->e->counters[IKE_COUNT_AUTH_FAILED]++;
 	established(sa);
@@ -209,6 +213,31 @@ static bool identities_fit(struct connection *c, const struct identity *came,
 	return true;
 }
 
+/* With this connection's post-quantum key, or without any: what the peer signed depends on it. */
+static int check_proof(struct proof *proof, const struct ike_connection *cfg,
+		       const struct identity *came, struct fault *f)
+{
+	const struct ike_message *in = proof->in;
+	struct ike_message plain;
+	bool without = false;
+	int err = ppk_judge(proof->sa, cfg, in, &without, f);
+	if (err)
+		return err;
+	if (proof->sa->handshake->ppk.agreed)
+		proof->signature_done = false;
+	if (without) {
+		plain = *in;
+		plain.auth = ike_message_notify(in, NOTIFY_NO_PPK_AUTH)->body;
+		proof->in = &plain;
+		proof->id = &in->idi;
+	}
+	err = proof_check(proof, cfg, came, f);
+	proof->in = in;
+	if (err && proof->sa->handshake->ppk.mixed)
+		fault_advise(f, "compare the post-quantum pre-shared keys of both ends too");
+	return err;
+}
+
 /* Whether the peer is this connection's: identities first, then its proof, and whether it can take
  * ours. */
 static bool judge(struct proof *proof, struct connection *c, const struct identity *came,
@@ -217,10 +246,11 @@ static bool judge(struct proof *proof, struct connection *c, const struct identi
 	struct fault f = {0};
 	if (!identities_fit(c, came, proof->in, out))
 		return false;
-	if (!proof_check(proof, &c->cfg, came, &f) && !proof_possible(proof->sa, &c->cfg, &f)) {
+	if (!check_proof(proof, &c->cfg, came, &f) && !proof_possible(proof->sa, &c->cfg, &f)) {
 		out->c = c;
 		return true;
 	}
+	ppk_unmix(proof->sa);
 	fault_prefix(&f, "IKE_AUTH of the peer");
 	not_this_one(out, c, &f, true);
 	return false;
@@ -303,7 +333,7 @@ int v2_auth_answer(struct ike_sa *sa, const struct ike_message *in, struct build
 {
 	struct candidate who;
 	struct fault f = {0};
-	if (sa->is_initiator || !sa->handshake)
+	if (sa->is_initiator || !sa->handshake || intermediate_next(sa) != EXCHANGE_AUTH)
 		return -EPROTO;
 	find_connection(sa, in, &who);
 	if (!who.c)
@@ -317,6 +347,7 @@ int v2_auth_answer(struct ike_sa *sa, const struct ike_message *in, struct build
 	int err = proof_add_auth(sa, &who.c->cfg, out);
 	if (err)
 		return err;
+	ppk_confirm(sa, in, out);
 	ports_agree(sa, in);
 	if (sa->port_entropy)
 		ports_say(sa, out);

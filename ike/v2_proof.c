@@ -46,20 +46,23 @@ static int psk_value(const struct ike_sa *sa, const struct secret *psk, bool ini
 		     struct bytes body, uint8_t out[PRF_MAX], size_t *len)
 {
 	const struct handshake *h = sa->handshake;
-	return initiator ? keys_auth_psk(out, len, sa->chosen.prf, psk, h->init_i,
-					 nonce_bytes(&h->nr), &sa->keys.pi, body)
-			 : keys_auth_psk(out, len, sa->chosen.prf, psk, h->init_r,
-					 nonce_bytes(&h->ni), &sa->keys.pr, body);
+	uint8_t buffer[INTERMEDIATE_AUTH];
+	struct bytes more = intermediate_auth(sa, buffer);
+	return initiator ? keys_auth_psk_more(out, len, sa->chosen.prf, psk, h->init_i,
+					      nonce_bytes(&h->nr), &sa->keys.pi, body, more)
+			 : keys_auth_psk_more(out, len, sa->chosen.prf, psk, h->init_r,
+					      nonce_bytes(&h->ni), &sa->keys.pr, body, more);
 }
 
-#define SIGNED_MAX (LIMIT_MESSAGE + LIMIT_NONCE + PRF_MAX)
+#define SIGNED_MAX (LIMIT_MESSAGE + LIMIT_NONCE + PRF_MAX + INTERMEDIATE_AUTH)
 
 static int signed_octets(const struct ike_sa *sa, bool initiator, struct bytes body,
 			 uint8_t out[SIGNED_MAX], size_t *len)
 {
 	const struct handshake *h = sa->handshake;
 	const struct secret *key = initiator ? &sa->keys.pi : &sa->keys.pr;
-	uint8_t mac[PRF_MAX];
+	uint8_t mac[PRF_MAX], buffer[INTERMEDIATE_AUTH];
+	struct bytes more = intermediate_auth(sa, buffer);
 	size_t mac_len = 0;
 	struct writer w;
 	int err =
@@ -70,6 +73,7 @@ static int signed_octets(const struct ike_sa *sa, bool initiator, struct bytes b
 	writer_bytes(&w, first.at, first.len);
 	writer_bytes(&w, nonce.at, nonce.len);
 	writer_bytes(&w, mac, mac_len);
+	writer_bytes(&w, more.at, more.len);
 	wipe(mac, sizeof mac);
 	*len = writer_len(&w);
 	return err ? err : writer_ok(&w) ? 0 : -EMSGSIZE;
@@ -250,11 +254,17 @@ void proof_add_certreq(const struct ike_connection *cfg, struct builder *out)
 	add_certreq(out, &w);
 }
 
-static int add_signature(const struct ike_sa *sa, const struct ike_connection *cfg,
-			 struct bytes body, struct builder *out)
+/* Our AUTH payload: method and data. */
+struct auth {
+	uint8_t method;
+	size_t len;
+	uint8_t value[1 + SIGNATURE_DER_MAX + SIGNATURE_MAX + PRF_MAX];
+};
+
+static int sign(const struct ike_sa *sa, const struct ike_connection *cfg, struct bytes body,
+		struct auth *out)
 {
 	uint8_t octets[SIGNED_MAX], signature[SIGNATURE_MAX], der[SIGNATURE_DER_MAX];
-	uint8_t value[1 + SIGNATURE_DER_MAX + SIGNATURE_MAX];
 	size_t n = 0, len = 0;
 	struct way way;
 	struct writer w;
@@ -266,28 +276,46 @@ static int add_signature(const struct ike_sa *sa, const struct ike_connection *c
 				      signature, &len);
 	if (err)
 		return err;
-	writer_init(&w, value, sizeof value);
+	writer_init(&w, out->value, sizeof out->value);
 	if (way.method == AUTH_SIGNATURE) {
 		struct bytes a = signature_scheme_der(&way.scheme, der);
 		writer_u8(&w, (uint8_t)a.len);
 		writer_bytes(&w, a.at, a.len);
 	}
 	writer_bytes(&w, signature, len);
-	builder_auth(out, way.method, (struct bytes){value, writer_len(&w)});
-	return 0;
+	out->method = way.method;
+	out->len = writer_len(&w);
+	return writer_ok(&w) ? 0 : -EMSGSIZE;
+}
+
+static int prove(const struct ike_sa *sa, const struct ike_connection *cfg, struct auth *out)
+{
+	uint8_t body[4 + IDENTITY_MAX];
+	struct bytes id = id_body(&cfg->local_id, body);
+	if (connection_has_certificates(cfg))
+		return sign(sa, cfg, id, out);
+	out->method = AUTH_SHARED_KEY;
+	return psk_value(sa, &cfg->psk, sa->is_initiator, id, out->value, &out->len);
 }
 
 int proof_add_auth(const struct ike_sa *sa, const struct ike_connection *cfg, struct builder *out)
 {
-	uint8_t body[4 + IDENTITY_MAX], value[PRF_MAX];
-	struct bytes id = id_body(&cfg->local_id, body);
-	size_t len = 0;
-	if (connection_has_certificates(cfg))
-		return add_signature(sa, cfg, id, out);
-	int err = psk_value(sa, &cfg->psk, sa->is_initiator, id, value, &len);
+	struct auth a;
+	int err = prove(sa, cfg, &a);
 	if (!err)
-		builder_auth(out, AUTH_SHARED_KEY, (struct bytes){value, len});
-	wipe(value, sizeof value);
+		builder_auth(out, a.method, (struct bytes){a.value, a.len});
+	wipe(&a, sizeof a);
+	return err;
+}
+
+int proof_add_no_ppk_auth(const struct ike_sa *sa, const struct ike_connection *cfg,
+			  struct builder *out)
+{
+	struct auth a;
+	int err = prove(sa, cfg, &a);
+	if (!err)
+		builder_notify(out, NOTIFY_NO_PPK_AUTH, (struct bytes){a.value, a.len});
+	wipe(&a, sizeof a);
 	return err;
 }
 

@@ -23,7 +23,7 @@ int v2_rekey_request(struct ike_sa *sa, struct task *task, struct builder *out)
 	int err = draw_dh(sa->e, group, &task->dh);
 	if (err)
 		return err;
-	proposal_offer(out, PROPOSAL_IKE, cfg->ike, cfg->n_ike, task->new_ike_spi);
+	proposal_offer(out, PROPOSAL_IKE_REKEY, cfg->ike, cfg->n_ike, task->new_ike_spi);
 	builder_raw(out, PAYLOAD_NONCE, nonce_bytes(&task->nonce));
 	builder_ke(out, group_of(group)->number, dh_public(task->dh));
 	return 0;
@@ -56,6 +56,7 @@ static int make(struct ike_sa *old, bool is_initiator, uint64_t local_spi,
 	sa->resources_ours = old->resources_ours;
 	sa->worker_limit = old->worker_limit;
 	sa->port_entropy = old->port_entropy;
+	sa->fragmentation = old->fragmentation;
 	sa->remote_id = old->remote_id;
 	sa->predecessor = sa_local_spi(old);
 	sa->rekeys = old->rekeys + 1;
@@ -100,7 +101,7 @@ static int take_answer(struct ike_sa *sa, struct task *task, const struct ike_me
 	struct ike_chosen chosen;
 	uint8_t shared[DH_SHARED_MAX];
 	size_t len = 0;
-	int err = proposal_accept(in->sa, PROPOSAL_IKE, cfg->ike, cfg->n_ike, &chosen, f);
+	int err = proposal_accept(in->sa, PROPOSAL_IKE_REKEY, cfg->ike, cfg->n_ike, &chosen, f);
 	if (err)
 		return err;
 	if (!chosen.spi || chosen.group != task->group ||
@@ -199,7 +200,7 @@ static int answer_with(struct ike_sa *sa, const struct ike_message *in,
 		wipe(shared, sizeof shared);
 	}
 	if (!err) {
-		proposal_answer(out, PROPOSAL_IKE, chosen, sa_local_spi(made));
+		proposal_answer(out, PROPOSAL_IKE_REKEY, chosen, sa_local_spi(made));
 		builder_raw(out, PAYLOAD_NONCE, nonce_bytes(&nr));
 		builder_ke(out, group_of(chosen->group)->number, dh_public(dh));
 		if (what == COLLISION_COMPARE_NONCES) {
@@ -220,7 +221,7 @@ int v2_rekey_answer(struct ike_sa *sa, const struct ike_message *in, struct buil
 	enum collision what = collision_of(sa, EXCHANGE_REKEY_IKE, 0);
 	if (!sa->c || sa->successor || what == COLLISION_TEMPORARY_FAILURE)
 		return create_refuse(out, NOTIFY_TEMPORARY_FAILURE);
-	if (proposal_choose(in->sa, PROPOSAL_IKE, sa->c->cfg.ike, sa->c->cfg.n_ike,
+	if (proposal_choose(in->sa, PROPOSAL_IKE_REKEY, sa->c->cfg.ike, sa->c->cfg.n_ike,
 			    group_by_number(in->ke_group), &chosen, &f) ||
 	    !chosen.spi) {
 		sa->e->counters[IKE_COUNT_NO_PROPOSAL]++;

@@ -122,6 +122,9 @@ int v2_sa_init_request(struct ike_sa *sa, struct task *task, struct builder *out
 	builder_ke(out, group_of(h->group)->number, dh_public(h->dh));
 	builder_raw(out, PAYLOAD_NONCE, nonce_bytes(&h->ni));
 	add_nat_hashes(sa, cfg, out);
+	fragment_say(out);
+	ppk_ask(cfg, out);
+	intermediate_ask(cfg, out);
 	if (connection_has_certificates(cfg))
 		proof_announce(out);
 	return 0;
@@ -200,6 +203,9 @@ static int agree(struct ike_sa *sa, const struct ike_message *in, struct fault *
 	int err = proposal_accept(in->sa, PROPOSAL_IKE, cfg->ike, cfg->n_ike, &chosen, f);
 	if (err)
 		return err;
+	err = intermediate_agree(&chosen, in, f);
+	if (err)
+		return err;
 	if (in->ke_group != group_of(h->group)->number || chosen.group != h->group)
 		return fault_set(f, -EPROTO,
 				 "the peer answered with another group than the one asked");
@@ -234,7 +240,8 @@ void v2_sa_init_answered(struct ike_sa *sa, const struct ike_message *in)
 		diagnose_refusal(sa, error->type, false, &f);
 		return take_hint(sa, &f);
 	}
-	if (message_check(MESSAGE_SA_INIT, in, &f) || agree(sa, in, &f)) {
+	if (message_check(MESSAGE_SA_INIT, in, &f) || ppk_answered(sa, in, &f) ||
+	    agree(sa, in, &f)) {
 		fault_prefix(&f, "IKE_SA_INIT");
 		return take_hint(sa, &f);
 	}
@@ -242,6 +249,7 @@ void v2_sa_init_answered(struct ike_sa *sa, const struct ike_message *in)
 	sa->has_keys = true;
 	sa->heard++;
 	proof_learn(sa->handshake, in);
+	sa->fragmentation = ike_message_notify(in, NOTIFY_FRAGMENTATION_SUPPORTED);
 	detect_nat(sa, in, &sa->local, &sa->remote);
 	sa->encapsulate |= sa->c->cfg.always_encapsulate;
 	if (sa->encapsulate)
@@ -250,7 +258,7 @@ void v2_sa_init_answered(struct ike_sa *sa, const struct ike_message *in)
 	sa->handshake->dh = NULL;
 	task_free(window_complete(sa));
 	sa_set_state(sa, SA_AUTHENTICATING, "IKE_SA_INIT answered");
-	task_add(sa, EXCHANGE_AUTH, 0);
+	task_add(sa, intermediate_next(sa), 0);
 }
 
 /* ---- responder: cookies (section 2.6) ---- */
@@ -325,7 +333,8 @@ static struct connection *choose(const struct asked *a, struct ike_chosen *chose
 		if (!connection_fits(c, a->local, a->remote))
 			continue;
 		if (!proposal_choose(a->in->sa, PROPOSAL_IKE, c->cfg.ike, c->cfg.n_ike,
-				     group_by_number(a->in->ke_group), chosen, &f))
+				     group_by_number(a->in->ke_group), chosen, &f) &&
+		    !intermediate_agree(chosen, a->in, &f))
 			return c;
 		if (!nearest) {
 			nearest = c;
@@ -394,8 +403,8 @@ static int answer_keys(struct ike_sa *sa, const struct ike_message *in, struct d
 	return err;
 }
 
-static void write_answer(struct ike_sa *sa, const struct ike_connection *cfg, struct dh *dh,
-			 struct builder *b)
+static void write_answer(struct ike_sa *sa, const struct ike_connection *cfg,
+			 const struct ike_message *in, struct dh *dh, struct builder *b)
 {
 	struct ike_header h = {.spi_i = sa->spi_i,
 			       .spi_r = sa->spi_r,
@@ -406,6 +415,11 @@ static void write_answer(struct ike_sa *sa, const struct ike_connection *cfg, st
 	builder_ke(b, group_of(sa->chosen.group)->number, dh_public(dh));
 	builder_raw(b, PAYLOAD_NONCE, nonce_bytes(&sa->handshake->nr));
 	add_nat_hashes(sa, cfg, b);
+	if (sa->fragmentation)
+		fragment_say(b);
+	ppk_answer_stranger(sa, in, b);
+	if (sa->chosen.n_additional)
+		intermediate_ask(cfg, b);
 	proof_ask_stranger(sa->e, &sa->local, &sa->remote, sa->handshake, b);
 	builder_finish(b);
 }
@@ -423,8 +437,9 @@ static int respond(struct ike_sa *sa, const struct asked *a, const struct ike_co
 		return err;
 	}
 	proof_learn(sa->handshake, a->in);
+	sa->fragmentation = ike_message_notify(a->in, NOTIFY_FRAGMENTATION_SUPPORTED);
 	builder_init(&b, out, sizeof out);
-	write_answer(sa, cfg, dh, &b);
+	write_answer(sa, cfg, a->in, dh, &b);
 	dh_free(dh);
 	if (!keep(&sa->handshake->init_i, a->in->whole) ||
 	    !keep(&sa->handshake->init_r, builder_bytes(&b)))

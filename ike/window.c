@@ -136,18 +136,20 @@ static struct ike_header header_of(const struct ike_sa *sa, uint8_t exchange, ui
 }
 
 static int seal(struct ike_sa *sa, const struct ike_header *h, const struct builder *inner,
-		uint8_t out[LIMIT_MESSAGE], size_t *len)
+		uint8_t out[FRAGMENT_SEALED], size_t *len)
 {
-	uint8_t iv[PROTECT_IV_RANDOM];
 	if (!builder_ok(inner))
 		return -EMSGSIZE;
-	random_fill(sa->e, iv, sizeof iv);
-	return protect_seal(&sa->keys, &sa->chosen, h, inner->first, builder_bytes(inner), iv, out,
-			    LIMIT_MESSAGE, len);
+	if (h->exchange == IKE_INTERMEDIATE)
+		intermediate_note(sa, h, inner->first, builder_bytes(inner));
+	int err = fragment_seal(sa, h, inner->first, builder_bytes(inner), out, len);
+	if (h->exchange == IKE_INTERMEDIATE && h->flags & IKE_FLAG_RESPONSE)
+		intermediate_sealed(sa);
+	return err;
 }
 
 /* Builds the request of a task into out. */
-static int build(struct ike_sa *sa, struct task *task, uint8_t out[LIMIT_MESSAGE], size_t *len)
+static int build(struct ike_sa *sa, struct task *task, uint8_t out[FRAGMENT_SEALED], size_t *len)
 {
 	struct ike_header h = header_of(sa, task->row->type, sa->window.next_id, false);
 	uint8_t inner[LIMIT_MESSAGE];
@@ -173,7 +175,7 @@ static void transmit(struct ike_sa *sa)
 {
 	timers_request_sent(sa);
 	sa->sent_ns = sa->e->now_ns;
-	effects_send(sa->e, sa->connection_id, &sa->local, &sa->remote, sa->window.request);
+	fragment_send(sa, &sa->local, &sa->remote, sa->window.request);
 }
 
 /* Takes the first task that may start now out of the queue; NULL when none may. */
@@ -203,7 +205,7 @@ static void put_first(struct ike_sa *sa, struct task *task)
 /* Sends the next request when none is in flight. */
 void window_pump(struct ike_sa *sa)
 {
-	uint8_t message[LIMIT_MESSAGE];
+	uint8_t message[FRAGMENT_SEALED];
 	size_t len = 0;
 	if (sa->v1) {
 		v1_pump(sa);
@@ -265,6 +267,7 @@ struct task *window_complete(struct ike_sa *sa)
 	sa->in_flight = false;
 	sa->window.next_id++;
 	drop_bytes(&sa->window.request);
+	fragments_forget(sa, true);
 	sa_touch(sa);
 	return task;
 }
@@ -300,13 +303,16 @@ void window_answered(struct ike_sa *sa, struct bytes request, struct bytes respo
 
 /* True when this is the request answered last, which then gets the same answer again. */
 static bool repeated(struct ike_sa *sa, const struct ip_endpoint *local,
-		     const struct ip_endpoint *remote, struct bytes request)
+		     const struct ip_endpoint *remote, const struct ike_message *request)
 {
 	struct window *w = &sa->window;
-	if (!w->response.at || w->answered_hash != message_hash(sa->e, request))
+	if (!w->response.at)
+		return false;
+	if (request->fragment.total ? !fragment_repeats(sa, request)
+				    : w->answered_hash != message_hash(sa->e, request->whole))
 		return false;
 	sa->sent_ns = sa->e->now_ns;
-	effects_send(sa->e, sa->connection_id, local, remote, w->response);
+	fragment_send(sa, local, remote, w->response);
 	return true;
 }
 
@@ -321,14 +327,21 @@ static int open_message(struct ike_sa *sa, struct ike_message *m, uint8_t *plain
 			struct fault *f)
 {
 	size_t len = 0;
-	if (!sa->has_keys || !m->sk_offset ||
-	    protect_open(&sa->keys, &sa->chosen, m, plain, room, &len)) {
+	int err = !sa->has_keys || !m->sk_offset ? -EBADMSG
+		  : m->fragment.total		 ? fragment_open(sa, m, plain, room, &len)
+				      : protect_open(&sa->keys, &sa->chosen, m, plain, room, &len);
+	if (err == -EAGAIN)
+		return err;
+	if (err) {
 		sa->e->counters[IKE_COUNT_INTEGRITY]++;
 		return -EBADMSG;
 	}
+	fragments_forget(sa, ike_message_is_response(m));
+	if (m->h.exchange == IKE_INTERMEDIATE)
+		intermediate_note(sa, &m->h, m->sk_first, (struct bytes){plain, len});
 	/* clear payloads beside SK were not protected: none of them counts */
 	struct ike_message inner = {.h = m->h, .whole = m->whole, .sk_first = m->sk_first};
-	int err = ike_message_parse_inner(&inner, (struct bytes){plain, len}, f);
+	err = ike_message_parse_inner(&inner, (struct bytes){plain, len}, f);
 	inner.sk_offset = m->sk_offset;
 	*m = inner;
 	return err;
@@ -399,7 +412,7 @@ static int answer(struct ike_sa *sa, const struct ike_message *m, int parsed,
 static void respond(struct ike_sa *sa, struct ike_message *m, int parsed, const struct fault *why,
 		    const struct arrival *a)
 {
-	uint8_t inner[LIMIT_MESSAGE], out[LIMIT_MESSAGE];
+	uint8_t inner[LIMIT_MESSAGE], out[FRAGMENT_SEALED];
 	struct builder b;
 	size_t len = 0;
 	builder_init(&b, inner, sizeof inner - 128);
@@ -416,21 +429,22 @@ static void respond(struct ike_sa *sa, struct ike_message *m, int parsed, const 
 	sa->window.expected_id++;
 	sa->sent_ns = sa->e->now_ns;
 	window_answered(sa, a->datagram, (struct bytes){out, len});
-	effects_send(sa->e, sa->connection_id, &a->local, &a->remote, (struct bytes){out, len});
+	fragment_send(sa, &a->local, &a->remote, (struct bytes){out, len});
 }
 
 static void receive_request(struct ike_sa *sa, struct ike_message *m, const struct arrival *a)
 {
 	uint8_t plain[LIMIT_MESSAGE];
 	struct fault f = {0};
-	if (m->h.id + 1 == sa->window.expected_id &&
-	    repeated(sa, &a->local, &a->remote, a->datagram))
+	if (m->h.id + 1 == sa->window.expected_id && repeated(sa, &a->local, &a->remote, m))
 		return;
 	if (m->h.id != sa->window.expected_id || sa->state == SA_LINGERING) {
 		sa->e->counters[IKE_COUNT_BAD_MESSAGE_ID]++;
 		return;
 	}
 	int parsed = open_message(sa, m, plain, sizeof plain, &f);
+	if (parsed == -EAGAIN)
+		return;
 	if (parsed == -EBADMSG) {
 		diagnose_stranger(sa->e, &a->remote, "a request whose protection does not verify");
 		return;
@@ -453,6 +467,8 @@ static void receive_response(struct ike_sa *sa, struct ike_message *m, const str
 		return;
 	}
 	int parsed = open_message(sa, m, plain, sizeof plain, &f);
+	if (parsed == -EAGAIN)
+		return;
 	if (parsed == -EBADMSG) {
 		diagnose_stranger(sa->e, &a->remote, "a response whose protection does not verify");
 		return;
@@ -534,7 +550,7 @@ static void receive_init(struct ike *e, const struct ike_message *m, const struc
 		struct ike_sa *sa = sa_by_init(e, m->h.spi_i, &a->remote);
 		if (!sa)
 			v2_sa_init_answer(e, &a->local, &a->remote, m);
-		else if (!repeated(sa, &a->local, &a->remote, a->datagram))
+		else if (m->fragment.total || !repeated(sa, &a->local, &a->remote, m))
 			e->counters[IKE_COUNT_BAD_MESSAGE_ID]++;
 		return;
 	}

@@ -401,6 +401,7 @@ static int add_connections(struct ike_host *h, struct fault *f)
 		else if (c->remote.family)
 			underlay_peer(h->o.underlay, c->id, &c->local, &c->remote);
 		secret_wipe(&c->psk);
+		secret_wipe(&c->ppk);
 	}
 	free(c);
 	return err;

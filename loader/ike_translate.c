@@ -17,6 +17,9 @@ static void copy_ike(struct ike_proposal *to, const struct offer_ike *from)
 	memcpy(to->integrity, from->integrity, sizeof from->integrity);
 	memcpy(to->prf, from->prf, sizeof from->prf);
 	memcpy(to->group, from->group, sizeof from->group);
+	_Static_assert(MODEL_MAX_ADDITIONAL == IKE_MAX_ADDITIONAL, "additional key exchanges");
+	to->n_additional = from->n_additional;
+	memcpy(to->additional, from->additional, sizeof from->additional);
 }
 
 static void copy_child(struct ike_proposal *to, const struct offer_child *from)
@@ -78,6 +81,17 @@ static int set_remote(struct ike_connection *out, const struct model *m,
 	return set_identity(&out->remote_id, identity ? identity : "%any", name, f);
 }
 
+static void set_ppk(struct ike_connection *out, const struct model_connection *c)
+{
+	size_t n = c->ppk_id ? strlen(c->ppk_id) : 0;
+	if (!n || n > sizeof out->ppk_id)
+		return;
+	memcpy(out->ppk_id, c->ppk_id, n);
+	out->ppk_id_len = (uint8_t)n;
+	out->ppk = c->ppk;
+	out->require_ppk = c->require_ppk;
+}
+
 int ike_host_translate(struct ike_connection *out, const struct model *m,
 		       const struct plan_connection *pc, struct fault *f)
 {
@@ -102,6 +116,7 @@ int ike_host_translate(struct ike_connection *out, const struct model *m,
 	if (!err)
 		err = set_remote(out, m, c, f);
 	out->psk = c->psk;
+	set_ppk(out, c);
 	out->ikev1 = c->ikev1;
 	out->sha1_signatures = c->sha1_signatures;
 	out->rsa_pkcs1 = g->certificate.rsa_pkcs1;
@@ -109,7 +124,10 @@ int ike_host_translate(struct ike_connection *out, const struct model *m,
 	out->dpd_timeout_ns = c->dpd_timeout_seconds * NS_PER_S;
 	out->always_encapsulate = c->always_encapsulate;
 	out->port_entropy = c->port_entropy;
-	if (err)
+	out->fragment_mtu = (uint16_t)c->ike_fragment_size;
+	if (err) {
 		secret_wipe(&out->psk);
+		secret_wipe(&out->ppk);
+	}
 	return err;
 }

@@ -251,9 +251,11 @@ class StrongSwan:
             'kernel-libipsec kernel-netlink socket-default updown vici counters pkcs8 constraints revocation')
 
     def __init__(self, host, me, peer, my_ts, peer_ts, ike='aes256gcm16-prfsha384-ecp384', esp='aes256gcm16', psk=PSK,
-                 rekey='', my_id=None, peer_id=None, kernel=False, version=2, children=None, auth=None, files=(), more='', log_level=2):
+                 rekey='', my_id=None, peer_id=None, kernel=False, version=2, children=None, auth=None, files=(), more='', log_level=2,
+                 secrets=''):
         """children: {name: (local, remote)}, more than the one `net`; rekey: more lines of the connection;
-        auth: swanctl's lines of the local and of the remote part; files: (directory, name, bytes) beside swanctl.conf."""
+        auth: swanctl's lines of the local and of the remote part; files: (directory, name, bytes) beside swanctl.conf;
+        secrets: more of swanctl's secrets."""
         self.host, lab = host, host.lab
         load = self.LOAD.replace('kernel-libipsec ', '') if kernel else self.LOAD
         local, remote = auth or ('auth = psk', 'auth = psk')
@@ -296,10 +298,11 @@ class StrongSwan:
     id = "%s" }
   children { %s }
 } }
-secrets { ike-1 { secret = "%s" } }
+secrets { ike-1 { secret = "%s" }
+%s }
 ''' % (version, me, peer, ike, rekey, local, my_id or me, remote, peer_id or peer,
        '\n'.join('%s { local_ts = %s\n remote_ts = %s\n esp_proposals = %s\n mode = tunnel }' % (name, ours, theirs, esp)
-                 for name, (ours, theirs) in (children or {'net': (my_ts, peer_ts)}).items()), psk))
+                 for name, (ours, theirs) in (children or {'net': (my_ts, peer_ts)}).items()), psk, secrets))
         host.run('mount', '--bind', os.path.join(d, 'swanctl'), '/etc/swanctl')
         self.process = host.start('/usr/lib/ipsec/charon', name='charon', env={'STRONGSWAN_CONF': self.conf})
         # the socket is there a moment before charon listens on it

@@ -49,9 +49,10 @@ def gateway(lab, w, mode, chain=None, ca=None, crl=None, identity=GW, site=SITE,
     return g
 
 
-def swan(lab, w, entity=None, ca=None, auth='pubkey', accept='pubkey', peer_id=GW, my_id=SITE, more='', files=(), **words):
+def swan(lab, w, entity=None, ca=None, auth='pubkey', accept='pubkey', peer_id=GW, my_id=SITE, more='', files=(), lines='', secrets='',
+         **words):
     e = entity or w.site
-    return rig.StrongSwan(lab.site, '203.0.113.5', '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16', my_id=my_id, peer_id=peer_id, more=more,
+    return rig.StrongSwan(lab.site, '203.0.113.5', '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16', my_id=my_id, peer_id=peer_id, more=more, rekey=lines, secrets=secrets,
                           auth=(f'auth = {auth}\n    certs = site.pem', f'auth = {accept}\n    cacerts = ca.pem'),
                           files=[('x509', 'site.pem', e.pem()), ('x509ca', 'ca.pem', (ca or w.root).pem()),
                                  ('x509ca', 'middle.pem', w.middle.pem()), ('private', 'site.key', e.private()), *files], **words)

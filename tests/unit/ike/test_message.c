@@ -280,6 +280,8 @@ static void critical_bit(void **state)
 	struct ike_message m;
 	(void)state;
 	for (unsigned type = PAYLOAD_CP; type < 256; type++) {
+		if (type == PAYLOAD_SKF) /* known, and never empty: test_fragment.c */
+			continue;
 		assert_int_equal(PARSE(&m, {(uint8_t)type, 0, ""}), 0);
 		assert_int_equal(PARSE(&m, {(uint8_t)type, 0x80, ""}),
 				 type <= PAYLOAD_EAP ? 0 : -ENOTSUP);

@@ -61,6 +61,8 @@ static void test_site(void **state)
 	assert_int_equal(c.start, IKE_START_INITIATE);
 	assert_int_equal(c.dpd_timeout_ns, 60 * NS_PER_S);
 	assert_false(c.port_entropy);
+	assert_int_equal(c.fragment_mtu, 1280);
+	assert_false(c.require_ppk || c.ppk.len || c.ppk_id_len);
 	assert_string_equal(identity_format(&c.local_id, id), "gw.example.org");
 	assert_string_equal(identity_format(&c.remote_id, id), "198.51.100.5");
 	assert_int_equal(c.psk.len, 28);
@@ -83,8 +85,11 @@ static void test_any_address(void **state)
 			"connections: [{name: C, connectionType: IPsec, virtualNetworkGateway1: G1,\n"
 			" localNetworkGateway2: S5, sharedKey: a-shared-key-of-many-letters,\n"
 			" connectionMode: ResponderOnly, udpEncapsulation: always, udpPortEntropy: true,\n"
+			" ikeFragmentSize: 576, requirePostQuantum: true,\n"
+			" postQuantumPreSharedKey: {id: autumn, key: 0123456789abcdef0123456789abcdef},\n"
 			" ipsecPolicies: [\n"
 			"  {ikeEncryption: AES256, ikeIntegrity: SHA256, dhGroup: ECP256,\n"
+			"   additionalKeyExchanges: [CURVE25519, DHGroup14],\n"
 			"   ipsecEncryption: GCMAES256, ipsecIntegrity: GCMAES256, saLifeTimeSeconds: 300,\n"
 			"   saDataSizeKilobytes: 1024, saLifeTimePackets: 1000}]}]\n",
 			&c, &f),
@@ -94,6 +99,14 @@ static void test_any_address(void **state)
 	assert_int_equal(c.remote_id.kind, IDENTITY_FQDN);
 	assert_true(c.always_encapsulate);
 	assert_true(c.port_entropy);
+	assert_int_equal(c.fragment_mtu, 576);
+	assert_true(c.require_ppk);
+	assert_int_equal(c.ike[0].n_additional, 2);
+	assert_int_equal(c.ike[0].additional[0], DH_CURVE25519);
+	assert_int_equal(c.ike[0].additional[1], DH_MODP_2048);
+	assert_int_equal(c.ppk.len, 32);
+	assert_int_equal(c.ppk_id_len, 6);
+	assert_memory_equal(c.ppk_id, "autumn", 6);
 	assert_int_equal(c.child_lifetime_ns, 300 * NS_PER_S);
 	assert_int_equal(c.child_lifetime_bytes, 1024 * 1024);
 	assert_int_equal(c.child_lifetime_packets, 1000);
