@@ -172,6 +172,8 @@ struct model_ts_policy {
 
 enum model_dont_fragment { MODEL_DF_COPY, MODEL_DF_SET, MODEL_DF_CLEAR };
 
+enum model_mobike { MODEL_MOBIKE_OFF, MODEL_MOBIKE_ON, MODEL_MOBIKE_WITHOUT_NAT };
+
 struct model_connection {
 	char *name;
 	bool vnet2vnet;
@@ -193,6 +195,7 @@ struct model_connection {
 	uint32_t dpd_timeout_seconds; /* 45 */
 	uint32_t routing_weight;
 	bool always_encapsulate, port_entropy;
+	enum model_mobike mobike;
 	bool dscp_copy; /* else dscp */
 	uint8_t dscp;
 	enum model_dont_fragment dont_fragment;

@@ -263,6 +263,7 @@ static void read_connection(struct read *r, const struct tree_node *map, struct 
 	c->dont_fragment = (enum model_dont_fragment)read_choice(map, P_connection_dontFragment);
 	c->always_encapsulate = read_choice(map, P_connection_udpEncapsulation) == 1;
 	c->port_entropy = read_boolean(map, P_connection_udpPortEntropy);
+	c->mobike = (enum model_mobike)read_choice(map, P_connection_mobike);
 	c->incomplete = c->incomplete || c->gateway == MODEL_NONE ||
 			(c->site == MODEL_NONE && c->peer_gateway == MODEL_NONE);
 }

@@ -220,7 +220,11 @@ void connection_settle(struct connection *c, const struct fault *why)
 static unsigned fits(const struct connection *c, const struct ip_endpoint *local,
 		     const struct ip_endpoint *remote)
 {
-	if (c->refused || !ip_addr_equal(&c->cfg.local, &local->addr))
+	if (c->refused)
+		return 0;
+	if (mobike_at(c, local, remote))
+		return 2;
+	if (!ip_addr_equal(&c->cfg.local, &local->addr))
 		return 0;
 	if (c->cfg.remote.family == IP_NONE)
 		return 1;

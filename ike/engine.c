@@ -243,6 +243,24 @@ void ike_child_moved(struct ike *e, uint32_t spi_in, const struct ip_endpoint *r
 	end(e);
 }
 
+void ike_addresses(struct ike *e, const struct ip_addr *own, unsigned n, uint64_t now_ns,
+		   struct ike_effects *out)
+{
+	if (n > IKE_MAX_ADDRESSES)
+		n = IKE_MAX_ADDRESSES;
+	bool same = n == e->n_own;
+	for (unsigned i = 0; same && i < n; i++)
+		same = ip_addr_equal(&own[i], &e->own[i]);
+	if (same)
+		return;
+	begin(e, now_ns, out);
+	memcpy(e->own, own, n * sizeof *own);
+	e->n_own = (uint8_t)n;
+	for (struct ike_sa *sa = e->all; sa; sa = sa->next_all)
+		mobike_own_changed(sa);
+	end(e);
+}
+
 uint64_t ike_next_deadline(const struct ike *e)
 {
 	return timers_next(&e->timers);

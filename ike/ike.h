@@ -50,6 +50,15 @@ struct ike_proposal {
 };
 #define IKE_MAX_PROPOSALS 8
 
+/* Addresses of an end that MOBIKE chooses among. */
+#define IKE_MAX_ADDRESSES 8
+
+enum ike_mobike {
+	IKE_MOBIKE_OFF,
+	IKE_MOBIKE_ON,
+	IKE_MOBIKE_WITHOUT_NAT, /* NO_NATS_ALLOWED: a move through a NAT is refused */
+};
+
 enum ike_start { IKE_START_BOTH, IKE_START_INITIATE, IKE_START_RESPOND };
 
 /* A connection as IKE sees it. Copied by ike_add(); names are for people. */
@@ -84,6 +93,7 @@ struct ike_connection {
 				    no probes */
 	bool always_encapsulate; /* fake NAT, so that ESP goes in UDP (udpEncapsulation: always) */
 	bool port_entropy;	 /* ESP in UDP from a port for each flow, where the peer agrees */
+	enum ike_mobike mobike;	 /* RFC 4555: an IKE SA goes on at other addresses */
 	/* tests and compatibility */
 	uint64_t retry_ns; /* pause before the next attempt after a failure; 0 = the default */
 };
@@ -181,6 +191,13 @@ void ike_child_alive(struct ike *e, uint32_t spi_in, uint64_t now_ns);
  */
 void ike_child_moved(struct ike *e, uint32_t spi_in, const struct ip_endpoint *remote,
 		     uint64_t now_ns, struct ike_effects *out);
+/*
+ * Our addresses on the uplinks: all of them, at start and whenever they change; the first
+ * IKE_MAX_ADDRESSES count. IKE SAs with MOBIKE (RFC 4555) move when theirs is gone. The host can
+ * send and receive at all of them.
+ */
+void ike_addresses(struct ike *e, const struct ip_addr *own, unsigned n, uint64_t now_ns,
+		   struct ike_effects *out);
 /* Earliest time at which ike_expire has something to do; INSTANT_NEVER when none. O(1). */
 uint64_t ike_next_deadline(const struct ike *e);
 void ike_expire(struct ike *e, uint64_t now_ns, struct ike_effects *out);

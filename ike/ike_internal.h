@@ -105,6 +105,24 @@ struct handshake {
 	struct fault hint;
 };
 
+/* MOBIKE (RFC 4555): v2_mobike.c */
+#define COOKIE2_BYTES 32
+struct mobility {
+	bool on;      /* both ends said MOBIKE_SUPPORTED */
+	bool decides; /* initiator of the first of a row of rekeyed IKE SAs (section 1.3) */
+	/* what is still to be asked: UPDATE_SA_ADDRESSES, COOKIE2, our additional addresses */
+	bool update, verify, tell;
+	bool testing; /* the request in flight went out over other pairs of addresses too */
+	bool has_seen;
+	uint8_t seen[20]; /* initiator: NAT_DETECTION_DESTINATION_IP as last received */
+	uint8_t cookie[COOKIE2_BYTES];
+	uint32_t generation, asked;	  /* of the addresses; at the request in flight */
+	unsigned path;			  /* next pair to be tested */
+	struct ip_endpoint local, remote; /* that the peer agreed to, or that it came from */
+	uint8_t n_peers;
+	struct ip_addr peers[IKE_MAX_ADDRESSES]; /* additional addresses of the peer */
+};
+
 struct ike_sa {
 	struct ike *e;
 	struct ike_sa *next;  /* of the connection */
@@ -148,6 +166,7 @@ struct ike_sa {
 				   */
 	uint32_t confirm_above;	  /* duplicate: `heard` must pass this before the other one goes */
 	uint32_t rekeys;
+	struct mobility mobility;
 	struct v1 *v1; /* IKEv1: all that only it has; NULL: IKEv2 */
 };
 
@@ -226,7 +245,10 @@ struct ike {
 	} cookie;
 	struct log_limit strangers, replies;
 	uint64_t counters[IKE_COUNTERS];
+	struct ip_addr own[IKE_MAX_ADDRESSES]; /* on the uplinks */
+	uint8_t n_own;
 	/* the public call under way */
+	struct ip_endpoint arrived_local, arrived_remote; /* of the datagram */
 	uint64_t now_ns;
 	struct ike_effects *out;
 	struct ike_effects none; /* where effects go when a call has no list */
@@ -320,6 +342,7 @@ void connection_initiate(struct connection *c);
 
 /* window.c */
 struct task *task_add(struct ike_sa *sa, enum exchange_id row, uint32_t spi_in);
+void task_first(struct ike_sa *sa, struct task *task);
 struct task *task_add_worker(struct ike_sa *sa, uint16_t worker);
 void task_free(struct task *task);
 void tasks_free(struct ike_sa *sa);
@@ -373,6 +396,9 @@ void selectors_format(const struct traffic_selector *ts, uint8_t n, char *out, s
 
 /* v2_*.c */
 int draw_dh(struct ike *e, enum group_id group, struct dh **out);
+void add_nat_hashes(struct ike_sa *sa, const struct ike_connection *cfg, struct builder *out);
+void detect_nat(struct ike_sa *sa, const struct ike_message *in, const struct ip_endpoint *local,
+		const struct ip_endpoint *remote);
 void v2_sa_init_start(struct connection *c);
 int v2_sa_init_request(struct ike_sa *sa, struct task *task, struct builder *out);
 void v2_sa_init_timeout(struct ike_sa *sa, struct task *task);
@@ -452,6 +478,28 @@ bool v1_due(struct ike_sa *sa);
 void v1_child_used(struct child *made);
 void v1_delete_children(struct ike_sa *sa);
 void v1_free(struct ike_sa *sa);
+
+/* v2_mobike.c (RFC 4555) */
+void mobike_say(const struct ike_sa *sa, struct builder *out);
+bool mobike_agree(struct ike_sa *sa, const struct ike_message *in);
+bool mobike_takes_port(const struct ike_sa *sa, const struct ike_message *in);
+uint16_t mobike_nat_forbidden(const struct ike_sa *sa, const struct ike_message *in);
+void mobike_probe(struct ike_sa *sa, struct builder *out);
+void mobike_probed(struct ike_sa *sa, const struct ike_message *in);
+void mobike_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
+void mobike_heard(struct ike_sa *sa, const struct ip_endpoint *local,
+		  const struct ip_endpoint *remote);
+void mobike_test_paths(struct ike_sa *sa);
+void mobike_succeed(const struct ike_sa *old, struct ike_sa *sa);
+void mobike_own_changed(struct ike_sa *sa);
+bool mobike_at(const struct connection *c, const struct ip_endpoint *local,
+	       const struct ip_endpoint *remote);
+int v2_update_request(struct ike_sa *sa, struct task *task, struct builder *out);
+void v2_update_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
+int v2_verify_request(struct ike_sa *sa, struct task *task, struct builder *out);
+void v2_verify_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
+int v2_tell_request(struct ike_sa *sa, struct task *task, struct builder *out);
+void v2_tell_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
 
 /* v2_ports.c: ESP in UDP from a source port for each flow */
 void ports_say(const struct ike_sa *sa, struct builder *out);

@@ -136,9 +136,9 @@ void sa_peer_moved(struct ike_sa *sa, const struct ip_endpoint *remote)
 	struct ip_endpoint at = *remote;
 	if (sa->port_entropy) /* the port is a flow's; answers go to the one of IKE */
 		at.port = sa->remote.port;
-	if (!sa->c || sa->state != SA_ESTABLISHED || !sa->encapsulate || !sa->nat_remote ||
-	    sa->nat_local || !at.port || at.addr.family != sa->remote.addr.family ||
-	    ip_endpoint_equal(&at, &sa->remote))
+	if (!sa->c || sa->mobility.on || sa->state != SA_ESTABLISHED || !sa->encapsulate ||
+	    !sa->nat_remote || sa->nat_local || !at.port ||
+	    at.addr.family != sa->remote.addr.family || ip_endpoint_equal(&at, &sa->remote))
 		return;
 	connection_event(sa->c, "the peer's NAT moved it from %s to %s",
 			 ip_endpoint_format(&sa->remote, from), ip_endpoint_format(&at, to));

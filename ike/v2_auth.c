@@ -60,6 +60,7 @@ int v2_auth_request(struct ike_sa *sa, struct task *task, struct builder *out)
 		builder_notify(out, NOTIFY_INITIAL_CONTACT, (struct bytes){NULL, 0});
 	workers_ask(sa, 0, out);
 	ports_say(sa, out);
+	mobike_say(sa, out);
 	proposal_offer(out, PROPOSAL_FIRST_CHILD, cfg->child, cfg->n_child, h->child_spi);
 	builder_ts(out, PAYLOAD_TSI, cfg->local_ts, cfg->n_local_ts);
 	builder_ts(out, PAYLOAD_TSR, cfg->remote_ts, cfg->n_remote_ts);
@@ -139,6 +140,7 @@ void v2_auth_finish(struct ike_sa *sa, struct task *task, const struct ike_messa
 	established(sa);
 	if (!err) {
 		ports_agree(sa, in);
+		mobike_agree(sa, in);
 		err = first_child(sa, in, &f);
 	}
 	handshake_free(sa);
@@ -321,6 +323,8 @@ int v2_auth_answer(struct ike_sa *sa, const struct ike_message *in, struct build
 	ports_agree(sa, in);
 	if (sa->port_entropy)
 		ports_say(sa, out);
+	if (mobike_agree(sa, in))
+		mobike_say(sa, out);
 	answer_child(sa, in, out);
 	handshake_free(sa);
 	fault_set(&f, -ECONNRESET, "the peer started anew");

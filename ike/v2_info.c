@@ -117,25 +117,22 @@ int v2_delete_ike_answer(struct ike_sa *sa, const struct ike_message *in, struct
 
 int v2_liveness_request(struct ike_sa *sa, struct task *task, struct builder *out)
 {
-	(void)sa;
 	(void)task;
-	(void)out;
+	mobike_probe(sa, out);
 	return 0;
 }
 
+/* Of any request of the peer that deletes nothing: what it may say besides is taken here. */
 int v2_liveness_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out)
 {
-	(void)sa;
-	(void)in;
-	(void)out;
+	mobike_answer(sa, in, out);
 	return 0;
 }
 
 void v2_liveness_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in)
 {
-	(void)sa;
 	(void)task;
-	(void)in;
+	mobike_probed(sa, in);
 }
 
 /* ---- silence ---- */

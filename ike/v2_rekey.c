@@ -73,6 +73,7 @@ static void succeed(struct ike_sa *old, struct ike_sa *sa)
 	old->successor = sa_local_spi(sa);
 	children_move(old, sa);
 	tasks_move(old, sa);
+	mobike_succeed(old, sa);
 	sa_set_state(old, SA_REKEYED, "replaced");
 	timers_ike_rekeyed(old);
 	c->rekeys_ike++;

@@ -39,7 +39,7 @@ static bool keep(struct bytes *into, struct bytes from)
 
 /* ---- NAT detection (section 2.23) ---- */
 
-static void add_nat_hashes(struct ike_sa *sa, const struct ike_connection *cfg, struct builder *out)
+void add_nat_hashes(struct ike_sa *sa, const struct ike_connection *cfg, struct builder *out)
 {
 	uint8_t hash[20];
 	keys_nat_hash(hash, sa->spi_i, sa->spi_r, &sa->local);
@@ -64,8 +64,8 @@ static bool hash_fits(const struct ike_message *in, uint16_t type, const uint8_t
 	return fits;
 }
 
-static void detect_nat(struct ike_sa *sa, const struct ike_message *in,
-		       const struct ip_endpoint *local, const struct ip_endpoint *remote)
+void detect_nat(struct ike_sa *sa, const struct ike_message *in, const struct ip_endpoint *local,
+		const struct ip_endpoint *remote)
 {
 	uint8_t hash[20];
 	bool source = false, destination = false;
@@ -244,7 +244,7 @@ void v2_sa_init_answered(struct ike_sa *sa, const struct ike_message *in)
 	proof_learn(sa->handshake, in);
 	detect_nat(sa, in, &sa->local, &sa->remote);
 	sa->encapsulate |= sa->c->cfg.always_encapsulate;
-	if (sa->encapsulate)
+	if (sa->encapsulate || mobike_takes_port(sa, in))
 		sa->local.port = sa->remote.port = IKE_NATT_PORT;
 	dh_free(sa->handshake->dh);
 	sa->handshake->dh = NULL;

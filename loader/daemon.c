@@ -54,6 +54,8 @@ static void on_refresh(evutil_socket_t fd, short what, void *owner)
 	struct daemon *d = owner;
 	(void)fd;
 	(void)what;
+	if (d->ike)
+		ike_host_addresses(d->ike);
 	underlay_refresh(d->underlay);
 	schedule_refresh(d);
 }

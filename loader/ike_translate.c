@@ -86,6 +86,11 @@ int ike_host_translate(struct ike_connection *out, const struct model *m,
 		[MODEL_MODE_INITIATOR] = IKE_START_INITIATE,
 		[MODEL_MODE_RESPONDER] = IKE_START_RESPOND,
 	};
+	static const enum ike_mobike mobike[] = {
+		[MODEL_MOBIKE_OFF] = IKE_MOBIKE_OFF,
+		[MODEL_MOBIKE_ON] = IKE_MOBIKE_ON,
+		[MODEL_MOBIKE_WITHOUT_NAT] = IKE_MOBIKE_WITHOUT_NAT,
+	};
 	const struct model_connection *c = &m->connections[pc->model];
 	const struct model_gateway *g = &m->gateways[c->gateway];
 	struct offer offer;
@@ -109,6 +114,7 @@ int ike_host_translate(struct ike_connection *out, const struct model *m,
 	out->dpd_timeout_ns = c->dpd_timeout_seconds * NS_PER_S;
 	out->always_encapsulate = c->always_encapsulate;
 	out->port_entropy = c->port_entropy;
+	out->mobike = mobike[c->mobike];
 	if (err)
 		secret_wipe(&out->psk);
 	return err;

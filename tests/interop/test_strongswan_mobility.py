@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""xgw to strongSwan when addresses change (MOBIKE)."""
+import os
+import re
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'e2e'))
+import lab as rig  # noqa: E402
+from test_strongswan import topology, through, xgw_on  # noqa: E402
+
+
+@pytest.fixture
+def lab():
+    made = rig.Lab()
+    yield made
+    made.close()
+
+
+class Pings:
+    """Five a second from alice to carol until stop(); what was lost."""
+
+    def __init__(self, lab):
+        self.process = lab.alice.start('ping', '-i', '0.2', '-W', '2', '192.168.5.4', name=f'ping-{len(lab.processes)}')
+
+    def stop(self):
+        self.process.stop(2)
+        sent, received = map(int, re.search(r'(\d+) packets transmitted, (\d+) received', self.process.text()).groups())
+        assert sent > 5, self.process.text()
+        return sent, sent - received
+
+
+def swan_of(lab, **more):
+    return rig.StrongSwan(lab.site, '%any', '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16', my_id='203.0.113.5', mobike='yes', **more)
+
+
+def spi(g):
+    return g.connection('toSite')['childSas'][0]['spiIn']
+
+
+def test_strongswan_moves(lab):
+    """strongSwan began; its address goes, another one comes, and the same child SAs carry on."""
+    topology(lab)
+    swan = swan_of(lab)
+    g = xgw_on(lab.gw1, 'ResponderOnly', mobike='on').start()
+    r = swan.initiate()
+    assert r.returncode == 0, r.stdout + swan.text()[-3000:] + g.explain()
+    g.wait_connected('toSite')
+    before = spi(g)
+    through(lab, g)
+    for address in ('203.0.113.77', '203.0.113.5'):
+        lab.site.run('ip', 'address', 'flush', 'dev', 'wan')
+        lab.site.address('wan', f'{address}/24')
+        rig.wait_for(lambda: g.connection('toSite')['peer'].startswith(address + ':'), f'the peer at {address}',
+                     explain=lambda: g.explain() + swan.text()[-4000:])
+        lab.alice.ping('192.168.5.4', count=5)
+    assert spi(g) == before
+    assert 'connection-down' not in g.process.text()
+
+
+@pytest.mark.parametrize('back', [False, True])
+def test_xgw_moves(lab, back):
+    """xgw began; publicIPAddress goes from the uplink, another address is there; with `back` it returns to it."""
+    topology(lab)
+    swan = swan_of(lab)
+    g = xgw_on(lab.gw1, 'InitiatorOnly', mobike='on').start()
+    g.wait_connected('toSite')
+    before = spi(g)
+    through(lab, g)
+    lab.gw1.address('wan', '203.0.113.88/24')
+    lab.gw1.run('ip', 'address', 'del', '203.0.113.1/24', 'dev', 'wan')
+    if not lab.gw1.sh('ip -4 -o address show dev wan').stdout.strip():
+        lab.gw1.address('wan', '203.0.113.88/24')  # it was a secondary one, which goes with the first
+    rig.wait_for(lambda: g.connection('toSite')['local'].startswith('203.0.113.88:'), 'the move',
+                 explain=lambda: g.explain() + swan.text()[-4000:])
+    lab.alice.ping('192.168.5.4', count=5)
+    if back:
+        lab.gw1.address('wan', '203.0.113.1/24')
+        rig.wait_for(lambda: g.connection('toSite')['local'].startswith('203.0.113.1:'), 'the way back',
+                     explain=lambda: g.explain() + swan.text()[-4000:])
+        lab.alice.ping('192.168.5.4', count=5)
+    assert spi(g) == before
+    assert 'connection-down' not in g.process.text()
+
+
+def test_xgw_moves_before_the_old_address_goes(lab):
+    """With the new address there first, and the old one deprecated, hardly a packet is lost."""
+    topology(lab)
+    swan = swan_of(lab)
+    g = xgw_on(lab.gw1, 'InitiatorOnly', mobike='on').start()
+    g.wait_connected('toSite')
+    through(lab, g)
+    lab.gw1.address('wan', '203.0.113.88/25')
+    pings = Pings(lab)
+    lab.gw1.run('ip', 'address', 'del', '203.0.113.1/24', 'dev', 'wan')
+    rig.wait_for(lambda: g.connection('toSite')['local'].startswith('203.0.113.88:'), 'the move',
+                 explain=lambda: g.explain() + swan.text()[-4000:])
+    lab.alice.ping('192.168.5.4', count=5)
+    sent, lost = pings.stop()
+    assert lost <= 10, (sent, lost, g.explain())
