@@ -140,6 +140,7 @@ void connection_failed(struct connection *c, const struct fault *f)
 	log_warn(LOG_IKE, "ike-failed connection=%s: %s", c->name, fault_format(f, line));
 	effects_fault(c->e, IKE_FAILED, c->cfg.id, f);
 	c->failures++;
+	redirect_forget(c);
 	connection_settle(c, f);
 }
 
@@ -181,6 +182,7 @@ static void went_down(struct connection *c, const struct fault *why)
 {
 	char line[FAULT_TEXT];
 	c->is_up = false;
+	redirect_forget(c);
 	remember(c, why->text);
 	log_info(LOG_IKE, "ike-down connection=%s: %s", c->name, fault_format(why, line));
 	effects_fault(c->e, IKE_DOWN, c->cfg.id, why);

@@ -9,11 +9,18 @@
 
 #include <stdlib.h>
 
+/* `a` is about to replace `b`, or what `b` was rekeyed from (v2_reauth.c). */
+static bool replaces(const struct ike_sa *a, const struct ike_sa *b)
+{
+	return a->replaces && (a->replaces == sa_local_spi(b) || a->replaces == b->predecessor);
+}
+
 /* Rekeying makes pairs too; it has its own rules (collisions.c). */
 static bool is_rekey_pair(const struct ike_sa *a, const struct ike_sa *b)
 {
 	return (a->predecessor && a->predecessor == b->predecessor) ||
-	       a->predecessor == sa_local_spi(b) || b->predecessor == sa_local_spi(a);
+	       a->predecessor == sa_local_spi(b) || b->predecessor == sa_local_spi(a) ||
+	       replaces(a, b) || replaces(b, a);
 }
 
 /* The one to go and the one to stay; false when there are no two. */
@@ -31,6 +38,15 @@ static bool find(const struct connection *c, struct ike_sa **goes, struct ike_sa
 			return true;
 		}
 	}
+	return false;
+}
+
+/* The other one may have gone since: rekeyed, deleted, or replaced by this one. */
+bool duplicates_any(const struct ike_sa *sa)
+{
+	for (const struct ike_sa *other = sa->c->sas; other; other = other->next)
+		if (other != sa && other->state == SA_ESTABLISHED && !is_rekey_pair(sa, other))
+			return true;
 	return false;
 }
 

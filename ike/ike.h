@@ -94,6 +94,11 @@ struct ike_connection {
 	bool always_encapsulate; /* fake NAT, so that ESP goes in UDP (udpEncapsulation: always) */
 	bool port_entropy;	 /* ESP in UDP from a port for each flow, where the peer agrees */
 	enum ike_mobike mobike;	 /* RFC 4555: an IKE SA goes on at other addresses */
+	bool childless; /* RFC 6023: the children come after IKE_AUTH, where the peer can */
+	/* After this time the peers authenticate anew, by a new IKE SA that replaces the old one
+	 * with all its children; 0: never by ourselves */
+	uint64_t reauth_ns;
+	bool allow_redirect; /* RFC 5685: go where the peer sends us */
 	/* tests and compatibility */
 	uint64_t retry_ns; /* pause before the next attempt after a failure; 0 = the default */
 };

@@ -99,6 +99,7 @@ struct handshake {
 	struct nonce ni, nr;
 	struct bytes init_i, init_r; /* both IKE_SA_INIT messages, owned (RFC 7296 section 2.15) */
 	uint32_t child_spi;
+	bool childless;	      /* the peer takes IKE_AUTH without a child (RFC 6023) */
 	uint16_t peer_hashes; /* bit n: the peer verifies signatures with hash n (RFC 7427) */
 	/* diagnosis */
 	uint16_t notify; /* unauthenticated error that came instead of an answer, 0 = none */
@@ -108,8 +109,7 @@ struct handshake {
 /* MOBIKE (RFC 4555): v2_mobike.c */
 #define COOKIE2_BYTES 32
 struct mobility {
-	bool on;      /* both ends said MOBIKE_SUPPORTED */
-	bool decides; /* initiator of the first of a row of rekeyed IKE SAs (section 1.3) */
+	bool on; /* both ends said MOBIKE_SUPPORTED */
 	/* what is still to be asked: UPDATE_SA_ADDRESSES, COOKIE2, our additional addresses */
 	bool update, verify, tell;
 	bool testing; /* the request in flight went out over other pairs of addresses too */
@@ -166,7 +166,11 @@ struct ike_sa {
 				   */
 	uint32_t confirm_above;	  /* duplicate: `heard` must pass this before the other one goes */
 	uint32_t rekeys;
+	bool began; /* we are the initiator of the first of a row of rekeyed IKE SAs */
 	struct mobility mobility;
+	/* v2_reauth.c: when we authenticate anew, when it must have happened; our SPI of the IKE SA
+	 * that this one is to replace, 0 = none */
+	uint64_t reauth_at_ns, reauth_end_ns, replaces;
 	struct v1 *v1; /* IKEv1: all that only it has; NULL: IKEv2 */
 };
 
@@ -216,6 +220,11 @@ struct connection {
 	uint64_t since_ns, retry_at_ns;
 	uint32_t attempts, failures;
 	uint32_t rekeys_ike, rekeys_child;
+	struct {			 /* RFC 5685: v2_redirect.c */
+		struct ip_addr to, from; /* to.family IP_NONE: not redirected */
+		uint64_t since_ns;
+		unsigned n; /* since then */
+	} redirect;
 	struct fault last_error;
 	uint64_t last_error_ns;
 	unsigned n_events, first_event;
@@ -277,6 +286,8 @@ uint64_t timers_resend_after(const struct ike *e, unsigned sent);
 void timers_childless(struct ike_sa *sa);
 void timers_task_refused(struct ike_sa *sa, struct task *task);
 void timers_attempt_failed(struct connection *c);
+void timers_reauth(struct ike_sa *sa, uint64_t life_ns);
+void timers_reauthenticated(struct ike_sa *old, struct task *closing);
 void timers_duplicate_found(struct ike_sa *loser);
 uint64_t timers_soft(struct ike *e, uint64_t hard);
 void timers_arm_sa(struct ike_sa *sa);
@@ -375,6 +386,7 @@ bool collision_lost(const struct nonce *ni, const struct nonce *nr, const struct
 /* duplicates.c */
 void duplicates_found(struct connection *c);
 void duplicates_settle(struct connection *c);
+bool duplicates_any(const struct ike_sa *sa);
 void duplicates_initial_contact(struct ike_sa *fresh);
 
 /* diagnosis.c: sentences for people */
@@ -400,6 +412,8 @@ void add_nat_hashes(struct ike_sa *sa, const struct ike_connection *cfg, struct 
 void detect_nat(struct ike_sa *sa, const struct ike_message *in, const struct ip_endpoint *local,
 		const struct ip_endpoint *remote);
 void v2_sa_init_start(struct connection *c);
+void v2_sa_init_start_at(struct connection *c, const struct ip_addr *local,
+			 const struct ip_addr *remote, uint64_t replaces);
 int v2_sa_init_request(struct ike_sa *sa, struct task *task, struct builder *out);
 void v2_sa_init_timeout(struct ike_sa *sa, struct task *task);
 void v2_sa_init_answer(struct ike *e, const struct ip_endpoint *local,
@@ -500,6 +514,20 @@ int v2_verify_request(struct ike_sa *sa, struct task *task, struct builder *out)
 void v2_verify_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
 int v2_tell_request(struct ike_sa *sa, struct task *task, struct builder *out);
 void v2_tell_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
+
+/* v2_reauth.c */
+void reauth_plan(struct ike_sa *sa);
+void reauth_say(const struct ike_sa *sa, struct builder *out);
+void reauth_told(struct ike_sa *sa, const struct ike_message *in);
+void reauth_due(struct ike_sa *sa);
+void reauth_done(struct ike_sa *sa);
+
+/* v2_redirect.c (RFC 5685) */
+void redirect_say(const struct ike_sa *sa, struct builder *out);
+bool redirect_by_init(struct ike_sa *sa, const struct ike_message *in, struct fault *f);
+bool redirect_by_auth(struct ike_sa *sa, const struct ike_message *in);
+void redirect_told(struct ike_sa *sa, const struct ike_message *in);
+void redirect_forget(struct connection *c);
 
 /* v2_ports.c: ESP in UDP from a source port for each flow */
 void ports_say(const struct ike_sa *sa, struct builder *out);

@@ -92,7 +92,7 @@ int sa_new(struct ike *e, struct ike_sa **out, bool is_initiator, uint64_t local
 	*(is_initiator ? &sa->spi_i : &sa->spi_r) = local_spi;
 	sa->created_ns = sa->heard_ns = e->now_ns;
 	sa->rekey_at_ns = sa->expire_at_ns = sa->give_up_at_ns = INSTANT_NEVER;
-	sa->redundant_at_ns = INSTANT_NEVER;
+	sa->redundant_at_ns = sa->reauth_at_ns = sa->reauth_end_ns = INSTANT_NEVER;
 	sa->next_all = e->all;
 	if (e->all)
 		e->all->prev_all = sa;
@@ -276,7 +276,7 @@ void sa_gave_up(struct ike_sa *sa)
 	if (sa->state == SA_ESTABLISHED)
 		sa_delete(sa, "no child SA was made over it");
 	else if (sa->state == SA_REKEYED)
-		sa_delete(sa, "rekeyed, and the peer did not delete it");
+		sa_delete(sa, "replaced, and the peer did not delete it");
 	else
 		sa_set_state(sa, SA_DEAD, "given up");
 }

@@ -126,7 +126,6 @@ bool mobike_agree(struct ike_sa *sa, const struct ike_message *in)
 	if (!wanted(sa) || !ike_message_notify(in, NOTIFY_MOBIKE_SUPPORTED))
 		return false;
 	m->on = true;
-	m->decides = sa->is_initiator;
 	m->local = sa->local;
 	m->remote = sa->remote;
 	take_addresses(sa, in);
@@ -294,7 +293,7 @@ void v2_update_finish(struct ike_sa *sa, struct task *task, const struct ike_mes
 
 void mobike_probe(struct ike_sa *sa, struct builder *out)
 {
-	if (moves(sa) && sa->mobility.decides && sa->nat_local)
+	if (moves(sa) && sa->began && sa->nat_local)
 		add_nat_hashes(sa, &sa->c->cfg, out);
 }
 
@@ -303,7 +302,7 @@ void mobike_probed(struct ike_sa *sa, const struct ike_message *in)
 {
 	struct mobility *m = &sa->mobility;
 	const struct ike_notify *n = ike_message_notify(in, NOTIFY_NAT_DETECTION_DESTINATION_IP);
-	if (!moves(sa) || !sa->mobility.decides || !n || n->body.len != sizeof m->seen)
+	if (!moves(sa) || !sa->began || !n || n->body.len != sizeof m->seen)
 		return;
 	bool changed = m->has_seen && memcmp(m->seen, n->body.at, sizeof m->seen) != 0;
 	memcpy(m->seen, n->body.at, sizeof m->seen);
@@ -337,7 +336,7 @@ static void follow(struct ike_sa *sa, const struct ike_message *in)
 static uint16_t why_not(const struct ike_sa *sa, const struct ike_message *in)
 {
 	const struct ip_endpoint *from = &sa->e->arrived_remote;
-	if (sa->mobility.decides || from->addr.family != sa->remote.addr.family || !from->port)
+	if (sa->began || from->addr.family != sa->remote.addr.family || !from->port)
 		return NOTIFY_UNACCEPTABLE_ADDRESSES;
 	return mobike_nat_forbidden(sa, in);
 }
@@ -368,7 +367,7 @@ void mobike_answer(struct ike_sa *sa, const struct ike_message *in, struct build
 	bool told = take_addresses(sa, in);
 	if (ike_message_notify(in, NOTIFY_UPDATE_SA_ADDRESSES))
 		answer_update(sa, in, out);
-	else if (told && sa->mobility.decides &&
+	else if (told && sa->began &&
 		 !ip_addr_equal(&sa->remote.addr, &sa->e->arrived_remote.addr) &&
 		 sa->e->arrived_remote.addr.family == sa->local.addr.family)
 		go_to(sa, &sa->local.addr, &sa->e->arrived_remote.addr); /* it left the other one */
@@ -463,7 +462,7 @@ void mobike_own_changed(struct ike_sa *sa)
 	bool gone = !is_own(sa->e, &sa->local.addr);
 	if (!best)
 		return; /* the silence that follows is the peer's or ours to find */
-	if (sa->mobility.decides && !ip_addr_equal(best, &sa->local.addr)) {
+	if (sa->began && !ip_addr_equal(best, &sa->local.addr)) {
 		const struct ip_addr to = *best, peer = sa->remote.addr;
 		receive_at(sa);
 		go_to(sa, &to, &peer);
@@ -506,7 +505,7 @@ void mobike_test_paths(struct ike_sa *sa)
 {
 	struct mobility *m = &sa->mobility;
 	struct ip_endpoint local, remote;
-	if (!moves(sa) || !sa->mobility.decides || sa->window.sent < 3)
+	if (!moves(sa) || !sa->began || sa->window.sent < 3)
 		return;
 	for (unsigned n = 0, looked = 0;
 	     n < PATHS_AT_ONCE && looked < IKE_MAX_ADDRESSES * (IKE_MAX_ADDRESSES + 1); looked++) {

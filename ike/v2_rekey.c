@@ -62,6 +62,9 @@ static int make(struct ike_sa *old, bool is_initiator, uint64_t local_spi,
 	sa_attach(sa, old->c);
 	sa_set_state(sa, SA_ESTABLISHED, "rekeyed");
 	timers_ike_established(sa);
+	sa->began = old->began;
+	sa->reauth_at_ns = old->reauth_at_ns;
+	sa->reauth_end_ns = old->reauth_end_ns;
 	*out = sa;
 	return 0;
 }

@@ -36,11 +36,12 @@ def swan_of(lab, **more):
 
 
 def spi(g):
-    return g.connection('toSite')['childSas'][0]['spiIn']
+    """Of the IKE SA: kernel-libipsec can't readdress a child SA, strongSwan rekeys it where it moves."""
+    return g.connection('toSite')['ikeSpiResponder']
 
 
 def test_strongswan_moves(lab):
-    """strongSwan began; its address goes, another one comes, and the same child SAs carry on."""
+    """strongSwan began; its address goes, another one comes, and the same IKE SA carries on."""
     topology(lab)
     swan = swan_of(lab)
     g = xgw_on(lab.gw1, 'ResponderOnly', mobike='on').start()
@@ -52,7 +53,7 @@ def test_strongswan_moves(lab):
     for address in ('203.0.113.77', '203.0.113.5'):
         lab.site.run('ip', 'address', 'flush', 'dev', 'wan')
         lab.site.address('wan', f'{address}/24')
-        rig.wait_for(lambda: g.connection('toSite')['peer'].startswith(address + ':'), f'the peer at {address}',
+        rig.wait_for(lambda: g.connection('toSite')['remoteEndpoint'] == f'{address}:4500', f'the peer at {address}',
                      explain=lambda: g.explain() + swan.text()[-4000:])
         lab.alice.ping('192.168.5.4', count=5)
     assert spi(g) == before
@@ -72,12 +73,12 @@ def test_xgw_moves(lab, back):
     lab.gw1.run('ip', 'address', 'del', '203.0.113.1/24', 'dev', 'wan')
     if not lab.gw1.sh('ip -4 -o address show dev wan').stdout.strip():
         lab.gw1.address('wan', '203.0.113.88/24')  # it was a secondary one, which goes with the first
-    rig.wait_for(lambda: g.connection('toSite')['local'].startswith('203.0.113.88:'), 'the move',
+    rig.wait_for(lambda: g.connection('toSite')['localEndpoint'] == '203.0.113.88:4500', 'the move',
                  explain=lambda: g.explain() + swan.text()[-4000:])
     lab.alice.ping('192.168.5.4', count=5)
     if back:
         lab.gw1.address('wan', '203.0.113.1/24')
-        rig.wait_for(lambda: g.connection('toSite')['local'].startswith('203.0.113.1:'), 'the way back',
+        rig.wait_for(lambda: g.connection('toSite')['localEndpoint'] == '203.0.113.1:4500', 'the way back',
                      explain=lambda: g.explain() + swan.text()[-4000:])
         lab.alice.ping('192.168.5.4', count=5)
     assert spi(g) == before
@@ -94,7 +95,7 @@ def test_xgw_moves_before_the_old_address_goes(lab):
     lab.gw1.address('wan', '203.0.113.88/25')
     pings = Pings(lab)
     lab.gw1.run('ip', 'address', 'del', '203.0.113.1/24', 'dev', 'wan')
-    rig.wait_for(lambda: g.connection('toSite')['local'].startswith('203.0.113.88:'), 'the move',
+    rig.wait_for(lambda: g.connection('toSite')['localEndpoint'] == '203.0.113.88:4500', 'the move',
                  explain=lambda: g.explain() + swan.text()[-4000:])
     lab.alice.ping('192.168.5.4', count=5)
     sent, lost = pings.stop()
