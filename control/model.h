@@ -196,6 +196,8 @@ struct model_connection {
 	uint32_t routing_weight;
 	bool always_encapsulate, port_entropy;
 	enum model_mobike mobike;
+	uint32_t reauthentication_seconds; /* 0: never */
+	bool childless, allow_redirect;
 	bool dscp_copy; /* else dscp */
 	uint8_t dscp;
 	enum model_dont_fragment dont_fragment;

@@ -50,6 +50,21 @@ bool duplicates_any(const struct ike_sa *sa)
 	return false;
 }
 
+/*
+ * Whether what stays can carry the traffic: it has a child, and an answer over it shows that its
+ * initiator has that too. An answer shows nothing of a child that came after IKE_AUTH; its use
+ * does, or else time.
+ */
+static bool carries(const struct ike_sa *sa)
+{
+	if (!worker_has_child(sa, 0))
+		return false;
+	bool used = !sa->childless;
+	for (const struct child *child = sa->c->children; child && !used; child = child->next)
+		used = child->sa == sa && child->state == CHILD_IN_USE;
+	return used;
+}
+
 void duplicates_found(struct connection *c)
 {
 	struct ike_sa *goes, *stays;
@@ -71,7 +86,7 @@ void duplicates_settle(struct connection *c)
 		return;
 	/* both were rekeyed since, so that their order is another one: what carries the traffic
 	 * stays */
-	if (!worker_has_child(stays, 0))
+	if (!carries(stays))
 		return;
 	stays->confirm_above = 0;
 	sa_delete(goes, "duplicate: both sides began the connection at once");

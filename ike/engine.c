@@ -192,6 +192,20 @@ int ike_rekey(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_ef
 	return r;
 }
 
+int ike_reauthenticate(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effects *out)
+{
+	struct connection *c = connection_by_id(e, connection);
+	if (!c)
+		return -ENOENT;
+	begin(e, now_ns, out);
+	int r = -ENOTCONN;
+	for (struct ike_sa *sa = c->sas; sa && r; sa = sa->next)
+		if (!sa->v1 && sa->state == SA_ESTABLISHED)
+			r = reauth_due(sa);
+	end(e);
+	return r;
+}
+
 void ike_shutdown(struct ike *e, uint64_t now_ns, struct ike_effects *out)
 {
 	begin(e, now_ns, out);

@@ -177,6 +177,10 @@ int ike_up(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effec
 int ike_down(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effects *out);
 /* Rekeys child SAs and the IKE SA now. -ENOTCONN when there are none. */
 int ike_rekey(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effects *out);
+/* IKEv2: a new IKE SA with children of its own replaces the old one, now. -ENOTCONN when there is
+ * none that we can replace: none at all, or we can't begin one. */
+int ike_reauthenticate(struct ike *e, uint32_t connection, uint64_t now_ns,
+		       struct ike_effects *out);
 /* Deletes every SA of every connection: DELETE payloads go out once, nothing is waited for. */
 void ike_shutdown(struct ike *e, uint64_t now_ns, struct ike_effects *out);
 

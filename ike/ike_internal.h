@@ -171,7 +171,8 @@ struct ike_sa {
 	/* v2_reauth.c: when we authenticate anew, when it must have happened; our SPI of the IKE SA
 	 * that this one is to replace, 0 = none */
 	uint64_t reauth_at_ns, reauth_end_ns, replaces;
-	struct v1 *v1; /* IKEv1: all that only it has; NULL: IKEv2 */
+	bool childless; /* the peer's IKE_AUTH asked for no child (RFC 6023) */
+	struct v1 *v1;	/* IKEv1: all that only it has; NULL: IKEv2 */
 };
 
 /* ---- child SA ---- */
@@ -519,7 +520,7 @@ void v2_tell_finish(struct ike_sa *sa, struct task *task, const struct ike_messa
 void reauth_plan(struct ike_sa *sa);
 void reauth_say(const struct ike_sa *sa, struct builder *out);
 void reauth_told(struct ike_sa *sa, const struct ike_message *in);
-void reauth_due(struct ike_sa *sa);
+int reauth_due(struct ike_sa *sa);
 void reauth_done(struct ike_sa *sa);
 
 /* v2_redirect.c (RFC 5685) */

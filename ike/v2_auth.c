@@ -282,7 +282,8 @@ static void answer_child(struct ike_sa *sa, const struct ike_message *in, struct
 	struct child *child;
 	struct fault f = {0};
 	uint16_t refusal = 0;
-	if (!ike_message_has(in, PAYLOAD_SA) || !ike_message_has(in, PAYLOAD_TSI))
+	sa->childless = !ike_message_has(in, PAYLOAD_SA) || !ike_message_has(in, PAYLOAD_TSI);
+	if (sa->childless)
 		return timers_childless(sa);
 	if (proposal_choose(in->sa, PROPOSAL_FIRST_CHILD, c->cfg.child, c->cfg.n_child, DH_NONE,
 			    &t.chosen, &f)) {

@@ -12,6 +12,8 @@
  */
 #include "ike/ike_internal.h"
 
+#include <errno.h>
+
 /* A peer that only it can reach begins by itself, or is lost when the time is over. */
 static bool able(const struct ike_sa *sa)
 {
@@ -60,15 +62,18 @@ static bool under_way(const struct connection *c)
 	return false;
 }
 
-/* It is time. What fails is tried again while the old one lives. */
-void reauth_due(struct ike_sa *sa)
+/* It is time. What fails is tried again while the old one lives. 0; -ENOTCONN: not by us. */
+int reauth_due(struct ike_sa *sa)
 {
 	const struct ip_addr local = sa->local.addr, remote = sa->remote.addr;
 	sa->reauth_at_ns = able(sa) ? sa->e->now_ns + LIMIT_REAUTH_AGAIN_NS : INSTANT_NEVER;
-	if (!able(sa) || under_way(sa->c))
-		return;
+	if (!able(sa))
+		return -ENOTCONN;
+	if (under_way(sa->c))
+		return 0;
 	connection_event(sa->c, "authenticating anew");
 	v2_sa_init_start_at(sa->c, &local, &remote, sa_local_spi(sa));
+	return 0;
 }
 
 /* The one that is to be replaced, or what it was rekeyed to since. */

@@ -169,7 +169,7 @@ static json_t *carry_out_order(struct daemon *d, const char *verb, const json_t 
 
 static json_t *answer(void *owner, const json_t *request)
 {
-	static const char *const orders[] = {"up", "down", "rekey", "reset"};
+	static const char *const orders[] = {"up", "down", "rekey", "reauthenticate", "reset"};
 	struct daemon *d = owner;
 	struct fault f = {0};
 	const char *verb = json_string_value(json_object_get(request, "verb"));

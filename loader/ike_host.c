@@ -566,6 +566,8 @@ int ike_host_order(struct ike_host *h, const char *verb, uint32_t connection, st
 	int err = strcmp(verb, "up") == 0      ? ike_up(h->engine, connection, now, &h->effects)
 		  : strcmp(verb, "down") == 0  ? ike_down(h->engine, connection, now, &h->effects)
 		  : strcmp(verb, "rekey") == 0 ? ike_rekey(h->engine, connection, now, &h->effects)
+		  : strcmp(verb, "reauthenticate") == 0
+			  ? ike_reauthenticate(h->engine, connection, now, &h->effects)
 		  : strcmp(verb, "reset") == 0 ? reset(h, connection, now)
 					       : -EINVAL;
 	settle(h);

@@ -115,6 +115,9 @@ int ike_host_translate(struct ike_connection *out, const struct model *m,
 	out->always_encapsulate = c->always_encapsulate;
 	out->port_entropy = c->port_entropy;
 	out->mobike = mobike[c->mobike];
+	out->reauth_ns = c->reauthentication_seconds * NS_PER_S;
+	out->childless = c->childless;
+	out->allow_redirect = c->allow_redirect;
 	if (err)
 		secret_wipe(&out->psk);
 	return err;

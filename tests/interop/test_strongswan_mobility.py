@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import time
 
 import pytest
 
@@ -94,9 +95,68 @@ def test_xgw_moves_before_the_old_address_goes(lab):
     through(lab, g)
     lab.gw1.address('wan', '203.0.113.88/25')
     pings = Pings(lab)
+    time.sleep(1)
     lab.gw1.run('ip', 'address', 'del', '203.0.113.1/24', 'dev', 'wan')
     rig.wait_for(lambda: g.connection('toSite')['localEndpoint'] == '203.0.113.88:4500', 'the move',
                  explain=lambda: g.explain() + swan.text()[-4000:])
-    lab.alice.ping('192.168.5.4', count=5)
+    time.sleep(3)
     sent, lost = pings.stop()
     assert lost <= 10, (sent, lost, g.explain())
+
+
+@pytest.mark.parametrize('began', ['strongSwan', 'xgw'])
+def test_strongswan_authenticates_anew(lab, began):
+    """Make before break by strongSwan: no ping is lost."""
+    topology(lab)
+    swan = rig.StrongSwan(lab.site, '203.0.113.5', '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16', more='make_before_break = yes',
+                          rekey='reauth_time = 12s\n over_time = 30s\n rand_time = 0s')
+    g = xgw_on(lab.gw1, 'InitiatorOnly' if began == 'xgw' else 'ResponderOnly').start()
+    if began == 'strongSwan':
+        assert swan.initiate().returncode == 0, swan.text()[-2000:]
+    g.wait_connected('toSite')
+    new_ike_sa_without_loss(lab, g, swan)
+
+
+def test_xgw_authenticates_anew(lab):
+    """Make before break by xgw: no ping is lost."""
+    topology(lab)
+    swan = rig.StrongSwan(lab.site, '203.0.113.5', '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16')
+    g = xgw_on(lab.gw1, 'InitiatorOnly', reauthenticationSeconds=300).start()
+    g.wait_connected('toSite')
+    new_ike_sa_without_loss(lab, g, swan, lambda: g.command('reauthenticate', 'toSite'))
+
+
+def new_ike_sa_without_loss(lab, g, swan, order=lambda: None):
+    lab.alice.ping('192.168.5.4')
+    first = spi(g)
+    pings = Pings(lab)
+    time.sleep(1)
+    order()
+    rig.wait_for(lambda: spi(g) != first, 'a new IKE SA', 30, explain=lambda: g.explain() + swan.text()[-4000:])
+    time.sleep(4)
+    sent, lost = pings.stop()
+    assert lost == 0, (sent, lost, g.explain())
+    assert 'connection-down' not in g.process.text(), g.process.text()
+    assert len(g.connection('toSite')['childSas']) <= 2, g.explain()
+
+
+@pytest.mark.parametrize('how', ['allow', 'force'])
+def test_childless_to_strongswan(lab, how):
+    """RFC 6023: xgw begins without a child; strongSwan that insists on it takes nothing else."""
+    topology(lab)
+    swan = rig.StrongSwan(lab.site, '203.0.113.5', '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16', rekey=f'childless = {how}')
+    g = xgw_on(lab.gw1, 'InitiatorOnly', childlessInitiation=True).start()
+    g.wait_connected('toSite')
+    assert 'parsed CREATE_CHILD_SA request' in swan.text()
+    through(lab, g)
+
+
+def test_childless_from_strongswan(lab):
+    topology(lab)
+    swan = rig.StrongSwan(lab.site, '203.0.113.5', '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16', rekey='childless = force')
+    g = xgw_on(lab.gw1, 'ResponderOnly').start()
+    r = swan.initiate()
+    assert r.returncode == 0, r.stdout + swan.text()[-3000:] + g.explain()
+    g.wait_connected('toSite')
+    assert 'generating CREATE_CHILD_SA request' in swan.text()
+    through(lab, g)

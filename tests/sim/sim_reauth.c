@@ -262,8 +262,11 @@ static void test_no_initial_contact(void **state)
 	(void)state;
 	struct sim *s = connected(by_initiator);
 	uint32_t old = s->node[1].current;
-	s->node[0].ike->all->reauth_at_ns = s->now_ns;
-	timers_arm_sa(s->node[0].ike->all);
+	assert_int_equal(ike_reauthenticate(s->node[0].ike, 1, s->now_ns, &s->node[0].effects), 0);
+	sim_apply(&s->node[0]);
+	/* who only answers can't */
+	assert_int_equal(ike_reauthenticate(s->node[1].ike, 1, s->now_ns, &s->node[1].effects),
+			 -ENOTCONN);
 	after(s, 1);
 	assert_int_equal(ike_count(s->node[0].ike, IKE_COUNT_REAUTHENTICATIONS), 1);
 	assert_non_null(sim_child_find(&s->node[1], old));
@@ -544,9 +547,10 @@ static bool one_seed(uint64_t seed, bool verbose)
 	for (unsigned i = 0; i < 2; i++) {
 		struct ike_connection c = sim_connection(s, i, 1 - i);
 		struct fault f;
-		c.reauth_ns = (20 + sim_below(&s->random, 20)) * NS_PER_S;
-		c.ike_lifetime_ns = seed % 3 ? 0 : 30 * NS_PER_S;
-		c.child_lifetime_ns = seed % 5 ? 0 : 25 * NS_PER_S;
+		/* long enough for what is lost to be sent again before the end of the time */
+		c.reauth_ns = (80 + sim_below(&s->random, 40)) * NS_PER_S;
+		c.ike_lifetime_ns = seed % 3 ? 0 : 100 * NS_PER_S;
+		c.child_lifetime_ns = seed % 5 ? 0 : 90 * NS_PER_S;
 		c.childless = seed % 4 == 1;
 		c.mobike = seed % 4 == 2 ? IKE_MOBIKE_ON : IKE_MOBIKE_OFF;
 		c.dpd_timeout_ns = 60 * NS_PER_S;
@@ -562,7 +566,7 @@ static bool one_seed(uint64_t seed, bool verbose)
 	s->duplicate = 100;
 	s->delay_min_ns = NS_PER_MS;
 	s->delay_max_ns = (1 + sim_below(&s->random, 60)) * NS_PER_MS;
-	flow(s, 120 * NS_PER_S);
+	flow(s, 300 * NS_PER_S);
 	for (unsigned i = 0; i < 2 && !s->broken; i++) {
 		anew += ike_count(s->node[i].ike, IKE_COUNT_REAUTHENTICATIONS);
 		if (s->node[i].downs)

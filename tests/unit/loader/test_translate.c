@@ -62,6 +62,7 @@ static void test_site(void **state)
 	assert_int_equal(c.dpd_timeout_ns, 60 * NS_PER_S);
 	assert_false(c.port_entropy);
 	assert_int_equal(c.mobike, IKE_MOBIKE_OFF);
+	assert_true(!c.reauth_ns && !c.childless && !c.allow_redirect);
 	assert_string_equal(identity_format(&c.local_id, id), "gw.example.org");
 	assert_string_equal(identity_format(&c.remote_id, id), "198.51.100.5");
 	assert_int_equal(c.psk.len, 28);
@@ -84,7 +85,8 @@ static void test_any_address(void **state)
 			"connections: [{name: C, connectionType: IPsec, virtualNetworkGateway1: G1,\n"
 			" localNetworkGateway2: S5, sharedKey: a-shared-key-of-many-letters,\n"
 			" connectionMode: ResponderOnly, udpEncapsulation: always, udpPortEntropy: true,\n"
-			" mobike: withoutNat,\n"
+			" mobike: withoutNat, reauthenticationSeconds: 3600,\n"
+			" childlessInitiation: true, allowRedirect: true,\n"
 			" ipsecPolicies: [\n"
 			"  {ikeEncryption: AES256, ikeIntegrity: SHA256, dhGroup: ECP256,\n"
 			"   ipsecEncryption: GCMAES256, ipsecIntegrity: GCMAES256, saLifeTimeSeconds: 300,\n"
@@ -97,6 +99,8 @@ static void test_any_address(void **state)
 	assert_true(c.always_encapsulate);
 	assert_true(c.port_entropy);
 	assert_int_equal(c.mobike, IKE_MOBIKE_WITHOUT_NAT);
+	assert_int_equal(c.reauth_ns, 3600 * NS_PER_S);
+	assert_true(c.childless && c.allow_redirect);
 	assert_int_equal(c.child_lifetime_ns, 300 * NS_PER_S);
 	assert_int_equal(c.child_lifetime_bytes, 1024 * 1024);
 	assert_int_equal(c.child_lifetime_packets, 1000);
