@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "ike/ike_internal.h"
 #include "sim.h"
 
 static void after(struct sim *s, double seconds)
@@ -311,6 +312,99 @@ static void test_no_esp_before_the_check(void **state)
 	sim_free(s);
 }
 
+/* ---- a peer that lies ---- */
+
+/* The SA of `node` that is established. */
+static struct ike_sa *sa_of(struct sim *s, unsigned node)
+{
+	struct ike_sa *sa = s->node[node].ike->all;
+	while (sa && sa->state != SA_ESTABLISHED)
+		sa = sa->next_all;
+	assert_non_null(sa);
+	return sa;
+}
+
+/* Flips the last octet of COOKIE2 in a held message of node `from`, under valid protection. */
+static void spoil_cookie(struct sim *s, unsigned at, unsigned from)
+{
+	uint8_t plain[LIMIT_MESSAGE], sealed[LIMIT_MESSAGE], iv[PROTECT_IV_RANDOM] = {7};
+	struct sim_datagram *d = &s->queue[at];
+	struct ike_sa *reader = sa_of(s, 1 - from), *sa = sa_of(s, from);
+	struct ike_message m, inner;
+	struct fault f;
+	size_t len = 0, out = 0;
+	assert_int_equal(ike_message_parse(&m, (struct bytes){d->bytes + 4, d->len - 4}, &f), 0);
+	assert_int_equal(
+		protect_open(&reader->keys, &reader->chosen, &m, plain, sizeof plain, &len), 0);
+	inner = (struct ike_message){.h = m.h, .whole = m.whole, .sk_first = m.sk_first};
+	assert_int_equal(ike_message_parse_inner(&inner, (struct bytes){plain, len}, &f), 0);
+	const struct ike_notify *n = ike_message_notify(&inner, NOTIFY_COOKIE2);
+	assert_non_null(n);
+	plain[n->body.at - plain + (ptrdiff_t)n->body.len - 1] ^= 1;
+	assert_int_equal(protect_seal(&sa->keys, &sa->chosen, &m.h, m.sk_first,
+				      (struct bytes){plain, len}, iv, sealed, sizeof sealed, &out),
+			 0);
+	assert_int_equal(out, d->len - 4);
+	memcpy(d->bytes + 4, sealed, out);
+}
+
+/* The responder's answer to the update has another COOKIE2: nobody who moved is believed. */
+static void test_wrong_cookie_in_the_answer(void **state)
+{
+	(void)state;
+	struct sim *s = connected();
+	s->hold = true;
+	move_to(s, 0, "192.0.2.77");
+	sim_deliver(s, 0); /* UPDATE_SA_ADDRESSES */
+	int answer = sim_oldest_from(s, 1);
+	spoil_cookie(s, (unsigned)answer, 1);
+	sim_deliver(s, (unsigned)answer);
+	assert_int_equal(s->node[0].downs, 1);
+	assert_non_null(strstr(s->node[0].last_fault.text, "COOKIE2"));
+	sim_free(s);
+}
+
+/* The initiator does not prove that it receives where it says it moved to: no ESP goes there. */
+static void test_wrong_cookie_in_the_check(void **state)
+{
+	(void)state;
+	struct sim *s = connected();
+	s->hold = true;
+	move_to(s, 0, "192.0.2.77");
+	sim_deliver(s, 0);
+	unsigned updates = s->node[1].updates;
+	while (s->n_queue && sim_oldest_from(s, 1) >= 0)
+		sim_deliver(s, (unsigned)sim_oldest_from(s, 1)); /* the answer, and the check */
+	int proof = sim_oldest_from(s, 0);
+	spoil_cookie(s, (unsigned)proof, 0);
+	sim_deliver(s, (unsigned)proof);
+	assert_int_equal(s->node[1].updates, updates);
+	assert_int_equal(s->node[1].downs, 1);
+	assert_non_null(strstr(s->node[1].last_fault.text, "does not prove"));
+	sim_free(s);
+}
+
+/* Only who began may move the IKE SA (section 3.5). */
+static void test_update_of_the_responder(void **state)
+{
+	(void)state;
+	struct sim *s = connected();
+	struct ike_sa *sa = sa_of(s, 1);
+	struct ip_addr old = s->node[1].addr;
+	sa->began = true; /* it lies */
+	sa->local.addr = s->node[1].addr = sim_addr("192.0.2.66");
+	sa->mobility.update = true;
+	task_add(sa, EXCHANGE_UPDATE_ADDRESSES, 0);
+	ike_child_expiring(s->node[1].ike, 0, s->now_ns, &s->node[1].effects);
+	sim_apply(&s->node[1]);
+	after(s, 0.1);
+	const struct sim_child *x = sim_child_find(&s->node[0], s->node[0].current);
+	assert_true(ip_addr_equal(&x->sa.remote.addr, &old));
+	assert_int_equal(ike_count(s->node[0].ike, IKE_COUNT_MOVES_REFUSED), 1);
+	assert_int_equal(ike_count(s->node[1].ike, IKE_COUNT_MOVES_REFUSED), 1);
+	sim_free(s);
+}
+
 /* ---- many seeds ---- */
 
 static void trouble(struct sim *s)
@@ -421,6 +515,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_responder_moves),
 		cmocka_unit_test(test_silent_path),
 		cmocka_unit_test(test_no_esp_before_the_check),
+		cmocka_unit_test(test_wrong_cookie_in_the_answer),
+		cmocka_unit_test(test_wrong_cookie_in_the_check),
+		cmocka_unit_test(test_update_of_the_responder),
 	};
 	uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 500, bad = 0;
 	if (argc > 2 && !strcmp(argv[2], "verbose"))
