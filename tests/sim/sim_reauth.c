@@ -604,7 +604,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_redirect_in_auth),
 		cmocka_unit_test(test_redirect_in_informational),
 	};
-	uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 200, bad = 0;
+	uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 500, bad = 0;
 	if (argc > 2 && !strcmp(argv[2], "verbose"))
 		return one_seed(n, true) ? 0 : 1;
 	uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
