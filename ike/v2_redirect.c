@@ -98,7 +98,7 @@ bool redirect_by_init(struct ike_sa *sa, const struct ike_message *in, struct fa
 	struct connection *c = sa->c;
 	const struct ip_addr local = sa->local.addr, from = sa->remote.addr;
 	uint64_t replaces = sa->replaces;
-	struct ip_addr to;
+	struct ip_addr to = {.family = IP_NONE};
 	if (read_redirect(n, nonce_bytes(&sa->handshake->ni), &to, f) ||
 	    accept_redirect(c, &to, &from, f))
 		return false;
@@ -114,7 +114,7 @@ bool redirect_by_auth(struct ike_sa *sa, const struct ike_message *in)
 	struct connection *c = sa->c;
 	const struct ip_addr local = sa->local.addr, from = sa->remote.addr;
 	uint64_t replaces = sa->replaces;
-	struct ip_addr to;
+	struct ip_addr to = {.family = IP_NONE};
 	struct fault f = {0};
 	if (!n)
 		return false;
@@ -134,7 +134,7 @@ void redirect_told(struct ike_sa *sa, const struct ike_message *in)
 {
 	const struct ike_notify *n = ike_message_notify(in, NOTIFY_REDIRECT);
 	struct connection *c = sa->c;
-	struct ip_addr to;
+	struct ip_addr to = {.family = IP_NONE};
 	struct fault f = {0};
 	if (!n || !c || !sa->began || sa->state != SA_ESTABLISHED)
 		return;
