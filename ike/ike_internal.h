@@ -113,6 +113,7 @@ struct mobility {
 	/* what is still to be asked: UPDATE_SA_ADDRESSES, COOKIE2, our additional addresses */
 	bool update, verify, tell;
 	bool testing; /* the request in flight went out over other pairs of addresses too */
+	bool spread;  /* the update did: the peer may have it from any of them */
 	bool has_seen;
 	uint8_t seen[20]; /* initiator: NAT_DETECTION_DESTINATION_IP as last received */
 	uint8_t cookie[COOKIE2_BYTES];
@@ -358,6 +359,7 @@ void task_first(struct ike_sa *sa, struct task *task);
 struct task *task_add_worker(struct ike_sa *sa, uint16_t worker);
 void task_free(struct task *task);
 void tasks_free(struct ike_sa *sa);
+void tasks_free_waiting(struct ike_sa *sa);
 void tasks_move(struct ike_sa *from, struct ike_sa *to);
 void tasks_forget_child(struct ike_sa *sa, uint32_t spi_in);
 uint64_t task_earliest(const struct ike_sa *sa);
@@ -520,6 +522,7 @@ void v2_tell_finish(struct ike_sa *sa, struct task *task, const struct ike_messa
 void reauth_plan(struct ike_sa *sa);
 void reauth_say(const struct ike_sa *sa, struct builder *out);
 void reauth_told(struct ike_sa *sa, const struct ike_message *in);
+bool reauth_pending(const struct ike_sa *sa);
 int reauth_due(struct ike_sa *sa);
 void reauth_done(struct ike_sa *sa);
 

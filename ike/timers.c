@@ -377,7 +377,9 @@ static void sa_due(struct ike_sa *sa)
 	}
 	if (now >= sa->reauth_at_ns)
 		reauth_due(sa);
-	if (now >= sa->rekey_at_ns) {
+	if (now >= sa->rekey_at_ns && reauth_pending(sa)) {
+		sa->rekey_at_ns = now + LIMIT_REFUSED_FIRST_NS;
+	} else if (now >= sa->rekey_at_ns) {
 		sa->rekey_at_ns = INSTANT_NEVER;
 		task_add(sa, EXCHANGE_REKEY_IKE, 0);
 	}

@@ -219,6 +219,7 @@ int v2_update_request(struct ike_sa *sa, struct task *task, struct builder *out)
 	if (!m->update || !moves(sa))
 		return -ECANCELED;
 	m->asked = m->generation;
+	m->spread = false;
 	random_fill(sa->e, m->cookie, sizeof m->cookie);
 	builder_notify(out, NOTIFY_UPDATE_SA_ADDRESSES, (struct bytes){NULL, 0});
 	add_nat_hashes(sa, &sa->c->cfg, out);
@@ -265,7 +266,9 @@ void v2_update_finish(struct ike_sa *sa, struct task *task, const struct ike_mes
 	struct fault f;
 	if (!moves(sa))
 		return;
-	if (m->asked != m->generation) { /* moved again while the answer was on its way */
+	/* moved again while the answer was on its way, or the peer may have followed another path
+	 */
+	if (m->asked != m->generation || m->spread) {
 		task->again = true;
 		return;
 	}
@@ -520,6 +523,7 @@ void mobike_test_paths(struct ike_sa *sa)
 		     ip_endpoint_equal(&remote, &sa->remote)))
 			continue;
 		m->testing = true;
+		m->spread |= sa->tasks->row->id == EXCHANGE_UPDATE_ADDRESSES;
 		effects_send(sa->e, sa->connection_id, &local, &remote, sa->window.request);
 		n++;
 	}

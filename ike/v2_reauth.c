@@ -62,6 +62,15 @@ static bool under_way(const struct connection *c)
 	return false;
 }
 
+/* Another one is about to replace this one: rekeying waits for how that ends. */
+bool reauth_pending(const struct ike_sa *sa)
+{
+	for (const struct ike_sa *other = sa->c->sas; other; other = other->next)
+		if (other->replaces == sa_local_spi(sa))
+			return true;
+	return false;
+}
+
 /* It is time. What fails is tried again while the old one lives. 0; -ENOTCONN: not by us. */
 int reauth_due(struct ike_sa *sa)
 {
@@ -69,7 +78,7 @@ int reauth_due(struct ike_sa *sa)
 	sa->reauth_at_ns = able(sa) ? sa->e->now_ns + LIMIT_REAUTH_AGAIN_NS : INSTANT_NEVER;
 	if (!able(sa))
 		return -ENOTCONN;
-	if (under_way(sa->c))
+	if (under_way(sa->c) || (sa->in_flight && sa->tasks->row->id == EXCHANGE_REKEY_IKE))
 		return 0;
 	connection_event(sa->c, "authenticating anew");
 	v2_sa_init_start_at(sa->c, &local, &remote, sa_local_spi(sa));
@@ -101,7 +110,8 @@ void reauth_done(struct ike_sa *sa)
 			 old ? (unsigned long long)sa_local_spi(old) : 0ull);
 	if (!old)
 		return;
-	tasks_free(old);
+	tasks_free_waiting(
+		old); /* what is in flight is waited for: message IDs go on without a gap */
 	sa_set_state(old, SA_REKEYED, "authenticated anew");
 	timers_reauthenticated(old, task_add(old, EXCHANGE_DELETE_IKE, 0));
 }

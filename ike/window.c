@@ -73,6 +73,19 @@ void tasks_free(struct ike_sa *sa)
 	}
 }
 
+/* All but the one in flight. */
+void tasks_free_waiting(struct ike_sa *sa)
+{
+	struct task **at = &sa->tasks;
+	if (sa->in_flight && *at)
+		at = &(*at)->next;
+	while (*at) {
+		struct task *task = *at;
+		*at = task->next;
+		task_free(task);
+	}
+}
+
 /* What waited on a rekeyed IKE SA goes on over its successor. */
 void tasks_move(struct ike_sa *from, struct ike_sa *to)
 {
@@ -486,9 +499,9 @@ static void receive_response(struct ike_sa *sa, struct ike_message *m, const str
 	if (parsed) {
 		fault_prefix(&f, "the peer's answer to %s", task->row->name);
 		sa_lost(sa, &f);
-	} else {
+	} else if (sa->state != SA_REKEYED || task->row->starts_in >> SA_REKEYED & 1) {
 		task->row->finish(sa, task, m);
-	}
+	} /* else replaced since it was sent: nothing follows from it any more */
 	wipe(plain, sizeof plain);
 	if (task->again && sa->state != SA_DEAD)
 		put_first(sa, task);
