@@ -78,7 +78,12 @@ int reauth_due(struct ike_sa *sa)
 	sa->reauth_at_ns = able(sa) ? sa->e->now_ns + LIMIT_REAUTH_AGAIN_NS : INSTANT_NEVER;
 	if (!able(sa))
 		return -ENOTCONN;
-	if (under_way(sa->c) || (sa->in_flight && sa->tasks->row->id == EXCHANGE_REKEY_IKE))
+	if (sa->in_flight && sa->tasks->row->id == EXCHANGE_REKEY_IKE) {
+		sa->reauth_at_ns =
+			sa->e->now_ns + LIMIT_REFUSED_FIRST_NS; /* its successor's turn */
+		return 0;
+	}
+	if (under_way(sa->c))
 		return 0;
 	connection_event(sa->c, "authenticating anew");
 	v2_sa_init_start_at(sa->c, &local, &remote, sa_local_spi(sa));
