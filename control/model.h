@@ -176,6 +176,8 @@ struct model_ts_policy {
 
 enum model_dont_fragment { MODEL_DF_COPY, MODEL_DF_SET, MODEL_DF_CLEAR };
 
+enum model_mobike { MODEL_MOBIKE_OFF, MODEL_MOBIKE_ON, MODEL_MOBIKE_WITHOUT_NAT };
+
 struct model_connection {
 	char *name;
 	bool vnet2vnet;
@@ -201,6 +203,9 @@ struct model_connection {
 	uint32_t ike_fragment_size;   /* 1280; bytes of an IP packet */
 	uint32_t routing_weight;
 	bool always_encapsulate, port_entropy;
+	enum model_mobike mobike;
+	uint32_t reauthentication_seconds; /* 0: never */
+	bool childless, allow_redirect;
 	bool dscp_copy; /* else dscp */
 	uint8_t dscp;
 	enum model_dont_fragment dont_fragment;

@@ -310,6 +310,10 @@ static void read_connection(struct read *r, const struct tree_node *map, struct 
 	c->dont_fragment = (enum model_dont_fragment)read_choice(map, P_connection_dontFragment);
 	c->always_encapsulate = read_choice(map, P_connection_udpEncapsulation) == 1;
 	c->port_entropy = read_boolean(map, P_connection_udpPortEntropy);
+	c->mobike = (enum model_mobike)read_choice(map, P_connection_mobike);
+	c->reauthentication_seconds = read_number(map, P_connection_reauthenticationSeconds);
+	c->childless = read_boolean(map, P_connection_childlessInitiation);
+	c->allow_redirect = read_boolean(map, P_connection_allowRedirect);
 	c->incomplete = c->incomplete || c->gateway == MODEL_NONE ||
 			(c->site == MODEL_NONE && c->peer_gateway == MODEL_NONE);
 }

@@ -280,6 +280,15 @@ static void check_ikev1(struct judge *j, const struct model_connection *c)
 		findings_error(j->findings, c->ppk_at,
 			       "postQuantumPreSharedKey: it does not go with connectionProtocol "
 			       "IKEv1; take IKEv2");
+	const char *only_v2 = c->mobike			    ? "mobike"
+			      : c->reauthentication_seconds ? "reauthenticationSeconds"
+			      : c->childless		    ? "childlessInitiation"
+			      : c->allow_redirect	    ? "allowRedirect"
+							    : NULL;
+	if (c->ikev1 && only_v2)
+		findings_error(j->findings, c->place,
+			       "%s: does not go with connectionProtocol IKEv1; take IKEv2",
+			       only_v2);
 	for (uint32_t i = 0; c->ikev1 && i < c->n_policies; i++) {
 		const struct model_policy *p = &c->policies[i];
 		const struct encryption *ike = encryption_of(p->ike_encryption);

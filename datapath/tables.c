@@ -262,6 +262,7 @@ int datapath_child_update(struct datapath *d, const struct child_sa *child)
 	changed->remote = child->remote;
 	changed->udp = child->encapsulation == ESP_IN_UDP;
 	changed->moved_told = false;
+	changed->inner_mtu = esp_inner_mtu(c->sa, path_mtu(t));
 	const struct xgw_sa_key old = key_of(c), now = key_of(changed);
 	err = enter(d, changed);
 	if (!err && memcmp(&now, &old, sizeof now) != 0)

@@ -44,14 +44,43 @@ static struct connection *first_of(const struct ike *e, const struct ip_addr *re
 	return NULL;
 }
 
+static bool is_at(const struct connection *c, const struct ip_addr *remote)
+{
+	return c->cfg.remote.family == remote->family && ip_addr_equal(&c->cfg.remote, remote);
+}
+
 struct connection *connection_candidate(const struct ike *e, const struct ip_addr *remote,
 					const struct connection *after)
 {
 	static const struct ip_addr any = {.family = IP_NONE};
+	bool exact = after && is_at(after, remote);
 	struct connection *c = after ? after->next_same : first_of(e, remote);
-	if (c || (after && after->cfg.remote.family == IP_NONE))
+	if (after && after->cfg.remote.family == IP_NONE)
 		return c;
-	return first_of(e, &any);
+	if (c && (!after || exact))
+		return c;
+	c = after && !exact ? after->next_moved : e->moved;
+	while (c && is_at(c, remote))
+		c = c->next_moved;
+	return c ? c : first_of(e, &any);
+}
+
+void connection_moved(struct connection *c)
+{
+	if (c->has_moved || c->cfg.remote.family == IP_NONE)
+		return;
+	c->has_moved = true;
+	c->next_moved = c->e->moved;
+	c->e->moved = c;
+}
+
+static void forget_move(const struct connection *c)
+{
+	struct connection **at = &c->e->moved;
+	while (*at && *at != c)
+		at = &(*at)->next_moved;
+	if (*at)
+		*at = c->next_moved;
 }
 
 static void index_remote(struct connection *c)
@@ -166,6 +195,7 @@ void connection_free(struct connection *c)
 	timers_unregister(&e->timers, &c->timer);
 	lookup_remove(&e->by_id, &c->by_id);
 	unindex_remote(c);
+	forget_move(c);
 	struct connection **at = &e->connections;
 	while (*at != c)
 		at = &(*at)->next;
@@ -218,6 +248,7 @@ void connection_failed(struct connection *c, const struct fault *f)
 	log_warn(LOG_IKE, "ike-failed connection=%s: %s", c->name, fault_format(f, line));
 	effects_fault(c->e, IKE_FAILED, c->cfg.id, f);
 	c->failures++;
+	redirect_forget(c);
 	connection_settle(c, f);
 }
 
@@ -259,6 +290,7 @@ static void went_down(struct connection *c, const struct fault *why)
 {
 	char line[FAULT_TEXT];
 	c->is_up = false;
+	redirect_forget(c);
 	remember(c, why->text);
 	log_info(LOG_IKE, "ike-down connection=%s: %s", c->name, fault_format(why, line));
 	effects_fault(c->e, IKE_DOWN, c->cfg.id, why);
@@ -298,7 +330,11 @@ void connection_settle(struct connection *c, const struct fault *why)
 static unsigned fits(const struct connection *c, const struct ip_endpoint *local,
 		     const struct ip_endpoint *remote)
 {
-	if (c->refused || !ip_addr_equal(&c->cfg.local, &local->addr))
+	if (c->refused)
+		return 0;
+	if (mobike_at(c, local, remote))
+		return 2;
+	if (!ip_addr_equal(&c->cfg.local, &local->addr))
 		return 0;
 	if (c->cfg.remote.family == IP_NONE)
 		return 1;

@@ -9,11 +9,18 @@
 
 #include <stdlib.h>
 
+/* `a` is about to replace `b`, or what `b` was rekeyed from (v2_reauth.c). */
+static bool replaces(const struct ike_sa *a, const struct ike_sa *b)
+{
+	return a->replaces && (a->replaces == sa_local_spi(b) || a->replaces == b->predecessor);
+}
+
 /* Rekeying makes pairs too; it has its own rules (collisions.c). */
 static bool is_rekey_pair(const struct ike_sa *a, const struct ike_sa *b)
 {
 	return (a->predecessor && a->predecessor == b->predecessor) ||
-	       a->predecessor == sa_local_spi(b) || b->predecessor == sa_local_spi(a);
+	       a->predecessor == sa_local_spi(b) || b->predecessor == sa_local_spi(a) ||
+	       replaces(a, b) || replaces(b, a);
 }
 
 /* The one to go and the one to stay; false when there are no two. */
@@ -32,6 +39,30 @@ static bool find(const struct connection *c, struct ike_sa **goes, struct ike_sa
 		}
 	}
 	return false;
+}
+
+/* The other one may have gone since: rekeyed, deleted, or replaced by this one. */
+bool duplicates_any(const struct ike_sa *sa)
+{
+	for (const struct ike_sa *other = sa->c->sas; other; other = other->next)
+		if (other != sa && other->state == SA_ESTABLISHED && !is_rekey_pair(sa, other))
+			return true;
+	return false;
+}
+
+/*
+ * Whether what stays can carry the traffic: it has a child, and an answer over it shows that its
+ * initiator has that too. An answer shows nothing of a child that came after IKE_AUTH; its use
+ * does, or else time.
+ */
+static bool carries(const struct ike_sa *sa)
+{
+	if (!worker_has_child(sa, 0))
+		return false;
+	bool used = !sa->childless;
+	for (const struct child *child = sa->c->children; child && !used; child = child->next)
+		used = child->sa == sa && child->state == CHILD_IN_USE;
+	return used;
 }
 
 void duplicates_found(struct connection *c)
@@ -55,7 +86,7 @@ void duplicates_settle(struct connection *c)
 		return;
 	/* both were rekeyed since, so that their order is another one: what carries the traffic
 	 * stays */
-	if (!worker_has_child(stays, 0))
+	if (!carries(stays))
 		return;
 	stays->confirm_above = 0;
 	sa_delete(goes, "duplicate: both sides began the connection at once");

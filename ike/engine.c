@@ -193,6 +193,20 @@ int ike_rekey(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_ef
 	return r;
 }
 
+int ike_reauthenticate(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effects *out)
+{
+	struct connection *c = connection_by_id(e, connection);
+	if (!c)
+		return -ENOENT;
+	begin(e, now_ns, out);
+	int r = -ENOTCONN;
+	for (struct ike_sa *sa = c->sas; sa && r; sa = sa->next)
+		if (!sa->v1 && sa->state == SA_ESTABLISHED)
+			r = reauth_due(sa);
+	end(e);
+	return r;
+}
+
 void ike_shutdown(struct ike *e, uint64_t now_ns, struct ike_effects *out)
 {
 	begin(e, now_ns, out);
@@ -241,6 +255,24 @@ void ike_child_moved(struct ike *e, uint32_t spi_in, const struct ip_endpoint *r
 	struct child *child = child_by_spi(e, spi_in);
 	if (child && child->sa)
 		sa_peer_moved(child->sa, remote);
+	end(e);
+}
+
+void ike_addresses(struct ike *e, const struct ip_addr *own, unsigned n, uint64_t now_ns,
+		   struct ike_effects *out)
+{
+	if (n > IKE_MAX_ADDRESSES)
+		n = IKE_MAX_ADDRESSES;
+	bool same = n == e->n_own;
+	for (unsigned i = 0; same && i < n; i++)
+		same = ip_addr_equal(&own[i], &e->own[i]);
+	if (same)
+		return;
+	begin(e, now_ns, out);
+	memcpy(e->own, own, n * sizeof *own);
+	e->n_own = (uint8_t)n;
+	for (struct ike_sa *sa = e->all; sa; sa = sa->next_all)
+		mobike_own_changed(sa);
 	end(e);
 }
 

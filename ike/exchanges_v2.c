@@ -132,6 +132,48 @@ const struct exchange exchanges_v2[EXCHANGES] = {
 			.timeout = v2_intermediate_timeout,
 			.story = "one more key exchange before anybody proves who it is",
 		},
+	[EXCHANGE_UPDATE_ADDRESSES] =
+		{
+			.id = EXCHANGE_UPDATE_ADDRESSES,
+			.kind = MESSAGE_INFORMATIONAL,
+			.name = "INFORMATIONAL (update of the addresses)",
+			.type = IKE_INFORMATIONAL,
+			.starts_in = LIVE,
+			.answered_in = LIVE,
+			.request = v2_update_request,
+			.answer = v2_liveness_answer,
+			.finish = v2_update_finish,
+			.timeout = v2_timeout,
+			.story = "the IKE SA and its children go on at other addresses",
+		},
+	[EXCHANGE_VERIFY_ADDRESS] =
+		{
+			.id = EXCHANGE_VERIFY_ADDRESS,
+			.kind = MESSAGE_INFORMATIONAL,
+			.name = "INFORMATIONAL (return routability check)",
+			.type = IKE_INFORMATIONAL,
+			.starts_in = LIVE,
+			.answered_in = LIVE,
+			.request = v2_verify_request,
+			.answer = v2_liveness_answer,
+			.finish = v2_verify_finish,
+			.timeout = v2_timeout,
+			.story = "is the peer really where it says it moved to",
+		},
+	[EXCHANGE_TELL_ADDRESSES] =
+		{
+			.id = EXCHANGE_TELL_ADDRESSES,
+			.kind = MESSAGE_INFORMATIONAL,
+			.name = "INFORMATIONAL (additional addresses)",
+			.type = IKE_INFORMATIONAL,
+			.starts_in = LIVE,
+			.answered_in = LIVE,
+			.request = v2_tell_request,
+			.answer = v2_liveness_answer,
+			.finish = v2_tell_finish,
+			.timeout = v2_timeout,
+			.story = "where else we can be reached",
+		},
 };
 
 static enum exchange_id create_child_of(const struct ike_message *in)

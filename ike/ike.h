@@ -53,6 +53,15 @@ struct ike_proposal {
 };
 #define IKE_MAX_PROPOSALS 8
 
+/* Addresses of an end that MOBIKE chooses among. */
+#define IKE_MAX_ADDRESSES 8
+
+enum ike_mobike {
+	IKE_MOBIKE_OFF,
+	IKE_MOBIKE_ON,
+	IKE_MOBIKE_WITHOUT_NAT, /* NO_NATS_ALLOWED: a move through a NAT is refused */
+};
+
 enum ike_start { IKE_START_BOTH, IKE_START_INITIATE, IKE_START_RESPOND };
 
 /* A connection as IKE sees it. Copied by ike_add(); names are for people. */
@@ -94,6 +103,12 @@ struct ike_connection {
 	/* largest IP packet in bytes that a protected message of IKEv2 goes in before it is cut
 	 * into fragments (RFC 7383); 0 = 1280; at least 576 */
 	uint16_t fragment_mtu;
+	enum ike_mobike mobike; /* RFC 4555: an IKE SA goes on at other addresses */
+	bool childless;		/* RFC 6023: the children come after IKE_AUTH, where the peer can */
+	/* After this time the peers authenticate anew, by a new IKE SA that replaces the old one
+	 * with all its children; 0: never by ourselves */
+	uint64_t reauth_ns;
+	bool allow_redirect; /* RFC 5685: go where the peer sends us */
 	/* tests and compatibility */
 	uint64_t retry_ns; /* pause before the next attempt after a failure; 0 = the default */
 };
@@ -172,6 +187,10 @@ int ike_up(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effec
 int ike_down(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effects *out);
 /* Rekeys child SAs and the IKE SA now. -ENOTCONN when there are none. */
 int ike_rekey(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effects *out);
+/* IKEv2: a new IKE SA with children of its own replaces the old one, now. -ENOTCONN when there is
+ * none that we can replace: none at all, or we can't begin one. */
+int ike_reauthenticate(struct ike *e, uint32_t connection, uint64_t now_ns,
+		       struct ike_effects *out);
 /* Deletes every SA of every connection: DELETE payloads go out once, nothing is waited for. */
 void ike_shutdown(struct ike *e, uint64_t now_ns, struct ike_effects *out);
 
@@ -191,6 +210,13 @@ void ike_child_alive(struct ike *e, uint32_t spi_in, uint64_t now_ns);
  */
 void ike_child_moved(struct ike *e, uint32_t spi_in, const struct ip_endpoint *remote,
 		     uint64_t now_ns, struct ike_effects *out);
+/*
+ * Our addresses on the uplinks: all of them, at start and whenever they change; the first
+ * IKE_MAX_ADDRESSES count. IKE SAs with MOBIKE (RFC 4555) move when theirs is gone. The host can
+ * send and receive at all of them.
+ */
+void ike_addresses(struct ike *e, const struct ip_addr *own, unsigned n, uint64_t now_ns,
+		   struct ike_effects *out);
 /* Earliest time at which ike_expire has something to do; INSTANT_NEVER when none. O(1). */
 uint64_t ike_next_deadline(const struct ike *e);
 void ike_expire(struct ike *e, uint64_t now_ns, struct ike_effects *out);

@@ -101,6 +101,7 @@ struct handshake {
 	struct nonce ni, nr;
 	struct bytes init_i, init_r; /* both IKE_SA_INIT messages, owned (RFC 7296 section 2.15) */
 	uint32_t child_spi;
+	bool childless;	      /* the peer takes IKE_AUTH without a child (RFC 6023) */
 	uint16_t peer_hashes; /* bit n: the peer verifies signatures with hash n (RFC 7427) */
 	struct {	      /* RFC 8784, v2_ppk.c */
 		bool agreed;  /* both said USE_PPK */
@@ -118,6 +119,24 @@ struct handshake {
 	/* diagnosis */
 	uint16_t notify; /* unauthenticated error that came instead of an answer, 0 = none */
 	struct fault hint;
+};
+
+/* MOBIKE (RFC 4555): v2_mobike.c */
+#define COOKIE2_BYTES 32
+struct mobility {
+	bool on; /* both ends said MOBIKE_SUPPORTED */
+	/* what is still to be asked: UPDATE_SA_ADDRESSES, COOKIE2, our additional addresses */
+	bool update, verify, tell;
+	bool testing; /* the request in flight went out over other pairs of addresses too */
+	bool spread;  /* the update did: the peer may have it from any of them */
+	bool has_seen;
+	uint8_t seen[20]; /* initiator: NAT_DETECTION_DESTINATION_IP as last received */
+	uint8_t cookie[COOKIE2_BYTES];
+	uint32_t generation, asked;	  /* of the addresses; at the request in flight */
+	unsigned path;			  /* next pair to be tested */
+	struct ip_endpoint local, remote; /* that the peer agreed to, or that it came from */
+	uint8_t n_peers;
+	struct ip_addr peers[IKE_MAX_ADDRESSES]; /* additional addresses of the peer */
 };
 
 struct ike_sa {
@@ -166,7 +185,13 @@ struct ike_sa {
 				   */
 	uint32_t confirm_above;	  /* duplicate: `heard` must pass this before the other one goes */
 	uint32_t rekeys;
-	struct v1 *v1; /* IKEv1: all that only it has; NULL: IKEv2 */
+	bool began; /* we are the initiator of the first of a row of rekeyed IKE SAs */
+	struct mobility mobility;
+	/* v2_reauth.c: when we authenticate anew, when it must have happened; our SPI of the IKE SA
+	 * that this one is to replace, 0 = none */
+	uint64_t reauth_at_ns, reauth_end_ns, replaces;
+	bool childless; /* the peer's IKE_AUTH asked for no child (RFC 6023) */
+	struct v1 *v1;	/* IKEv1: all that only it has; NULL: IKEv2 */
 };
 
 /* ---- child SA ---- */
@@ -204,6 +229,9 @@ struct connection {
 	 * and knows the last */
 	struct lookup_entry by_remote;
 	struct connection *next_same, *last_same;
+	/* list of those whose peer was once somewhere else than at its configured address */
+	struct connection *next_moved;
+	bool has_moved;
 	struct ike_connection cfg;
 	char *name;
 	struct ike *e;
@@ -219,6 +247,11 @@ struct connection {
 	uint64_t since_ns, retry_at_ns;
 	uint32_t attempts, failures;
 	uint32_t rekeys_ike, rekeys_child;
+	struct {			 /* RFC 5685: v2_redirect.c */
+		struct ip_addr to, from; /* to.family IP_NONE: not redirected */
+		uint64_t since_ns;
+		unsigned n; /* since then */
+	} redirect;
 	struct fault last_error;
 	uint64_t last_error_ns;
 	unsigned n_events, first_event;
@@ -235,7 +268,7 @@ struct ike {
 	struct ike_random random;
 	uint8_t hash_key[16];
 	struct lookup by_spi, by_init, by_child, by_id, by_remote;
-	struct connection *connections, **last_connection;
+	struct connection *connections, **last_connection, *moved;
 	struct ike_sa *all; /* every IKE SA */
 	struct timers timers;
 	struct ike_sa *touched;
@@ -248,7 +281,10 @@ struct ike {
 	} cookie;
 	struct log_limit strangers, replies;
 	uint64_t counters[IKE_COUNTERS];
+	struct ip_addr own[IKE_MAX_ADDRESSES]; /* on the uplinks */
+	uint8_t n_own;
 	/* the public call under way */
+	struct ip_endpoint arrived_local, arrived_remote; /* of the datagram */
 	uint64_t now_ns;
 	struct ike_effects *out;
 	struct ike_effects none; /* where effects go when a call has no list */
@@ -277,6 +313,8 @@ uint64_t timers_resend_after(const struct ike *e, unsigned sent);
 void timers_childless(struct ike_sa *sa);
 void timers_task_refused(struct ike_sa *sa, struct task *task);
 void timers_attempt_failed(struct connection *c);
+void timers_reauth(struct ike_sa *sa, uint64_t life_ns);
+void timers_reauthenticated(struct ike_sa *old, struct task *closing);
 void timers_duplicate_found(struct ike_sa *loser);
 uint64_t timers_soft(struct ike *e, uint64_t hard);
 void timers_arm_sa(struct ike_sa *sa);
@@ -329,11 +367,13 @@ struct child *connection_usable_child(const struct connection *c);
 struct connection *connection_by_id(const struct ike *e, uint32_t id);
 /*
  * The next after `after` (NULL: the first) of the connections that a peer at this address may mean:
- * those of the address, then those of any, each in the order in which they came. Its cost does not
+ * those of the address, those whose peer moved (RFC 4555), then those of any. Its cost does not
  * depend on how many others there are.
  */
 struct connection *connection_candidate(const struct ike *e, const struct ip_addr *remote,
 					const struct connection *after);
+/* Its peer may be found elsewhere from now on: an SA of it moved. */
+void connection_moved(struct connection *c);
 int must_check connection_new(struct ike *e, const struct ike_connection *cfg, struct fault *f);
 void connection_free(struct connection *c);
 void connection_event(struct connection *c, const char *format, ...)
@@ -349,9 +389,11 @@ void connection_initiate(struct connection *c);
 
 /* window.c */
 struct task *task_add(struct ike_sa *sa, enum exchange_id row, uint32_t spi_in);
+void task_first(struct ike_sa *sa, struct task *task);
 struct task *task_add_worker(struct ike_sa *sa, uint16_t worker);
 void task_free(struct task *task);
 void tasks_free(struct ike_sa *sa);
+void tasks_free_waiting(struct ike_sa *sa);
 void tasks_move(struct ike_sa *from, struct ike_sa *to);
 void tasks_forget_child(struct ike_sa *sa, uint32_t spi_in);
 uint64_t task_earliest(const struct ike_sa *sa);
@@ -381,6 +423,7 @@ bool collision_lost(const struct nonce *ni, const struct nonce *nr, const struct
 /* duplicates.c */
 void duplicates_found(struct connection *c);
 void duplicates_settle(struct connection *c);
+bool duplicates_any(const struct ike_sa *sa);
 void duplicates_initial_contact(struct ike_sa *fresh);
 
 /* diagnosis.c: sentences for people */
@@ -402,7 +445,12 @@ void selectors_format(const struct traffic_selector *ts, uint8_t n, char *out, s
 
 /* v2_*.c */
 int draw_dh(struct ike *e, enum group_id group, struct dh **out);
+void add_nat_hashes(struct ike_sa *sa, const struct ike_connection *cfg, struct builder *out);
+void detect_nat(struct ike_sa *sa, const struct ike_message *in, const struct ip_endpoint *local,
+		const struct ip_endpoint *remote);
 void v2_sa_init_start(struct connection *c);
+void v2_sa_init_start_at(struct connection *c, const struct ip_addr *local,
+			 const struct ip_addr *remote, uint64_t replaces);
 int v2_sa_init_request(struct ike_sa *sa, struct task *task, struct builder *out);
 void v2_sa_init_timeout(struct ike_sa *sa, struct task *task);
 void v2_sa_init_answer(struct ike *e, const struct ip_endpoint *local,
@@ -524,6 +572,43 @@ int must_check fragment_open(struct ike_sa *sa, struct ike_message *m, uint8_t *
 bool fragment_repeats(struct ike_sa *sa, const struct ike_message *m);
 void fragments_forget(struct ike_sa *sa, bool response);
 void fragment_say(struct builder *out);
+
+/* v2_mobike.c (RFC 4555) */
+void mobike_say(const struct ike_sa *sa, struct builder *out);
+bool mobike_agree(struct ike_sa *sa, const struct ike_message *in);
+bool mobike_takes_port(const struct ike_sa *sa, const struct ike_message *in);
+uint16_t mobike_nat_forbidden(const struct ike_sa *sa, const struct ike_message *in);
+void mobike_probe(struct ike_sa *sa, struct builder *out);
+void mobike_probed(struct ike_sa *sa, const struct ike_message *in);
+void mobike_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
+void mobike_heard(struct ike_sa *sa, const struct ip_endpoint *local,
+		  const struct ip_endpoint *remote);
+void mobike_test_paths(struct ike_sa *sa);
+void mobike_succeed(const struct ike_sa *old, struct ike_sa *sa);
+void mobike_own_changed(struct ike_sa *sa);
+bool mobike_at(const struct connection *c, const struct ip_endpoint *local,
+	       const struct ip_endpoint *remote);
+int v2_update_request(struct ike_sa *sa, struct task *task, struct builder *out);
+void v2_update_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
+int v2_verify_request(struct ike_sa *sa, struct task *task, struct builder *out);
+void v2_verify_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
+int v2_tell_request(struct ike_sa *sa, struct task *task, struct builder *out);
+void v2_tell_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
+
+/* v2_reauth.c */
+void reauth_plan(struct ike_sa *sa);
+void reauth_say(const struct ike_sa *sa, struct builder *out);
+void reauth_told(struct ike_sa *sa, const struct ike_message *in);
+bool reauth_pending(const struct ike_sa *sa);
+int reauth_due(struct ike_sa *sa);
+void reauth_done(struct ike_sa *sa);
+
+/* v2_redirect.c (RFC 5685) */
+void redirect_say(const struct ike_sa *sa, struct builder *out);
+bool redirect_by_init(struct ike_sa *sa, const struct ike_message *in, struct fault *f);
+bool redirect_by_auth(struct ike_sa *sa, const struct ike_message *in);
+void redirect_told(struct ike_sa *sa, const struct ike_message *in);
+void redirect_forget(struct connection *c);
 
 /* v2_ports.c: ESP in UDP from a source port for each flow */
 void ports_say(const struct ike_sa *sa, struct builder *out);

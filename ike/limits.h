@@ -37,6 +37,7 @@
 #define LIMIT_V1_CHILDREN	256 /* of one connection of IKEv1: one for each pair of selectors */
 #define LIMIT_V1_QUICKS		48  /* quick modes of one ISAKMP SA, those that are over included */
 #define LIMIT_PROOF_TRUSTS	4   /* sets of authorities that one peer is judged by */
+#define LIMIT_REDIRECTS		5   /* in LIMIT_REDIRECT_SPAN_NS (RFC 5685: MAX_REDIRECTS) */
 #define LIMIT_RESTARTS		6   /* of one IKE_SA_INIT by COOKIE or INVALID_KE_PAYLOAD */
 #define LIMIT_KE_REPEATS	3   /* of one CREATE_CHILD_SA by INVALID_KE_PAYLOAD */
 #define LIMIT_STRANGER_LOG	5   /* lines a second about what strangers send */
@@ -50,12 +51,15 @@
 #define LIMIT_RESEND_TRIES	 6 /* requests in all, so 41 s until silence is final */
 #define LIMIT_DELETE_TRIES	 4 /* nobody waits for the answer to a DELETE of the IKE SA */
 #define LIMIT_HALF_OPEN_NS	 (30 * NS_PER_S)
-#define LIMIT_LINGER_NS		 (20 * NS_PER_S) /* answers to retransmissions after the end */
-#define LIMIT_DRAIN_NS		 (5 * NS_PER_S)	 /* old inbound child after both ends deleted it */
-#define LIMIT_REKEYED_NS	 (60 * NS_PER_S) /* old IKE SA that its peer should delete */
-#define LIMIT_REDUNDANT_NS	 (15 * NS_PER_S) /* duplicate that its initiator should delete */
-#define LIMIT_CHILDLESS_NS	 (30 * NS_PER_S) /* IKE SA without a child, on the responder */
-#define LIMIT_RETRY_FIRST_NS	 (2 * NS_PER_S)	 /* pause after a failed attempt, doubling */
+#define LIMIT_LINGER_NS		 (20 * NS_PER_S)  /* answers to retransmissions after the end */
+#define LIMIT_DRAIN_NS		 (5 * NS_PER_S)	  /* old inbound child after both ends deleted it */
+#define LIMIT_REKEYED_NS	 (60 * NS_PER_S)  /* old IKE SA that its peer should delete */
+#define LIMIT_REAUTH_OVERLAP_NS	 (2 * NS_PER_S)	  /* old IKE SA beside the one authenticated anew */
+#define LIMIT_REAUTH_AGAIN_NS	 (20 * NS_PER_S)  /* pause between attempts to authenticate anew */
+#define LIMIT_REDIRECT_SPAN_NS	 (300 * NS_PER_S) /* RFC 5685: REDIRECT_LOOP_DETECT_PERIOD */
+#define LIMIT_REDUNDANT_NS	 (15 * NS_PER_S)  /* duplicate that its initiator should delete */
+#define LIMIT_CHILDLESS_NS	 (30 * NS_PER_S)  /* IKE SA without a child, on the responder */
+#define LIMIT_RETRY_FIRST_NS	 (2 * NS_PER_S)	  /* pause after a failed attempt, doubling */
 #define LIMIT_RETRY_LONGEST_NS	 (60 * NS_PER_S)
 #define LIMIT_REFUSED_FIRST_NS	 (2 * NS_PER_S) /* pause after TEMPORARY_FAILURE, doubling */
 #define LIMIT_REFUSED_LONGEST_NS (60 * NS_PER_S)

@@ -92,7 +92,7 @@ int sa_new(struct ike *e, struct ike_sa **out, bool is_initiator, uint64_t local
 	*(is_initiator ? &sa->spi_i : &sa->spi_r) = local_spi;
 	sa->created_ns = sa->heard_ns = e->now_ns;
 	sa->rekey_at_ns = sa->expire_at_ns = sa->give_up_at_ns = INSTANT_NEVER;
-	sa->redundant_at_ns = INSTANT_NEVER;
+	sa->redundant_at_ns = sa->reauth_at_ns = sa->reauth_end_ns = INSTANT_NEVER;
 	sa->next_all = e->all;
 	if (e->all)
 		e->all->prev_all = sa;
@@ -136,9 +136,9 @@ void sa_peer_moved(struct ike_sa *sa, const struct ip_endpoint *remote)
 	struct ip_endpoint at = *remote;
 	if (sa->port_entropy) /* the port is a flow's; answers go to the one of IKE */
 		at.port = sa->remote.port;
-	if (!sa->c || sa->state != SA_ESTABLISHED || !sa->encapsulate || !sa->nat_remote ||
-	    sa->nat_local || !at.port || at.addr.family != sa->remote.addr.family ||
-	    ip_endpoint_equal(&at, &sa->remote))
+	if (!sa->c || sa->mobility.on || sa->state != SA_ESTABLISHED || !sa->encapsulate ||
+	    !sa->nat_remote || sa->nat_local || !at.port ||
+	    at.addr.family != sa->remote.addr.family || ip_endpoint_equal(&at, &sa->remote))
 		return;
 	connection_event(sa->c, "the peer's NAT moved it from %s to %s",
 			 ip_endpoint_format(&sa->remote, from), ip_endpoint_format(&at, to));
@@ -278,7 +278,7 @@ void sa_gave_up(struct ike_sa *sa)
 	if (sa->state == SA_ESTABLISHED)
 		sa_delete(sa, "no child SA was made over it");
 	else if (sa->state == SA_REKEYED)
-		sa_delete(sa, "rekeyed, and the peer did not delete it");
+		sa_delete(sa, "replaced, and the peer did not delete it");
 	else
 		sa_set_state(sa, SA_DEAD, "given up");
 }

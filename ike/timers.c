@@ -250,6 +250,23 @@ void timers_attempt_failed(struct connection *c)
 	c->retry_at_ns = c->e->now_ns + span;
 }
 
+/* Who began does it first; the other one only if that did not come about. */
+void timers_reauth(struct ike_sa *sa, uint64_t life_ns)
+{
+	unsigned from = sa->began ? 80 : 93;
+	uint64_t at = instant_after(sa->e->now_ns, jittered(sa->e, life_ns, from, from + 5));
+	sa->reauth_at_ns = instant_earlier(sa->reauth_at_ns, at);
+	sa_touch(sa);
+}
+
+void timers_reauthenticated(struct ike_sa *old, struct task *closing)
+{
+	if (closing)
+		closing->not_before_ns = old->e->now_ns + LIMIT_REAUTH_OVERLAP_NS;
+	timers_ike_rekeyed(old);
+	old->reauth_at_ns = old->reauth_end_ns = INSTANT_NEVER;
+}
+
 void timers_duplicate_found(struct ike_sa *loser)
 {
 	if (loser->redundant_at_ns == INSTANT_NEVER)
@@ -281,6 +298,8 @@ static uint64_t sa_deadline(const struct ike_sa *sa)
 	at = instant_earlier(at, keepalive_at(sa));
 	at = instant_earlier(at, sa->rekey_at_ns);
 	at = instant_earlier(at, sa->expire_at_ns);
+	at = instant_earlier(at, sa->reauth_at_ns);
+	at = instant_earlier(at, sa->reauth_end_ns);
 	return instant_earlier(at, sa->redundant_at_ns);
 }
 
@@ -346,10 +365,21 @@ static void sa_due(struct ike_sa *sa)
 	}
 	if (now >= sa->redundant_at_ns) {
 		sa->redundant_at_ns = INSTANT_NEVER;
-		sa_delete(sa, "duplicate that its initiator did not delete");
+		if (duplicates_any(sa)) {
+			sa_delete(sa, "duplicate that its initiator did not delete");
+			return;
+		}
+	}
+	if (now >= sa->reauth_end_ns) {
+		sa->reauth_end_ns = INSTANT_NEVER;
+		sa_delete(sa, "the peers did not authenticate anew in time");
 		return;
 	}
-	if (now >= sa->rekey_at_ns) {
+	if (now >= sa->reauth_at_ns)
+		reauth_due(sa);
+	if (now >= sa->rekey_at_ns && reauth_pending(sa)) {
+		sa->rekey_at_ns = now + LIMIT_REFUSED_FIRST_NS;
+	} else if (now >= sa->rekey_at_ns) {
 		sa->rekey_at_ns = INSTANT_NEVER;
 		task_add(sa, EXCHANGE_REKEY_IKE, 0);
 	}

@@ -15,6 +15,8 @@ static void established(struct ike_sa *sa)
 	e->counters[IKE_COUNT_ESTABLISHED]++;
 	sa_set_state(sa, SA_ESTABLISHED, "authenticated");
 	timers_ike_established(sa);
+	sa->began = sa->is_initiator;
+	reauth_plan(sa);
 }
 
 /* ---- initiator ---- */
@@ -60,8 +62,11 @@ int v2_auth_request(struct ike_sa *sa, struct task *task, struct builder *out)
 		return err;
 	if (is_first_contact(sa))
 		builder_notify(out, NOTIFY_INITIAL_CONTACT, (struct bytes){NULL, 0});
-	workers_ask(sa, 0, out);
 	ports_say(sa, out);
+	mobike_say(sa, out);
+	if (h->childless)
+		return 0;
+	workers_ask(sa, 0, out);
 	proposal_offer(out, PROPOSAL_FIRST_CHILD, cfg->child, cfg->n_child, h->child_spi);
 	builder_ts(out, PAYLOAD_TSI, cfg->local_ts, cfg->n_local_ts);
 	builder_ts(out, PAYLOAD_TSR, cfg->remote_ts, cfg->n_remote_ts);
@@ -100,6 +105,10 @@ static int first_child(struct ike_sa *sa, const struct ike_message *in, struct f
 	const struct ike_notify *error = ike_message_error(in);
 	struct child_terms t = {.spi_in = sa->handshake->child_spi, .is_ours = true};
 	struct child *child;
+	if (sa->handshake->childless && !error) {
+		task_add(sa, EXCHANGE_NEW_CHILD, 0);
+		return 0;
+	}
 	if (error) {
 		diagnose_refusal(sa, error->type, true, f);
 		return f->code;
@@ -141,8 +150,11 @@ void v2_auth_finish(struct ike_sa *sa, struct task *task, const struct ike_messa
 	if (err)
 		sa->e->counters[IKE_COUNT_AUTH_FAILED]++;
 	established(sa);
+	if (!err && redirect_by_auth(sa, in))
+		return;
 	if (!err) {
 		ports_agree(sa, in);
+		mobike_agree(sa, in);
 		err = first_child(sa, in, &f);
 	}
 	handshake_free(sa);
@@ -154,6 +166,8 @@ void v2_auth_finish(struct ike_sa *sa, struct task *task, const struct ike_messa
 	}
 	workers_agreed(sa, in);
 	workers_fill(sa);
+	reauth_told(sa, in);
+	reauth_done(sa);
 	connection_settle(c, &f);
 	duplicates_found(c);
 }
@@ -297,7 +311,8 @@ static void answer_child(struct ike_sa *sa, const struct ike_message *in, struct
 	struct child *child;
 	struct fault f = {0};
 	uint16_t refusal = 0;
-	if (!ike_message_has(in, PAYLOAD_SA) || !ike_message_has(in, PAYLOAD_TSI))
+	sa->childless = !ike_message_has(in, PAYLOAD_SA) || !ike_message_has(in, PAYLOAD_TSI);
+	if (sa->childless)
 		return timers_childless(sa);
 	if (proposal_choose(in->sa, PROPOSAL_FIRST_CHILD, c->cfg.child, c->cfg.n_child, DH_NONE,
 			    &t.chosen, &f)) {
@@ -351,6 +366,9 @@ int v2_auth_answer(struct ike_sa *sa, const struct ike_message *in, struct build
 	ports_agree(sa, in);
 	if (sa->port_entropy)
 		ports_say(sa, out);
+	if (mobike_agree(sa, in))
+		mobike_say(sa, out);
+	reauth_say(sa, out);
 	answer_child(sa, in, out);
 	handshake_free(sa);
 	fault_set(&f, -ECONNRESET, "the peer started anew");

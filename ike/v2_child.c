@@ -81,8 +81,9 @@ static bool called_for(const struct ike_sa *sa, const struct task *task, const s
 	if (!sa->c)
 		return false;
 	if (task->row->id == EXCHANGE_NEW_CHILD)
-		return task->worker ? workers_wanted(sa, task->worker)
-				    : !connection_usable_child(sa->c);
+		return task->worker   ? workers_wanted(sa, task->worker)
+		       : sa->replaces ? !worker_has_child(sa, 0)
+				      : !connection_usable_child(sa->c);
 	/* one that the peer made and did not use yet may not have come to life at its end */
 	return old && old->sa == sa && !old->replaced_by &&
 	       (old->state == CHILD_IN_USE || (old->state == CHILD_STANDBY && old->is_ours));
@@ -253,6 +254,7 @@ void v2_child_finish(struct ike_sa *sa, struct task *task, const struct ike_mess
 			workers_agreed(sa, in);
 		workers_fill(sa);
 	}
+	reauth_done(sa);
 	connection_settle(sa->c, &f);
 }
 

@@ -94,6 +94,7 @@ void v2_delete_ike_finish(struct ike_sa *sa, struct task *task, const struct ike
 {
 	(void)task;
 	(void)in;
+	children_retire(sa); /* of one that was authenticated anew */
 	sa_set_state(sa, SA_DEAD, "deleted");
 }
 
@@ -117,25 +118,24 @@ int v2_delete_ike_answer(struct ike_sa *sa, const struct ike_message *in, struct
 
 int v2_liveness_request(struct ike_sa *sa, struct task *task, struct builder *out)
 {
-	(void)sa;
 	(void)task;
-	(void)out;
+	mobike_probe(sa, out);
 	return 0;
 }
 
+/* Of any request of the peer that deletes nothing: what it may say besides is taken here. */
 int v2_liveness_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out)
 {
-	(void)sa;
-	(void)in;
-	(void)out;
+	mobike_answer(sa, in, out);
+	reauth_told(sa, in);
+	redirect_told(sa, in);
 	return 0;
 }
 
 void v2_liveness_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in)
 {
-	(void)sa;
 	(void)task;
-	(void)in;
+	mobike_probed(sa, in);
 }
 
 /* ---- silence ---- */
@@ -145,6 +145,7 @@ void v2_timeout(struct ike_sa *sa, struct task *task)
 	struct fault f;
 	(void)task;
 	if (sa->state != SA_ESTABLISHED) {
+		children_retire(sa);
 		sa_set_state(sa, SA_DEAD, "the peer did not answer our DELETE");
 		return;
 	}

@@ -63,6 +63,9 @@ static int make(struct ike_sa *old, bool is_initiator, uint64_t local_spi,
 	sa_attach(sa, old->c);
 	sa_set_state(sa, SA_ESTABLISHED, "rekeyed");
 	timers_ike_established(sa);
+	sa->began = old->began;
+	sa->reauth_at_ns = old->reauth_at_ns;
+	sa->reauth_end_ns = old->reauth_end_ns;
 	*out = sa;
 	return 0;
 }
@@ -74,6 +77,7 @@ static void succeed(struct ike_sa *old, struct ike_sa *sa)
 	old->successor = sa_local_spi(sa);
 	children_move(old, sa);
 	tasks_move(old, sa);
+	mobike_succeed(old, sa);
 	sa_set_state(old, SA_REKEYED, "replaced");
 	timers_ike_rekeyed(old);
 	c->rekeys_ike++;

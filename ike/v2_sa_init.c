@@ -39,7 +39,7 @@ static bool keep(struct bytes *into, struct bytes from)
 
 /* ---- NAT detection (section 2.23) ---- */
 
-static void add_nat_hashes(struct ike_sa *sa, const struct ike_connection *cfg, struct builder *out)
+void add_nat_hashes(struct ike_sa *sa, const struct ike_connection *cfg, struct builder *out)
 {
 	uint8_t hash[20];
 	keys_nat_hash(hash, sa->spi_i, sa->spi_r, &sa->local);
@@ -64,8 +64,8 @@ static bool hash_fits(const struct ike_message *in, uint16_t type, const uint8_t
 	return fits;
 }
 
-static void detect_nat(struct ike_sa *sa, const struct ike_message *in,
-		       const struct ip_endpoint *local, const struct ip_endpoint *remote)
+void detect_nat(struct ike_sa *sa, const struct ike_message *in, const struct ip_endpoint *local,
+		const struct ip_endpoint *remote)
 {
 	uint8_t hash[20];
 	bool source = false, destination = false;
@@ -88,6 +88,13 @@ static struct handshake *handshake_new(struct ike_sa *sa)
 
 void v2_sa_init_start(struct connection *c)
 {
+	v2_sa_init_start_at(c, &c->cfg.local,
+			    c->redirect.to.family ? &c->redirect.to : &c->cfg.remote, 0);
+}
+
+void v2_sa_init_start_at(struct connection *c, const struct ip_addr *local,
+			 const struct ip_addr *remote, uint64_t replaces)
+{
 	struct ike *e = c->e;
 	struct ike_sa *sa;
 	if (sa_new(e, &sa, true, sa_new_spi(e)))
@@ -99,8 +106,9 @@ void v2_sa_init_start(struct connection *c)
 	}
 	h->group = c->cfg.ike[0].group[0];
 	nonce_draw(e, &h->ni);
-	sa->local = (struct ip_endpoint){c->cfg.local, IKE_PORT};
-	sa->remote = (struct ip_endpoint){c->cfg.remote, IKE_PORT};
+	sa->local = (struct ip_endpoint){*local, IKE_PORT};
+	sa->remote = (struct ip_endpoint){*remote, IKE_PORT};
+	sa->replaces = replaces;
 	sa_attach(sa, c);
 	c->attempts++;
 	task_add(sa, EXCHANGE_SA_INIT, 0);
@@ -127,6 +135,7 @@ int v2_sa_init_request(struct ike_sa *sa, struct task *task, struct builder *out
 	intermediate_ask(cfg, out);
 	if (connection_has_certificates(cfg))
 		proof_announce(out);
+	redirect_say(sa, out);
 	return 0;
 }
 
@@ -236,6 +245,11 @@ void v2_sa_init_answered(struct ike_sa *sa, const struct ike_message *in)
 		return take_cookie(sa, cookie);
 	if (!ike_message_has(in, PAYLOAD_SA) && bad_ke)
 		return take_invalid_ke(sa, bad_ke);
+	if (!ike_message_has(in, PAYLOAD_SA) && ike_message_notify(in, NOTIFY_REDIRECT)) {
+		if (!redirect_by_init(sa, in, &f))
+			take_hint(sa, &f);
+		return;
+	}
 	if (error) {
 		diagnose_refusal(sa, error->type, false, &f);
 		return take_hint(sa, &f);
@@ -250,9 +264,11 @@ void v2_sa_init_answered(struct ike_sa *sa, const struct ike_message *in)
 	sa->heard++;
 	proof_learn(sa->handshake, in);
 	sa->fragmentation = ike_message_notify(in, NOTIFY_FRAGMENTATION_SUPPORTED);
+	sa->handshake->childless =
+		sa->c->cfg.childless && ike_message_notify(in, NOTIFY_CHILDLESS_IKEV2_SUPPORTED);
 	detect_nat(sa, in, &sa->local, &sa->remote);
 	sa->encapsulate |= sa->c->cfg.always_encapsulate;
-	if (sa->encapsulate)
+	if (sa->encapsulate || mobike_takes_port(sa, in))
 		sa->local.port = sa->remote.port = IKE_NATT_PORT;
 	dh_free(sa->handshake->dh);
 	sa->handshake->dh = NULL;
@@ -421,6 +437,7 @@ static void write_answer(struct ike_sa *sa, const struct ike_connection *cfg,
 	if (sa->chosen.n_additional)
 		intermediate_ask(cfg, b);
 	proof_ask_stranger(sa->e, &sa->local, &sa->remote, sa->handshake, b);
+	builder_notify(b, NOTIFY_CHILDLESS_IKEV2_SUPPORTED, (struct bytes){NULL, 0});
 	builder_finish(b);
 }
 

@@ -34,6 +34,22 @@ struct task *task_add(struct ike_sa *sa, enum exchange_id row, uint32_t spi_in)
 	return add(sa, row, spi_in, 0);
 }
 
+/* Before all that waits. */
+void task_first(struct ike_sa *sa, struct task *task)
+{
+	struct task **at = &sa->tasks, **head;
+	if (sa->in_flight && *at)
+		at = &(*at)->next;
+	head = at;
+	while (*at && *at != task)
+		at = &(*at)->next;
+	if (!*at || at == head)
+		return;
+	*at = task->next;
+	task->next = *head;
+	*head = task;
+}
+
 /* A child of this worker's own. */
 struct task *task_add_worker(struct ike_sa *sa, uint16_t worker)
 {
@@ -53,6 +69,19 @@ void tasks_free(struct ike_sa *sa)
 	while (sa->tasks) {
 		struct task *task = sa->tasks;
 		sa->tasks = task->next;
+		task_free(task);
+	}
+}
+
+/* All but the one in flight. */
+void tasks_free_waiting(struct ike_sa *sa)
+{
+	struct task **at = &sa->tasks;
+	if (sa->in_flight && *at)
+		at = &(*at)->next;
+	while (*at) {
+		struct task *task = *at;
+		*at = task->next;
 		task_free(task);
 	}
 }
@@ -239,6 +268,7 @@ void window_resend(struct ike_sa *sa)
 {
 	sa->e->counters[IKE_COUNT_RETRANSMITTED]++;
 	transmit(sa);
+	mobike_test_paths(sa);
 	if (sa->c && !sa->c->is_up && sa->window.sent >= 3) {
 		/* not final, but a person who looks now should see it */
 		struct fault f;
@@ -351,6 +381,10 @@ static void heard(struct ike_sa *sa, const struct arrival *a)
 {
 	sa->heard_ns = sa->e->now_ns;
 	sa->heard++;
+	if (sa->mobility.on && sa->state != SA_HALF_OPEN) {
+		mobike_heard(sa, &a->local, &a->remote);
+		return;
+	}
 	bool moved = !ip_endpoint_equal(&sa->remote, &a->remote) ||
 		     !ip_endpoint_equal(&sa->local, &a->local);
 	/* RFC 7296 section 2.23: follow the authenticated peer, unless the NAT is in front of us */
@@ -481,9 +515,9 @@ static void receive_response(struct ike_sa *sa, struct ike_message *m, const str
 	if (parsed) {
 		fault_prefix(&f, "the peer's answer to %s", task->row->name);
 		sa_lost(sa, &f);
-	} else {
+	} else if (sa->state != SA_REKEYED || task->row->starts_in >> SA_REKEYED & 1) {
 		task->row->finish(sa, task, m);
-	}
+	} /* else replaced since it was sent: nothing follows from it any more */
 	wipe(plain, sizeof plain);
 	if (task->again && sa->state != SA_DEAD)
 		put_first(sa, task);
@@ -603,6 +637,8 @@ void receive(struct ike *e, const struct ip_endpoint *local, const struct ip_end
 	struct arrival a = {*local, *remote, datagram};
 	struct ike_message m;
 	struct fault f = {0};
+	e->arrived_local = *local;
+	e->arrived_remote = *remote;
 	if (is_keepalive(&a))
 		return;
 	if (!take_marker(&a) || a.datagram.len > LIMIT_MESSAGE)

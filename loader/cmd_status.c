@@ -133,6 +133,11 @@ int cmd_rekey(const struct command_options *o)
 	return order(o, "rekey");
 }
 
+int cmd_reauthenticate(const struct command_options *o)
+{
+	return order(o, "reauthenticate");
+}
+
 int cmd_reset(const struct command_options *o)
 {
 	return order(o, "reset");

@@ -61,6 +61,7 @@ int cmd_next_hop(const struct command_options *o);
 int cmd_up(const struct command_options *o);
 int cmd_down(const struct command_options *o);
 int cmd_rekey(const struct command_options *o);
+int cmd_reauthenticate(const struct command_options *o);
 int cmd_reset(const struct command_options *o);
 int cmd_attach(const struct command_options *o);
 int cmd_detach(const struct command_options *o);

@@ -54,6 +54,8 @@ static void on_refresh(evutil_socket_t fd, short what, void *owner)
 	struct daemon *d = owner;
 	(void)fd;
 	(void)what;
+	if (d->ike)
+		ike_host_addresses(d->ike);
 	underlay_refresh(d->underlay);
 	schedule_refresh(d);
 }
@@ -167,7 +169,7 @@ static json_t *carry_out_order(struct daemon *d, const char *verb, const json_t 
 
 static json_t *answer(void *owner, const json_t *request)
 {
-	static const char *const orders[] = {"up", "down", "rekey", "reset"};
+	static const char *const orders[] = {"up", "down", "rekey", "reauthenticate", "reset"};
 	struct daemon *d = owner;
 	struct fault f = {0};
 	const char *verb = json_string_value(json_object_get(request, "verb"));

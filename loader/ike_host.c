@@ -34,7 +34,8 @@ struct ike_host {
 	struct credentials *credentials; /* outlive the engine, which borrows them */
 	struct ike_effects effects;
 	struct event *timer;
-	uint32_t n_sockets;
+	uint32_t n_sockets, room_sockets; /* fd -1: the place is free */
+	bool mobike;
 	struct ike_socket *sockets;
 	struct log_limit limit;
 	uint8_t *buffer;
@@ -106,7 +107,7 @@ static struct ip_endpoint from_sockaddr(const struct sockaddr_storage *from)
 static const struct ike_socket *socket_of(const struct ike_host *h, const struct ip_endpoint *local)
 {
 	for (uint32_t i = 0; i < h->n_sockets; i++) {
-		if (ip_endpoint_equal(&h->sockets[i].local, local))
+		if (h->sockets[i].fd >= 0 && ip_endpoint_equal(&h->sockets[i].local, local))
 			return &h->sockets[i];
 	}
 	return NULL;
@@ -318,10 +319,26 @@ static int bind_fault(struct fault *f, const struct ip_endpoint *at, int err)
 	return fault_advise(f, "run as root");
 }
 
+static void close_socket(struct ike_socket *s)
+{
+	if (s->readable)
+		event_free(s->readable);
+	if (s->fd >= 0)
+		close(s->fd);
+	*s = (struct ike_socket){.fd = -1};
+}
+
 static int open_socket(struct ike_host *h, const struct ip_endpoint *local, struct fault *f)
 {
-	struct ike_socket *s = &h->sockets[h->n_sockets];
+	struct ike_socket *s = NULL;
 	struct sockaddr_storage at;
+	for (uint32_t i = 0; !s && i < h->n_sockets; i++)
+		if (h->sockets[i].fd < 0)
+			s = &h->sockets[i];
+	if (!s && h->n_sockets < h->room_sockets)
+		s = &h->sockets[h->n_sockets++];
+	if (!s)
+		return fault_set(f, -ENOSPC, "too many addresses to listen at");
 	bool v4 = local->addr.family == IP_V4;
 	int on = 1, room = 1 << 20;
 	/* IKE messages larger than the path's MTU travel in fragments */
@@ -329,9 +346,9 @@ static int open_socket(struct ike_host *h, const struct ip_endpoint *local, stru
 	s->fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (s->fd < 0)
 		return fault_set(f, -errno, "cannot open a UDP socket: %s", strerror(errno));
+	s->readable = NULL;
 	s->host = h;
 	s->local = *local;
-	h->n_sockets++;
 	if (!v4)
 		setsockopt(s->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
 	setsockopt(s->fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER,
@@ -339,11 +356,16 @@ static int open_socket(struct ike_host *h, const struct ip_endpoint *local, stru
 	setsockopt(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
 	outer_prepare(s->fd, v4);
 	socklen_t len = to_sockaddr(&at, local);
-	if (bind(s->fd, (struct sockaddr *)&at, len))
-		return bind_fault(f, local, -errno);
+	if (bind(s->fd, (struct sockaddr *)&at, len)) {
+		int err = -errno;
+		close_socket(s);
+		return bind_fault(f, local, err);
+	}
 	s->readable = event_new(h->o.base, s->fd, EV_READ | EV_PERSIST, on_datagram, s);
-	if (!s->readable || event_add(s->readable, NULL))
+	if (!s->readable || event_add(s->readable, NULL)) {
+		close_socket(s);
 		return fault_set(f, -ENOMEM, "not enough memory for a socket's event");
+	}
 	return 0;
 }
 
@@ -351,7 +373,8 @@ static int open_sockets(struct ike_host *h, struct fault *f)
 {
 	static const uint16_t ports[] = {IKE_PORT, IKE_NATT_PORT};
 	const struct model *m = h->o.model;
-	h->sockets = calloc(m->n_gateways * 2u + 1, sizeof *h->sockets);
+	h->room_sockets = 2 * (m->n_gateways + IKE_MAX_ADDRESSES);
+	h->sockets = calloc(h->room_sockets, sizeof *h->sockets);
 	if (!h->sockets)
 		return fault_set(f, -ENOMEM, "not enough memory for the sockets");
 	for (uint32_t i = 0; i < m->n_gateways; i++) {
@@ -363,6 +386,47 @@ static int open_sockets(struct ike_host *h, struct fault *f)
 		}
 	}
 	return 0;
+}
+
+/* ---- addresses that come and go (MOBIKE) ---- */
+
+static bool is_gateway(const struct ike_host *h, const struct ip_addr *a)
+{
+	for (uint32_t i = 0; i < h->o.model->n_gateways; i++)
+		if (ip_addr_equal(&h->o.model->gateways[i].public_address, a))
+			return true;
+	return false;
+}
+
+/* Listens at every address there is, and no longer at those that are gone and not configured. */
+static void follow_addresses(struct ike_host *h, const struct ip_addr *own, unsigned n)
+{
+	static const uint16_t ports[] = {IKE_PORT, IKE_NATT_PORT};
+	char text[FAULT_TEXT];
+	for (uint32_t i = 0; i < h->n_sockets; i++) {
+		bool there = is_gateway(h, &h->sockets[i].local.addr);
+		for (unsigned k = 0; k < n && !there; k++)
+			there = ip_addr_equal(&own[k], &h->sockets[i].local.addr);
+		if (!there && h->sockets[i].fd >= 0)
+			close_socket(&h->sockets[i]);
+	}
+	for (unsigned k = 0; k < 2 * n; k++) {
+		const struct ip_endpoint local = {own[k / 2], ports[k % 2]};
+		struct fault f = {0};
+		if (!socket_of(h, &local) && open_socket(h, &local, &f))
+			log_warn(LOG_IKE, "not-listening: %s", fault_format(&f, text));
+	}
+}
+
+void ike_host_addresses(struct ike_host *h)
+{
+	struct ip_addr own[IKE_MAX_ADDRESSES];
+	int n = h->mobike ? underlay_own(h->o.underlay, own, IKE_MAX_ADDRESSES) : -ENOENT;
+	if (n < 0)
+		return;
+	follow_addresses(h, own, (unsigned)n);
+	ike_addresses(h->engine, own, (unsigned)n, clock_now_ns(), &h->effects);
+	settle(h);
 }
 
 /* ---- connections ---- */
@@ -392,6 +456,7 @@ static int add_connections(struct ike_host *h, struct fault *f)
 		if (err)
 			break;
 		c->workers = workers_to_ask_for(h);
+		h->mobike |= c->mobike != IKE_MOBIKE_OFF;
 		credentials_give(h->credentials, h->o.model, h->o.plan->connections[i].model, c);
 		err = ike_add(h->engine, c, f);
 		if (err && !f->code)
@@ -461,6 +526,7 @@ int ike_host_start(struct ike_host **out, const struct ike_host_options *o, stru
 		ike_host_free(h);
 		return err;
 	}
+	ike_host_addresses(h);
 	start_connections(h);
 	*out = h;
 	return 0;
@@ -476,11 +542,8 @@ void ike_host_free(struct ike_host *h)
 {
 	if (!h)
 		return;
-	for (uint32_t i = 0; i < h->n_sockets; i++) {
-		if (h->sockets[i].readable)
-			event_free(h->sockets[i].readable);
-		close(h->sockets[i].fd);
-	}
+	for (uint32_t i = 0; i < h->n_sockets; i++)
+		close_socket(&h->sockets[i]);
 	if (h->timer)
 		event_free(h->timer);
 	if (h->engine)
@@ -504,6 +567,8 @@ int ike_host_order(struct ike_host *h, const char *verb, uint32_t connection, st
 	int err = strcmp(verb, "up") == 0      ? ike_up(h->engine, connection, now, &h->effects)
 		  : strcmp(verb, "down") == 0  ? ike_down(h->engine, connection, now, &h->effects)
 		  : strcmp(verb, "rekey") == 0 ? ike_rekey(h->engine, connection, now, &h->effects)
+		  : strcmp(verb, "reauthenticate") == 0
+			  ? ike_reauthenticate(h->engine, connection, now, &h->effects)
 		  : strcmp(verb, "reset") == 0 ? reset(h, connection, now)
 					       : -EINVAL;
 	settle(h);

@@ -34,6 +34,8 @@ void ike_host_free(struct ike_host *h);
 /* What a person asks for. -EINVAL for an unknown verb, else the engine's errors, with a fault. */
 int must_check ike_host_order(struct ike_host *h, const char *verb, uint32_t connection,
 			      struct fault *f);
+/* The host's addresses may have changed: IKE SAs with MOBIKE go on at what there is. */
+void ike_host_addresses(struct ike_host *h);
 /* What the workers saw. */
 void ike_host_expiring(struct ike_host *h, uint32_t spi_in);
 void ike_host_alive(struct ike_host *h, uint32_t spi_in);

@@ -100,6 +100,11 @@ int ike_host_translate(struct ike_connection *out, const struct model *m,
 		[MODEL_MODE_INITIATOR] = IKE_START_INITIATE,
 		[MODEL_MODE_RESPONDER] = IKE_START_RESPOND,
 	};
+	static const enum ike_mobike mobike[] = {
+		[MODEL_MOBIKE_OFF] = IKE_MOBIKE_OFF,
+		[MODEL_MOBIKE_ON] = IKE_MOBIKE_ON,
+		[MODEL_MOBIKE_WITHOUT_NAT] = IKE_MOBIKE_WITHOUT_NAT,
+	};
 	const struct model_connection *c = &m->connections[pc->model];
 	const struct model_gateway *g = &m->gateways[c->gateway];
 	struct offer offer;
@@ -125,6 +130,10 @@ int ike_host_translate(struct ike_connection *out, const struct model *m,
 	out->always_encapsulate = c->always_encapsulate;
 	out->port_entropy = c->port_entropy;
 	out->fragment_mtu = (uint16_t)c->ike_fragment_size;
+	out->mobike = mobike[c->mobike];
+	out->reauth_ns = c->reauthentication_seconds * NS_PER_S;
+	out->childless = c->childless;
+	out->allow_redirect = c->allow_redirect;
 	if (err) {
 		secret_wipe(&out->psk);
 		secret_wipe(&out->ppk);

@@ -480,6 +480,42 @@ bool netlink_has_address(struct netlink *n, const struct ip_addr *want)
 	return ask(n, h, match_address, &s) == 0 && s.found;
 }
 
+struct address_walk {
+	void (*each)(void *owner, uint32_t ifindex, const struct ip_addr *a);
+	void *owner;
+};
+
+static int pass_address(const struct nlmsghdr *h, void *owner)
+{
+	const struct address_walk *walk = owner;
+	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
+	const struct nlattr *a;
+	struct ip_addr got;
+	if (m->ifa_scope != RT_SCOPE_UNIVERSE ||
+	    m->ifa_flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED))
+		return MNL_CB_OK;
+	mnl_attr_for_each(a, h, sizeof *m)
+	{
+		int own = m->ifa_family == AF_INET ? IFA_LOCAL : IFA_ADDRESS;
+		if (mnl_attr_get_type(a) == own && get_addr(a, m->ifa_family, &got))
+			walk->each(walk->owner, m->ifa_index, &got);
+	}
+	return MNL_CB_OK;
+}
+
+int netlink_addresses(struct netlink *n,
+		      void (*each)(void *owner, uint32_t ifindex, const struct ip_addr *a),
+		      void *owner)
+{
+	char buffer[128];
+	struct address_walk walk = {each, owner};
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
+	h->nlmsg_type = RTM_GETADDR;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	mnl_nlmsg_put_extra_header(h, sizeof(struct ifaddrmsg));
+	return ask(n, h, pass_address, &walk);
+}
+
 /* ---- changes ---- */
 
 int netlink_watch_fd(const struct netlink *n)

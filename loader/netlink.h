@@ -61,6 +61,11 @@ int netlink_address_remove(struct netlink *n, uint32_t ifindex, const struct ip_
 /* True when some device of this host has the address. */
 bool netlink_has_address(struct netlink *n, const struct ip_addr *a);
 
+/* Every global address of this host that is ready to be used. */
+int netlink_addresses(struct netlink *n,
+		      void (*each)(void *owner, uint32_t ifindex, const struct ip_addr *a),
+		      void *owner);
+
 /* Changes, as they come. `lost`: some were missed; everything is to be read again. */
 struct netlink_watcher {
 	void (*neighbour)(void *owner, const struct netlink_neighbour *x);

@@ -411,6 +411,28 @@ void underlay_peer(struct underlay *u, uint32_t connection, const struct ip_addr
 	}
 }
 
+struct own_list {
+	const struct underlay *u;
+	struct ip_addr *at;
+	unsigned n, room;
+};
+
+static void take_own(void *owner, uint32_t ifindex, const struct ip_addr *a)
+{
+	struct own_list *list = owner;
+	uint32_t p = port_of(list->u, ifindex);
+	if (p != NO_PORT && list->u->h.model->host.ports[p].role == XGW_ROLE_UPLINK &&
+	    list->u->h.ports[p].link.up && list->n < list->room)
+		list->at[list->n++] = *a;
+}
+
+int underlay_own(struct underlay *u, struct ip_addr *out, unsigned room)
+{
+	struct own_list list = {u, out, 0, room};
+	int err = netlink_addresses(u->h.netlink, take_own, &list);
+	return err ? err : (int)list.n;
+}
+
 void underlay_moved(struct underlay *u, uint32_t was, uint32_t now)
 {
 	for (uint32_t i = 0; i < u->n_vteps; i++)

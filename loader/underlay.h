@@ -39,6 +39,8 @@ bool underlay_dirty(const struct underlay *u);
 void underlay_refresh(struct underlay *u);
 /* Every few seconds: keeps the kernel's entries of next hops in use alive. */
 void underlay_confirm(struct underlay *u);
+/* Addresses of the uplink ports whose devices are up, at most `room`: how many, or -errno. */
+int underlay_own(struct underlay *u, struct ip_addr *out, unsigned room);
 /* Way to the peer: mtu, and whether there is one. */
 bool underlay_path(const struct underlay *u, uint32_t connection, struct datapath_path *out);
 

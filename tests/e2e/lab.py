@@ -252,7 +252,7 @@ class StrongSwan:
 
     def __init__(self, host, me, peer, my_ts, peer_ts, ike='aes256gcm16-prfsha384-ecp384', esp='aes256gcm16', psk=PSK,
                  rekey='', my_id=None, peer_id=None, kernel=False, version=2, children=None, auth=None, files=(), more='', log_level=2,
-                 secrets=''):
+                 secrets='', mobike='no'):
         """children: {name: (local, remote)}, more than the one `net`; rekey: more lines of the connection;
         auth: swanctl's lines of the local and of the remote part; files: (directory, name, bytes) beside swanctl.conf;
         secrets: more of swanctl's secrets."""
@@ -289,7 +289,7 @@ class StrongSwan:
   local_addrs = %s
   remote_addrs = %s
   proposals = %s
-  mobike = no
+  mobike = %s
   dpd_delay = 10s
   %s
   local { %s
@@ -300,7 +300,7 @@ class StrongSwan:
 } }
 secrets { ike-1 { secret = "%s" }
 %s }
-''' % (version, me, peer, ike, rekey, local, my_id or me, remote, peer_id or peer,
+''' % (version, me, peer, ike, mobike, rekey, local, my_id or me, remote, peer_id or peer,
        '\n'.join('%s { local_ts = %s\n remote_ts = %s\n esp_proposals = %s\n mode = tunnel }' % (name, ours, theirs, esp)
                  for name, (ours, theirs) in (children or {'net': (my_ts, peer_ts)}).items()), psk, secrets))
         host.run('mount', '--bind', os.path.join(d, 'swanctl'), '/etc/swanctl')

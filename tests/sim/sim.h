@@ -39,6 +39,7 @@ struct sim_node {
 	struct sim *s;
 	struct ike *ike;
 	struct ip_addr addr, nat; /* nat.family: what others see */
+	struct ip_addr also;	  /* a second address; family IP_NONE: none */
 	uint64_t random;
 	struct ike_effects effects;
 	struct sim_child children[SIM_CHILDREN];
@@ -195,6 +196,10 @@ static inline void sim_send(struct sim_node *node, const struct ike_effect *x)
 	node->sends++;
 	if (x->datagram.len == 1 && x->datagram.at[0] == 0xff && x->local.port == IKE_NATT_PORT)
 		node->keepalives++;
+	if (!ip_addr_equal(&from.addr, &node->addr) && !ip_addr_equal(&from.addr, &node->also)) {
+		s->lost++; /* from an address that the host does not have */
+		return;
+	}
 	if (node->nat.family) {
 		from.addr = node->nat;
 		from.port = (uint16_t)(from.port + 20000);
@@ -321,6 +326,7 @@ static inline struct sim_node *sim_owner(struct sim *s, const struct ip_addr *a)
 {
 	for (unsigned i = 0; i < s->n_nodes; i++)
 		if (ip_addr_equal(&s->node[i].addr, a) ||
+		    (s->node[i].also.family && ip_addr_equal(&s->node[i].also, a)) ||
 		    (s->node[i].nat.family && ip_addr_equal(&s->node[i].nat, a)))
 			return &s->node[i];
 	return NULL;

@@ -36,6 +36,8 @@ static struct ike_connection connection_of(struct sim *s, unsigned from, unsigne
 	c.child_lifetime_ns = (40 + sim_below(&s->random, 300)) * NS_PER_S;
 	c.dpd_timeout_ns = 30 * NS_PER_S;
 	c.always_encapsulate = !sim_below(&s->random, 4);
+	c.mobike = sim_below(&s->random, 3) ? IKE_MOBIKE_OFF : IKE_MOBIKE_ON;
+	c.childless = !sim_below(&s->random, 5);
 	if (s->with_workers)
 		c.workers = (uint16_t)sim_below(&s->random, MOST_WORKERS + 1);
 	if (s->with_pfs) {

@@ -35,11 +35,12 @@ static void add(struct sim *s, uint32_t id, unsigned which)
 static void compare(const struct ike *e, const struct ip_addr *remote)
 {
 	const struct connection *c = NULL;
-	for (unsigned any = 0; any < 2; any++) {
-		for (const struct connection *x = e->connections; x; x = x->next) {
-			if (any ? x->cfg.remote.family != IP_NONE
-				: x->cfg.remote.family == IP_NONE ||
-					    !ip_addr_equal(&x->cfg.remote, remote))
+	for (unsigned stage = 0; stage < 3; stage++) {
+		for (const struct connection *x = stage == 1 ? e->moved : e->connections; x;
+		     x = stage == 1 ? x->next_moved : x->next) {
+			bool any = x->cfg.remote.family == IP_NONE;
+			bool exact = !any && ip_addr_equal(&x->cfg.remote, remote);
+			if (stage == 0 ? !exact : stage == 1 ? exact : !any)
 				continue;
 			c = connection_candidate(e, remote, c);
 			assert_ptr_equal(c, x);
@@ -62,6 +63,8 @@ static void test_model(void **state)
 		else
 			add(s, id, (unsigned)sim_below(&random, ADDRESSES + 1));
 		there[id] = !there[id];
+		if (there[id] && !sim_below(&random, 5))
+			connection_moved(connection_by_id(e, id));
 		if (step % 16)
 			continue;
 		for (unsigned i = 0; i < ADDRESSES; i++) {

@@ -63,6 +63,8 @@ static void test_site(void **state)
 	assert_false(c.port_entropy);
 	assert_int_equal(c.fragment_mtu, 1280);
 	assert_false(c.require_ppk || c.ppk.len || c.ppk_id_len);
+	assert_int_equal(c.mobike, IKE_MOBIKE_OFF);
+	assert_true(!c.reauth_ns && !c.childless && !c.allow_redirect);
 	assert_string_equal(identity_format(&c.local_id, id), "gw.example.org");
 	assert_string_equal(identity_format(&c.remote_id, id), "198.51.100.5");
 	assert_int_equal(c.psk.len, 28);
@@ -87,6 +89,8 @@ static void test_any_address(void **state)
 			" connectionMode: ResponderOnly, udpEncapsulation: always, udpPortEntropy: true,\n"
 			" ikeFragmentSize: 576, requirePostQuantum: true,\n"
 			" postQuantumPreSharedKey: {id: autumn, key: 0123456789abcdef0123456789abcdef},\n"
+			" mobike: withoutNat, reauthenticationSeconds: 3600,\n"
+			" childlessInitiation: true, allowRedirect: true,\n"
 			" ipsecPolicies: [\n"
 			"  {ikeEncryption: AES256, ikeIntegrity: SHA256, dhGroup: ECP256,\n"
 			"   additionalKeyExchanges: [CURVE25519, DHGroup14],\n"
@@ -107,6 +111,9 @@ static void test_any_address(void **state)
 	assert_int_equal(c.ppk.len, 32);
 	assert_int_equal(c.ppk_id_len, 6);
 	assert_memory_equal(c.ppk_id, "autumn", 6);
+	assert_int_equal(c.mobike, IKE_MOBIKE_WITHOUT_NAT);
+	assert_int_equal(c.reauth_ns, 3600 * NS_PER_S);
+	assert_true(c.childless && c.allow_redirect);
 	assert_int_equal(c.child_lifetime_ns, 300 * NS_PER_S);
 	assert_int_equal(c.child_lifetime_bytes, 1024 * 1024);
 	assert_int_equal(c.child_lifetime_packets, 1000);
