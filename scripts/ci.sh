@@ -65,18 +65,20 @@ tsan() {
 
 # fuzz_one BINARY DIRECTORY: leaves DIRECTORY/log and DIRECTORY/code
 fuzz_one() {
-	local t=$1 dir=$2 seeds code=0
+	local t=$1 dir=$2 seeds code=0 seconds=${SECONDS_EACH:-20}
+	case $t in */esp/* | */datapath/*) seconds=${SECONDS_EACH:-60} ;; esac
 	mkdir -p "$dir/corpus"
 	seeds=tests/fuzz/$(basename "$(dirname "$t")")/corpus_${t##*/fuzz_}
 	[ -d "$seeds" ] || seeds=$dir/corpus
-	timeout $((SECONDS_EACH + 60)) "$t" -max_total_time="$SECONDS_EACH" -rss_limit_mb=2048 -timeout=10 \
+	timeout $((seconds + 60)) "$t" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 \
 		-artifact_prefix="$dir/corpus/" "$dir/corpus" "$seeds" > "$dir/log" 2>&1 || code=$?
 	echo "$code" > "$dir/code"
 }
 
-# SECONDS_EACH: how long each fuzzer runs; as many side by side as there are processors
+# SECONDS_EACH: how long each fuzzer runs (default: those of packets a minute, others 20 s); as many side by side as
+# there are processors
 fuzz() {
-	step "fuzzers, ${SECONDS_EACH:=60} s each, $jobs at a time"
+	step "fuzzers, $jobs at a time"
 	make -j"$jobs" FLAVOUR=fuzz fuzz-bins
 	local t dir name
 	dir=$(mktemp -d)
@@ -96,7 +98,7 @@ fuzz() {
 e2e() {
 	step "end to end in network namespaces"
 	local log=build/e2e.log
-	if timeout "${E2E_SECONDS:-1500}" /usr/bin/python3 -m pytest -p no:cacheprovider -x -q --durations=10 tests/e2e tests/interop \
+	if timeout "${E2E_SECONDS:-2100}" /usr/bin/python3 -m pytest -p no:cacheprovider -x -q --durations=10 tests/e2e tests/interop \
 		> "$log" 2>&1; then
 		passed=$((passed + 1))
 	else
