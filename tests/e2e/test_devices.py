@@ -210,6 +210,13 @@ def test_large_mtu_with_helpers(lab):
         assert all(c['authFailed'] == 0 and c['replayed'] == 0 for c in g.connection(name)['childSas'])
 
 
+def test_large_mtu_in_generic_mode(lab):
+    jumbo(lab)
+    g1, _ = started(lab, xdpMode='generic')
+    exact_mtu(lab, g1.connection('to2')['path']['innerMtu'])
+    whole_file(lab)
+
+
 def test_link_flaps_under_load(lab):
     direct(lab)
     g1, g2 = gateways(lab)
