@@ -31,7 +31,7 @@
 /* A large buffer. */
 #define LARGE_SIZE     16384u
 #define LARGE_HEADROOM 512u /* as much as XDP's and ours in a frame */
-#define LARGE_SHARE    32u  /* frames of the UMEM for each */
+#define LARGE_SHARE    16u  /* frames of the UMEM for each: as many as jobs of a helper may hold */
 #define LARGE_PIECES   4u   /* frames that a packet is sent in, at most */
 
 #ifndef XDP_USE_SG
