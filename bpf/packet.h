@@ -115,7 +115,7 @@ static __always_inline void packet_clear(struct packet *p, struct xdp_md *xdp)
 	p->tracing = (void *)(trace + 1) <= p->data && trace->magic == XGW_TRACE_MAGIC;
 }
 
-/* Only packets in one piece can be rewritten or handed to a worker's socket. */
+/* Only packets in one piece can be rewritten here. */
 static __always_inline bool packet_is_linear(const struct packet *p)
 {
 	return p->data + p->len <= p->data_end;

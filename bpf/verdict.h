@@ -13,6 +13,9 @@
  */
 volatile const __u32 xgw_repeatable = 0;
 
+/* Set before load where the kernel's AF_XDP sockets take packets of several buffers (Linux 6.6). */
+volatile const __u32 xgw_multi_buffer = 0;
+
 static __always_inline void add(struct xgw_count *c, __u32 bytes)
 {
 	c->packets++;
@@ -48,14 +51,27 @@ static __always_inline void count(const struct packet *p, int verdict)
 		add(&t->dropped, p->len);
 }
 
+/*
+ * A packet in several buffers: workers take it, and forward it too, since not every device takes
+ * such frames by redirect. It is not answered.
+ */
+static __always_inline int judge_pieces(struct packet *p, int verdict)
+{
+	if (!xgw_multi_buffer)
+		return XGW_DROP_FRAGMENT;
+	if (verdict == VERDICT_FORWARD)
+		p->meta_kind = XGW_META_CHECKSUM;
+	else if (verdict != VERDICT_WORKER)
+		return XGW_DROP_FRAGMENT;
+	return VERDICT_WORKER;
+}
+
 /* 0 when the frame is on its way, else the reason of its drop. */
 static __always_inline int carry_out(struct packet *p, int verdict)
 {
 	__u32 ifindex = verdict == VERDICT_FORWARD ? p->out->ifindex : p->port->ifindex;
 	int rc;
 
-	if (!packet_is_linear(p))
-		return XGW_DROP_FRAGMENT;
 	if (verdict == VERDICT_WORKER) {
 		rc = handoff_write(p);
 		if (rc)
@@ -106,6 +122,8 @@ static __always_inline int finish(struct packet *p, int verdict)
 
 	if (p->tracing)
 		return explain(p, verdict);
+	if (verdict > VERDICT_PASS && verdict != VERDICT_TAKEN && !packet_is_linear(p))
+		verdict = judge_pieces(p, verdict);
 	if (verdict > VERDICT_PASS && verdict != VERDICT_TAKEN) {
 		int rc = carry_out(p, verdict);
 

@@ -4,8 +4,8 @@
  * packet: uplink.h and vnet.h decide, verdict.h carries out and counts.
  *
  * The programs take buffers with fragments (xdp.frags), because drivers otherwise refuse to attach
- * at an MTU beyond one page; AF_XDP and rewriting need packets in one piece, so a packet that spans
- * fragments is passed to the kernel or dropped with a reason, never forwarded.
+ * at an MTU beyond one page. A packet that spans fragments goes to a worker where the kernel's
+ * AF_XDP takes those (verdict.h), else it is passed to the kernel or dropped with a reason.
  */
 #include "vmlinux.h"
 #include "uplink.h"

@@ -58,6 +58,16 @@ void account_received(struct worker *w, const struct queue *q, const struct xdp_
 		a->stamp = account_clock();
 }
 
+void account_piece(struct worker *w, const struct queue *q)
+{
+	size_t i = (size_t)(q - w->queues);
+	account_add(&w->status.packets_in, -1ull);
+	if (i >= ACCOUNT_QUEUES)
+		return;
+	account_add(&w->account.queue[i].packets, -1ull);
+	account_add(&w->account.queue[i].bytes, sizeof(struct xgw_meta));
+}
+
 void account_sent(struct worker *w, uint32_t port_id, const struct packet *p, uint32_t len)
 {
 	struct account *a = &w->account;

@@ -52,6 +52,8 @@ uint64_t account_clock(void);
 void account_received(struct worker *w, const struct queue *q, const struct xdp_desc *desc,
 		      uint32_t n);
 /* A packet that is handed to a port, with its Ethernet header. */
+/* Counted as received, but only a piece of a packet. */
+void account_piece(struct worker *w, const struct queue *q);
 void account_sent(struct worker *w, uint32_t port_id, const struct packet *p, uint32_t len);
 /* Packets that found no room on the ring of queue q. */
 void account_no_room(struct worker *w, const struct queue *q, uint32_t lost);

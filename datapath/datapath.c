@@ -77,12 +77,27 @@ static void close_queues(struct worker *w)
 	frames_free_all(&w->frames);
 }
 
+static bool is_large(const struct datapath *d, unsigned port)
+{
+	return d->o.multi_buffer && d->o.port[port].mtu > DATAPATH_MTU_MAX;
+}
+
+static bool has_large_port(const struct datapath *d)
+{
+	for (unsigned p = 0; p < d->o.n_ports; p++)
+		if (is_large(d, p))
+			return true;
+	return false;
+}
+
 static int open_queues(struct worker *w, bool zero_copy, struct fault *f)
 {
 	struct datapath *d = w->d;
 	memset(w->queues, 0, queues_of(d, w->index) * sizeof *w->queues);
 	int err = frames_init(&w->frames, d->o.frames,
 			      w->transmit.orders ? w->transmit.fds.frames : -1, f);
+	/* a device whose zero copy knows one buffer alone must not lose it without need */
+	w->frames.multi_buffer = d->o.multi_buffer && (!zero_copy || has_large_port(d));
 	for (unsigned p = 0; p < d->o.n_ports; p++)
 		for (unsigned q = w->index; !err && q < d->o.port[p].queues; q += d->n_io)
 			err = open_queue(w, p, q, zero_copy, f);
@@ -92,9 +107,13 @@ static int open_queues(struct worker *w, bool zero_copy, struct fault *f)
 /* One UMEM has one mode, so one device without zero copy means copies for all of a worker's. */
 static bool may_zero_copy(const struct datapath *d)
 {
-	for (unsigned p = 0; p < d->o.n_ports; p++)
+	for (unsigned p = 0; p < d->o.n_ports; p++) {
 		if (d->o.port[p].generic)
 			return false;
+		if (is_large(d, p) && d->o.port[p].segments &&
+		    d->o.port[p].segments < DATAPATH_SEGMENTS)
+			return false;
+	}
 	return d->o.copy != DATAPATH_COPY_FORCE;
 }
 
@@ -109,7 +128,7 @@ static int open_transmit(struct worker *w, struct fault *f)
 		wanted |= o->port[p].xdp_transmit;
 	if (!wanted || !o->transmit_open || o->copy == DATAPATH_ZEROCOPY_FORCE)
 		return 0;
-	int err = o->transmit_open(o->frames, &fds, f);
+	int err = o->transmit_open(frames_in_all(o->frames), &fds, f);
 	return err ? err : transmit_init(&w->transmit, &fds, f);
 }
 
@@ -130,7 +149,11 @@ static int open_io(struct worker *w, struct fault *f)
 	int err = w->transmit.orders ? 0 : open_transmit(w, f);
 	if (err)
 		return err;
-	err = -EOPNOTSUPP;
+	err = fault_set(
+		f, -EOPNOTSUPP,
+		"zero copy is not to be had: a port is in generic mode, or its device takes "
+		"fewer than %u buffers of a packet and has an MTU above %u",
+		DATAPATH_SEGMENTS, DATAPATH_MTU_MAX);
 	if (may_zero_copy(d))
 		err = open_queues(w, true, f);
 	if (err && d->o.copy != DATAPATH_ZEROCOPY_FORCE) {

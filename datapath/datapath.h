@@ -25,9 +25,14 @@ enum datapath_copy { DATAPATH_COPY_AUTO, DATAPATH_COPY_FORCE, DATAPATH_ZEROCOPY_
 /*
  * The largest IP packet that a socket takes in one piece: a frame without the room in front that
  * the kernel and we keep, the metadata, Ethernet with two tags, and VXLAN over IPv6. Larger ones
- * come in several buffers, which XDP drops with a count.
+ * come in several buffers, which XDP drops with a count where the kernel's AF_XDP does not take
+ * them (before Linux 6.6).
  */
 #define DATAPATH_MTU_MAX 3456u
+/* The largest where it does: what switches commonly carry; clouds have 8500 to 9001. */
+#define DATAPATH_MTU_LARGE 9216u
+/* Buffers that a device must fill for one packet in zero copy, for that. */
+#define DATAPATH_SEGMENTS 3u
 
 struct datapath_port {
 	uint32_t id, ifindex, role; /* as in struct xgw_port */
@@ -35,6 +40,7 @@ struct datapath_port {
 	uint32_t mtu;
 	uint8_t mac[6];
 	char device[16];
+	uint32_t segments; /* buffers of a packet that the device takes in zero copy; 0: unknown */
 	bool generic;	   /* XDP runs in generic mode: copy mode only */
 	bool xdp_transmit; /* send bursts by XDP while datapath_port_transmit says that it can */
 };
@@ -54,6 +60,9 @@ struct datapath_options {
 	uint32_t frames;	/* of each worker's UMEM, power of two; 0 = 16384 */
 	uint32_t ring;		/* entries of each ring; 0 = 4096 */
 	enum datapath_copy copy;
+	/* the kernel's sockets take packets of several buffers: ports may have DATAPATH_MTU_LARGE
+	 */
+	bool multi_buffer;
 	bool busy_poll;
 	uint32_t max_sas; /* slots; 0 = 65536 */
 	/* Makes what a worker needs to send by XDP; may be NULL when no port does. */
@@ -126,7 +135,7 @@ struct datapath_esp {
 	size_t len;
 };
 /* Hands it to a worker; copied. Refusals are counted as drops. -EBADMSG (too short), -ENOENT (no
- * SA), -EMSGSIZE (larger than a frame), -ENOBUFS. */
+ * SA), -EMSGSIZE (larger than DATAPATH_MTU_LARGE), -ENOBUFS. */
 int datapath_reassembled(struct datapath *d, const struct datapath_esp *e);
 
 /* ---- the outer path's MTU, as routers tell it (RFC 1191, RFC 8201) ---- */

@@ -212,6 +212,12 @@ static inline uint8_t *frame_start(const struct worker *w, uint64_t frame)
 {
 	return w->frames.area + frame;
 }
+/* Bytes from `at` to the end of the packet's frame or large buffer. */
+static inline uint32_t frame_left(const struct worker *w, const struct packet *p)
+{
+	uint32_t size = p->frame < w->frames.umem_bytes ? FRAME_SIZE : LARGE_SIZE;
+	return (uint32_t)(frame_start(w, p->frame) + size - p->at);
+}
 
 /* outbound.c: w->out through ESP and onto the wire */
 void outbound_add(struct worker *w, const struct packet *p);

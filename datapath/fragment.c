@@ -52,7 +52,7 @@ enum xgw_drop fragment_split(struct worker *w, struct packet *head, struct packe
 	if (!keep || head->len - header <= keep)
 		return XGW_DROP_TOO_BIG;
 	*rest = *head;
-	if (!frames_take(&w->frames, &rest->frame)) {
+	if (!frames_take_for(&w->frames, head->len - keep, &rest->frame)) {
 		w->status.no_frame++;
 		return XGW_DROP_NO_BUFFER;
 	}

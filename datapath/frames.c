@@ -3,6 +3,7 @@
 
 #include "datapath/datapath.h"
 #include "datapath/memory.h"
+#include "maps/meta.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -28,21 +29,29 @@
 _Static_assert(XGW_TRANSMIT_FRAME == FRAME_SIZE, "frames of the map are the UMEM's");
 _Static_assert(FRAME_SIZE - FRAME_HEADROOM - 256 >= DATAPATH_MTU_MAX + 32 + 14 + 8 + 70,
 	       "the largest packet fits a frame");
+_Static_assert(LARGE_SIZE - 2 * LARGE_HEADROOM >= DATAPATH_MTU_LARGE + 32 + 14 + 8 + 70,
+	       "the largest packet fits a large buffer");
+_Static_assert(LARGE_PIECES *FRAME_SIZE >= DATAPATH_MTU_LARGE + 14 + 8 + 70,
+	       "the largest packet can be sent");
 _Static_assert(XGW_TRANSMIT_ORDERS >= SOCKET_BATCH, "a batch is one run");
 
 int frames_init(struct frames *f, uint32_t n, int map_fd, struct fault *why)
 {
 	memset(f, 0, sizeof *f);
-	f->bytes = (uint64_t)n * FRAME_SIZE;
+	f->umem_bytes = (uint64_t)n * FRAME_SIZE;
+	f->bytes = (uint64_t)frames_in_all(n) * FRAME_SIZE;
 	f->area = map_fd < 0 ? packet_memory(f->bytes) : mapped_memory(f->bytes, map_fd);
 	if (!f->area)
 		return fault_set(why, -ENOMEM, "no memory for %u packet frames of %u bytes", n,
 				 FRAME_SIZE);
 	f->free = calloc(n, sizeof *f->free);
-	if (!f->free)
+	f->large = calloc(frames_large(n) + 1, sizeof *f->large);
+	if (!f->free || !f->large)
 		return fault_set(why, -ENOMEM, "no memory for %u packet frames", n);
 	for (uint32_t i = 0; i < n; i++)
 		frames_give(f, (uint64_t)i * FRAME_SIZE);
+	for (uint32_t i = 0; i < frames_large(n); i++)
+		frames_give(f, f->umem_bytes + (uint64_t)i * LARGE_SIZE);
 	f->n = n;
 	return 0;
 }
@@ -53,6 +62,7 @@ void frames_free_all(struct frames *f)
 		xsk_umem__delete(f->umem);
 	packet_memory_free(f->area, f->bytes);
 	free(f->free);
+	free(f->large);
 	memset(f, 0, sizeof *f);
 }
 
@@ -65,7 +75,7 @@ static int make_umem(struct queue *q, struct frames *f, const struct queue_optio
 					  .frame_headroom = FRAME_HEADROOM};
 	if (f->umem)
 		return 0;
-	int err = xsk_umem__create(&f->umem, f->area, f->bytes, &q->fill, &q->comp, &c);
+	int err = xsk_umem__create(&f->umem, f->area, f->umem_bytes, &q->fill, &q->comp, &c);
 	if (err)
 		return fault_set(why, err, "cannot register packet memory for AF_XDP: %s",
 				 strerror(-err));
@@ -96,6 +106,8 @@ int queue_open(struct queue *q, struct frames *f, const struct queue_options *o,
 				      .libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
 				      .bind_flags = XDP_USE_NEED_WAKEUP};
 	c.bind_flags |= o->zero_copy ? XDP_ZEROCOPY : XDP_COPY;
+	if (f->multi_buffer)
+		c.bind_flags |= XDP_USE_SG;
 	err = xsk_socket__create_shared(&q->xsk, o->device, o->queue, f->umem, &q->rx, &q->tx,
 					&q->fill, &q->comp, &c);
 	if (err) {
@@ -178,6 +190,30 @@ uint32_t queue_receive(struct queue *q, struct xdp_desc *out, uint32_t max)
 	return n;
 }
 
+bool queue_gather(struct queue *q, struct frames *f, const struct xdp_desc *piece,
+		  struct xdp_desc *whole, enum xgw_drop *why)
+{
+	struct gather *g = &q->gather;
+	if (!g->more) {
+		g->len = 0;
+		g->why = frames_take_large(f, &g->buffer) ? XGW_DROP_NONE : XGW_DROP_NO_BUFFER;
+	}
+	g->more = piece->options & XDP_PKT_CONTD;
+	if (!g->why && piece->len > LARGE_SIZE - 2 * LARGE_HEADROOM - g->len) {
+		frames_give(f, g->buffer);
+		g->why = XGW_DROP_FRAGMENT;
+	}
+	uint64_t at = g->buffer + LARGE_HEADROOM - sizeof(struct xgw_meta);
+	if (!g->why) {
+		memcpy(f->area + at + g->len, f->area + piece->addr, piece->len);
+		g->len += piece->len;
+	}
+	frames_give(f, piece->addr);
+	*why = g->why;
+	*whole = (struct xdp_desc){.addr = at, .len = g->len};
+	return !g->more;
+}
+
 bool queue_unsent(const struct queue *q)
 {
 	return __atomic_load_n(q->tx.consumer, __ATOMIC_ACQUIRE) != *q->tx.producer;
@@ -218,6 +254,22 @@ static bool flush_by_xdp(struct queue *q, struct frames *f, uint64_t *wakeups, u
 	return true;
 }
 
+static bool ends_packet(const struct xdp_desc *d)
+{
+	return !(d->options & XDP_PKT_CONTD);
+}
+
+/* Frees what found no room. How many packets that was. */
+static uint32_t give_up(struct queue *q, struct frames *f, uint32_t from)
+{
+	uint32_t lost = 0;
+	for (uint32_t i = from; i < q->n_batch; i++) {
+		frames_give(f, q->batch[i].addr);
+		lost += ends_packet(&q->batch[i]);
+	}
+	return lost;
+}
+
 uint32_t queue_flush(struct queue *q, struct frames *f, uint64_t *wakeups)
 {
 	uint32_t n = q->n_batch, at = 0, lost = 0;
@@ -235,6 +287,9 @@ uint32_t queue_flush(struct queue *q, struct frames *f, uint64_t *wakeups)
 		room = xsk_prod_nb_free(&q->tx, n);
 	}
 	uint32_t put = room < n ? room : n;
+	/* whole packets only */
+	while (put && !ends_packet(&q->batch[put - 1]))
+		put--;
 	if (put && xsk_ring_prod__reserve(&q->tx, put, &at)) {
 		at = q->tx.cached_prod - put;
 		for (uint32_t i = 0; i < put; i++)
@@ -242,17 +297,41 @@ uint32_t queue_flush(struct queue *q, struct frames *f, uint64_t *wakeups)
 		xsk_ring_prod__submit(&q->tx, put);
 		q->in_flight += put;
 	}
-	for (uint32_t i = put; i < n; i++)
-		frames_give(f, q->batch[i].addr);
+	lost = give_up(q, f, put);
 	q->n_batch = 0;
 	wake(q, wakeups);
 	queue_reap(q, f);
-	return n - put;
+	return lost;
+}
+
+/* A packet in a large buffer: copied to frames, one after the other in the batch. */
+static uint32_t send_large(struct queue *q, struct frames *f, uint64_t addr, uint32_t len,
+			   uint64_t *wakeups)
+{
+	uint32_t n = (len + FRAME_SIZE - 1) / FRAME_SIZE, lost = 0;
+	if (q->n_batch + n > SOCKET_BATCH)
+		lost = queue_flush(q, f, wakeups);
+	if (n > LARGE_PIECES || n > f->n_free || (n > 1 && !f->multi_buffer)) {
+		frames_give(f, addr);
+		return lost + 1;
+	}
+	for (uint32_t done = 0; done < len;) {
+		uint32_t some = len - done < FRAME_SIZE ? len - done : FRAME_SIZE;
+		struct xdp_desc d = {.addr = f->free[--f->n_free], .len = some};
+		memcpy(f->area + d.addr, f->area + addr + done, some);
+		done += some;
+		d.options = done < len ? XDP_PKT_CONTD : 0;
+		q->batch[q->n_batch++] = d;
+	}
+	frames_give(f, addr);
+	return lost;
 }
 
 uint32_t queue_send(struct queue *q, struct frames *f, uint64_t addr, uint32_t len,
 		    uint64_t *wakeups)
 {
+	if (__builtin_expect(addr >= f->umem_bytes, 0))
+		return send_large(q, f, addr, len, wakeups);
 	uint32_t lost = q->n_batch == SOCKET_BATCH ? queue_flush(q, f, wakeups) : 0;
 	q->batch[q->n_batch++] = (struct xdp_desc){.addr = addr, .len = len};
 	return lost;

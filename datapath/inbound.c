@@ -136,7 +136,7 @@ static bool fill(struct worker *w, struct packet *p, struct esp_packet *e)
 				 .len = p->len,
 				 .esp = (uint16_t)offset,
 				 .headroom = (uint32_t)(p->at - start),
-				 .tailroom = (uint32_t)(start + FRAME_SIZE - p->at) - p->len};
+				 .tailroom = frame_left(w, p) - p->len};
 	p->child = c;
 	p->vnet = c->vnet;
 	p->connection = c->connection;

@@ -157,8 +157,7 @@ void outbound_run(struct worker *w)
 					     .at = p->at,
 					     .len = p->len,
 					     .headroom = (uint32_t)(p->at - start),
-					     .tailroom = (uint32_t)(start + FRAME_SIZE - p->at) -
-							 p->len};
+					     .tailroom = frame_left(w, p) - p->len};
 		burst[n++] = *p;
 	}
 	n = limits_apply(w, LIMITS_OUT, burst, esp, path, n);

@@ -17,7 +17,7 @@
 
 #define WAITING_MAX 64u
 #define HEADERS_MAX 48u /* IPv6 and UDP */
-#define LEN_MAX	    (FRAME_SIZE - 2 * FRAME_HEADROOM)
+#define LEN_MAX	    DATAPATH_MTU_LARGE
 
 struct waiting {
 	uint32_t slot, len;
@@ -129,7 +129,7 @@ int datapath_reassembled(struct datapath *d, const struct datapath_esp *e)
 static void take(struct worker *w, const struct waiting *t)
 {
 	struct packet p = {.len = t->len, .slot = t->slot, .esp = t->esp};
-	if (!frames_take(&w->frames, &p.frame)) {
+	if (!frames_take_for(&w->frames, p.len, &p.frame)) {
 		__atomic_fetch_add(&w->status.drops[XGW_DROP_NO_BUFFER], 1, __ATOMIC_RELAXED);
 		return;
 	}

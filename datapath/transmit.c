@@ -48,7 +48,7 @@ bool transmit_fits(const struct transmit *t, const struct xdp_desc *batch, uint3
 	if (!t->orders || n < TRANSMIT_LEAST || n > XGW_TRANSMIT_ORDERS)
 		return false;
 	for (uint32_t i = 0; i < n; i++)
-		if (batch[i].len > XGW_TRANSMIT_MOST ||
+		if (batch[i].options || batch[i].len > XGW_TRANSMIT_MOST ||
 		    batch[i].addr % XGW_TRANSMIT_FRAME > XGW_TRANSMIT_MOST)
 			return false;
 	return true;

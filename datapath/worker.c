@@ -104,6 +104,21 @@ static void classify(struct worker *w, const struct xdp_desc *desc)
 	}
 }
 
+/* A piece of a packet in several frames; the last one makes it a packet. */
+static void gather(struct worker *w, struct queue *q, const struct xdp_desc *piece)
+{
+	struct xdp_desc whole;
+	enum xgw_drop why;
+	if (!queue_gather(q, &w->frames, piece, &whole, &why)) {
+		account_piece(w, q);
+		return;
+	}
+	if (why)
+		__atomic_fetch_add(&w->status.drops[why], 1, __ATOMIC_RELAXED);
+	else
+		classify(w, &whole);
+}
+
 uint32_t worker_round(struct worker *w)
 {
 	struct xdp_desc desc[BURST];
@@ -116,7 +131,10 @@ uint32_t worker_round(struct worker *w)
 		for (uint32_t j = 0; j < n; j++) {
 			if (j + 2 < n)
 				__builtin_prefetch(w->frames.area + desc[j + 2].addr);
-			classify(w, &desc[j]);
+			if (__builtin_expect(queue_in_pieces(q, &desc[j]), 0))
+				gather(w, q, &desc[j]);
+			else
+				classify(w, &desc[j]);
 		}
 		if (n) {
 			inbound_run(w);

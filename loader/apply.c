@@ -2,9 +2,31 @@
 #include "loader/apply.h"
 
 #include "base/log.h"
+#include "loader/features.h"
 
 #include <errno.h>
 #include <string.h>
+
+/* Asked for once: it is the kernel's. */
+static uint32_t mtu_limit(void)
+{
+	static uint32_t limit;
+	if (!limit)
+		limit = features_multi_buffer() ? DATAPATH_MTU_LARGE : DATAPATH_MTU_MAX;
+	return limit;
+}
+
+static void warn_of_mtu(const char *device, const char *port, uint32_t mtu)
+{
+	log_warn(LOG_NET,
+		 "mtu device=%s port=%s mtu=%u used=%u: larger packets %s, and are dropped; give "
+		 "this device and its neighbours an MTU of %u",
+		 device, port, mtu, mtu_limit(),
+		 mtu_limit() == DATAPATH_MTU_LARGE
+			 ? "find no buffer here"
+			 : "come in several buffers, which AF_XDP takes from Linux 6.6 on",
+		 mtu_limit());
+}
 
 static int find_port(struct netlink *n, const struct model_port *from, struct attach_port *to,
 		     struct fault *f)
@@ -26,20 +48,15 @@ static int find_port(struct netlink *n, const struct model_port *from, struct at
 	if (!to->link.up)
 		log_warn(LOG_NET, "link-down device=%s port=%s: nothing passes until it is up",
 			 from->device, from->name);
-	if (to->link.mtu > DATAPATH_MTU_MAX)
-		log_warn(LOG_NET,
-			 "mtu device=%s port=%s mtu=%u used=%u: packets above that come in several "
-			 "buffers, which AF_XDP does not take here, and are dropped; give this "
-			 "device and its neighbours an MTU of %u",
-			 from->device, from->name, to->link.mtu, DATAPATH_MTU_MAX,
-			 DATAPATH_MTU_MAX);
+	if (to->link.mtu > mtu_limit())
+		warn_of_mtu(from->device, from->name, to->link.mtu);
 	to->role = from->role;
 	return 0;
 }
 
 uint32_t apply_mtu(const struct netlink_link *l)
 {
-	return l->mtu < DATAPATH_MTU_MAX ? l->mtu : DATAPATH_MTU_MAX;
+	return l->mtu < mtu_limit() ? l->mtu : mtu_limit();
 }
 
 int apply_find_ports(struct netlink *n, const struct model *m, struct attach_port *ports,

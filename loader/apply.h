@@ -10,7 +10,8 @@
 /* Finds the device of every port of the model. Both arrays have model.host.n_ports entries. */
 int must_check apply_find_ports(struct netlink *n, const struct model *m, struct attach_port *ports,
 				struct plan_port *facts, struct fault *f);
-/* What of the device's MTU can be used: at most DATAPATH_MTU_MAX. */
+/* What of the device's MTU can be used: at most DATAPATH_MTU_LARGE, or DATAPATH_MTU_MAX where the
+ * kernel's AF_XDP takes packets of one buffer alone. */
 uint32_t apply_mtu(const struct netlink_link *l);
 /* Brings the maps from one plan (NULL: empty maps) to another, in an order that opens no hole. */
 int must_check apply_plan(const struct maps *m, const struct plan *have, const struct plan *want,

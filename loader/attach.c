@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "loader/features.h"
 #include "loader/attach.h"
 
 #include "base/log.h"
@@ -57,12 +58,38 @@ static int load_fault(struct fault *f, int err)
 		f, "Linux 6.1 or later with BTF is needed; -vv shows the verifier's words");
 }
 
+static int set_constants(struct bpf_object *object)
+{
+	struct bpf_map *map;
+	bpf_object__for_each_map(map, object)
+	{
+		struct xgw_bpf__rodata constants;
+		size_t size = 0;
+		if (!bpf_map__is_internal(map) || !strstr(bpf_map__name(map), ".rodata"))
+			continue;
+		const void *from = bpf_map__initial_value(map, &size);
+		if (!from || size != sizeof constants)
+			return -EINVAL;
+		memcpy(&constants, from, sizeof constants);
+		constants.xgw_multi_buffer = features_multi_buffer();
+		return bpf_map__set_initial_value(map, &constants, sizeof constants);
+	}
+	return -ENOENT;
+}
+
 static struct bpf_object *open_object(void)
 {
 	size_t n;
 	const void *bytes = xgw_bpf__elf_bytes(&n);
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "xgw");
-	return bpf_object__open_mem(bytes, n, &opts);
+	struct bpf_object *object = bpf_object__open_mem(bytes, n, &opts);
+	int err = object ? set_constants(object) : 0;
+	if (err) {
+		bpf_object__close(object);
+		errno = -err;
+		return NULL;
+	}
+	return object;
 }
 
 static int load_base(struct attach *a, struct fault *f)

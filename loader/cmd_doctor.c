@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* doctor: what this host can do, and what is left over. */
+#include "datapath/datapath.h"
 #include "loader/attach.h"
 #include "loader/command.h"
 #include "loader/features.h"
@@ -44,6 +45,8 @@ static void add_device(void *owner, const struct netlink_link *l)
 	for (size_t i = 0; i < sizeof features / sizeof *features; i++)
 		json_object_set_new(device, features[i].name,
 				    known ? json_boolean(can & features[i].bit) : json_null());
+	json_object_set_new(device, "zeroCopyBuffers",
+			    json_integer((json_int_t)features_segments(l->ifindex)));
 	json_array_append_new(x->devices, device);
 }
 
@@ -121,6 +124,13 @@ static void judge_kernel(struct examination *x, const json_t *kernel)
 	if (!json_is_true(json_object_get(kernel, "afXdp")))
 		find(x, "error", "the kernel has no AF_XDP sockets",
 		     "use a kernel with CONFIG_XDP_SOCKETS");
+	if (!json_is_true(json_object_get(kernel, "multiBuffer"))) {
+		char text[128];
+		snprintf(text, sizeof text,
+			 "AF_XDP takes packets of one buffer alone: an MTU above %u is not used",
+			 DATAPATH_MTU_MAX);
+		find(x, "note", text, "Linux 6.6 and later take larger ones");
+	}
 	if (json_is_false(json_object_get(kernel, "freplace")))
 		find(x, "note", "the kernel has no freplace programs",
 		     "one XDP program for each device; others cannot be beside it");
@@ -142,9 +152,11 @@ static void print(const json_t *d)
 {
 	size_t i;
 	json_t *o, *kernel = json_object_get(d, "kernel");
-	printf("kernel %s: BTF %s, AF_XDP %s, freplace (dispatcher) %s, bpffs %s\n\n",
+	printf("kernel %s: BTF %s, AF_XDP %s (multi-buffer %s), freplace (dispatcher) %s, bpffs "
+	       "%s\n\n",
 	       json_string_value(json_object_get(kernel, "release")), yes(kernel, "btf"),
-	       yes(kernel, "afXdp"), yes(kernel, "freplace"), yes(kernel, "bpffs"));
+	       yes(kernel, "afXdp"), yes(kernel, "multiBuffer"), yes(kernel, "freplace"),
+	       yes(kernel, "bpffs"));
 	printf("%-16s %-12s %-5s %6s %6s  %-7s %-9s %-6s %s\n", "DEVICE", "DRIVER", "UP", "MTU",
 	       "QUEUES", "NATIVE", "ZERO COPY", "FRAGS", "XDP ATTACHED");
 	json_array_foreach(json_object_get(d, "devices"), i, o)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The event loop: wires the parts together, and nothing else. */
 #include "loader/daemon.h"
+#include "loader/features.h"
 #include "loader/gateways.h"
 #include "loader/outer.h"
 #include "loader/recover.h"
@@ -278,6 +279,7 @@ static int start_datapath(struct daemon *d, struct fault *f)
 				       .replay_window = d->model.host.replay_window,
 				       .replay_off = !d->model.host.replay_window,
 				       .copy = copies[d->model.host.zero_copy],
+				       .multi_buffer = features_multi_buffer(),
 				       .busy_poll = d->model.host.busy_poll,
 				       .transmit_open = transmit_open,
 				       .n_ports = d->model.host.n_ports};

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/features.h"
 
+#include "datapath/frames.h"
 #include "loader/logging.h"
 
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/genetlink.h>
 #include <linux/magic.h>
@@ -18,6 +20,22 @@
 #define NETDEV_CMD_DEV_GET	  1
 #define NETDEV_A_DEV_IFINDEX	  1
 #define NETDEV_A_DEV_XDP_FEATURES 3
+#define NETDEV_A_DEV_ZC_MAX_SEGS  4
+
+/*
+ * The kernel judges the flags of bind() before it looks for the device: for one that cannot be it
+ * answers EINVAL where it does not know the flag, ENODEV where it does.
+ */
+bool features_multi_buffer(void)
+{
+	const struct sockaddr_xdp a = {.sxdp_family = AF_XDP, .sxdp_flags = XDP_COPY | XDP_USE_SG};
+	int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	bool known = bind(fd, (const struct sockaddr *)&a, sizeof a) && errno == ENODEV;
+	close(fd);
+	return known;
+}
 
 json_t *features_of_kernel(void)
 {
@@ -33,9 +51,9 @@ json_t *features_of_kernel(void)
 		freplace = json_boolean(libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, NULL) == 1);
 		logging_hush_libraries(false);
 	}
-	return json_pack("{s:s,s:b,s:o,s:b,s:b}", "release", uname(&u) ? "unknown" : u.release,
+	return json_pack("{s:s,s:b,s:o,s:b,s:b,s:b}", "release", uname(&u) ? "unknown" : u.release,
 			 "btf", access("/sys/kernel/btf/vmlinux", R_OK) == 0, "freplace", freplace,
-			 "afXdp", af_xdp, "bpffs",
+			 "afXdp", af_xdp, "multiBuffer", features_multi_buffer(), "bpffs",
 			 statfs("/sys/fs/bpf", &st) == 0 &&
 				 (unsigned long)st.f_type == BPF_FS_MAGIC);
 }
@@ -55,7 +73,9 @@ static int take_number(const struct nlmsghdr *h, void *owner)
 		if (mnl_attr_get_type(a) != n->type || mnl_attr_get_payload_len(a) < n->size)
 			continue;
 		n->found = true;
-		n->value = n->size == 2 ? mnl_attr_get_u16(a) : mnl_attr_get_u64(a);
+		n->value = n->size == 2	  ? mnl_attr_get_u16(a)
+			   : n->size == 4 ? mnl_attr_get_u32(a)
+					  : mnl_attr_get_u64(a);
 	}
 	return MNL_CB_OK;
 }
@@ -85,12 +105,12 @@ static struct nlmsghdr *put_header(void *buffer, uint16_t family, uint8_t comman
 	return h;
 }
 
-bool features_of_device(uint32_t ifindex, uint64_t *out)
+/* An attribute that the kernel's netdev family tells of a device. */
+static bool ask_of_device(uint32_t ifindex, struct number *n)
 {
 	char buffer[256];
 	struct timeval bound = {.tv_sec = 2};
 	struct number family = {.type = CTRL_ATTR_FAMILY_ID, .size = 2};
-	struct number features = {.type = NETDEV_A_DEV_XDP_FEATURES, .size = 8};
 	struct mnl_socket *s = mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC);
 	if (!s)
 		return false;
@@ -104,9 +124,22 @@ bool features_of_device(uint32_t ifindex, uint64_t *out)
 	if (ok) {
 		struct nlmsghdr *h = put_header(buffer, (uint16_t)family.value, NETDEV_CMD_DEV_GET);
 		mnl_attr_put_u32(h, NETDEV_A_DEV_IFINDEX, ifindex);
-		ok = ask(s, h, &features);
+		ok = ask(s, h, n);
 	}
 	mnl_socket_close(s);
+	return ok;
+}
+
+bool features_of_device(uint32_t ifindex, uint64_t *out)
+{
+	struct number features = {.type = NETDEV_A_DEV_XDP_FEATURES, .size = 8};
+	bool ok = ask_of_device(ifindex, &features);
 	*out = features.value;
 	return ok;
+}
+
+uint32_t features_segments(uint32_t ifindex)
+{
+	struct number segments = {.type = NETDEV_A_DEV_ZC_MAX_SEGS, .size = 4};
+	return ask_of_device(ifindex, &segments) ? (uint32_t)segments.value : 0;
 }

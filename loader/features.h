@@ -19,5 +19,9 @@ json_t *features_of_kernel(void);
 #define FEATURE_XDP_FRAGS     32u
 /* False when the kernel cannot say. */
 bool features_of_device(uint32_t ifindex, uint64_t *out);
+/* How many buffers of a packet the device takes in zero copy; 0: none, or the kernel cannot say. */
+uint32_t features_segments(uint32_t ifindex);
+/* True when AF_XDP sockets take packets of several buffers (Linux 6.6 and later). */
+bool features_multi_buffer(void);
 
 #endif

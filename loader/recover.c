@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "loader/apply.h"
+#include "loader/features.h"
 
 #include <errno.h>
 #include <string.h>
@@ -17,6 +18,7 @@ void recover_describe(const struct daemon *d, struct datapath_port *ports)
 					       .role = d->ports[i].role,
 					       .queues = l->rx_queues,
 					       .mtu = l->mtu,
+					       .segments = features_segments(l->ifindex),
 					       .generic = d->ports[i].generic,
 					       .xdp_transmit = d->model.host.ports[i].xdp_transmit};
 		memcpy(ports[i].mac, l->mac, sizeof ports[i].mac);

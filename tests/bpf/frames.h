@@ -11,7 +11,7 @@
 #include <string.h>
 
 struct frame {
-	uint8_t b[2048];
+	uint8_t b[9216];
 	size_t len;
 	size_t ip[4], udp[4];
 	unsigned n_ip, n_udp;

@@ -203,7 +203,7 @@ static int setup(void **state)
 {
 	(void)state;
 	snprintf(pins, sizeof(pins), "/sys/fs/bpf/xgw-test-%d", (int)getpid());
-	world_open(&w, 0);
+	world_open(&w, true);
 	return 0;
 }
 

@@ -1213,10 +1213,101 @@ static void test_events(void **state)
 	ring_buffer__free(ring);
 }
 
+static void set_mtu(uint32_t attachment, uint32_t mtu)
+{
+	struct xgw_attachment a;
+
+	assert_int_equal(maps_get(&w.maps, MAPS_attachments, &attachment, &a), 0);
+	a.mtu = mtu;
+	assert_int_equal(maps_put(&w.maps, MAPS_attachments, &attachment, &a), 0);
+	maps_bump(&w.maps);
+}
+
+/* Packets of several buffers; all would be sent on if they came in one. */
+static const struct row in_pieces[] = {
+	{"to a site", SITE4, .payload = 8000, SENDS(encrypts)},
+	{"to a site, ipv6", SITE6, .payload = 8900, SENDS(encrypts)},
+	{"to a site from vlan", .vlan = 11, SITE4, .payload = 3000, SENDS(encrypts)},
+	{"to a site from vxlan", OVER(1001), .from = "10.11.2.4", .to = "192.168.5.7", .proto = TCP,
+	 .payload = 5000, SENDS(encrypts)},
+	{"esp", OUTER4, .proto = ESP, .first = IN_SPI4, .payload = 8900, SENDS(decrypts)},
+	{"esp over ipv6", OUTER6, .proto = ESP, .first = IN_SPI6, .payload = 7000, SENDS(decrypts)},
+	{"esp in udp", OUTER4, .proto = UDP, .dport = 4500, .first = IN_SPI4, .payload = 8900,
+	 SENDS(decrypts)},
+	{"plain to vlan", HOST4("10.11.1.4"), .payload = 8000, SENDS(completes)},
+	{"vlan to plain", .vlan = 11, HOST4("10.11.0.4"), .payload = 8000, SENDS(completes)},
+	{"plain to vxlan", HOST4("10.11.2.4"), .payload = 8000, SENDS(completes)},
+};
+#define N_PIECES (sizeof(in_pieces) / sizeof(*in_pieces))
+
+static void large_attachments(void)
+{
+	set_mtu(PLAIN, 9000);
+	set_mtu(VLAN, 9000);
+	set_mtu(VXLAN, 9000);
+}
+
+static void test_pieces(void **state)
+{
+	static struct frame in, out;
+	unsigned reason;
+
+	(void)state;
+	large_attachments();
+	for (size_t i = 0; i < N_PIECES; i++) {
+		build(&in_pieces[i], &in);
+		if (run(in_pieces[i].port, &in, &out, &reason) != XDP_REDIRECT)
+			fail_msg("%s: %s instead of a redirect", in_pieces[i].name,
+				 maps_drop_name(reason));
+		in_pieces[i].check(&in_pieces[i], &in, &out);
+		/* an IP packet longer than all its buffers */
+		in.len -= 1;
+		assert_int_equal(run(in_pieces[i].port, &in, &out, &reason), XDP_DROP);
+		assert_int_equal(reason, XGW_DROP_TRUNCATED);
+	}
+	/* an answer would have to be written into all of it */
+	build(&(struct row){.vlan = 11,
+			    .from = "10.11.0.4",
+			    .to = "10.11.1.1",
+			    .proto = 1,
+			    .payload = 5000,
+			    .tweak = echo4},
+	      &in);
+	assert_int_equal(run(LAN, &in, &out, &reason), XDP_DROP);
+	assert_int_equal(reason, XGW_DROP_FRAGMENT);
+	set_mtu(VLAN, 1500);
+	build(&in_pieces[7], &in);
+	assert_int_equal(run(LAN, &in, &out, &reason), XDP_DROP);
+	assert_int_equal(reason, XGW_DROP_TOO_BIG);
+}
+
+static void test_pieces_refused(void **state)
+{
+	static struct frame in, out;
+	unsigned reason;
+
+	(void)state;
+	large_attachments();
+	for (size_t i = 0; i < N_PIECES; i++) {
+		build(&in_pieces[i], &in);
+		assert_int_equal(run(in_pieces[i].port, &in, &out, &reason), XDP_DROP);
+		assert_int_equal(reason, XGW_DROP_FRAGMENT);
+	}
+	build(&(struct row){SITE4}, &in);
+	assert_int_equal(run(LAN, &in, &out, &reason), XDP_REDIRECT);
+}
+
+static int setup_old(void **state)
+{
+	(void)state;
+	world_open(&w, false);
+	return 0;
+}
+
 static int setup(void **state)
 {
 	(void)state;
-	world_open(&w, 0);
+	world_open(&w, true);
 	return 0;
 }
 
@@ -1243,7 +1334,10 @@ int main(void)
 		cmocka_unit_test(test_ike_of_one_network_of_ipv6),
 		cmocka_unit_test(test_ike_of_many_sources),
 		cmocka_unit_test(test_unknown_port),
+		cmocka_unit_test(test_pieces),
 	};
+	const struct CMUnitTest old_kernel[] = {cmocka_unit_test(test_pieces_refused)};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, teardown) +
+	       cmocka_run_group_tests(old_kernel, setup_old, teardown);
 }

@@ -152,7 +152,7 @@ static int setup(void **state)
 	struct xgw_attachment other = {.id = 9, .vnet = LEARNING, .kind = XGW_TAG_VLAN};
 
 	(void)state;
-	world_open(&w, 0);
+	world_open(&w, true);
 	world_attachment(&w, other, NULL, OTHER_TAG);
 	world_route(&w, LEARNING, "fd00:12::/48", LOCAL + LEARNING, XGW_ROUTE_LOCAL);
 	return 0;

@@ -229,8 +229,8 @@ static inline void world_listen(struct world *w, unsigned i, const char *device)
 	must(maps_put(&w->maps, MAPS_xsks, &key, &fd) == 0);
 }
 
-/* repeatable: for timing, the head of the frame is put back. */
-static inline void world_open(struct world *w, unsigned repeatable)
+/* As on a kernel whose sockets take packets of several buffers, or not. */
+static inline void world_open(struct world *w, bool multi_buffer)
 {
 	int fds[MAPS_COUNT];
 
@@ -243,7 +243,7 @@ static inline void world_open(struct world *w, unsigned repeatable)
 	w->ifindex[WAN] = if_nametoindex("wan0");
 	w->skel = xgw_bpf__open();
 	must(w->skel);
-	w->skel->rodata->xgw_repeatable = repeatable;
+	w->skel->rodata->xgw_multi_buffer = multi_buffer;
 	must(xgw_bpf__load(w->skel) == 0);
 	for (unsigned i = 0; i < MAPS_COUNT; i++)
 		fds[i] = dup(bpf_object__find_map_fd_by_name(w->skel->obj,
@@ -271,17 +271,26 @@ static inline void world_close(struct world *w)
 	xgw_bpf__destroy(w->skel);
 }
 
+#define RUN_LINEAR 3000u
 /* One run as if the frame had come in on the port; out: what stands in the buffer afterwards. */
 static inline int world_run(struct world *w, unsigned port, const struct frame *in,
 			    struct frame *out)
 {
-	struct xdp_md about = {.data_end = (uint32_t)in->len, .ingress_ifindex = w->ifindex[port]};
+	/* what is longer comes in further buffers of a page */
+	uint32_t first = in->len < RUN_LINEAR ? (uint32_t)in->len : RUN_LINEAR;
+	struct xdp_md about = {.data_end = first, .ingress_ifindex = w->ifindex[port]};
 	int fd = bpf_program__fd(port == WAN ? w->skel->progs.xgw_uplink : w->skel->progs.xgw_vnet);
 	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = in->b, .data_size_in = (uint32_t)in->len,
 		    .data_out = out->b, .data_size_out = sizeof(out->b), .ctx_in = &about,
 		    .ctx_size_in = sizeof(about), .repeat = 1);
 
-	must(bpf_prog_test_run_opts(fd, &o) == 0);
+	int err = bpf_prog_test_run_opts(fd, &o);
+	if (err == -EINVAL && first < in->len) {
+		/* before Linux 6.18 the kernel itself says how much stands in the first buffer */
+		about.data_end = (uint32_t)in->len;
+		err = bpf_prog_test_run_opts(fd, &o);
+	}
+	must(err == 0);
 	out->len = o.data_size_out;
 	return (int)o.retval;
 }

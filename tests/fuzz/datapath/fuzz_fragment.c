@@ -76,7 +76,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *in, size_t size)
 	if (header >= 20 && header <= len)
 		store_be16(whole + 10, (uint16_t)~checksum_fold(checksum_add(0, whole, header)));
 	if (esp_flow_parse(&flow, whole, len) == XGW_DROP_NONE && fragment_allowed(whole)) {
-		w.frames = (struct frames){.area = area, .bytes = sizeof area, .free = stack};
+		w.frames = (struct frames){.area = area,
+					   .bytes = sizeof area,
+					   .umem_bytes = sizeof area,
+					   .free = stack};
 		for (w.frames.n = 0; w.frames.n < FRAMES; w.frames.n++)
 			frames_give(&w.frames, (uint64_t)w.frames.n * FRAME_SIZE);
 		struct packet p = {.len = len};

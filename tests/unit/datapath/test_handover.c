@@ -168,6 +168,14 @@ static void test_owner_ends_in_the_middle(void **state)
  * liburcu's own accesses are no atomics to ThreadSanitizer.
  */
 #ifndef __SANITIZE_THREAD__
+static bool all_were_helped(void)
+{
+	for (unsigned i = 0; i < 2; i++)
+		if (!__atomic_load_n(&mill.owner[i].w->status.jobs_helped, __ATOMIC_RELAXED))
+			return false;
+	return true;
+}
+
 static void test_children_come_and_go(void **state)
 {
 	pthread_t thread[MILL_OWNERS];
@@ -186,6 +194,9 @@ static void test_children_come_and_go(void **state)
 			MUST(!datapath_child_update(&mill.d, &moved));
 			mill_shut(t, round, round & 1);
 		}
+	/* on a busy machine helpers may not have had a turn yet */
+	for (unsigned ms = 0; ms < 20000 && !all_were_helped(); ms++)
+		usleep(1000);
 	atomic_store(&enough, true);
 	join(thread);
 	mill_stop_helpers();

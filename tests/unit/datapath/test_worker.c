@@ -182,6 +182,7 @@ void world_start(struct world *g)
 	g->w.queues = g->queues;
 	g->w.n_queues = PORTS;
 	assert_int_equal(frames_init(&g->w.frames, WORLD_FRAMES, -1, &f), 0);
+	g->w.frames.multi_buffer = true;
 	assert_int_equal(g->d.o.backend->context_new(&g->w.crypto), 0);
 	for (unsigned p = 0; p < PORTS; p++)
 		start_queue(g, p);
@@ -224,18 +225,34 @@ void world_endpoint(struct world *g, const char *host, uint32_t attachment, cons
 	}
 }
 
-void world_receive(struct world *g, unsigned port, const struct xgw_meta *meta, const void *ip,
-		   uint32_t len)
+void world_piece(struct world *g, unsigned port, const void *data, uint32_t len, uint32_t options)
 {
 	struct world_ring *fill = &g->fill[port], *rx = &g->rx[port];
 	assert_true(fill->consumer != fill->producer);
-	uint64_t at = fill->addr[fill->consumer++ % WORLD_RING] + RX_HEADROOM - sizeof *meta;
-	uint8_t *to = g->w.frames.area + at;
-	memcpy(to, meta, sizeof *meta);
-	memset(to + sizeof *meta, 0xee, meta->l3);
-	memcpy(to + sizeof *meta + meta->l3, ip, len);
+	assert_true(len <= RX_PIECE);
+	uint64_t at = fill->addr[fill->consumer++ % WORLD_RING] + RX_HEADROOM;
+	/* as with zero copy: XDP wrote the metadata into the headroom */
+	if (len >= sizeof(struct xgw_meta) &&
+	    ((const struct xgw_meta *)data)->magic == XGW_META_MAGIC)
+		at -= sizeof(struct xgw_meta);
+	memcpy(g->w.frames.area + at, data, len);
 	rx->desc[rx->producer++ % WORLD_RING] =
-		(struct xdp_desc){.addr = at, .len = (uint32_t)sizeof *meta + meta->l3 + len};
+		(struct xdp_desc){.addr = at, .len = len, .options = options};
+}
+
+void world_receive(struct world *g, unsigned port, const struct xgw_meta *meta, const void *ip,
+		   uint32_t len)
+{
+	uint8_t whole[LARGE_SIZE + 4096];
+	uint32_t total = (uint32_t)sizeof *meta + meta->l3 + len, some;
+	assert_true(total <= sizeof whole);
+	memcpy(whole, meta, sizeof *meta);
+	memset(whole + sizeof *meta, 0xee, meta->l3);
+	memcpy(whole + sizeof *meta + meta->l3, ip, len);
+	for (uint32_t at = 0; at < total; at += some) {
+		some = total - at < RX_PIECE ? total - at : RX_PIECE;
+		world_piece(g, port, whole + at, some, at + some < total ? XDP_PKT_CONTD : 0);
+	}
 }
 
 void world_run(struct world *g)
@@ -250,11 +267,20 @@ const uint8_t *world_sent(struct world *g, unsigned port, uint32_t *len)
 	struct world_ring *tx = &g->tx[port], *comp = &g->comp[port];
 	if (tx->consumer == tx->producer)
 		return NULL;
-	struct xdp_desc *d = &tx->desc[tx->consumer++ % WORLD_RING];
-	comp->addr[comp->producer++ % WORLD_RING] = d->addr;
-	*len = d->len;
-	assert_true(d->addr / FRAME_SIZE == (d->addr + d->len - 1) / FRAME_SIZE);
-	return g->w.frames.area + d->addr;
+	const struct xdp_desc *d;
+	*len = 0;
+	do {
+		/* a packet is never on the ring in part */
+		assert_true(tx->consumer != tx->producer);
+		d = &tx->desc[tx->consumer++ % WORLD_RING];
+		comp->addr[comp->producer++ % WORLD_RING] = d->addr;
+		assert_true(d->addr < g->w.frames.umem_bytes && d->len);
+		assert_true(d->addr / FRAME_SIZE == (d->addr + d->len - 1) / FRAME_SIZE);
+		assert_true(*len + d->len <= sizeof g->sent);
+		memcpy(g->sent + *len, g->w.frames.area + d->addr, d->len);
+		*len += d->len;
+	} while (d->options & XDP_PKT_CONTD);
+	return g->sent;
 }
 
 uint64_t world_drops(const struct world *g, enum xgw_drop why)
@@ -266,6 +292,22 @@ static void see(bool *seen, uint64_t addr)
 {
 	assert_false(seen[addr / FRAME_SIZE]);
 	seen[addr / FRAME_SIZE] = true;
+}
+
+static void check_large(const struct world *g)
+{
+	bool seen[WORLD_FRAMES / LARGE_SHARE] = {false};
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < g->w.frames.n_large; i++) {
+		uint64_t at = g->w.frames.large[i] - g->w.frames.umem_bytes;
+		assert_true(at % LARGE_SIZE == 0 && at / LARGE_SIZE < WORLD_FRAMES / LARGE_SHARE);
+		assert_false(seen[at / LARGE_SIZE]);
+		seen[at / LARGE_SIZE] = true;
+		n++;
+	}
+	for (unsigned p = 0; p < PORTS; p++)
+		n += g->queues[p].gather.more && !g->queues[p].gather.why;
+	assert_int_equal(n, WORLD_FRAMES / LARGE_SHARE);
 }
 
 void world_check_frames(const struct world *g)
@@ -284,6 +326,7 @@ void world_check_frames(const struct world *g)
 	}
 	for (unsigned i = 0; i < WORLD_FRAMES; i++)
 		assert_true(seen[i]);
+	check_large(g);
 }
 
 /* ---- packets ---- */
@@ -1226,7 +1269,7 @@ static void test_reassembled(void **state)
 {
 	struct pair *p = *state;
 	struct world *g = &p->right;
-	uint8_t ip[300], longest[FRAME_SIZE] = {0};
+	uint8_t ip[300], longest[DATAPATH_MTU_LARGE + 1] = {0};
 	uint32_t n;
 	ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0);
 	send_left(p, ip, sizeof ip);
@@ -1273,6 +1316,264 @@ static void test_reassembled(void **state)
 	assert_int_equal(datapath_reassembled(&g->d, &e), 0);
 }
 
+/* ---- packets of several buffers ---- */
+
+static void large_path(struct world *g, uint32_t mtu)
+{
+	const struct datapath_path path = {.port_id = WAN,
+					   .source_mac = {2, 1, 1, 1, 1, 1},
+					   .destination_mac = {2, 2, 2, 2, 2, 2},
+					   .mtu = mtu,
+					   .usable = true};
+	world_now = g;
+	assert_int_equal(datapath_path_set(&g->d, 7, &path), 0);
+	g->said.attachment[1].mtu = mtu;
+}
+
+static void large_pair(struct pair *p)
+{
+	large_path(&p->left, 9000);
+	large_path(&p->right, 9000);
+}
+
+/* It left `right` as it came to `left`, TTL two less. */
+static void assert_arrives(struct pair *p, const uint8_t *ip, uint32_t len)
+{
+	uint32_t n;
+	const uint8_t *f = world_sent(&p->right, LAN, &n);
+	assert_non_null(f);
+	assert_int_equal(n, 14 + len);
+	assert_memory_equal(f + 14, ip, 8);
+	assert_int_equal(f[14 + 8], ip[8] - 2);
+	assert_memory_equal(f + 14 + 12, ip + 12, len - 12);
+}
+
+/* Each size about the edges of a frame, small ones among large ones: in order, and the same bytes.
+ */
+static void test_large(void **state)
+{
+	static const uint32_t sizes[] = {8900, 100,  3240, 3250, 3490, 3500, 3510, 1400,
+					 3540, 3560, 4000, 4050, 4096, 7100, 7122, 7136,
+					 7150, 8192, 8930, 60,	 3300, 3400, 3456, 3600};
+	struct pair *p = *state;
+	static uint8_t ip[9000];
+	large_pair(p);
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		world_receive(&p->left, LAN, &encrypt_meta, ip,
+			      ipv4(ip, "10.1.0.4", "10.2.0.4", sizes[i], 0x4000));
+	world_run(&p->left);
+	world_check_frames(&p->left);
+	assert_int_equal(p->left.w.status.packets_in, sizeof sizes / sizeof *sizes);
+	assert_int_equal(p->left.w.account.queue[LAN].packets, sizeof sizes / sizeof *sizes);
+	assert_int_equal(carry(&p->left, &p->right, 0, 20), sizeof sizes / sizeof *sizes);
+	world_run(&p->right);
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		ipv4(ip, "10.1.0.4", "10.2.0.4", sizes[i], 0x4000);
+		assert_arrives(p, ip, sizes[i]);
+	}
+	assert_int_equal(p->left.w.frames.n_large, WORLD_FRAMES / LARGE_SHARE);
+	assert_int_equal(p->right.w.frames.n_large, WORLD_FRAMES / LARGE_SHARE);
+}
+
+static void test_large_bytes_are_counted_once(void **state)
+{
+	struct pair *p = *state;
+	static uint8_t ip[8000];
+	large_pair(p);
+	send_left(p, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0x4000));
+	assert_int_equal(p->left.w.account.queue[LAN].bytes, 14 + sizeof ip);
+	assert_int_equal(p->left.w.account.queue[LAN].packets, 1);
+	assert_int_equal(p->left.w.status.packets_out, 1);
+}
+
+/* The ring ends within a packet: the rest comes with a later round, or never. */
+static void test_large_cut_off(void **state)
+{
+	struct pair *p = *state;
+	struct world *g = &p->left;
+	static uint8_t whole[46 + 6000];
+	uint32_t n;
+	large_pair(p);
+	memcpy(whole, &encrypt_meta, sizeof encrypt_meta);
+	ipv4(whole + 46, "10.1.0.4", "10.2.0.4", 6000, 0x4000);
+	world_piece(g, LAN, whole, 3584, XDP_PKT_CONTD);
+	world_run(g);
+	world_check_frames(g);
+	assert_null(world_sent(g, WAN, &n));
+	assert_int_equal(g->w.status.packets_in, 0);
+	world_piece(g, LAN, whole + 3584, sizeof whole - 3584, 0);
+	world_run(g);
+	assert_int_equal(carry(g, &p->right, 0, 20), 1);
+	world_run(&p->right);
+	assert_arrives(p, whole + 46, 6000);
+	/* the tail was lost: what follows is taken for it, and is no packet of that length */
+	world_piece(g, LAN, whole, 3584, XDP_PKT_CONTD);
+	world_piece(g, LAN, whole, 146, 0);
+	world_run(g);
+	assert_null(world_sent(g, WAN, &n));
+	assert_int_equal(world_drops(g, XGW_DROP_MALFORMED), 1);
+	send_left(p, whole + 46, 6000);
+	assert_non_null(world_sent(g, WAN, &n));
+}
+
+static void test_larger_than_large(void **state)
+{
+	struct pair *p = *state;
+	struct world *g = &p->left;
+	static uint8_t ip[LARGE_SIZE];
+	uint32_t n;
+	large_pair(p);
+	send_left(p, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0x4000));
+	world_check_frames(g);
+	assert_null(world_sent(g, WAN, &n));
+	assert_int_equal(world_drops(g, XGW_DROP_FRAGMENT), 1);
+	send_left(p, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", 8000, 0x4000));
+	assert_non_null(world_sent(g, WAN, &n));
+	/* as much as a buffer takes is too much for the tunnel, and its sender hears that */
+	send_left(p, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", 15000, 0x4000));
+	assert_null(world_sent(g, WAN, &n));
+	assert_int_equal(world_drops(g, XGW_DROP_TOO_BIG), 1);
+	const uint8_t *f = world_sent(g, LAN, &n);
+	assert_non_null(f);
+	assert_int_equal(load_be16(f + 34), 0x0304);
+	assert_in_range(load_be16(f + 40), 8900, 8999);
+}
+
+static void test_no_large_buffer(void **state)
+{
+	struct pair *p = *state;
+	struct world *g = &p->left;
+	static uint8_t ip[8000];
+	uint64_t held[WORLD_FRAMES / LARGE_SHARE];
+	uint32_t n, taken = 0;
+	large_pair(p);
+	while (frames_take_large(&g->w.frames, &held[taken]))
+		taken++;
+	assert_int_equal(taken, WORLD_FRAMES / LARGE_SHARE);
+	world_receive(g, LAN, &encrypt_meta, ip,
+		      ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0x4000));
+	world_receive(g, LAN, &encrypt_meta, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", 500, 0x4000));
+	world_run(g);
+	assert_int_equal(world_drops(g, XGW_DROP_NO_BUFFER), 1);
+	assert_non_null(world_sent(g, WAN, &n));
+	assert_true(n < 700);
+	assert_null(world_sent(g, WAN, &n));
+	while (taken)
+		frames_give(&g->w.frames, held[--taken]);
+	send_left(p, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0x4000));
+	assert_non_null(world_sent(g, WAN, &n));
+}
+
+/* Nobody takes what is sent: packets are lost whole, and counted as packets. */
+static void test_large_stuck_device(void **state)
+{
+	struct pair *p = *state;
+	struct world *g = &p->left;
+	static uint8_t ip[9000];
+	unsigned sent = 0, left = 0;
+	uint32_t n;
+	large_pair(p);
+	for (int round = 0; round < 20; round++) {
+		for (int i = 0; i < 20; i++, sent++)
+			world_receive(g, LAN, &encrypt_meta, ip,
+				      ipv4(ip, "10.1.0.4", "10.2.0.4", i % 4 ? 8900 : 200, 0x4000));
+		world_run(g);
+		world_check_frames(g);
+	}
+	while (world_sent(g, WAN, &n))
+		left++;
+	assert_in_range(left, WORLD_RING / 3, WORLD_RING / 2);
+	assert_int_equal(world_drops(g, XGW_DROP_NO_BUFFER), sent - left);
+	world_run(g);
+	send_left(p, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", 8900, 0x4000));
+	assert_non_null(world_sent(g, WAN, &n));
+}
+
+/* No frames to send from, or sockets that know one frame alone: counted, and nothing is held. */
+static void test_large_without_frames(void **state)
+{
+	struct pair *p = *state;
+	struct world *g = &p->left;
+	static uint8_t ip[8000];
+	uint64_t held[WORLD_FRAMES];
+	uint32_t n, taken = 0;
+	large_pair(p);
+	world_receive(g, LAN, &encrypt_meta, ip,
+		      ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0x4000));
+	/* its own three come back before it is sent; of these two are not enough */
+	for (uint32_t q = 0; q < PORTS; q++)
+		g->queues[q].fill_max = 0;
+	while (frames_take(&g->w.frames, &held[taken]))
+		taken++;
+	struct packet big = {.connection = 7, .frame = 0};
+	assert_true(frames_take_large(&g->w.frames, &big.frame));
+	big.at = g->w.frames.area + big.frame + LARGE_HEADROOM;
+	frames_give(&g->w.frames, held[--taken]);
+	frames_give(&g->w.frames, held[--taken]);
+	worker_send(&g->w, WAN, &big, big.at, 9000);
+	assert_int_equal(world_drops(g, XGW_DROP_NO_BUFFER), 1);
+	world_run(g);
+	assert_non_null(world_sent(g, WAN, &n));
+	while (taken)
+		frames_give(&g->w.frames, held[--taken]);
+	g->w.frames.multi_buffer = false;
+	send_left(p, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0x4000));
+	assert_null(world_sent(g, WAN, &n));
+	assert_int_equal(world_drops(g, XGW_DROP_NO_BUFFER), 2);
+	send_left(p, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", 3450, 0x4000));
+	assert_non_null(world_sent(g, WAN, &n));
+}
+
+/* A large packet into a small tunnel: pieces of it in the right order, none larger than told. */
+static void test_large_is_cut(void **state)
+{
+	struct pair *p = *state;
+	static uint8_t ip[9000], whole[9000];
+	uint32_t len = ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0), n, got = 20;
+	large_path(&p->left, 1500);
+	send_left(p, ip, len);
+	world_check_frames(&p->left);
+	assert_int_equal(carry(&p->left, &p->right, 0, 20), 7);
+	world_run(&p->right);
+	for (const uint8_t *f; (f = world_sent(&p->right, LAN, &n));) {
+		assert_true(n <= 1500);
+		assert_int_equal(sum16(f + 14, 20), 0);
+		assert_int_equal((load_be16(f + 14 + 6) & 0x1fff) * 8, got - 20);
+		memcpy(whole + got, f + 14 + 20, n - 34);
+		got += n - 34;
+	}
+	assert_int_equal(got, len);
+	assert_memory_equal(whole + 20, ip + 20, len - 20);
+	/* at the far end too: out of the tunnel in one piece, into a small network in many */
+	large_path(&p->left, 9000);
+	send_left(p, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", 8800, 0));
+	assert_int_equal(carry(&p->left, &p->right, 0, 20), 1);
+	world_run(&p->right);
+	for (got = 0; world_sent(&p->right, LAN, &n); got++)
+		assert_true(n <= 1514);
+	assert_int_equal(got, 6);
+	assert_int_equal(p->left.w.frames.n_large, WORLD_FRAMES / LARGE_SHARE);
+	assert_int_equal(p->right.w.frames.n_large, WORLD_FRAMES / LARGE_SHARE);
+}
+
+static void test_large_reassembled(void **state)
+{
+	struct pair *p = *state;
+	static uint8_t ip[8500];
+	uint32_t n;
+	large_pair(p);
+	send_left(p, ip, ipv4(ip, "10.1.0.4", "10.2.0.4", sizeof ip, 0x4000));
+	const uint8_t *f = world_sent(&p->left, WAN, &n);
+	assert_non_null(f);
+	struct datapath_esp e = {.from = {ip_source(f + 14), 0},
+				 .to = {ip_destination(f + 14), 0},
+				 .at = f + 34,
+				 .len = n - 34};
+	assert_int_equal(datapath_reassembled(&p->right.d, &e), 0);
+	world_run(&p->right);
+	assert_arrives(p, ip, sizeof ip);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1303,6 +1604,15 @@ int main(void)
 		T(test_path_mtu_by_ports),
 		T(test_time_exceeded),
 		T(test_reassembled),
+		T(test_large),
+		T(test_large_bytes_are_counted_once),
+		T(test_large_cut_off),
+		T(test_larger_than_large),
+		T(test_no_large_buffer),
+		T(test_large_stuck_device),
+		T(test_large_without_frames),
+		T(test_large_is_cut),
+		T(test_large_reassembled),
 	};
 	rcu_register_thread();
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

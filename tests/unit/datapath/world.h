@@ -25,6 +25,7 @@
 #define WORLD_RING   256u
 #define WORLD_FRAMES 1024u
 #define RX_HEADROOM  (256u + FRAME_HEADROOM) /* XDP's own, then ours */
+#define RX_PIECE     (FRAME_SIZE - RX_HEADROOM)
 
 enum { WAN, LAN, PORTS };
 enum { VNET = 1001 };
@@ -65,6 +66,7 @@ struct world {
 	struct world_ring rx[PORTS], tx[PORTS], comp[PORTS], fill[PORTS];
 	struct queue queues[PORTS];
 	uint32_t taken[PORTS]; /* of what was sent */
+	uint8_t sent[LARGE_SIZE];
 };
 
 /* The maps' functions of the data path under test answer from this world. */
@@ -75,12 +77,16 @@ void world_stop(struct world *g);
 struct ip_addr world_addr(const char *text);
 void world_route(struct world *g, const char *prefix, enum xgw_hop_kind kind, uint32_t connection);
 void world_endpoint(struct world *g, const char *host, uint32_t attachment, const char *vtep);
-/* Hands a frame to the worker as XDP does: metadata, Ethernet of 14 bytes, the IP packet. */
+/* A buffer of the device as the kernel hands it over; options: XDP_PKT_CONTD when more follow. */
+void world_piece(struct world *g, unsigned port, const void *data, uint32_t len, uint32_t options);
+/* Hands a frame to the worker as XDP does: metadata, Ethernet of 14 bytes, the IP packet; in as
+ * many buffers as it needs. */
 void world_receive(struct world *g, unsigned port, const struct xgw_meta *meta, const void *ip,
 		   uint32_t len);
 /* One round of the worker. */
 void world_run(struct world *g);
-/* The next frame that left by the port, NULL when there is none; gone with the next call. */
+/* The next packet that left by the port, put together from its frames; NULL when there is none;
+ * gone with the next call. */
 const uint8_t *world_sent(struct world *g, unsigned port, uint32_t *len);
 uint64_t world_drops(const struct world *g, enum xgw_drop why);
 /* No frame is lost or held twice. */
