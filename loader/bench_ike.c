@@ -327,8 +327,9 @@ static int by_value(const void *a, const void *b)
 
 static double a_second(uint64_t laps[LAPS])
 {
+	const size_t middle = LAPS / 2;
 	qsort(laps, LAPS, sizeof *laps, by_value);
-	return HANDSHAKES * (double)NS_PER_S / (double)laps[LAPS / 2];
+	return HANDSHAKES * (double)NS_PER_S / (double)laps[middle];
 }
 
 static int laps(struct ike_bench *b, json_t *results, struct fault *f)
