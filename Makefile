@@ -49,14 +49,14 @@ CPPFLAGS   := -D_GNU_SOURCE -DXGW_VERSION='"$(VERSION)"' -I. -I$(B) $(PKG_CFLAGS
               $(if $(HAVE_IMB),-DXGW_HAVE_IPSEC_MB)
 CFLAGS     := -std=gnu11 $(OPT) $(WARN) $(HARDEN) $(SAN) -pthread
 LDFLAGS    := -pie -Wl,-z,relro,-z,now $(SAN) -pthread
-L_BASE     := -lcrypto
+L_BASE     := -lssl -lcrypto
 L_ESP      := $(if $(HAVE_IMB),-lIPSec_MB) -lcrypto
 L_MAPS     := -lbpf -ljansson
 L_ALL      := -lxdp -lbpf -lssl -lcrypto $(if $(HAVE_IMB),-lIPSec_MB) -lurcu-qsbr -levent_core \
               -levent_extra -lmnl -lfyaml -ljansson -lsystemd
 
 # ---- folders and their arrows: a folder's tests link its own library and those behind it ----
-FOLDERS    := base auth esp maps datapath ike control loader
+FOLDERS    := base auth esp maps datapath ike p2s control loader
 DEP_base     :=
 DEP_auth     := base
 DEP_esp      := base
@@ -64,7 +64,8 @@ DEP_maps     := base
 DEP_datapath := esp maps base
 DEP_ike      := auth base
 DEP_control  := maps base
-DEP_loader   := datapath ike control esp maps auth base
+DEP_p2s      := base
+DEP_loader   := datapath ike p2s control esp maps auth base
 
 SRC_OF      = $(sort $(wildcard $(1)/*.c))
 OBJ_OF      = $(patsubst %.c,$(B)/%.o,$(call SRC_OF,$(1)))

@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -234,4 +235,16 @@ void credential_judge(const struct credential *c, int64_t now, unsigned days, au
 	snprintf(text, sizeof text, "the key is weak: %s, peers refuse less than %d bits",
 		 signature_key_format(c->key, key), WEAK_RSA_BITS);
 	say(owner, text);
+}
+
+int credential_use(const struct credential *c, struct ssl_ctx_st *ctx)
+{
+	bool ok = SSL_CTX_use_certificate(ctx, sk_X509_value(c->all, 0)) == 1 &&
+		  SSL_CTX_use_PrivateKey(ctx, c->key) == 1;
+	for (unsigned i = 1; ok && i < c->n; i++) {
+		X509 *x = x509_parse(c->der[i]);
+		ok = x && SSL_CTX_add1_chain_cert(ctx, x) == 1;
+		X509_free(x);
+	}
+	return ok ? 0 : -EINVAL;
 }

@@ -38,6 +38,10 @@ bool credential_is_under(const struct credential *c, const uint8_t key_hash[20])
 int must_check credential_sign(const struct credential *c, const struct signature_scheme *s,
 			       struct bytes data, uint8_t out[SIGNATURE_MAX], size_t *len);
 
+/* Certificate, chain and key into a TLS context, which refers to the key and never shows it. 0 or
+ * -EINVAL. */
+struct ssl_ctx_st;
+int must_check credential_use(const struct credential *c, struct ssl_ctx_st *ctx);
 /*
  * What a person should hear before it fails: expired, not valid yet, expires within `days`, a weak
  * key. `now`: seconds since 1970.

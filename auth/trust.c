@@ -59,6 +59,18 @@ static int fill(struct trust *t, const struct trust_files *files, struct fault *
 	return err;
 }
 
+static bool keep_revoked(struct trust *t, const struct trust_files *files)
+{
+	if (!files->n_revoked || files->n_revoked > TRUST_MAX_REVOKED)
+		return !files->n_revoked;
+	t->revoked = calloc(files->n_revoked, sizeof *t->revoked);
+	if (!t->revoked)
+		return false;
+	memcpy(t->revoked, files->revoked, files->n_revoked * sizeof *t->revoked);
+	t->n_revoked = files->n_revoked;
+	return true;
+}
+
 int trust_new(struct trust **out, const struct trust_files *files, struct fault *f)
 {
 	*out = NULL;
@@ -66,10 +78,13 @@ int trust_new(struct trust **out, const struct trust_files *files, struct fault 
 	if (!t)
 		return fault_set(f, -ENOMEM, "no memory for authorities");
 	t->need_status = files->need_status;
+	t->for_clients = files->for_clients;
 	t->store = X509_STORE_new();
 	t->authorities = sk_X509_new_null();
-	int err = t->store && t->authorities ? fill(t, files, f)
-					     : fault_set(f, -ENOMEM, "no memory for authorities");
+	bool kept = keep_revoked(t, files);
+	int err = kept && t->store && t->authorities
+			  ? fill(t, files, f)
+			  : fault_set(f, -ENOMEM, "no memory for authorities");
 	if (err) {
 		trust_free(t);
 		return err;
@@ -94,6 +109,7 @@ void trust_free(struct trust *t)
 		OCSP_BASICRESP_free(t->ocsp[i]);
 	sk_X509_pop_free(t->authorities, X509_free);
 	X509_STORE_free(t->store);
+	free(t->revoked);
 	free(t);
 }
 
@@ -196,12 +212,14 @@ static int explain(const struct validation *v, X509_STORE_CTX *ctx, struct fault
 
 /* ---- rules of IKE for the peer's own certificate (RFC 4945 sections 5.1.3.2 and 5.1.3.12) ---- */
 
-static bool is_for_ike(const EXTENDED_KEY_USAGE *usage)
+static bool is_for_ike(const EXTENDED_KEY_USAGE *usage, bool client)
 {
 	char oid[64];
 	for (int i = 0; i < sk_ASN1_OBJECT_num(usage); i++) {
 		const ASN1_OBJECT *o = sk_ASN1_OBJECT_value(usage, i);
 		if (OBJ_obj2nid(o) == NID_anyExtendedKeyUsage || OBJ_obj2nid(o) == NID_ipsec_IKE)
+			return true;
+		if (client && OBJ_obj2nid(o) == NID_client_auth)
 			return true;
 		/* iKEIntermediate: it never meant anything but IKE */
 		if (OBJ_obj2txt(oid, sizeof oid, o, 1) > 0 && !strcmp(oid, "1.3.6.1.5.5.8.2.2"))
@@ -210,7 +228,7 @@ static bool is_for_ike(const EXTENDED_KEY_USAGE *usage)
 	return false;
 }
 
-static int check_usage(X509 *x, struct fault *f)
+static int check_usage(const struct trust *t, X509 *x, struct fault *f)
 {
 	char which[WHICH_TEXT];
 	uint32_t flags = X509_get_extension_flags(x);
@@ -225,13 +243,32 @@ static int check_usage(X509 *x, struct fault *f)
 	if (!(flags & EXFLAG_XKUSAGE))
 		return 0;
 	EXTENDED_KEY_USAGE *usage = X509_get_ext_d2i(x, NID_ext_key_usage, NULL, NULL);
-	bool ok = is_for_ike(usage);
+	bool ok = is_for_ike(usage, t->for_clients);
 	EXTENDED_KEY_USAGE_free(usage);
 	if (ok)
 		return 0;
 	fault_set(f, -EKEYREJECTED, "%s: its extendedKeyUsage is not for IKE", which);
 	return fault_advise(f, "certify it with ipsecIKE (1.3.6.1.5.5.7.3.17) or without "
 			       "extendedKeyUsage");
+}
+
+/* By thumbprint, as Azure's users know it. */
+static int check_revoked(const struct trust *t, const X509 *x, struct fault *f)
+{
+	char which[WHICH_TEXT];
+	uint8_t hash[20];
+	unsigned n = sizeof hash;
+	if (!t->n_revoked)
+		return 0;
+	if (X509_digest(x, EVP_sha1(), hash, &n) != 1)
+		return fault_set(f, -EKEYREJECTED, "the thumbprint of a certificate can't be made");
+	for (unsigned i = 0; i < t->n_revoked; i++) {
+		if (memcmp(t->revoked[i], hash, sizeof hash) != 0)
+			continue;
+		return fault_set(f, -EKEYREVOKED, "%s: revoked by its thumbprint",
+				 trust_which((X509 *)(uintptr_t)x, 0, which));
+	}
+	return 0;
 }
 
 /* ---- validation ---- */
@@ -303,7 +340,9 @@ int trust_verify(struct trust *t, const struct chain *c, int64_t now, struct fau
 	if (err)
 		fault_set(f, err, "no memory for the peer's certificates");
 	else
-		err = check_usage(c->at[0], f);
+		err = check_usage(t, c->at[0], f);
+	if (!err)
+		err = check_revoked(t, c->at[0], f);
 	if (!err)
 		err = validate(t, ctx, (time_t)now, f);
 	X509_STORE_CTX_free(ctx);

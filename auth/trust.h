@@ -11,7 +11,8 @@
 #include "auth/credential.h"
 
 #define TRUST_MAX_AUTHORITIES 64
-#define TRUST_MAX_REVOCATIONS 64 /* CRLs, and OCSP responses */
+#define TRUST_MAX_REVOCATIONS 64   /* CRLs, and OCSP responses */
+#define TRUST_MAX_REVOKED     1024 /* certificates by their SHA-1 */
 
 /* Contents of files. A certificate among the authorities that is no authority is trusted for
  * itself alone. */
@@ -23,6 +24,12 @@ struct trust_files {
 	const struct bytes *ocsp; /* one OCSPResponse in DER each */
 	unsigned n_ocsp;
 	bool need_status; /* a certificate that none of them speaks of is refused */
+	/* point-to-site: what clients prove themselves with may be for TLS clients too
+	 * (extendedKeyUsage clientAuth), and SHA-1 of certificates that are refused, 20 bytes each
+	 */
+	bool for_clients;
+	const uint8_t (*revoked)[20];
+	unsigned n_revoked;
 };
 
 struct trust;

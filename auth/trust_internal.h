@@ -15,7 +15,9 @@ struct trust {
 	unsigned n_crls, n_ocsp;
 	X509_CRL *crl[TRUST_MAX_REVOCATIONS];
 	OCSP_BASICRESP *ocsp[TRUST_MAX_REVOCATIONS];
-	bool need_status;
+	bool need_status, for_clients;
+	unsigned n_revoked;
+	uint8_t (*revoked)[20]; /* owned */
 };
 
 int revocation_read_crl(struct trust *t, struct bytes file, struct fault *f);
