@@ -50,6 +50,23 @@ static void free_connection(struct model_connection *c)
 	secret_wipe(&c->ppk);
 }
 
+static void free_gateway(struct model_gateway *g)
+{
+	struct model_clients *c = &g->clients;
+	for (uint32_t i = 0; i < c->n_users; i++) {
+		free(c->users[i].name);
+		secret_wipe(&c->users[i].password);
+	}
+	free(c->users);
+	free(c->revoked);
+	free(c->roots);
+	free(c->pool);
+	free(c->pool_at);
+	free(g->name);
+	free(g->identity);
+	free(g->sku);
+}
+
 static void free_file(struct model_file *f)
 {
 	if (f->at)
@@ -63,11 +80,8 @@ void model_free(struct model *m)
 	free_host(&m->host);
 	for (uint32_t i = 0; i < m->n_vnets; i++)
 		free_vnet(&m->vnets[i]);
-	for (uint32_t i = 0; i < m->n_gateways; i++) {
-		free(m->gateways[i].name);
-		free(m->gateways[i].identity);
-		free(m->gateways[i].sku);
-	}
+	for (uint32_t i = 0; i < m->n_gateways; i++)
+		free_gateway(&m->gateways[i]);
 	for (uint32_t i = 0; i < m->n_sites; i++)
 		free_site(&m->sites[i]);
 	for (uint32_t i = 0; i < m->n_connections; i++)

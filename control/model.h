@@ -122,6 +122,28 @@ struct model_trust {
 	struct model_place place, crls_at, ocsp_at;
 };
 
+struct model_user {
+	char *name;
+	struct secret password;
+	struct model_place place;
+};
+
+/* vpnClientConfiguration; n_pool 0: the gateway has no clients. */
+struct model_clients {
+	struct ip_prefix *pool;
+	struct model_place *pool_at;
+	uint32_t n_pool;
+	bool ike;	 /* IkeV2 is among the protocols */
+	uint32_t *roots; /* of the model's files */
+	uint32_t n_roots;
+	uint8_t (*revoked)[20]; /* SHA-1 of certificates */
+	uint32_t n_revoked;
+	struct model_user *users;
+	uint32_t n_users;
+	uint32_t most; /* clients at once, by the SKU */
+	struct model_place place, roots_at;
+};
+
 struct model_gateway {
 	char *name;
 	uint32_t vnet;
@@ -130,6 +152,7 @@ struct model_gateway {
 	char *identity; /* text; the address when none is given */
 	struct model_certificate certificate;
 	char *sku;
+	struct model_clients clients;
 	uint32_t bandwidth_mbps; /* that its connections share, both directions; 0 = no limit */
 	bool incomplete;
 	struct model_place place, vnet_at, address_at;

@@ -208,3 +208,14 @@ int offer_of(const struct model *m, uint32_t connection, struct offer *out)
 		take_policy(out, &c->policies[0]);
 	return take_selectors(m, c, out);
 }
+
+int offer_of_clients(const struct model *m, uint32_t gateway, struct offer *out)
+{
+	const struct model_vnet *v = &m->vnets[m->gateways[gateway].vnet];
+	*out = default_offer;
+	int err = any_to_any(out, true);
+	out->n_local_ts = 0;
+	return err ? err
+		   : add_prefixes(out->local_ts, &out->n_local_ts, v->address_space,
+				  v->n_address_space);
+}

@@ -212,6 +212,19 @@ static int make_connections(struct maker *k)
 	return k->no_memory ? -ENOMEM : 0;
 }
 
+uint32_t plan_clients(const struct model *m, uint32_t gateway, uint32_t *first)
+{
+	uint32_t at = PLAN_FIRST_CLIENT;
+	for (uint32_t i = 0; i < gateway; i++)
+		if (m->gateways[i].clients.n_pool)
+			at += m->gateways[i].clients.most;
+	*first = at;
+	if (!m->gateways[gateway].clients.n_pool || at >= PLAN_CLIENTS_BEHIND)
+		return 0;
+	uint32_t most = m->gateways[gateway].clients.most, room = PLAN_CLIENTS_BEHIND - at;
+	return most < room ? most : room;
+}
+
 static int rank(uint32_t next_hop)
 {
 	return next_hop < PLAN_FIRST_CONNECTION ? 0 : next_hop >= PLAN_HOP_LOCAL ? 1 : 2;

@@ -54,6 +54,16 @@ struct plan_connection {
 };
 #define PLAN_FIRST_CONNECTION 1024u /* below: next hops that are no connections */
 
+/*
+ * Clients (point-to-site): ids of connections that come and go, a range for each gateway. How many
+ * it has, the first through `first`; 0: none.
+ */
+#define PLAN_FIRST_CLIENT   32768u
+#define PLAN_CLIENTS_BEHIND 65536u
+uint32_t plan_clients(const struct model *m, uint32_t gateway, uint32_t *first);
+/* Ids of their templates, which are no connections: this and the gateway's index. */
+#define PLAN_FIRST_TEMPLATE 0x20000000u
+
 /* Next hops with fixed ids: PLAN_HOP_NONE (route type None), PLAN_HOP_GATEWAY; local ones are
  * PLAN_HOP_LOCAL + n. */
 #define PLAN_HOP_NONE	 1u

@@ -157,6 +157,14 @@ static uint32_t read_list(struct read *r, const struct tree_node *map, enum sche
 	return kept;
 }
 
+uint32_t read_path(struct read *r, const struct tree_node *map, enum schema_property p)
+{
+	const struct tree_node *v = schema_value(map, p);
+	return v && !v->is_bad && v->type == TREE_SCALAR
+		       ? read_file(r, v, schema_row(p)->name, false)
+		       : MODEL_NONE;
+}
+
 void read_trust(struct read *r, const struct tree_node *map, struct model_connection *c)
 {
 	struct model_trust *t = &c->trust;

@@ -45,6 +45,7 @@ int read_gateways(struct read *r)
 		g->sku = read_copy(r, read_text(item, P_virtualNetworkGateway_sku));
 		g->bandwidth_mbps = bandwidth(item);
 		read_certificate(r, item, g);
+		read_clients(r, item, g);
 		g->incomplete = g->incomplete || item->is_bad || g->vnet == MODEL_NONE;
 		g->place = read_place(item, P_virtualNetworkGateway_name);
 		g->vnet_at = read_place(item, P_virtualNetworkGateway_virtualNetwork);
@@ -112,9 +113,8 @@ int read_far_ends(struct read *r)
 /* Below this many characters a key can be found by trying. */
 #define WEAK_KEY 20u
 
-/* The text itself, or the file by the caller's function. */
-static int take_key(const struct read *r, const struct tree_node *v, struct secret *out,
-		    struct fault *fault)
+int read_secret(const struct read *r, const struct tree_node *v, struct secret *out,
+		struct fault *fault)
 {
 	int err;
 	if (v->type == TREE_SCALAR)
@@ -144,7 +144,7 @@ static void read_key(struct read *r, const struct tree_node *map, struct model_c
 				       "sharedKey: missing in this connection, authenticationType "
 				       "PSK needs it");
 		c->incomplete = true;
-	} else if (take_key(r, v, &c->psk, &fault)) {
+	} else if (read_secret(r, v, &c->psk, &fault)) {
 		findings_error(r->findings, c->psk_at, "sharedKey: %.280s",
 			       fault_format(&fault, text));
 		c->incomplete = true;
@@ -166,7 +166,7 @@ static int take_ppk(struct read *r, const struct tree_node *id, const struct tre
 	if (!n || n > PPK_ID_MAX)
 		return fault_set(fault, -EINVAL, "expected an id of 1 to %u bytes, came %zu",
 				 PPK_ID_MAX, n);
-	int err = take_key(r, key, &c->ppk, fault);
+	int err = read_secret(r, key, &c->ppk, fault);
 	if (!err)
 		c->ppk_id = read_copy(r, id->text);
 	return err;

@@ -59,6 +59,13 @@ int read_far_ends(struct read *r);
 int read_gateways(struct read *r);
 int read_connections(struct read *r);
 /* Certificates, keys, what peers are judged by (read_certificates.c). */
+/* One file of a list of objects, MODEL_NONE with a finding. */
+uint32_t read_path(struct read *r, const struct tree_node *map, enum schema_property p);
+/* The text itself, or the file that it names. 0 or -errno with a fault. */
+int read_secret(const struct read *r, const struct tree_node *v, struct secret *out,
+		struct fault *fault);
+/* Point-to-site (read_clients.c). */
+void read_clients(struct read *r, const struct tree_node *gateway, struct model_gateway *g);
 void read_certificate(struct read *r, const struct tree_node *gateway, struct model_gateway *g);
 void read_trust(struct read *r, const struct tree_node *map, struct model_connection *c);
 void read_files_done(struct read *r);

@@ -204,6 +204,7 @@ void validate(const struct model *m, struct config_findings *findings)
 	validate_vnets(&j);
 	validate_gateways(&j);
 	validate_connections(&j);
+	validate_clients(&j);
 	if (j.no_memory)
 		findings_error(findings, (struct model_place){1, 1},
 			       "not enough memory to judge the configuration");

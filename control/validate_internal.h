@@ -55,5 +55,6 @@ void validate_ports(struct judge *j);
 void validate_vnets(struct judge *j);
 void validate_gateways(struct judge *j);
 void validate_connections(struct judge *j);
+void validate_clients(struct judge *j);
 
 #endif

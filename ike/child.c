@@ -173,8 +173,10 @@ static void forget(struct child *child)
 
 void child_remove(struct child *child)
 {
-	effects_remove(child->c->e, child->c->cfg.id, child->plain.spi_in);
+	struct connection *c = child->c;
+	effects_remove(c->e, c->cfg.id, child->plain.spi_in);
 	forget(child);
+	client_unused(c);
 }
 
 /* Moves outbound off this child when another can take it; without one its worker shares the child

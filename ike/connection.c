@@ -67,7 +67,7 @@ struct connection *connection_candidate(const struct ike *e, const struct ip_add
 
 void connection_moved(struct connection *c)
 {
-	if (c->has_moved || c->cfg.remote.family == IP_NONE)
+	if (c->has_moved || c->template || c->cfg.remote.family == IP_NONE)
 		return;
 	c->has_moved = true;
 	c->next_moved = c->e->moved;
@@ -130,7 +130,10 @@ static int check(const struct ike_connection *cfg, struct fault *f)
 				 "expected a remote address to initiate to, came \"any\"");
 	if (cfg->local.family == IP_NONE)
 		return fault_set(f, -EINVAL, "expected a local address, came none");
-	if (connection_has_certificates(cfg) != (cfg->trust != NULL))
+	if (cfg->clients && (!connection_has_certificates(cfg) || cfg->remote.family != IP_NONE))
+		return fault_set(f, -EINVAL,
+				 "expected a certificate and clients at any address, came others");
+	if (!cfg->clients && connection_has_certificates(cfg) != (cfg->trust != NULL))
 		return fault_set(f, -EINVAL,
 				 "expected a certificate and authorities for the peer's, came one "
 				 "without the other");
@@ -160,8 +163,15 @@ int connection_new(struct ike *e, const struct ike_connection *cfg, struct fault
 	int r = check(cfg, f);
 	if (r)
 		return r;
+	struct connection *made;
 	if (connection_has_certificates(cfg) && !e->options.wall_seconds)
 		return fault_set(f, -EINVAL, "expected a wall clock for certificates, came none");
+	return connection_make(e, cfg, NULL, &made, f);
+}
+
+int connection_make(struct ike *e, const struct ike_connection *cfg, struct connection *template,
+		    struct connection **out, struct fault *f)
+{
 	if (connection_by_id(e, cfg->id))
 		return fault_set(f, -EEXIST, "connection id %u is taken", cfg->id);
 	struct connection *c = calloc(1, sizeof *c);
@@ -174,11 +184,13 @@ int connection_new(struct ike *e, const struct ike_connection *cfg, struct fault
 	c->cfg = *cfg;
 	c->cfg.name = c->name = name;
 	c->e = e;
+	c->template = template;
 	c->retry_at_ns = INSTANT_NEVER;
 	lookup_add(&e->by_id, &c->by_id, lookup_hash(e->hash_key, &cfg->id, sizeof cfg->id));
 	index_remote(c);
 	*e->last_connection = c;
 	e->last_connection = &c->next;
+	*out = c;
 	return 0;
 }
 
@@ -330,7 +342,7 @@ void connection_settle(struct connection *c, const struct fault *why)
 static unsigned fits(const struct connection *c, const struct ip_endpoint *local,
 		     const struct ip_endpoint *remote)
 {
-	if (c->refused)
+	if (c->refused || c->template)
 		return 0;
 	if (mobike_at(c, local, remote))
 		return 2;

@@ -104,6 +104,7 @@ static void end(struct ike *e)
 		window_pump(sa);
 		timers_arm_sa(sa);
 	}
+	clients_reap(e);
 	ike_effects_clear(&e->none);
 	e->out = &e->none;
 }
@@ -131,8 +132,13 @@ void ike_remove(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_
 	begin(e, now_ns, out);
 	struct connection *c = connection_by_id(e, connection);
 	if (c) {
-		take_down(c, "connection removed from the configuration");
-		connection_free(c);
+		static const char why[] = "connection removed from the configuration";
+		clients_leave(c, take_down, why);
+		take_down(c, why);
+		if (c->template)
+			client_unused(c);
+		else
+			connection_free(c);
 	}
 	end(e);
 }

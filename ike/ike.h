@@ -15,6 +15,7 @@
 #include "base/fault.h"
 #include "base/secret.h"
 #include "auth/credential.h"
+#include "auth/eap.h"
 #include "auth/identity.h"
 #include "auth/trust.h"
 
@@ -62,6 +63,36 @@ enum ike_mobike {
 	IKE_MOBIKE_WITHOUT_NAT, /* NO_NATS_ALLOWED: a move through a NAT is refused */
 };
 
+/* ---- clients (point-to-site) ---- */
+
+/* Who proved itself and asks for an address. */
+struct ike_client {
+	uint32_t template;  /* the connection by which it came */
+	const char *user;   /* as authenticated */
+	const char *method; /* "EAP-MSCHAPv2", "certificate" */
+	struct ip_endpoint remote;
+	bool wants_v4, wants_v6;
+	struct ip_addr wanted4, wanted6; /* what it would like; IP_NONE: anything */
+};
+
+struct ike_lease {
+	uint32_t connection;   /* id of the connection that is made for the client: free */
+	struct ip_addr v4, v6; /* its addresses; IP_NONE: none of the family */
+};
+
+#define IKE_MAX_DNS 4
+/* Makes a connection a template: see struct ike_connection. Borrowed, it outlives the engine. */
+struct ike_clients {
+	const struct eap_rules *eap; /* NULL: a certificate in IKE_AUTH only */
+	uint8_t n_dns;
+	struct ip_addr dns[IKE_MAX_DNS];
+	/* 0, or -errno with the reason: the client is refused. What it gave is free again with
+	 * IKE_CLIENT_GONE. */
+	int (*lease)(void *owner, const struct ike_client *who, struct ike_lease *out,
+		     struct fault *f);
+	void *owner;
+};
+
 enum ike_start { IKE_START_BOTH, IKE_START_INITIATE, IKE_START_RESPOND };
 
 /* A connection as IKE sees it. Copied by ike_add(); names are for people. */
@@ -82,6 +113,12 @@ struct ike_connection {
 	 */
 	const struct credential *credential;
 	struct trust *trust;
+	/*
+	 * A template: each peer that authenticates by it gets a connection of its own, that begins
+	 * as its copy, with the address that it was leased as its remote traffic selector. `remote`
+	 * is any, `credential` is needed; `trust` judges certificates in IKE_AUTH and may be NULL.
+	 */
+	const struct ike_clients *clients;
 	bool rsa_pkcs1;	      /* our RSA signatures: PKCS#1 v1.5 instead of PSS */
 	bool sha1_signatures; /* RSA with SHA-1, from and to a peer that knows nothing else */
 	enum ike_start start;
@@ -143,7 +180,8 @@ enum ike_effect_kind {
 	IKE_DOWN,	   /* it no longer is; `fault` says why */
 	IKE_FAILED, /* an attempt failed; `fault` says why; the engine tries again by itself if it
 		       should */
-	IKE_EVENT,  /* something for the connection's history: `fault.text` */
+	IKE_CLIENT_GONE, /* the connection of a client is no more: its id and its lease are free */
+	IKE_EVENT,	 /* something for the connection's history: `fault.text` */
 };
 
 struct ike_effect {
@@ -250,6 +288,9 @@ struct ike_status {
 	uint32_t attempts;
 	struct fault last_error; /* code 0 = none since the last success */
 	uint64_t last_error_ns;
+	/* of a client: who it is, how it proved it, its addresses; else empty */
+	char user[EAP_USER], method[24];
+	struct ip_addr address4, address6;
 	unsigned n_children;
 	struct ike_child_status children[IKE_MAX_CHILD_STATUS];
 	unsigned n_events; /* oldest first */

@@ -116,6 +116,7 @@ struct handshake {
 		uint8_t auth[2]
 			    [PRF_MAX]; /* IntAuth of the initiator's messages, of the responder's */
 	} more;
+	struct eap_rounds *eap; /* responder: EAP began, v2_eap.c */
 	/* diagnosis */
 	uint16_t notify; /* unauthenticated error that came instead of an answer, 0 = none */
 	struct fault hint;
@@ -252,6 +253,11 @@ struct connection {
 		uint64_t since_ns;
 		unsigned n; /* since then */
 	} redirect;
+	/* a client's (clients.c): what it was made of, the list of those that are over */
+	struct connection *template, *next_over;
+	bool is_over;
+	char user[EAP_USER], method[24];
+	struct ike_lease lease;
 	struct fault last_error;
 	uint64_t last_error_ns;
 	unsigned n_events, first_event;
@@ -268,11 +274,11 @@ struct ike {
 	struct ike_random random;
 	uint8_t hash_key[16];
 	struct lookup by_spi, by_init, by_child, by_id, by_remote;
-	struct connection *connections, **last_connection, *moved;
+	struct connection *connections, **last_connection, *moved, *over;
 	struct ike_sa *all; /* every IKE SA */
 	struct timers timers;
 	struct ike_sa *touched;
-	uint32_t n_half_open, n_sas;
+	uint32_t n_half_open, n_sas, n_eap;
 	uint32_t next_test_spi;
 	struct {
 		uint8_t key[2][32]; /* now, before */
@@ -375,6 +381,10 @@ struct connection *connection_candidate(const struct ike *e, const struct ip_add
 /* Its peer may be found elsewhere from now on: an SA of it moved. */
 void connection_moved(struct connection *c);
 int must_check connection_new(struct ike *e, const struct ike_connection *cfg, struct fault *f);
+/* As connection_new, of a template (may be NULL), without a look at the settings. */
+int must_check connection_make(struct ike *e, const struct ike_connection *cfg,
+			       struct connection *template, struct connection **out,
+			       struct fault *f);
 void connection_free(struct connection *c);
 void connection_event(struct connection *c, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -512,6 +522,37 @@ void proof_begin(struct proof *p, struct ike_sa *sa, const struct ike_message *i
 int proof_check(struct proof *p, const struct ike_connection *cfg, const struct identity *came,
 		struct fault *f);
 void proof_end(struct proof *p);
+
+/* By a key in place of a pre-shared one: EAP's. `id`: of the peer. */
+bool proof_check_key(const struct ike_sa *sa, const struct secret *key,
+		     const struct ike_id_payload *id, const struct ike_message *in);
+int proof_add_key_auth(const struct ike_sa *sa, const struct identity *own,
+		       const struct secret *key, struct builder *out);
+
+/* clients.c */
+struct client_login {
+	const char *user, *method;
+};
+struct connection *client_connect(struct ike_sa *sa, struct connection *template,
+				  const struct client_login *login, const struct ike_message *in,
+				  struct fault *f);
+void client_configure(const struct connection *c, struct builder *out);
+void client_unused(struct connection *c);
+void clients_reap(struct ike *e);
+void clients_leave(struct connection *template,
+		   void (*take_down)(struct connection *, const char *), const char *why);
+
+/* v2_eap.c */
+struct eap_rounds;
+void eap_rounds_free(struct eap_rounds *r);
+bool eap_offered(const struct ike_connection *cfg);
+int eap_begin(struct ike_sa *sa, struct connection *template, const struct ike_message *in,
+	      struct builder *out);
+int eap_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
+/* v2_auth.c: the client is let in. `first`: what it asked for; AUTH of ours is written. */
+int auth_accept_client(struct ike_sa *sa, struct connection *template,
+		       const struct client_login *login, const struct ike_message *first,
+		       struct builder *out);
 
 /* v2_workers.c: a child for each worker (RFC 9611) */
 void workers_ask(const struct ike_sa *sa, uint16_t worker, struct builder *out);

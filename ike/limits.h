@@ -30,7 +30,8 @@
 /* ---- state ---- */
 #define LIMIT_EFFECTS		65536
 #define LIMIT_HALF_OPEN		2000 /* IKE_SA_INIT answered, nobody authenticated yet */
-#define LIMIT_HALF_OPEN_COOKIES 30   /* above it cookies are asked for */
+#define LIMIT_EAP		512 /* of these, those in rounds of EAP: each holds a session of TLS */
+#define LIMIT_HALF_OPEN_COOKIES 30 /* above it cookies are asked for */
 #define LIMIT_SAS		25000
 #define LIMIT_CHILDREN_PER_SA	8 /* that one worker may use (RFC 9611), or any */
 #define LIMIT_TASKS_PER_SA	96

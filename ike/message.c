@@ -171,10 +171,10 @@ static int read_payload(struct ike_message *m, uint8_t type, bool critical, stru
 	case PAYLOAD_TSI: m->tsi = body; break;
 	case PAYLOAD_TSR: m->tsr = body; break;
 	case PAYLOAD_CERT: read_cert(m, r); break;
+	case PAYLOAD_CP: m->cp = body; break;
+	case PAYLOAD_EAP: m->eap = body; break;
 	case PAYLOAD_CERTREQ:
-	case PAYLOAD_VENDOR:
-	case PAYLOAD_CP:
-	case PAYLOAD_EAP: break;
+	case PAYLOAD_VENDOR: break;
 	default:
 		if (critical) {
 			m->unsupported_critical = type;
@@ -253,6 +253,7 @@ int ike_message_parse(struct ike_message *out, struct bytes datagram, struct fau
 int ike_message_parse_inner(struct ike_message *m, struct bytes plain, struct fault *f)
 {
 	struct reader r;
+	m->inner = plain;
 	reader_init(&r, plain.at, plain.len);
 	return read_chain(m, &r, m->sk_first, true, f);
 }

@@ -91,6 +91,7 @@ enum ike_notify_type {
 	NOTIFY_REDIRECT_SUPPORTED = 16406, /* RFC 5685 */
 	NOTIFY_REDIRECT = 16407,
 	NOTIFY_REDIRECTED_FROM = 16408,
+	NOTIFY_EAP_ONLY_AUTHENTICATION = 16417,	  /* RFC 5998 */
 	NOTIFY_CHILDLESS_IKEV2_SUPPORTED = 16418, /* RFC 6023 */
 	NOTIFY_FRAGMENTATION_SUPPORTED = 16430,	  /* RFC 7383 section 2.3 */
 	NOTIFY_SIGNATURE_HASH_ALGORITHMS = 16431, /* RFC 7427 section 4 */
@@ -142,7 +143,8 @@ struct ike_message {
 	struct bytes whole;
 	uint64_t present; /* bit t - 32 for each payload type t seen once; twice below */
 	uint64_t repeated;
-	struct bytes sa, nonce, tsi, tsr, auth, ke;
+	struct bytes inner; /* what was inside SK */
+	struct bytes sa, nonce, tsi, tsr, auth, ke, cp, eap;
 	uint8_t auth_method;
 	uint16_t ke_group; /* IANA number */
 	struct ike_id_payload idi, idr;

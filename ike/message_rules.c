@@ -17,7 +17,7 @@ struct rule {
 static const struct rule rules[MESSAGE_KINDS][2] = {
 	[MESSAGE_SA_INIT] = {{P(SA) | P(KE) | P(NONCE), ALWAYS},
 			     {P(SA) | P(KE) | P(NONCE), ALWAYS | P(CERTREQ)}},
-	[MESSAGE_AUTH] = {{P(IDI), ALWAYS | CREDENTIALS | P(IDR) | P(AUTH) | P(SA) | SELECTORS},
+	[MESSAGE_AUTH] = {{0, ALWAYS | CREDENTIALS | P(IDI) | P(IDR) | P(AUTH) | P(SA) | SELECTORS},
 			  {P(IDR) | P(AUTH), ALWAYS | CREDENTIALS | P(SA) | SELECTORS}},
 	[MESSAGE_CHILD] = {{P(SA) | P(NONCE) | SELECTORS, ALWAYS | P(KE) | P(CP)},
 			   {P(SA) | P(NONCE) | SELECTORS, ALWAYS | P(KE) | P(CP)}},
@@ -68,6 +68,12 @@ static uint64_t half_a_child(uint64_t present)
 	return has ? whole & ~has : 0;
 }
 
+/* Only rounds of EAP, and AUTH at their end, go without IDi (RFC 7296 section 2.16). */
+static uint64_t lacks_identity(uint64_t present, bool response)
+{
+	return response || present & (P(IDI) | P(EAP) | P(AUTH)) ? 0 : P(IDI);
+}
+
 int message_check(enum message_kind kind, const struct ike_message *m, struct fault *f)
 {
 	const char *name = exchange_type_name(m->h.exchange);
@@ -89,7 +95,7 @@ int message_check(enum message_kind kind, const struct ike_message *m, struct fa
 		return 0;
 	uint64_t missing = rule->needs & ~m->present;
 	if (!missing && kind == MESSAGE_AUTH)
-		missing = half_a_child(m->present);
+		missing = half_a_child(m->present) | lacks_identity(m->present, response);
 	if (missing)
 		return fault_set(f, -EPROTO, "%s %s without a payload that it must have: %s", name,
 				 direction, first_name(missing));

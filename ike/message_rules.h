@@ -11,7 +11,7 @@
 
 enum message_kind {
 	MESSAGE_SA_INIT,
-	MESSAGE_AUTH,	   /* with the first child or without; no EAP rounds */
+	MESSAGE_AUTH,	   /* with the first child or without, or a round of EAP */
 	MESSAGE_CHILD,	   /* CREATE_CHILD_SA: a new child, or one in place of another */
 	MESSAGE_REKEY_IKE, /* CREATE_CHILD_SA: the IKE SA itself */
 	MESSAGE_INFORMATIONAL,

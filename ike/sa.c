@@ -180,6 +180,7 @@ void sa_detach(struct ike_sa *sa)
 	for (struct child *child = c->children; child; child = child->next)
 		if (child->sa == sa)
 			child->sa = NULL;
+	client_unused(c);
 }
 
 /* Over, but answers what its peer repeats, so that a lost last response does not look like silence.
@@ -198,6 +199,7 @@ void handshake_free(struct ike_sa *sa)
 	if (!h)
 		return;
 	dh_free(h->dh);
+	eap_rounds_free(h->eap);
 	free((void *)(uintptr_t)h->init_i.at);
 	free((void *)(uintptr_t)h->init_r.at);
 	wipe(h, sizeof *h);

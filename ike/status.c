@@ -115,6 +115,10 @@ int ike_status(const struct ike *e, uint32_t connection, struct ike_status *out)
 	const struct ike_sa *sa = speaker(c);
 	if (sa)
 		describe_sa(sa, out);
+	memcpy(out->user, c->user, sizeof out->user);
+	memcpy(out->method, c->method, sizeof out->method);
+	out->address4 = c->lease.v4;
+	out->address6 = c->lease.v6;
 	describe_children(c, out);
 	out->n_events = c->n_events;
 	for (unsigned i = 0; i < c->n_events; i++) {

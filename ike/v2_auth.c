@@ -338,30 +338,18 @@ static void answer_child(struct ike_sa *sa, const struct ike_message *in, struct
 		builder_notify(out, refusal, (struct bytes){NULL, 0});
 		return timers_childless(sa);
 	}
-	workers_agree(sa, in, out);
+	if (!c->template)
+		workers_agree(sa, in, out);
 	proposal_answer(out, PROPOSAL_FIRST_CHILD, &t.chosen, t.spi_in);
 	builder_ts(out, PAYLOAD_TSI, t.remote, t.n_remote);
 	builder_ts(out, PAYLOAD_TSR, t.local, t.n_local);
 }
 
-int v2_auth_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out)
+/* Proved, both ends: what the peer asked for in `in`, its first IKE_AUTH. */
+static int accept_peer(struct ike_sa *sa, const struct ike_message *in, struct builder *out)
 {
-	struct candidate who;
+	struct connection *c = sa->c;
 	struct fault f = {0};
-	if (sa->is_initiator || !sa->handshake || intermediate_next(sa) != EXCHANGE_AUTH)
-		return -EPROTO;
-	find_connection(sa, in, &who);
-	if (!who.c)
-		return refuse_peer(sa, &who, out);
-	sa_attach(sa, who.c);
-	established(sa);
-	if (ike_message_notify(in, NOTIFY_INITIAL_CONTACT))
-		duplicates_initial_contact(sa);
-	builder_id(out, PAYLOAD_IDR, &who.c->cfg.local_id);
-	proof_add_certificates(&who.c->cfg, out);
-	int err = proof_add_auth(sa, &who.c->cfg, out);
-	if (err)
-		return err;
 	ppk_confirm(sa, in, out);
 	ports_agree(sa, in);
 	if (sa->port_entropy)
@@ -369,10 +357,122 @@ int v2_auth_answer(struct ike_sa *sa, const struct ike_message *in, struct build
 	if (mobike_agree(sa, in))
 		mobike_say(sa, out);
 	reauth_say(sa, out);
+	if (c->template)
+		client_configure(c, out);
 	answer_child(sa, in, out);
 	handshake_free(sa);
 	fault_set(&f, -ECONNRESET, "the peer started anew");
-	connection_settle(who.c, &f);
-	duplicates_found(who.c);
+	connection_settle(c, &f);
+	duplicates_found(c);
 	return 0;
+}
+
+/* It has no place here: without an address there is nothing that an IKE SA could be for. */
+static int refuse_client(struct ike_sa *sa, struct connection *template, const struct fault *f,
+			 struct builder *out)
+{
+	char text[FAULT_TEXT];
+	connection_blame(template, f);
+	connection_event(template, "%.150s", fault_format(f, text));
+	diagnose_stranger(sa->e, &sa->remote, text);
+	builder_notify(out,
+		       f->code == -ENODATA ? NOTIFY_FAILED_CP_REQUIRED
+					   : NOTIFY_INTERNAL_ADDRESS_FAILURE,
+		       (struct bytes){NULL, 0});
+	sa_linger(sa, "the client gets no address");
+	handshake_free(sa);
+	return 0;
+}
+
+static void attach(struct ike_sa *sa, struct connection *c)
+{
+	sa_attach(sa, c);
+	established(sa);
+}
+
+int auth_accept_client(struct ike_sa *sa, struct connection *template,
+		       const struct client_login *login, const struct ike_message *first,
+		       struct builder *out)
+{
+	struct fault f = {0};
+	struct connection *c = client_connect(sa, template, login, first, &f);
+	if (!c)
+		return refuse_client(sa, template, &f, out);
+	attach(sa, c);
+	return accept_peer(sa, first, out);
+}
+
+static int prove_ourselves(struct ike_sa *sa, const struct ike_connection *cfg, struct builder *out)
+{
+	builder_id(out, PAYLOAD_IDR, &cfg->local_id);
+	proof_add_certificates(cfg, out);
+	return proof_add_auth(sa, cfg, out);
+}
+
+/* A client that proved itself by a certificate. */
+static int answer_client(struct ike_sa *sa, struct connection *template,
+			 const struct ike_message *in, struct builder *out)
+{
+	char id[IDENTITY_TEXT];
+	const struct client_login login = {identity_format(&sa->remote_id, id), "certificate"};
+	struct fault f = {0};
+	struct connection *c = client_connect(sa, template, &login, in, &f);
+	if (!c)
+		return refuse_client(sa, template, &f, out);
+	attach(sa, c);
+	int err = prove_ourselves(sa, &c->cfg, out);
+	return err ? err : accept_peer(sa, in, out);
+}
+
+/* The template that the first message of a client with EAP means. */
+static struct connection *find_template(struct ike_sa *sa, const struct ike_message *in,
+					struct candidate *out)
+{
+	memset(out, 0, sizeof *out);
+	if (identity_from_wire(&sa->remote_id, in->idi.kind, in->idi.name.at, in->idi.name.len))
+		return NULL;
+	for (struct connection *c = NULL; (c = connection_candidate(sa->e, &sa->remote.addr, c));) {
+		struct fault f = {0};
+		if (!connection_fits(c, &sa->local, &sa->remote))
+			continue;
+		if (eap_offered(&c->cfg) && identities_fit(c, &sa->remote_id, in, out) &&
+		    !proof_possible(sa, &c->cfg, &f))
+			return c;
+		if (!f.code)
+			fault_set(&f, -EACCES,
+				  "IKE_AUTH of the peer asks for EAP, which this connection "
+				  "does not offer");
+		not_this_one(out, c, &f, false);
+	}
+	return NULL;
+}
+
+static int answer_first_of_eap(struct ike_sa *sa, const struct ike_message *in, struct builder *out)
+{
+	struct candidate who;
+	struct connection *template = find_template(sa, in, &who);
+	return template ? eap_begin(sa, template, in, out) : refuse_peer(sa, &who, out);
+}
+
+int v2_auth_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out)
+{
+	struct candidate who;
+	if (sa->is_initiator || !sa->handshake || intermediate_next(sa) != EXCHANGE_AUTH)
+		return -EPROTO;
+	if (sa->handshake->eap)
+		return eap_answer(sa, in, out);
+	if (!in->idi.present)
+		return -EPROTO;
+	if (!in->auth.at)
+		return answer_first_of_eap(sa, in, out);
+	find_connection(sa, in, &who);
+	if (!who.c)
+		return refuse_peer(sa, &who, out);
+	if (who.c->cfg.clients)
+		return answer_client(sa, who.c, in, out);
+	attach(sa, who.c);
+	if (ike_message_notify(in, NOTIFY_INITIAL_CONTACT))
+		duplicates_initial_contact(sa);
+	int err = prove_ourselves(sa, &who.c->cfg, out);
+	return err ? err : accept_peer(sa, in, out);
 }

@@ -123,9 +123,31 @@ int v2_liveness_request(struct ike_sa *sa, struct task *task, struct builder *ou
 	return 0;
 }
 
+/* The initiator does not believe our AUTH (RFC 7296 section 2.21.2): there is no IKE SA. */
+static bool disbelieved(struct ike_sa *sa, const struct ike_message *in)
+{
+	struct connection *c = sa->c;
+	struct fault f;
+	if (sa->is_initiator || sa->state != SA_ESTABLISHED ||
+	    !ike_message_notify(in, NOTIFY_AUTHENTICATION_FAILED))
+		return false;
+	children_drop(sa);
+	sa_linger(sa, "the peer does not believe our AUTH");
+	fault_set(&f, -EACCES,
+		  "the peer does not accept our proof (AUTHENTICATION_FAILED in INFORMATIONAL)");
+	fault_advise(&f, "the peer's log says why: our identity, or who certified us");
+	if (c && c->is_up)
+		connection_settle(c, &f);
+	else if (c)
+		connection_failed(c, &f);
+	return true;
+}
+
 /* Of any request of the peer that deletes nothing: what it may say besides is taken here. */
 int v2_liveness_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out)
 {
+	if (disbelieved(sa, in))
+		return 0;
 	mobike_answer(sa, in, out);
 	reauth_told(sa, in);
 	redirect_told(sa, in);

@@ -135,10 +135,10 @@ void proof_ask_stranger(const struct ike *e, const struct ip_endpoint *local,
 	const struct trust *last = NULL;
 	bool any = false;
 	for (struct connection *c = NULL; (c = connection_candidate(e, &remote->addr, c));) {
-		if (!connection_has_certificates(&c->cfg) || !connection_fits(c, local, remote))
+		if (!c->cfg.trust || !connection_fits(c, local, remote))
 			continue;
 		any = true;
-		if (c->cfg.trust != last)
+		if (c->cfg.trust && c->cfg.trust != last)
 			want(&w, c->cfg.trust);
 		last = c->cfg.trust;
 	}
@@ -306,6 +306,30 @@ int proof_add_auth(const struct ike_sa *sa, const struct ike_connection *cfg, st
 		builder_auth(out, a.method, (struct bytes){a.value, a.len});
 	wipe(&a, sizeof a);
 	return err;
+}
+
+int proof_add_key_auth(const struct ike_sa *sa, const struct identity *own,
+		       const struct secret *key, struct builder *out)
+{
+	uint8_t body[4 + IDENTITY_MAX], value[PRF_MAX];
+	size_t len = 0;
+	int err = psk_value(sa, key, sa->is_initiator, id_body(own, body), value, &len);
+	if (!err)
+		builder_auth(out, AUTH_SHARED_KEY, (struct bytes){value, len});
+	wipe(value, sizeof value);
+	return err;
+}
+
+bool proof_check_key(const struct ike_sa *sa, const struct secret *key,
+		     const struct ike_id_payload *id, const struct ike_message *in)
+{
+	uint8_t value[PRF_MAX];
+	size_t len = 0;
+	bool ok = in->auth_method == AUTH_SHARED_KEY &&
+		  !psk_value(sa, key, !sa->is_initiator, id->body, value, &len) &&
+		  secret_equal(value, len, in->auth.at, in->auth.len);
+	wipe(value, sizeof value);
+	return ok;
 }
 
 int proof_add_no_ppk_auth(const struct ike_sa *sa, const struct ike_connection *cfg,
@@ -537,6 +561,12 @@ int proof_check(struct proof *p, const struct ike_connection *cfg, const struct 
 	memset(f, 0, sizeof *f);
 	if (!connection_has_certificates(cfg))
 		return check_psk(p, cfg, f);
+	if (!cfg->trust)
+		return fault_set(f, -EACCES,
+				 "the client authenticates by %s, expected EAP, by which all "
+				 "clients come",
+				 p->in->auth_method == AUTH_SHARED_KEY ? "a pre-shared key"
+								       : "a certificate");
 	if (p->in->auth_method == AUTH_SHARED_KEY)
 		return different_methods(p, cfg, f);
 	if (!p->parsed)

@@ -10,12 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The connection of the document with this name; borrowed. */
-static json_t *find_connection(const json_t *document, const char *name, const char **near)
+static json_t *find_among(const json_t *list, const char *name, const char **near, size_t *most)
 {
-	size_t i, most = 2;
+	size_t i;
 	json_t *c;
-	json_array_foreach(json_object_get(document, "connections"), i, c)
+	json_array_foreach(list, i, c)
 	{
 		const char *have = json_string_value(json_object_get(c, "name"));
 		size_t same = 0;
@@ -23,12 +22,20 @@ static json_t *find_connection(const json_t *document, const char *name, const c
 			return c;
 		while (have && have[same] && have[same] == name[same])
 			same++;
-		if (same > most) {
-			most = same;
+		if (same > *most) {
+			*most = same;
 			*near = have;
 		}
 	}
 	return NULL;
+}
+
+/* The connection or the client of the document with this name; borrowed. */
+static json_t *find_connection(const json_t *document, const char *name, const char **near)
+{
+	size_t most = 2;
+	json_t *c = find_among(json_object_get(document, "connections"), name, near, &most);
+	return c ? c : find_among(json_object_get(document, "clients"), name, near, &most);
 }
 
 static int print_one(const struct command_options *o, const json_t *document)

@@ -2,6 +2,7 @@
 #include "loader/config_file.h"
 
 #include "loader/clock.h"
+#include "loader/clients.h"
 #include "loader/credentials.h"
 
 #include <errno.h>
@@ -144,7 +145,11 @@ static int read_file(void *owner, const char *path, bool secret, uint8_t **out, 
 static int judge_certificates(const struct model *m, struct config_findings *findings)
 {
 	struct credentials *c = NULL;
+	struct clients *clients = NULL;
 	int err = credentials_new(&c, m, findings, NULL);
+	if (!err)
+		err = clients_new(&clients, m, c, findings, NULL);
+	clients_free(clients);
 	if (!err)
 		credentials_judge(c, m, clock_wall_seconds(), WARN_DAYS, findings);
 	credentials_free(c);

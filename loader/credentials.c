@@ -210,6 +210,11 @@ void credentials_give(const struct credentials *c, const struct model *m, uint32
 	credential_adopt_identity(out->credential, &out->local_id);
 }
 
+const struct credential *credentials_of_gateway(const struct credentials *c, uint32_t gateway)
+{
+	return c->of_gateway[gateway];
+}
+
 /* ---- warnings ---- */
 
 struct warned {
@@ -246,7 +251,7 @@ static bool is_used(const struct credentials *c, const struct model *m, uint32_t
 	for (uint32_t i = 0; i < m->n_connections; i++)
 		if (c->of_connection[i] && m->connections[i].gateway == gateway)
 			return true;
-	return false;
+	return m->gateways[gateway].clients.n_pool;
 }
 
 void credentials_judge(const struct credentials *c, const struct model *m, int64_t now,

@@ -20,6 +20,8 @@ void credentials_free(struct credentials *c);
 /* Lends them to connection `index` of the model when it authenticates by certificate. */
 void credentials_give(const struct credentials *c, const struct model *m, uint32_t index,
 		      struct ike_connection *out);
+/* A gateway's own, or NULL. Borrowed. */
+const struct credential *credentials_of_gateway(const struct credentials *c, uint32_t gateway);
 /* Warnings of what will fail later. `now`: seconds since 1970. */
 void credentials_judge(const struct credentials *c, const struct model *m, int64_t now,
 		       unsigned days, struct config_findings *findings);

@@ -22,6 +22,27 @@ static const enum esp_df dont_fragment[] = {[MODEL_DF_COPY] = ESP_DF_COPY,
 					    [MODEL_DF_SET] = ESP_DF_SET,
 					    [MODEL_DF_CLEAR] = ESP_DF_CLEAR};
 
+/* A connection that may come of a client belongs to its gateway beforehand. */
+static unsigned add_clients(const struct model *m, struct datapath_member *member, unsigned n)
+{
+	for (uint32_t i = 0; i < m->n_gateways; i++) {
+		uint32_t first, many = plan_clients(m, i, &first);
+		for (uint32_t k = 0; k < many; k++)
+			member[n++] = (struct datapath_member){first + k, i};
+	}
+	return n;
+}
+
+static size_t all_clients(const struct model *m)
+{
+	size_t n = 0;
+	for (uint32_t i = 0; i < m->n_gateways; i++) {
+		uint32_t first;
+		n += plan_clients(m, i, &first);
+	}
+	return n;
+}
+
 static int set_all(struct daemon *d, uint64_t *bits, struct datapath_member *member)
 {
 	for (uint32_t i = 0; i < d->model.n_gateways; i++) {
@@ -39,13 +60,14 @@ static int set_all(struct daemon *d, uint64_t *bits, struct datapath_member *mem
 			return err;
 	}
 	return datapath_gateways_set(d->datapath, bits, d->model.n_gateways, member,
-				     d->plan.n_connections);
+				     add_clients(&d->model, member, d->plan.n_connections));
 }
 
 int gateways_start(struct daemon *d, struct fault *f)
 {
 	uint64_t *bits = calloc(d->model.n_gateways + 1, sizeof *bits);
-	struct datapath_member *member = calloc(d->plan.n_connections + 1, sizeof *member);
+	struct datapath_member *member =
+		calloc(d->plan.n_connections + all_clients(&d->model) + 1, sizeof *member);
 	d->rates = calloc(d->model.n_gateways + 1, sizeof *d->rates);
 	int err = bits && member && d->rates ? set_all(d, bits, member) : -ENOMEM;
 	free(bits);

@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/instant.h"
 #include "base/log.h"
+#include "loader/clients.h"
 #include "loader/clock.h"
 #include "loader/credentials.h"
 #include "loader/outer.h"
@@ -32,6 +33,7 @@ struct ike_host {
 	struct ike_host_options o;
 	struct ike *engine;
 	struct credentials *credentials; /* outlive the engine, which borrows them */
+	struct clients *clients;
 	struct ike_effects effects;
 	struct event *timer;
 	uint32_t n_sockets, room_sockets; /* fd -1: the place is free */
@@ -44,7 +46,13 @@ struct ike_host {
 static const char *name_of(const struct ike_host *h, uint32_t connection)
 {
 	uint32_t i = connection - PLAN_FIRST_CONNECTION;
-	return i < h->o.model->n_connections ? h->o.model->connections[i].name : "?";
+	uint32_t g = connection - PLAN_FIRST_TEMPLATE;
+	struct client_info client;
+	if (i < h->o.model->n_connections)
+		return h->o.model->connections[i].name;
+	if (g < h->o.model->n_gateways)
+		return h->o.model->gateways[g].name;
+	return clients_find(h->clients, connection, &client) ? "?" : client.name;
 }
 
 static uint32_t vnet_of(const struct ike_host *h, uint32_t connection)
@@ -53,7 +61,10 @@ static uint32_t vnet_of(const struct ike_host *h, uint32_t connection)
 		if (h->o.plan->connections[i].id == connection)
 			return h->o.plan->connections[i].vnet;
 	}
-	return 0;
+	struct client_info client;
+	if (clients_find(h->clients, connection, &client))
+		return 0;
+	return h->o.model->vnets[h->o.model->gateways[client.gateway].vnet].id;
 }
 
 /* ---- randomness ---- */
@@ -217,6 +228,7 @@ static void carry_out_one(struct ike_host *h, const struct ike_effect *e)
 		say(h, e, LOG_LEVEL_WARN, "connection-down");
 		break;
 	case IKE_FAILED: say(h, e, LOG_LEVEL_WARN, "connection-failed"); break;
+	case IKE_CLIENT_GONE: clients_gone(h->clients, e->connection); break;
 	case IKE_EVENT: say(h, e, LOG_LEVEL_DEBUG, "event"); break;
 	}
 }
@@ -445,6 +457,24 @@ static uint16_t workers_to_ask_for(const struct ike_host *h)
 	return n < room ? (uint16_t)n : room;
 }
 
+/* One for each gateway that has clients. */
+static int add_templates(struct ike_host *h, struct fault *f)
+{
+	struct ike_connection *c = malloc(sizeof *c);
+	int err = c ? 0 : fault_set(f, -ENOMEM, "not enough memory for the clients");
+	for (uint32_t i = 0; !err && i < h->o.model->n_gateways; i++) {
+		if (!h->o.model->gateways[i].clients.n_pool)
+			continue;
+		err = ike_host_translate_clients(c, h->o.model, i, f);
+		if (!err && clients_template(h->clients, i, c))
+			err = ike_add(h->engine, c, f);
+		if (err)
+			fault_prefix(f, "clients of '%s'", h->o.model->gateways[i].name);
+	}
+	free(c);
+	return err;
+}
+
 static int add_connections(struct ike_host *h, struct fault *f)
 {
 	struct ike_connection *c = malloc(sizeof *c);
@@ -519,9 +549,15 @@ int ike_host_start(struct ike_host **out, const struct ike_host_options *o, stru
 	if (!err)
 		err = credentials_new(&h->credentials, o->model, NULL, f);
 	if (!err)
+		err = clients_new(&h->clients, o->model, h->credentials, NULL, f);
+	if (!err)
+		clients_serve(h->clients, o->maps, o->datapath, o->underlay);
+	if (!err)
 		err = open_sockets(h, f);
 	if (!err)
 		err = add_connections(h, f);
+	if (!err)
+		err = add_templates(h, f);
 	if (err) {
 		ike_host_free(h);
 		return err;
@@ -548,6 +584,7 @@ void ike_host_free(struct ike_host *h)
 		event_free(h->timer);
 	if (h->engine)
 		ike_free(h->engine);
+	clients_free(h->clients);
 	credentials_free(h->credentials);
 	ike_effects_free(&h->effects);
 	free(h->sockets);
@@ -609,4 +646,18 @@ int ike_host_status(const struct ike_host *h, uint32_t connection, struct ike_st
 uint64_t ike_host_count(const struct ike_host *h, enum ike_counter c)
 {
 	return ike_count(h->engine, c);
+}
+
+int ike_host_client(const struct ike_host *h, uint32_t n, struct client_info *out)
+{
+	return clients_at(h->clients, n, out);
+}
+
+int ike_host_find_client(const struct ike_host *h, const char *name, uint32_t *connection)
+{
+	struct client_info found;
+	if (clients_find_name(h->clients, name, &found))
+		return -ENOENT;
+	*connection = found.connection;
+	return 0;
 }

@@ -44,6 +44,15 @@ void ike_host_moved(struct ike_host *h, uint32_t spi_in, const struct ip_endpoin
 int ike_host_status(const struct ike_host *h, uint32_t connection, struct ike_status *out);
 uint64_t ike_host_count(const struct ike_host *h, enum ike_counter c);
 
+/* The n-th client that is there (point-to-site). -ENOENT behind the last. */
+struct client_info;
+int ike_host_client(const struct ike_host *h, uint32_t n, struct client_info *out);
+/* By name. -ENOENT. */
+int ike_host_find_client(const struct ike_host *h, const char *name, uint32_t *connection);
+
+/* What a gateway's clients come by. */
+int must_check ike_host_translate_clients(struct ike_connection *out, const struct model *m,
+					  uint32_t gateway, struct fault *f);
 /* A connection of the model as the engine takes it; the caller wipes `psk`. Pure. */
 int must_check ike_host_translate(struct ike_connection *out, const struct model *m,
 				  const struct plan_connection *c, struct fault *f);

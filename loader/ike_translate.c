@@ -92,6 +92,29 @@ static void set_ppk(struct ike_connection *out, const struct model_connection *c
 	out->require_ppk = c->require_ppk;
 }
 
+#define CLIENT_DPD_SECONDS 45
+
+int ike_host_translate_clients(struct ike_connection *out, const struct model *m, uint32_t gateway,
+			       struct fault *f)
+{
+	const struct model_gateway *g = &m->gateways[gateway];
+	struct offer offer;
+	memset(out, 0, sizeof *out);
+	if (offer_of_clients(m, gateway, &offer))
+		return fault_set(f, -E2BIG, "'%s' has more than %d prefixes for its clients",
+				 g->name, CHILD_SA_MAX_TS);
+	copy_offer(out, &offer);
+	out->id = PLAN_FIRST_TEMPLATE + gateway;
+	out->name = g->name;
+	out->local = g->public_address;
+	out->rsa_pkcs1 = g->certificate.rsa_pkcs1;
+	out->start = IKE_START_RESPOND;
+	out->dpd_timeout_ns = CLIENT_DPD_SECONDS * NS_PER_S;
+	out->mobike = IKE_MOBIKE_ON;
+	out->remote_id.kind = IDENTITY_ANY;
+	return set_identity(&out->local_id, g->identity, g->name, f);
+}
+
 int ike_host_translate(struct ike_connection *out, const struct model *m,
 		       const struct plan_connection *pc, struct fault *f)
 {

@@ -3,6 +3,7 @@
 #include "loader/status.h"
 
 #include "base/instant.h"
+#include "loader/clients.h"
 #include "loader/clock.h"
 
 #include <errno.h>
@@ -201,6 +202,55 @@ static json_t *connection(struct daemon *d, const struct plan_connection *pc, ui
 	set(o, "events", s ? events(s) : json_array());
 	free(s);
 	return o;
+}
+
+/* ---- clients ---- */
+
+static json_t *addresses(const struct client_info *c)
+{
+	char text[IP_TEXT];
+	json_t *list = json_array();
+	if (c->v4.family)
+		json_array_append_new(list, json_string(ip_addr_format(&c->v4, text)));
+	if (c->v6.family)
+		json_array_append_new(list, json_string(ip_addr_format(&c->v6, text)));
+	return list;
+}
+
+static json_t *client(struct daemon *d, const struct client_info *c, uint64_t now)
+{
+	struct ike_status *s = calloc(1, sizeof *s);
+	json_t *o = json_object(), *children = json_array();
+	char peer[IP_TEXT];
+	set(o, "name", json_string(c->name));
+	set(o, "virtualNetworkGateway", json_string(d->model.gateways[c->gateway].name));
+	set(o, "connectionType", json_string("VPNClient"));
+	set(o, "ikeVersion", json_string("IKEv2"));
+	set(o, "protocol", json_string("IkeV2"));
+	set(o, "addresses", addresses(c));
+	if (s && ike_host_status(d->ike, c->connection, s) == 0) {
+		add_ike(o, s, now);
+		set(o, "user", json_string(s->user));
+		set(o, "authentication", json_string(s->method));
+		set(o, "peer", json_string(ip_addr_format(&s->remote.addr, peer)));
+	}
+	add_traffic(d, o, c->connection);
+	for (unsigned i = 0; s && i < s->n_children; i++)
+		json_array_append_new(children, child(d, &s->children[i], now));
+	set(o, "childSas", children);
+	add_path(d, o, c->connection);
+	set(o, "events", s ? events(s) : json_array());
+	free(s);
+	return o;
+}
+
+static json_t *clients(struct daemon *d, uint64_t now)
+{
+	json_t *list = json_array();
+	struct client_info c;
+	for (uint32_t i = 0; ike_host_client(d->ike, i, &c) == 0; i++)
+		json_array_append_new(list, client(d, &c, now));
+	return list;
 }
 
 /* ---- ports ---- */
@@ -460,7 +510,7 @@ json_t *status_document(struct daemon *d)
 		      clock_format(d->started_ns, when), "cryptoBackend", d->backend->name));
 	set(o, "gateways", gateways);
 	set(o, "connections", connections);
-	set(o, "clients", json_array());
+	set(o, "clients", clients(d, now));
 	set(o, "circuits", json_array());
 	set(o, "ports", ports);
 	set(o, "workers", workers(d));
@@ -495,6 +545,8 @@ int status_find(const struct daemon *d, const char *name, uint32_t *id, struct f
 			near = have;
 		}
 	}
+	if (!ike_host_find_client(d->ike, name, id))
+		return 0;
 	fault_set(f, -ENOENT, "no connection has the name '%.64s'", name);
 	if (near)
 		return fault_advise(f, "did you mean '%s'?", near);

@@ -53,6 +53,25 @@ static void print_row(FILE *to, const json_t *c)
 		fprintf(to, "    last error: %s\n", error);
 }
 
+static void print_clients(FILE *to, const json_t *clients)
+{
+	size_t i;
+	const json_t *c;
+	char in[24], out[24];
+	if (json_array_size(clients))
+		fprintf(to, "\n%-32s %-16s %-14s %-20s %-24s %s\n", "CLIENT", "ADDRESS", "BY",
+			"SINCE", "PEER", "TRAFFIC");
+	json_array_foreach(clients, i, c)
+	{
+		const char *first =
+			json_string_value(json_array_get(json_object_get(c, "addresses"), 0));
+		fprintf(to, "%-32s %-16s %-14s %-20s %-24s %10s in %10s out\n", text(c, "name"),
+			first ? first : "-", text(c, "authentication"), text(c, "since"),
+			text(c, "peer"), bytes(integer(c, "ingressBytes"), in),
+			bytes(integer(c, "egressBytes"), out));
+	}
+}
+
 static void print_ports(FILE *to, const json_t *ports)
 {
 	size_t i;
@@ -134,6 +153,7 @@ void status_print(FILE *to, const json_t *document)
 		fprintf(to, "\n%-24s %-13s %-20s %-24s %s\n", "CONNECTION", "STATUS", "SINCE",
 			"PEER", "TRAFFIC");
 	json_array_foreach(json_object_get(document, "connections"), i, o) print_row(to, o);
+	print_clients(to, json_object_get(document, "clients"));
 	print_ports(to, json_object_get(document, "ports"));
 	print_workers(to, json_object_get(document, "workers"));
 	print_counts(to, "\ndrops:", json_object_get(document, "drops"));

@@ -66,7 +66,8 @@ static uint32_t port_of(const struct underlay *u, uint32_t ifindex)
 
 static const char *name_of(const struct underlay *u, uint32_t connection)
 {
-	return u->h.model->connections[connection - PLAN_FIRST_CONNECTION].name;
+	uint32_t i = connection - PLAN_FIRST_CONNECTION;
+	return i < u->h.model->n_connections ? u->h.model->connections[i].name : "client";
 }
 
 /* ---- hosts of plain attachments ---- */
@@ -407,6 +408,30 @@ void underlay_peer(struct underlay *u, uint32_t connection, const struct ip_addr
 			p->remote = *remote;
 			refresh_peer(u, p);
 		}
+		return;
+	}
+}
+
+void underlay_client(struct underlay *u, uint32_t connection, const struct ip_addr *local,
+		     const struct ip_addr *remote)
+{
+	underlay_forget(u, connection);
+	struct peer *grown = reallocarray(u->peers, u->n_peers + 1, sizeof *grown);
+	if (!grown) {
+		log_error(LOG_NET, "no-memory connection=%u: no way to this client", connection);
+		return;
+	}
+	u->peers = grown;
+	u->peers[u->n_peers++] = (struct peer){.connection = connection};
+	underlay_peer(u, connection, local, remote);
+}
+
+void underlay_forget(struct underlay *u, uint32_t connection)
+{
+	for (uint32_t i = 0; i < u->n_peers; i++) {
+		if (u->peers[i].connection != connection)
+			continue;
+		u->peers[i] = u->peers[--u->n_peers];
 		return;
 	}
 }

@@ -30,6 +30,10 @@ void underlay_watch(struct underlay *u);
 /* The outer addresses of a connection, at start and as IKE moves them. */
 void underlay_peer(struct underlay *u, uint32_t connection, const struct ip_addr *local,
 		   const struct ip_addr *remote);
+/* The same of a client, which comes and goes. */
+void underlay_client(struct underlay *u, uint32_t connection, const struct ip_addr *local,
+		     const struct ip_addr *remote);
+void underlay_forget(struct underlay *u, uint32_t connection);
 /* A port's device has another index now: all ways are looked up again. */
 void underlay_moved(struct underlay *u, uint32_t was, uint32_t now);
 /* XDP or a worker asks for an address. */

@@ -37,6 +37,7 @@ test=(
 	iperf3 curl tcpdump tshark              # traffic and captures
 	charon-systemd strongswan-charon strongswan-swanctl libstrongswan-standard-plugins
 	libstrongswan-extra-plugins libcharon-extra-plugins   # the real IKE peer (ESP in userspace)
+	libcharon-extauth-plugins                            # EAP-MSCHAPv2 of that peer, as a client
 	clang-format clang-tidy shellcheck universal-ctags    # make lint
 	man-db bash procps psmisc util-linux    # man pages checked, helpers
 )

@@ -252,12 +252,12 @@ class StrongSwan:
 
     def __init__(self, host, me, peer, my_ts, peer_ts, ike='aes256gcm16-prfsha384-ecp384', esp='aes256gcm16', psk=PSK,
                  rekey='', my_id=None, peer_id=None, kernel=False, version=2, children=None, auth=None, files=(), more='', log_level=2,
-                 secrets='', mobike='no'):
+                 secrets='', mobike='no', load=''):
         """children: {name: (local, remote)}, more than the one `net`; rekey: more lines of the connection;
         auth: swanctl's lines of the local and of the remote part; files: (directory, name, bytes) beside swanctl.conf;
-        secrets: more of swanctl's secrets."""
+        secrets: more of swanctl's secrets; load: more plugins."""
         self.host, lab = host, host.lab
-        load = self.LOAD.replace('kernel-libipsec ', '') if kernel else self.LOAD
+        load = (self.LOAD.replace('kernel-libipsec ', '') if kernel else self.LOAD) + ' ' + load
         local, remote = auth or ('auth = psk', 'auth = psk')
         d = os.path.join(lab.dir, f'swan-{host.name}')
         os.makedirs(os.path.join(d, 'swanctl', 'conf.d'), exist_ok=True)

@@ -11,9 +11,10 @@ declare -A may=(
 	[maps]="base maps"
 	[datapath]="base esp maps"
 	[ike]="base auth"
+	[p2s]="base auth"
 	[control]="base maps/layout.h maps/drops.h"
 	[bpf]="maps vmlinux"
-	[loader]="base auth esp maps datapath ike control bpf"
+	[loader]="base auth esp maps datapath ike p2s control bpf"
 )
 bad=0
 for folder in "${!may[@]}"; do

@@ -6,7 +6,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 forbidden='^(socket|connect|bind|send|sendto|sendmsg|sendmmsg|recv|recvfrom|recvmsg|recvmmsg|read|write|open|openat|fopen|fread|fwrite|fputs|puts|printf|fprintf|vprintf|vfprintf|__printf_chk|__fprintf_chk|perror|time|clock|clock_gettime|gettimeofday|nanosleep|usleep|sleep|getrandom|getentropy|rand|random|srand|RAND_.*|pthread_create|fork|exec.*|system|popen|exit|_exit|getenv|ioctl|bpf|syscall)$'
 bad=0
-for core in base auth esp ike control; do
+for core in base auth esp ike p2s control; do
 	lib=build/lib$core.a
 	[ -f "$lib" ] || { echo "$lib: error: not built; run make first"; exit 1; }
 	found=$(nm -u "$lib" 2>/dev/null | awk '$1 == "U" { print $2 }' | sed 's/@.*//' | sort -u | grep -E "$forbidden")

@@ -48,7 +48,7 @@ struct sim_node {
 	/* of the worker at its number's place, 0 = it has none of its own; place 0 is not used */
 	uint32_t lane[IKE_MAX_WORKERS + 1];
 	bool up;
-	unsigned ups, downs, faileds, installs, uses, removes, updates, sends, keepalives;
+	unsigned ups, downs, faileds, gone, installs, uses, removes, updates, sends, keepalives;
 	uint64_t uses_ever;
 	uint64_t esp_sent; /* ESP packets, as the data path counts them */
 	struct fault last_fault;
@@ -280,7 +280,7 @@ static inline void sim_child_effect(struct sim_node *node, const struct ike_effe
 static inline void sim_apply_one(struct sim_node *node, const struct ike_effect *x)
 {
 	static const char *const names[] = {"SEND", "INSTALL", "USE",	 "UPDATE", "REMOVE",
-					    "UP",   "DOWN",    "FAILED", "EVENT"};
+					    "UP",   "DOWN",    "FAILED", "GONE",   "EVENT"};
 	if (x->kind != IKE_SEND)
 		sim_say(node->s, "%d %s %08x %s", sim_index(node), names[x->kind],
 			x->child ? x->child->spi_in : x->spi_in, x->fault.text);
@@ -307,6 +307,7 @@ static inline void sim_apply_one(struct sim_node *node, const struct ike_effect 
 		node->faileds++;
 		node->last_fault = x->fault;
 		break;
+	case IKE_CLIENT_GONE: node->gone++; break;
 	case IKE_EVENT: break;
 	}
 }

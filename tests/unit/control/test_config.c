@@ -386,6 +386,38 @@ static const struct row rule_rows[] = {
 	 "35:9: error: ipsecPolicies: expected one policy, came 2; only the combination of one is sent and accepted\n"},
 };
 
+/* Point-to-site, under GW1: line 24, or 23 without a certificate. */
+static const struct row client_rows[] = {
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: bob, password: {file: /etc/xgw/bob}}]}\n",
+	 ""},
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], vpnClientRootCertificates: [{name: r, file: r.pem}], vpnClientRevokedCertificates: [{name: x, thumbprint: \"01:23:45:67:89:AB:CD:EF:01:23:45:67:89:AB:CD:EF:01:23:45:67\"}]}\n",
+	 ""},
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: bob, password: {file: /etc/xgw/bob}}]}\n",
+	 "23:29: error: vpnClientConfiguration: clients know the gateway by its certificate; give `certificate` of GW1\n"},
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], users: []}\n",
+	 "24:29: error: vpnClientConfiguration: nobody could log in; give vpnClientRootCertificates or users\n"},
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], users: [{name: bob, password: {file: /etc/xgw/bob}}]}\n",
+	 "24:29: error: vpnClientProtocols: missing, no client could connect; give [IkeV2]\n"},
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [SSTP], users: [{name: bob, password: {file: /etc/xgw/bob}}]}\n",
+	 "24:90: error: vpnClientProtocols: SSTP: not supported yet\n"},
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [10.11.128.0/24, 192.168.5.0/25, 10.22.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: bob, password: {file: /etc/xgw/bob}}]}\n",
+	 "24:53: error: vpnClientAddressPool: 10.11.128.0/24 overlaps 10.11.0.0/16 of VNet1; clients need addresses that nobody else has\n"
+	 "24:69: error: vpnClientAddressPool: 192.168.5.0/25 overlaps 192.168.5.0/24 of Site5; clients need addresses that nobody else has\n"
+	 "24:85: error: vpnClientAddressPool: 10.22.0.0/24 overlaps 10.22.0.0/16 of GW2; clients need addresses that nobody else has\n"},
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: bob, password: abc}, {name: bob, password: abd}]}\n",
+	 "24:141: error: name: another user has the name 'bob', in line 24\n"},
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: bob, password: {file: /etc/xgw/open.psk}}]}\n",
+	 "24:128: error: password: /etc/xgw/open.psk can be read by others; chmod 600 /etc/xgw/open.psk\n"},
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: bob, password: {file: /etc/xgw/bob}}], vpnClientRevokedCertificates: [{name: x, thumbprint: 0123}]}\n",
+	 "24:205: error: thumbprint: expected 40 hex digits, the SHA-1 of the certificate; `openssl x509 -fingerprint -sha1` prints it\n"},
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], vpnClientRootCertificates: [{name: r, file: gone.pem}]}\n",
+	 "24:142: error: file: cannot read 'gone.pem': No such file or directory\n"},
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    vpnType: PolicyBased\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: bob, password: {file: /etc/xgw/bob}}]}\n",
+	 "25:29: error: vpnClientConfiguration: a PolicyBased gateway has no point-to-site; set vpnType: RouteBased\n"
+	 "41:29: error: virtualNetworkGateway1: GW1 is PolicyBased and has one connection, ToSite5; several need a RouteBased gateway\n"
+	 "41:29: error: virtualNetworkGateway1: GW1 is PolicyBased; connectionType Vnet2Vnet needs a RouteBased gateway\n"},
+};
+
 /* Both sides of a Vnet2Vnet connection in one file: docs/examples/vnet-to-vnet.yaml with changes. */
 static const struct row side_rows[] = {
 	{"    virtualNetworkGateway1: VNet2GW\n    virtualNetworkGateway2: VNet1GW\n", "    virtualNetworkGateway1: VNet1GW\n    virtualNetworkGateway2: VNet2GW\n",
@@ -498,6 +530,12 @@ static void rules(void **state)
 {
 	(void)state;
 	ROWS(good, rule_rows);
+}
+
+static void clients(void **state)
+{
+	(void)state;
+	ROWS(good, client_rows);
 }
 
 static void both_sides(void **state)
@@ -714,6 +752,7 @@ int main(void)
 		cmocka_unit_test(references),
 		cmocka_unit_test(rules),
 		cmocka_unit_test(texts),
+		cmocka_unit_test(clients),
 		cmocka_unit_test(both_sides),
 		cmocka_unit_test(any_peer),
 		cmocka_unit_test(caps),

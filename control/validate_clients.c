@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rules of point-to-site: what a gateway with clients must have, and where its pool may not be. */
+#include "control/validate_internal.h"
+
+#include <string.h>
+
+static void check_pool_against(struct judge *j, const struct model_clients *c, uint32_t i,
+			       const struct ip_prefix *other, const char *whose)
+{
+	char a[PREFIX_TEXT], b[PREFIX_TEXT];
+	if (ip_prefix_overlaps(&c->pool[i], other))
+		findings_error(j->findings, c->pool_at[i],
+			       "vpnClientAddressPool: %s overlaps %s of %.64s; clients need "
+			       "addresses that nobody else has",
+			       ip_prefix_format(&c->pool[i], a), ip_prefix_format(other, b), whose);
+}
+
+static void check_pool(struct judge *j, const struct model_gateway *g, uint32_t i)
+{
+	const struct model *m = j->m;
+	const struct model_clients *c = &g->clients;
+	const struct model_vnet *v = &m->vnets[g->vnet];
+	for (uint32_t k = 0; k < i; k++)
+		check_pool_against(j, c, i, &c->pool[k], "the pool itself");
+	for (uint32_t k = 0; k < v->n_address_space; k++)
+		check_pool_against(j, c, i, &v->address_space[k], v->name);
+	for (uint32_t n = 0; n < m->n_connections; n++) {
+		const struct model_connection *x = &m->connections[n];
+		if (x->gateway == MODEL_NONE || &m->gateways[x->gateway] != g)
+			continue;
+		const struct model_site *s = x->site != MODEL_NONE ? &m->sites[x->site] : NULL;
+		for (uint32_t k = 0; s && k < s->n_address_space; k++)
+			check_pool_against(j, c, i, &s->address_space[k], s->name);
+		if (x->peer_gateway == MODEL_NONE ||
+		    m->gateways[x->peer_gateway].vnet == MODEL_NONE)
+			continue;
+		const struct model_vnet *far = &m->vnets[m->gateways[x->peer_gateway].vnet];
+		for (uint32_t k = 0; k < far->n_address_space; k++)
+			check_pool_against(j, c, i, &far->address_space[k], far->name);
+	}
+}
+
+static void user_twice(struct judge *j, const struct unique_item *item,
+		       const struct unique_item *first)
+{
+	findings_error(j->findings, item->place, "name: another user has the name '%s', in line %u",
+		       item->name, first->place.line);
+}
+
+static void check_users(struct judge *j, const struct model_clients *c)
+{
+	struct unique names = {0};
+	for (uint32_t i = 0; i < c->n_users; i++)
+		unique_add(j, &names, c->users[i].name, strlen(c->users[i].name), c->users[i].place,
+			   c->users[i].name);
+	unique_report(j, &names, user_twice);
+}
+
+static void check(struct judge *j, const struct model_gateway *g)
+{
+	const struct model_clients *c = &g->clients;
+	if (g->policy_based)
+		findings_error(j->findings, c->place,
+			       "vpnClientConfiguration: a PolicyBased gateway has no "
+			       "point-to-site; set vpnType: RouteBased");
+	if (!c->ike)
+		findings_error(
+			j->findings, c->place,
+			"vpnClientProtocols: missing, no client could connect; give [IkeV2]");
+	if (c->ike && g->certificate.chain == MODEL_NONE && !g->incomplete)
+		findings_error(j->findings, c->place,
+			       "vpnClientConfiguration: clients know the gateway by its "
+			       "certificate; give `certificate` of %s",
+			       g->name);
+	if (!c->n_roots && !c->n_users && !g->incomplete)
+		findings_error(j->findings, c->place,
+			       "vpnClientConfiguration: nobody could log in; give "
+			       "vpnClientRootCertificates or users");
+	if (c->n_users && !c->n_roots && c->n_revoked)
+		findings_warn(j->findings, c->place,
+			      "vpnClientRevokedCertificates: without vpnClientRootCertificates no "
+			      "certificate is taken anyway");
+	check_users(j, c);
+	for (uint32_t i = 0; i < c->n_pool && g->vnet != MODEL_NONE; i++)
+		check_pool(j, g, i);
+}
+
+void validate_clients(struct judge *j)
+{
+	for (uint32_t i = 0; i < j->m->n_gateways; i++)
+		if (j->m->gateways[i].clients.n_pool)
+			check(j, &j->m->gateways[i]);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Clients of the gateways (point-to-site): by what they may log in, their addresses, and what the
+ * maps hold of those that are there.
+ */
+#ifndef XGW_LOADER_CLIENTS_H
+#define XGW_LOADER_CLIENTS_H
+
+#include "control/config.h"
+#include "control/plan.h"
+#include "datapath/datapath.h"
+#include "ike/ike.h"
+#include "loader/credentials.h"
+#include "loader/underlay.h"
+
+struct clients;
+
+/*
+ * `credentials` is borrowed and outlives it. What is wrong with a file or a user is a finding, the
+ * first one is f's, too; both may be NULL. 0, -EINVAL, -ENOMEM, -ENOTSUP.
+ */
+int must_check clients_new(struct clients **out, const struct model *m,
+			   const struct credentials *credentials, struct config_findings *findings,
+			   struct fault *f);
+void clients_free(struct clients *c);
+/* From now on leases are carried into these. */
+void clients_serve(struct clients *c, const struct maps *maps, struct datapath *datapath,
+		   struct underlay *underlay);
+
+/* The template of a gateway's clients for the engine. False: it has none. */
+bool clients_template(const struct clients *c, uint32_t gateway, struct ike_connection *out);
+/* IKE_CLIENT_GONE. */
+void clients_gone(struct clients *c, uint32_t connection);
+
+/* A client that has a lease. */
+struct client_info {
+	uint32_t connection, gateway; /* the model's */
+	const char *name;	      /* "GATEWAY/USER" */
+	struct ip_addr v4, v6;
+};
+/* By connection. -ENOENT. */
+int clients_find(const struct clients *c, uint32_t connection, struct client_info *out);
+/* By name; the first of several. -ENOENT. */
+int clients_find_name(const struct clients *c, const char *name, struct client_info *out);
+/* The n-th of those that are there. -ENOENT behind the last. */
+int clients_at(const struct clients *c, uint32_t n, struct client_info *out);
+
+#endif
