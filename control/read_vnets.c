@@ -19,6 +19,10 @@ int read_host(struct read *r)
 	h->crypto_backend = read_copy(r, read_text(map, P_host_cryptoBackend));
 	h->replay_window = read_number(map, P_host_replayWindow);
 	h->export_keys = read_boolean(map, P_host_exportKeys);
+	if (h->export_keys)
+		findings_warn(
+			r->findings, read_place(map, P_host_exportKeys),
+			"exportKeys: `xgw keys` prints the keys of all tunnels; for a lab only");
 	for (uint32_t i = 0; h->ports && i < n; i++) {
 		const struct tree_node *item = read_item(map, P_host_ports, i);
 		struct model_port *p = &h->ports[h->n_ports++];

@@ -220,6 +220,42 @@ static bool same_ranges(const struct ip_range *a, uint32_t n, const struct ip_ra
 	return n == m && !memcmp(a, b, n * sizeof *a);
 }
 
+static void warn_of_outside(struct judge *j, const struct model_ts_policy *t,
+			    const struct ip_range *range, uint32_t n, const struct ip_prefix *space,
+			    uint32_t n_space, const char *whose, const char *what)
+{
+	char text[RANGE_TEXT];
+	for (uint32_t i = 0; i < n; i++) {
+		bool meets = false;
+		for (uint32_t k = 0; k < n_space && !meets; k++) {
+			struct ip_range of = ip_prefix_range(&space[k]), both;
+			meets = ip_range_intersect(&of, &range[i], &both);
+		}
+		if (!meets)
+			findings_warn(j->findings, t->place,
+				      "trafficSelectorPolicies: %s is no part of %.64s, %s; it "
+				      "carries nothing",
+				      ip_range_format(&range[i], text), whose, what);
+	}
+}
+
+/* A tunnel that comes up and carries nothing is found late. */
+static void check_reach(struct judge *j, const struct model_connection *c)
+{
+	uint32_t n;
+	const struct ip_prefix *far = offer_remote_space(j->m, c, &n);
+	const struct model_vnet *v = &j->m->vnets[j->m->gateways[c->gateway].vnet];
+	const char *site = c->site != MODEL_NONE ? j->m->sites[c->site].name
+						 : j->m->gateways[c->peer_gateway].name;
+	for (uint32_t i = 0; i < c->n_ts_policies; i++) {
+		const struct model_ts_policy *t = &c->ts_policies[i];
+		warn_of_outside(j, t, t->local, t->n_local, v->address_space, v->n_address_space,
+				v->name, "so no host of ours sends from there");
+		warn_of_outside(j, t, t->remote, t->n_remote, far, n, site,
+				"so nothing is routed there");
+	}
+}
+
 /*
  * One child SA carries every local selector with every remote one. Several policies mean exactly
  * that only when they differ on one side at most.
@@ -252,6 +288,7 @@ static void check_selectors(struct judge *j, uint32_t connection)
 		findings_error(j->findings, c->place,
 			       "traffic selectors: usePolicyBasedTrafficSelectors needs prefixes "
 			       "on both sides");
+	check_reach(j, c);
 }
 
 /*

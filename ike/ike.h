@@ -302,6 +302,20 @@ struct ike_status {
 /* 0 or -ENOENT. */
 int ike_status(const struct ike *e, uint32_t connection, struct ike_status *out);
 
+/*
+ * Keys for a packet analyser: whoever calls this is allowed to. IKE SAs of IKEv2 and child SAs of
+ * one connection; the callee wipes what it copies. -ENOENT.
+ */
+struct ike_key_sink {
+	void *owner;
+	/* with an AEAD ai and ar are empty and the salt stands behind the key */
+	void (*ike)(void *owner, uint64_t spi_i, uint64_t spi_r, enum encryption_id encryption,
+		    enum integrity_id integrity, const struct secret *ei, const struct secret *er,
+		    const struct secret *ai, const struct secret *ar);
+	void (*child)(void *owner, const struct child_sa *child);
+};
+int ike_tell_keys(const struct ike *e, uint32_t connection, const struct ike_key_sink *sink);
+
 /* Counters of the engine, one row each in ike/counters.def: IKE_COUNTER(id, name, text). */
 enum ike_counter {
 #define IKE_COUNTER(id, name, text) IKE_COUNT_##id,

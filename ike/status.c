@@ -128,3 +128,21 @@ int ike_status(const struct ike *e, uint32_t connection, struct ike_status *out)
 	}
 	return 0;
 }
+
+int ike_tell_keys(const struct ike *e, uint32_t connection, const struct ike_key_sink *sink)
+{
+	const struct connection *c = connection_by_id(e, connection);
+	if (!c)
+		return -ENOENT;
+	for (const struct ike_sa *sa = c->sas; sa; sa = sa->next) {
+		const struct ike_keys *k = &sa->keys;
+		if (sa->has_keys && !sa->v1)
+			sink->ike(sink->owner, sa->spi_i, sa->spi_r,
+				  (enum encryption_id)sa->chosen.encryption,
+				  (enum integrity_id)sa->chosen.integrity, &k->ei, &k->er, &k->ai,
+				  &k->ar);
+	}
+	for (const struct child *child = c->children; child; child = child->next)
+		sink->child(sink->owner, &child->plain);
+	return 0;
+}

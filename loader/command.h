@@ -68,6 +68,7 @@ int cmd_detach(const struct command_options *o);
 int cmd_doctor(const struct command_options *o);
 int cmd_version(const struct command_options *o);
 int cmd_bench(const struct command_options *o);
+int cmd_keys(const struct command_options *o);
 int cmd_later(const struct command_options *o);
 int cmd_help(const struct command_options *o);
 

@@ -178,6 +178,8 @@ static json_t *answer(void *owner, const json_t *request)
 		if (strcmp(verb, orders[i]) == 0)
 			return carry_out_order(d, verb, request);
 	}
+	if (verb && strcmp(verb, "keys") == 0)
+		return key_export(d, json_string_value(json_object_get(request, "name")));
 	if (verb && strcmp(verb, "status") == 0)
 		return json_pack("{s:b,s:o}", "ok", 1, "status", status_document(d));
 	fault_set(&f, -EINVAL, "the daemon knows no verb '%.32s'", verb ? verb : "");

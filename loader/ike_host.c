@@ -661,3 +661,8 @@ int ike_host_find_client(const struct ike_host *h, const char *name, uint32_t *c
 	*connection = found.connection;
 	return 0;
 }
+
+int ike_host_keys(const struct ike_host *h, uint32_t connection, const struct ike_key_sink *sink)
+{
+	return ike_tell_keys(h->engine, connection, sink);
+}

@@ -41,6 +41,8 @@ void ike_host_expiring(struct ike_host *h, uint32_t spi_in);
 void ike_host_alive(struct ike_host *h, uint32_t spi_in);
 void ike_host_moved(struct ike_host *h, uint32_t spi_in, const struct ip_endpoint *from);
 
+/* As ike_tell_keys(). */
+int ike_host_keys(const struct ike_host *h, uint32_t connection, const struct ike_key_sink *sink);
 int ike_host_status(const struct ike_host *h, uint32_t connection, struct ike_status *out);
 uint64_t ike_host_count(const struct ike_host *h, enum ike_counter c);
 

@@ -11,6 +11,10 @@
 /* The caller's; NULL when memory ran out. */
 json_t *status_document(struct daemon *d);
 /* Id of a connection by its name. -ENOENT with a fault that names the nearest. */
+/* The answer to `keys`: Wireshark's tables of one connection or client, or of all (name NULL). The
+ * caller drops the reference as soon as it can: it holds keys. */
+json_t *key_export(struct daemon *d, const char *name);
+
 int must_check status_find(const struct daemon *d, const char *name, uint32_t *id, struct fault *f);
 
 /* What the pins alone tell when no daemon runs. The caller's. */

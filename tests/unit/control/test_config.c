@@ -83,7 +83,7 @@ static const struct row schema_rows[] = {
 	{"workers: auto", "xdpMode: \"0123456789012345678901234567890123456789012345678901234567890123456789\"",
 	 "5:12: error: xdpMode: expected auto, native or generic, came "
 	 "'01234567890123456789012345678901234567890123456789012345678901234567...'\n"},
-	{"workers: auto", "exportKeys: true", "5:3: error: exportKeys: not supported yet\n"},
+	{"workers: auto", "exportKeys: true", "5:15: warning: exportKeys: `xgw keys` prints the keys of all tunnels; for a lab only\n"},
 	{"workers: auto", "exportKeys: false", ""},
 	{"workers: auto", "replayWindow: 0", ""},
 	{"workers: auto", "replayWindow: 65537", "5:17: error: replayWindow: expected a number from 0 to 65536, came '65537'\n"},
@@ -369,6 +369,9 @@ static const struct row rule_rows[] = {
 	 "41:7: error: trafficSelectorPolicies: policies that differ on both sides: not supported yet\n"},
 	{"    sharedKey: abc", "    trafficSelectorPolicies: [{localAddressRanges: [10.11.0.0/24, 10.11.9.1-10.11.9.7], remoteAddressRanges: [10.22.0.0/24]},\n"
 	 "      {localAddressRanges: [10.11.0.0/24, 10.11.9.1-10.11.9.7], remoteAddressRanges: [10.22.1.0/24]}]\n    sharedKey: abc", ""},
+	{"    sharedKey: abc", "    trafficSelectorPolicies: [{localAddressRanges: [10.12.0.0/24, 10.0.0.0/8], remoteAddressRanges: [10.22.0.0/24, 10.23.0.9]}]\n    sharedKey: abc",
+	 "40:31: warning: trafficSelectorPolicies: 10.12.0.0/24 is no part of VNet1, so no host of ours sends from there; it carries nothing\n"
+	 "40:31: warning: trafficSelectorPolicies: 10.23.0.9/32 is no part of GW2, so nothing is routed there; it carries nothing\n"},
 	{"    sharedKey: abc", "    trafficSelectorPolicies: [{localAddressRanges: [], remoteAddressRanges: [10.22.0.0/24]}]\n    sharedKey: abc",
 	 "36:11: error: traffic selectors: usePolicyBasedTrafficSelectors needs prefixes on both sides\n"
 	 "40:31: error: trafficSelectorPolicies: expected at least one range on each side, came none\n"},
