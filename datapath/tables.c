@@ -236,6 +236,20 @@ int datapath_child_use(struct datapath *d, uint32_t spi_in)
 	return tables_publish(d, t);
 }
 
+int datapath_child_rest(struct datapath *d, uint32_t spi_in)
+{
+	struct child *c = slots_by_spi_in(d, spi_in);
+	struct tunnel *t = c ? tunnel_of(d, c->connection) : NULL;
+	if (!t)
+		return -ENOENT;
+	unsigned n = 0;
+	for (unsigned i = 0; i < t->n_active; i++)
+		if (t->active[i] != c)
+			t->active[n++] = t->active[i];
+	t->n_active = n;
+	return tables_publish(d, t);
+}
+
 int datapath_child_update(struct datapath *d, const struct child_sa *child)
 {
 	struct child *c = slots_by_spi_in(d, child->spi_in);

@@ -147,6 +147,8 @@ static struct child *alternative(const struct connection *c, uint16_t worker,
 	for (struct child *child = c->children; child; child = child->next) {
 		if (child == to || !usable(child) || child->plain.worker != worker)
 			continue;
+		if (worker && !child->is_ours && !child->proven && !child->alive)
+			continue; /* our answer is on its way */
 		if (to && to->replaced_by == child->plain.spi_in)
 			return child;
 		if (!best)
@@ -190,16 +192,35 @@ static void leave_outbound(struct child *child)
 		child_use(other);
 }
 
+/* Its worker goes on over the child of all, and so does the peer's: what is on its way still comes.
+ */
+static bool shared_from_now(const struct child *child)
+{
+	const struct child *all = child_by_spi(child->c->e, child->c->current);
+	return child->plain.worker && all && all != child && usable(all);
+}
+
+static void rest(struct child *child)
+{
+	struct connection *c = child->c;
+	*child_slot(c, child->plain.worker) = 0;
+	if (child->plain.worker <= c->cfg.workers)
+		effects_child(c->e, IKE_CHILD_REST, &child->plain);
+}
+
 /* Both ends deleted it, or the peer says that it is gone. */
 void child_retire(struct child *child)
 {
 	struct connection *c = child->c;
 	leave_outbound(child);
-	if (carries(child) || !*child_slot(c, child->plain.worker)) {
+	bool shares = shared_from_now(child);
+	if (!shares && (carries(child) || !*child_slot(c, child->plain.worker))) {
 		/* nothing took over: no traffic to drain for, and none may go out on it */
 		child_remove(child);
 		return;
 	}
+	if (shares && carries(child))
+		rest(child);
 	child->sa = NULL;
 	child->state = CHILD_DRAINING;
 	child->drain_until_ns = c->e->now_ns + LIMIT_DRAIN_NS;
@@ -220,11 +241,14 @@ void children_retire(struct ike_sa *sa)
 		child->sa = NULL; /* so that no sibling counts as an alternative */
 		child->state = CHILD_DELETING;
 	}
-	for (struct child *child = c->children, *next; child; child = next) {
-		next = child->next;
-		if (!child->sa && child->state == CHILD_DELETING)
-			child_retire(child);
-	}
+	/* those for all first, so that workers have what they share from now on */
+	for (unsigned of_workers = 0; of_workers < 2; of_workers++)
+		for (struct child *child = c->children, *next; child; child = next) {
+			next = child->next;
+			if (!child->sa && child->state == CHILD_DELETING &&
+			    of_workers == (child->plain.worker != 0))
+				child_retire(child);
+		}
 }
 
 /* The peer lost them (INITIAL_CONTACT, silence): nothing in flight is worth waiting for. */
@@ -294,9 +318,11 @@ void children_proven(struct ike_sa *sa)
 	if (!sa->c || !sa->resources)
 		return;
 	for (struct child *child = sa->c->children; child; child = child->next)
-		if (child->sa == sa && child->plain.worker && !child->is_ours && usable(child) &&
-		    !*child_slot(sa->c, child->plain.worker))
-			child_use(child);
+		if (child->sa == sa && child->plain.worker && !child->is_ours && usable(child)) {
+			child->proven = true;
+			if (!*child_slot(sa->c, child->plain.worker))
+				child_use(child);
+		}
 }
 
 /* Hard end of its lifetime: rekeying did not succeed in time. */

@@ -174,6 +174,7 @@ enum ike_effect_kind {
 		     marker is there */
 	IKE_CHILD_INSTALL, /* `child`: inbound works from now on, outbound stands by */
 	IKE_CHILD_USE,	   /* `child`: outbound traffic of the connection moves to this child */
+	IKE_CHILD_REST,	   /* `child`, of one worker: that one shares the child of all again */
 	IKE_CHILD_UPDATE,  /* `child`: outer addresses or encapsulation changed */
 	IKE_CHILD_REMOVE,  /* `spi_in`: both directions gone */
 	IKE_UP,		   /* connection `connection` is established (IKE SA and child) */

@@ -213,6 +213,10 @@ static void carry_out_one(struct ike_host *h, const struct ike_effect *e)
 		if (datapath_child_use(h->o.datapath, e->child ? e->child->spi_in : e->spi_in))
 			log_warn(LOG_ESP, "child-unknown connection=%s", name_of(h, e->connection));
 		break;
+	case IKE_CHILD_REST:
+		if (datapath_child_rest(h->o.datapath, e->child ? e->child->spi_in : e->spi_in))
+			log_warn(LOG_ESP, "child-unknown connection=%s", name_of(h, e->connection));
+		break;
 	case IKE_CHILD_UPDATE: update_child(h, e); break;
 	case IKE_CHILD_REMOVE:
 		if (datapath_child_remove(h->o.datapath, e->spi_in) == 0)

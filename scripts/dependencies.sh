@@ -43,6 +43,10 @@ test=(
 )
 # a machine with the kernel's own IPsec as a peer, as a process; Debian has it for x86 only
 [ "$(dpkg --print-architecture)" = amd64 ] && test+=(user-mode-linux kmod)
+# what libreswan needs, a peer that the tests run in such a machine
+test+=(libnss3-tools libldns3 libunbound8 libcurl3-nss libcap-ng0 libevent-pthreads-2.1-7)
+# peers that can't be installed beside strongSwan, or would listen on this host: their files alone, under build/peers/
+unpacked=(libreswan openiked)
 bench=(
 	wireguard-go wireguard-tools            # peer to compare rates with
 	linux-perf                              # profiles
@@ -58,12 +62,33 @@ set_of() {
 }
 
 if [ "${1:-}" = list ]; then set_of "${2:-test}"; exit; fi
+unpack() {
+	local to=build/peers/$1 work
+	[ -d "$to" ] && return
+	[ "$(id -u)" = 0 ] || { echo "dependencies.sh: $to is missing; run this as root" >&2; exit 1; }
+	work=$(mktemp -d)
+	(cd "$work" && { apt-get download -qq "$1" || { apt-get update -qq && apt-get download -qq "$1"; }; }) > "$work/log" 2>&1 ||
+		{ cat "$work/log" >&2; rm -rf "$work"; echo "dependencies.sh: cannot fetch $1" >&2; exit 1; }
+	mkdir -p build/peers
+	dpkg -x "$work"/*.deb "$to.part" && mv "$to.part" "$to"
+	rm -rf "$work"
+}
+
+unpack_all() {
+	[ "${1:-test}" = build ] && return
+	for p in "${unpacked[@]}"; do unpack "$p"; done
+}
+
+cd "$(dirname "$0")/.."
 mapfile -t want < <(set_of "${1:-test}")
 missing=()
 for p in "${want[@]}"; do
 	dpkg-query -W -f '${db:Status-Status}\n' "$p" 2>/dev/null | grep -qx installed || missing+=("$p")
 done
-[ ${#missing[@]} -eq 0 ] && exit 0
+if [ ${#missing[@]} -eq 0 ]; then
+	unpack_all "${1:-test}"
+	exit 0
+fi
 if [ "$(id -u)" != 0 ]; then
 	echo "dependencies.sh: missing ${missing[*]}; run this as root" >&2
 	exit 1
@@ -84,3 +109,4 @@ apt-get install -y -qq --no-install-recommends "${missing[@]}" > /tmp/xgw-depend
 	exit 1
 }
 rm -f /tmp/xgw-dependencies.$$.log
+unpack_all "${1:-test}"

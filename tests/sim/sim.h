@@ -266,6 +266,11 @@ static inline void sim_child_effect(struct sim_node *node, const struct ike_effe
 		*sim_slot(node, c) = c->spi_in;
 		c->used = true;
 		c->use = ++node->uses_ever;
+	} else if (x->kind == IKE_CHILD_REST) {
+		if (*sim_slot(node, c) != c->spi_in || !c->sa.worker)
+			sim_broken(node->s, "node %d: %08x rests and was not in use",
+				   sim_index(node), x->spi_in);
+		*sim_slot(node, c) = 0;
 	} else if (x->kind == IKE_CHILD_UPDATE) {
 		node->updates++;
 		c->sa = *x->child;
@@ -279,8 +284,8 @@ static inline void sim_child_effect(struct sim_node *node, const struct ike_effe
 
 static inline void sim_apply_one(struct sim_node *node, const struct ike_effect *x)
 {
-	static const char *const names[] = {"SEND", "INSTALL", "USE",	 "UPDATE", "REMOVE",
-					    "UP",   "DOWN",    "FAILED", "GONE",   "EVENT"};
+	static const char *const names[] = {"SEND", "INSTALL", "USE",	 "REST", "UPDATE", "REMOVE",
+					    "UP",   "DOWN",    "FAILED", "GONE", "EVENT"};
 	if (x->kind != IKE_SEND)
 		sim_say(node->s, "%d %s %08x %s", sim_index(node), names[x->kind],
 			x->child ? x->child->spi_in : x->spi_in, x->fault.text);
@@ -288,6 +293,7 @@ static inline void sim_apply_one(struct sim_node *node, const struct ike_effect 
 	case IKE_SEND: sim_send(node, x); break;
 	case IKE_CHILD_INSTALL: sim_install(node, x->child); break;
 	case IKE_CHILD_USE:
+	case IKE_CHILD_REST:
 	case IKE_CHILD_UPDATE:
 	case IKE_CHILD_REMOVE: sim_child_effect(node, x); break;
 	case IKE_UP:

@@ -107,6 +107,31 @@ static void test_each_worker_has_a_child(void **state)
 	}
 }
 
+/* Both begin at once: of the two IKE SAs one goes, with the children of its workers, and nothing
+ * that was on its way is lost. */
+static void test_one_of_two_goes(void **state)
+{
+	(void)state;
+	for (unsigned seed = 1; seed <= 60; seed++) {
+		struct sim *s = begin(seed, 1 + seed % 4, 1 + seed / 4 % 4, NULL);
+		unsigned workers = 5;
+		s->delay_max_ns += seed * NS_PER_MS;
+		after(s, 0.002 * (seed % 7));
+		struct ike_connection again = sim_connection(s, 1, 0);
+		again.workers = (uint16_t)(1 + seed / 4 % 4);
+		ike_remove(s->node[1].ike, again.id, s->now_ns, &s->node[1].effects);
+		sim_apply(&s->node[1]);
+		sim_add(s, 1, &again);
+		sim_up(s, 1);
+		for (unsigned i = 0; i < 400 && !(s->node[0].up && s->node[1].up); i++)
+			after(s, 0.01);
+		after(s, 0.2); /* who answers IKE_AUTH sends before the other end has it */
+		watch_traffic(s, workers - 1, 25);
+		all_agree(s);
+		sim_free(s);
+	}
+}
+
 static void test_unequal_workers(void **state)
 {
 	(void)state;
@@ -284,6 +309,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_worker_has_a_child),
+		cmocka_unit_test(test_one_of_two_goes),
 		cmocka_unit_test(test_unequal_workers),
 		cmocka_unit_test(test_peer_without_support),
 		cmocka_unit_test(test_peer_takes_no_more),
