@@ -181,7 +181,7 @@ demo check bench lint fuzz:
 format:
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h' | grep -v '^vmlinux/vmlinux.h')
 clean:
-	rm -rf build build-asan build-tsan build-fuzz
+	rm -rf build build-asan build-tsan build-fuzz build-peers
 
 install: all
 	install -D -m 755 $(PROG) $(DESTDIR)$(PREFIX)/sbin/xgw

@@ -98,7 +98,7 @@ fuzz() {
 e2e() {
 	step "end to end in network namespaces"
 	local log=build/e2e.log
-	if timeout "${E2E_SECONDS:-2100}" /usr/bin/python3 -m pytest -p no:cacheprovider -x -q --durations=10 tests/e2e tests/interop \
+	if timeout "${E2E_SECONDS:-2500}" /usr/bin/python3 -m pytest -p no:cacheprovider -x -q --durations=10 tests/e2e tests/interop \
 		> "$log" 2>&1; then
 		passed=$((passed + 1))
 	else

@@ -45,7 +45,7 @@ test=(
 [ "$(dpkg --print-architecture)" = amd64 ] && test+=(user-mode-linux kmod)
 # what libreswan needs, a peer that the tests run in such a machine
 test+=(libnss3-tools libldns3 libunbound8 libcurl3-nss libcap-ng0 libevent-pthreads-2.1-7)
-# peers that can't be installed beside strongSwan, or would listen on this host: their files alone, under build/peers/
+# peers that can't be installed beside strongSwan, or would listen on this host: their files alone, under build-peers/
 unpacked=(libreswan openiked)
 bench=(
 	wireguard-go wireguard-tools            # peer to compare rates with
@@ -63,13 +63,13 @@ set_of() {
 
 if [ "${1:-}" = list ]; then set_of "${2:-test}"; exit; fi
 unpack() {
-	local to=build/peers/$1 work
+	local to=build-peers/$1 work
 	[ -d "$to" ] && return
 	[ "$(id -u)" = 0 ] || { echo "dependencies.sh: $to is missing; run this as root" >&2; exit 1; }
 	work=$(mktemp -d)
 	(cd "$work" && { apt-get download -qq "$1" || { apt-get update -qq && apt-get download -qq "$1"; }; }) > "$work/log" 2>&1 ||
 		{ cat "$work/log" >&2; rm -rf "$work"; echo "dependencies.sh: cannot fetch $1" >&2; exit 1; }
-	mkdir -p build/peers
+	mkdir -p build-peers
 	dpkg -x "$work"/*.deb "$to.part" && mv "$to.part" "$to"
 	rm -rf "$work"
 }

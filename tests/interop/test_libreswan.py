@@ -4,7 +4,6 @@ xgw to libreswan (pluto) with the Linux kernel's ESP, in a User-Mode Linux guest
 deletes from its side; and pluto as a hostile peer, which its `impair` makes it.
 """
 import os
-import shlex
 import sys
 
 import pytest
@@ -15,7 +14,7 @@ from test_strongswan import xgw_on  # noqa: E402
 from test_xfrm import only_native_esp, world  # noqa: E402, F401
 
 LIBREXEC = '/usr/libexec/ipsec'
-FILES = os.path.realpath(os.path.join(os.path.dirname(__file__), '..', '..', 'build', 'peers', 'libreswan', 'usr', 'libexec', 'ipsec'))
+FILES = os.path.realpath(os.path.join(os.path.dirname(__file__), '..', '..', 'build-peers', 'libreswan', 'usr', 'libexec', 'ipsec'))
 GCM = {'ikeEncryption': 'AES256', 'ikeIntegrity': 'SHA256', 'dhGroup': 'DHGroup14', 'ipsecEncryption': 'GCMAES256', 'ipsecIntegrity': 'GCMAES256'}
 CBC = {**GCM, 'dhGroup': 'ECP256', 'ipsecEncryption': 'AES256', 'ipsecIntegrity': 'SHA256'}
 AEAD = {**GCM, 'ikeEncryption': 'GCMAES256', 'ikeIntegrity': 'SHA384', 'dhGroup': 'ECP384', 'ipsecEncryption': 'CHACHA20POLY1305',
@@ -45,6 +44,7 @@ conn xgw
     esp={esp}
     leftupdown=/bin/true
     encapsulation=no
+    pfs=no
     dpddelay=5
     retransmit-interval=500
     retransmit-timeout=20s
@@ -169,23 +169,18 @@ def test_wrong_key_is_said(lab):
     rig.wait_for(lambda: 'pre-shared keys differ' in (g.connection('toSite')['lastError'] or ''), 'the reason', explain=g.explain)
 
 
-# whack's words, who begins (True: xgw), whether the tunnel comes up all the same
-IMPAIRED = [('revival', False, True), ('replay-duplicates', False, True), ('replay-forward', False, True), ('replay-backward', False, True),
-            ('replay-encrypted', False, True), ('ke-payload:0', False, False), ('ke-payload:empty', False, False), ('ke-payload:omit', False, False),
-            ('ike-key-length-attribute:0', False, False), ('child-key-length-attribute:0', False, False), ('bad-ike-auth-xchg', False, False),
-            ('add-unknown-v2-payload-to:IKE_SA_INIT', False, True), ('add-unknown-v2-payload-to:IKE_AUTH', False, True),
-            ('add-unknown-v2-payload-to-sk', False, True), ('unknown-v2-payload-critical', False, False), ('corrupt-encrypted:IKE_AUTH', False, False),
-            ('ignore-soft-expire', False, True), ('send-bogus-isakmp-flag', False, True), ('send-nonzero-reserved', False, True),
-            ('allow-null-none', False, True), ('ikev2-add-ike-transform:0', False, True)]
+# whack's word, whether the tunnel comes up all the same
+IMPAIRED = [('replay-duplicates', True), ('replay-backward', True), ('replay-encrypted', True), ('ke-payload:0', False), ('ke-payload:empty', False),
+            ('ke-payload:omit', False), ('ike-key-length-attribute:0', False), ('child-key-length-attribute:0', False),
+            ('add-unknown-v2-payload-to:IKE_AUTH', True), ('send-bogus-isakmp-flag', True)]
 
 
-@pytest.mark.parametrize('words,xgw_initiates,up', IMPAIRED, ids=[w[0].replace(':', '-') for w in IMPAIRED])
-def test_impaired(lab, words, xgw_initiates, up):
+@pytest.mark.parametrize('word,up', IMPAIRED, ids=[w[0].replace(':', '-') for w in IMPAIRED])
+def test_impaired(lab, word, up):
     """A peer that lies: the tunnel comes up or it does not, xgw goes on, and the true peer gets in afterwards."""
-    g, p = tunnel(lab, xgw_initiates=xgw_initiates, up=False)
-    impair = words.split(',')
-    r = p.whack(*[w for i in impair for w in ('--impair', i)], check=False)
-    assert r.returncode == 0, f'{shlex.join(impair)}: {r.stdout}'
+    g, p = tunnel(lab, xgw_initiates=False, up=False)
+    r = p.whack('--impair', word, check=False)
+    assert r.returncode == 0, r.stdout
     p.whack('--initiate', '--asynchronous', '--name', 'xgw', check=False)
     if up:
         rig.wait_for(lambda: g.connection('toSite')['connectionStatus'] == 'Connected', 'the tunnel', explain=lambda: g.explain() + p.text()[-4000:])
