@@ -168,7 +168,7 @@ static int finish(struct ike_sa *sa, struct eap_rounds *r, const struct ike_mess
 int eap_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out)
 {
 	struct eap_rounds *r = sa->handshake->eap;
-	if (!connection_fits(r->template, &sa->local, &sa->remote))
+	if (!r->eap || !connection_fits(r->template, &sa->local, &sa->remote))
 		return -EPROTO;
 	if (r->succeeded && in->auth.at)
 		return finish(sa, r, in, out);
