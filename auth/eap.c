@@ -88,13 +88,6 @@ static void finish(const struct eap *e, enum eap_code code, struct eap_message *
 	store_be16(out->b + 2, 4);
 }
 
-static enum eap_state fail(struct eap *e, struct eap_message *out)
-{
-	finish(e, EAP_FAILURE, out);
-	wipe(e->msk, sizeof e->msk);
-	return EAP_FAILED;
-}
-
 /* ---- the method ---- */
 
 static bool may_mschapv2(const struct eap *e)
@@ -158,7 +151,7 @@ static enum eap_state other_method(struct eap *e, struct bytes wanted, struct ea
 		  wanted.len ? wanted.at[0] : 0, e->rules->users ? " EAP-MSCHAPv2 (26)" : "",
 		  e->rules->tls ? " EAP-TLS (13)" : "");
 	fault_advise(f, "set the client to a user name and password, or to a certificate");
-	return fail(e, out);
+	return EAP_FAILED;
 }
 
 static enum eap_state step(struct eap *e, uint8_t type, struct bytes data, struct eap_message *out,
@@ -169,7 +162,7 @@ static enum eap_state step(struct eap *e, uint8_t type, struct bytes data, struc
 	if (type != e->type) {
 		fault_set(f, -EPROTO, "the client answered EAP type %u, expected %u", type,
 			  e->type);
-		return fail(e, out);
+		return EAP_FAILED;
 	}
 	if (type == EAP_TYPE_MSCHAPV2)
 		return eap_mschapv2_step(e, data, out, f);
@@ -177,12 +170,6 @@ static enum eap_state step(struct eap *e, uint8_t type, struct bytes data, struc
 		return eap_tls_step(e, data, out, f);
 	start_for(e, data, out);
 	return EAP_GOES_ON;
-}
-
-static enum eap_state malformed(struct eap *e, struct eap_message *out, struct fault *f)
-{
-	fault_set(f, -EPROTO, "the client's EAP message is malformed or answers nothing we asked");
-	return fail(e, out);
 }
 
 enum eap_state eap_step(struct eap *e, struct bytes came, struct eap_message *out, struct fault *f)
@@ -193,14 +180,19 @@ enum eap_state eap_step(struct eap *e, struct bytes came, struct eap_message *ou
 	uint16_t length = reader_u16(&r);
 	uint8_t type = reader_u8(&r);
 	struct bytes data = reader_rest(&r);
+	enum eap_state state = EAP_FAILED;
 	out->len = 0;
 	if (!reader_ok(&r) || code != EAP_RESPONSE || length != came.len ||
 	    identifier != e->identifier || ++e->rounds > ROUNDS_MAX)
-		return malformed(e, out, f);
-	enum eap_state state = step(e, type, data, out, f);
+		fault_set(f, -EPROTO,
+			  "the client's EAP message is malformed or answers nothing we asked");
+	else
+		state = step(e, type, data, out, f);
 	if (state == EAP_SUCCEEDED)
 		finish(e, EAP_SUCCESS, out);
-	else if (state == EAP_FAILED)
-		fail(e, out);
+	if (state == EAP_FAILED) {
+		finish(e, EAP_FAILURE, out);
+		wipe(e->msk, sizeof e->msk);
+	}
 	return state;
 }

@@ -36,7 +36,7 @@ struct eap_rules {
 enum eap_state {
 	EAP_GOES_ON,
 	EAP_SUCCEEDED, /* `out` is EAP-Success */
-	EAP_FAILED,    /* `out` is EAP-Failure, or empty: the peer broke the protocol */
+	EAP_FAILED,    /* `out` is EAP-Failure */
 };
 
 struct eap_message {

@@ -5,12 +5,9 @@
 
 #include "auth/eap.h"
 
-#define EAP_IDENTIFIER_MAX 254 /* RFC 3748 section 4.1: a byte */
-
 enum eap_code { EAP_REQUEST = 1, EAP_RESPONSE = 2, EAP_SUCCESS = 3, EAP_FAILURE = 4 };
 enum eap_type { /* IANA "EAP Method Types" */
 		EAP_TYPE_IDENTITY = 1,
-		EAP_TYPE_NOTIFICATION = 2,
 		EAP_TYPE_NAK = 3,
 		EAP_TYPE_TLS = 13,
 		EAP_TYPE_MSCHAPV2 = 26,

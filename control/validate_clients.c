@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rules of point-to-site: what a gateway with clients must have, and where its pool may not be. */
+#include "control/offer.h"
 #include "control/validate_internal.h"
 
 #include <string.h>
@@ -15,6 +16,13 @@ static void check_pool_against(struct judge *j, const struct model_clients *c, u
 			       ip_prefix_format(&c->pool[i], a), ip_prefix_format(other, b), whose);
 }
 
+/* Of a connection that has prefixes at its far end. */
+static const char *far_name(const struct model *m, const struct model_connection *x)
+{
+	return x->site != MODEL_NONE ? m->sites[x->site].name
+				     : m->vnets[m->gateways[x->peer_gateway].vnet].name;
+}
+
 static void check_pool(struct judge *j, const struct model_gateway *g, uint32_t i)
 {
 	const struct model *m = j->m;
@@ -28,15 +36,10 @@ static void check_pool(struct judge *j, const struct model_gateway *g, uint32_t 
 		const struct model_connection *x = &m->connections[n];
 		if (x->gateway == MODEL_NONE || &m->gateways[x->gateway] != g)
 			continue;
-		const struct model_site *s = x->site != MODEL_NONE ? &m->sites[x->site] : NULL;
-		for (uint32_t k = 0; s && k < s->n_address_space; k++)
-			check_pool_against(j, c, i, &s->address_space[k], s->name);
-		if (x->peer_gateway == MODEL_NONE ||
-		    m->gateways[x->peer_gateway].vnet == MODEL_NONE)
-			continue;
-		const struct model_vnet *far = &m->vnets[m->gateways[x->peer_gateway].vnet];
-		for (uint32_t k = 0; k < far->n_address_space; k++)
-			check_pool_against(j, c, i, &far->address_space[k], far->name);
+		uint32_t space;
+		const struct ip_prefix *far = offer_remote_space(m, x, &space);
+		for (uint32_t k = 0; k < space; k++)
+			check_pool_against(j, c, i, &far[k], far_name(m, x));
 	}
 }
 

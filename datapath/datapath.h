@@ -100,7 +100,7 @@ int must_check datapath_child_install(struct datapath *d, uint32_t vnet,
 /* Outbound packets of the connection that match this child's selectors use it from now on. -ENOENT.
  */
 int datapath_child_use(struct datapath *d, uint32_t spi_in);
-/* They no longer do; inbound goes on. -ENOENT, -ENOMEM. */
+/* They no longer do; inbound goes on. -ENOENT. */
 int datapath_child_rest(struct datapath *d, uint32_t spi_in);
 /* New outer addresses or encapsulation of a child (keys and sequence numbers stay). -ENOENT. */
 int datapath_child_update(struct datapath *d, const struct child_sa *child);

@@ -236,18 +236,26 @@ int datapath_child_use(struct datapath *d, uint32_t spi_in)
 	return tables_publish(d, t);
 }
 
+static void deactivate(struct datapath *d, struct tunnel *t, const struct child *c)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < t->n_active; i++)
+		if (t->active[i] != c)
+			t->active[n++] = t->active[i];
+	bool was_active = n != t->n_active;
+	t->n_active = n;
+	if (was_active && tables_publish(d, t))
+		unpublish(d, t);
+}
+
 int datapath_child_rest(struct datapath *d, uint32_t spi_in)
 {
 	struct child *c = slots_by_spi_in(d, spi_in);
 	struct tunnel *t = c ? tunnel_of(d, c->connection) : NULL;
 	if (!t)
 		return -ENOENT;
-	unsigned n = 0;
-	for (unsigned i = 0; i < t->n_active; i++)
-		if (t->active[i] != c)
-			t->active[n++] = t->active[i];
-	t->n_active = n;
-	return tables_publish(d, t);
+	deactivate(d, t, c);
+	return 0;
 }
 
 int datapath_child_update(struct datapath *d, const struct child_sa *child)
@@ -306,17 +314,10 @@ static void child_unpublish(struct datapath *d, struct child *c)
 	struct tunnel *t = tunnel_of(d, c->connection);
 	struct xgw_sa_key key = key_of(c);
 	maps_delete(d->o.maps, MAPS_sas_in, &key);
-	unsigned n = 0;
-	for (unsigned i = 0; i < t->n_active; i++)
-		if (t->active[i] != c)
-			t->active[n++] = t->active[i];
-	bool was_active = n != t->n_active;
-	t->n_active = n;
+	deactivate(d, t, c);
 	slots_leave(d, t, c);
 	rcu_assign_pointer(d->slots[c->slot], NULL);
 	slots_give(d, c->slot);
-	if (was_active && tables_publish(d, t))
-		unpublish(d, t);
 	settle(d);
 	struct esp_counters last;
 	esp_sa_counters(c->sa, &last);

@@ -23,6 +23,7 @@ static void settings(struct ike_connection *out, const struct ike_sa *sa,
 {
 	*out = template->cfg;
 	out->id = lease->connection;
+	out->name = lease->name;
 	out->clients = NULL;
 	out->remote = sa->remote.addr;
 	out->remote_id = sa->remote_id;
@@ -85,7 +86,6 @@ struct connection *client_connect(struct ike_sa *sa, struct connection *template
 {
 	struct ike_lease lease;
 	struct ike_connection *cfg;
-	char name[320];
 	if (ike_message_notify(in, NOTIFY_INITIAL_CONTACT)) {
 		drop_former(template, sa, login->user);
 		clients_reap(sa->e);
@@ -97,9 +97,7 @@ struct connection *client_connect(struct ike_sa *sa, struct connection *template
 		fault_set(f, -ENOMEM, "no memory for a client");
 		return NULL;
 	}
-	snprintf(name, sizeof name, "%.60s/%.200s", template->name, login->user);
 	settings(cfg, sa, template, &lease);
-	cfg->name = name;
 	struct connection *c = NULL;
 	if (!connection_make(sa->e, cfg, template, &c, f)) {
 		snprintf(c->user, sizeof c->user, "%s", login->user);

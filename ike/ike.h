@@ -77,6 +77,7 @@ struct ike_client {
 
 struct ike_lease {
 	uint32_t connection;   /* id of the connection that is made for the client: free */
+	const char *name;      /* of that connection, for people; copied */
 	struct ip_addr v4, v6; /* its addresses; IP_NONE: none of the family */
 };
 

@@ -18,7 +18,6 @@ struct eap_rounds {
 	struct eap *eap;
 	bool succeeded, told;
 	uint8_t *plain; /* owned; `first` borrows from it */
-	size_t plain_len;
 	struct ike_message first;
 };
 
@@ -50,9 +49,8 @@ static int keep_first(struct eap_rounds *r, const struct ike_message *in)
 	if (!r->plain)
 		return -ENOMEM;
 	memcpy(r->plain, in->inner.at, in->inner.len);
-	r->plain_len = in->inner.len;
 	r->first = (struct ike_message){.h = in->h, .sk_first = in->sk_first};
-	return ike_message_parse_inner(&r->first, (struct bytes){r->plain, r->plain_len}, NULL);
+	return ike_message_parse_inner(&r->first, (struct bytes){r->plain, in->inner.len}, NULL);
 }
 
 static int begin(struct ike_sa *sa, struct connection *template, const struct ike_message *in)

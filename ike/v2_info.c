@@ -126,20 +126,15 @@ int v2_liveness_request(struct ike_sa *sa, struct task *task, struct builder *ou
 /* The initiator does not believe our AUTH (RFC 7296 section 2.21.2): there is no IKE SA. */
 static bool disbelieved(struct ike_sa *sa, const struct ike_message *in)
 {
-	struct connection *c = sa->c;
 	struct fault f;
 	if (sa->is_initiator || sa->state != SA_ESTABLISHED ||
 	    !ike_message_notify(in, NOTIFY_AUTHENTICATION_FAILED))
 		return false;
-	children_drop(sa);
-	sa_linger(sa, "the peer does not believe our AUTH");
 	fault_set(&f, -EACCES,
 		  "the peer does not accept our proof (AUTHENTICATION_FAILED in INFORMATIONAL)");
 	fault_advise(&f, "the peer's log says why: our identity, or who certified us");
-	if (c && c->is_up)
-		connection_settle(c, &f);
-	else if (c)
-		connection_failed(c, &f);
+	sa_lost(sa, &f);
+	sa_linger(sa, "the peer does not believe our AUTH");
 	return true;
 }
 

@@ -45,25 +45,8 @@ struct clients {
 
 struct making {
 	struct clients *c;
-	struct config_findings *findings;
-	struct fault *first;
-	int err;
+	struct credentials_faults faults;
 };
-
-static void wrong(struct making *k, struct model_place at, const char *property,
-		  const struct fault *why)
-{
-	char text[FAULT_TEXT], line[FAULT_TEXT + 64];
-	snprintf(line, sizeof line, "%s: %s", property, fault_format(why, text));
-	if (k->findings)
-		config_findings_add(k->findings, CONFIG_ERROR, at, line);
-	if (!k->err && k->first) {
-		*k->first = *why;
-		fault_prefix(k->first, "%s", property);
-	}
-	if (!k->err)
-		k->err = why->code ? why->code : -EINVAL;
-}
 
 static void make_users(struct making *k, struct client_gateway *g, const struct model_clients *m)
 {
@@ -71,14 +54,14 @@ static void make_users(struct making *k, struct client_gateway *g, const struct 
 	if (!m->n_users)
 		return;
 	if (users_new(&g->users, &f)) {
-		wrong(k, m->place, "users", &f);
+		credentials_wrong(&k->faults, m->place, "users", &f);
 		return;
 	}
 	for (uint32_t i = 0; i < m->n_users; i++) {
 		const struct model_user *u = &m->users[i];
 		if (users_add(g->users, u->name, (struct bytes){u->password.b, u->password.len},
 			      &f))
-			wrong(k, u->place, "users", &f);
+			credentials_wrong(&k->faults, u->place, "users", &f);
 	}
 }
 
@@ -102,7 +85,7 @@ static void make_trust(struct making *k, struct client_gateway *g, const struct 
 	if (!err && g->credential)
 		err = eap_tls_new(&g->tls, g->credential, g->trust, &f);
 	if (err)
-		wrong(k, m->roots_at, "vpnClientRootCertificates", &f);
+		credentials_wrong(&k->faults, m->roots_at, "vpnClientRootCertificates", &f);
 	free(roots);
 }
 
@@ -120,13 +103,13 @@ static void make_gateway(struct making *k, struct client_gateway *g,
 	make_users(k, g, &from->clients);
 	make_trust(k, g, &from->clients);
 	if (pool_new(&g->pool, from->clients.pool, from->clients.n_pool, most, &f)) {
-		wrong(k, from->clients.place, "vpnClientAddressPool", &f);
+		credentials_wrong(&k->faults, from->clients.place, "vpnClientAddressPool", &f);
 		return;
 	}
 	g->client = calloc(pool_size(g->pool), sizeof *g->client);
 	if (!g->client) {
 		fault_set(&f, -ENOMEM, "not enough memory for clients");
-		wrong(k, from->clients.place, "vpnClientAddressPool", &f);
+		credentials_wrong(&k->faults, from->clients.place, "vpnClientAddressPool", &f);
 	}
 	g->eap = (struct eap_rules){.users = g->users, .tls = g->tls, .server = from->name};
 	g->ike = (struct ike_clients){
@@ -146,16 +129,16 @@ int clients_new(struct clients **out, const struct model *m, const struct creden
 	}
 	c->m = m;
 	c->n = m->n_gateways;
-	struct making k = {c, findings, f, 0};
+	struct making k = {c, {findings, f, 0}};
 	for (uint32_t i = 0; i < c->n; i++) {
 		c->at[i].of = c;
 		c->at[i].index = i;
 		if (m->gateways[i].clients.n_pool)
 			make_gateway(&k, &c->at[i], credentials);
 	}
-	if (k.err) {
+	if (k.faults.err) {
 		clients_free(c);
-		return k.err;
+		return k.faults.err;
 	}
 	*out = c;
 	return 0;
@@ -184,16 +167,13 @@ void clients_serve(struct clients *c, const struct maps *maps, struct datapath *
 	c->underlay = underlay;
 }
 
-bool clients_template(const struct clients *c, uint32_t gateway, struct ike_connection *out)
+void clients_template(const struct clients *c, uint32_t gateway, struct ike_connection *out)
 {
 	const struct client_gateway *g = &c->at[gateway];
-	if (!g->pool)
-		return false;
 	out->credential = g->credential;
 	out->trust = g->trust;
 	out->clients = &g->ike;
 	credential_adopt_identity(out->credential, &out->local_id);
-	return true;
 }
 
 /* ---- those that are there ---- */
@@ -233,12 +213,13 @@ int clients_find(const struct clients *c, uint32_t connection, struct client_inf
 	return 0;
 }
 
-int clients_at(const struct clients *c, uint32_t n, struct client_info *out)
+int clients_next(const struct clients *c, uint32_t after, struct client_info *out)
 {
 	for (uint32_t i = 0; i < c->n; i++) {
 		const struct client_gateway *g = &c->at[i];
-		for (uint32_t k = 0; g->pool && k < pool_size(g->pool); k++) {
-			if (!g->client[k].there || n--)
+		uint32_t k = after < g->first ? 0 : after - g->first + 1;
+		for (; g->pool && k < pool_size(g->pool); k++) {
+			if (!g->client[k].there)
 				continue;
 			describe(g, &g->client[k], out);
 			return 0;
@@ -249,7 +230,7 @@ int clients_at(const struct clients *c, uint32_t n, struct client_info *out)
 
 int clients_find_name(const struct clients *c, const char *name, struct client_info *out)
 {
-	for (uint32_t n = 0; clients_at(c, n, out) == 0; n++)
+	for (uint32_t after = 0; clients_next(c, after, out) == 0; after = out->connection)
 		if (strcmp(out->name, name) == 0)
 			return 0;
 	return -ENOENT;
@@ -332,7 +313,7 @@ static int lease(void *owner, const struct ike_client *who, struct ike_lease *ou
 		return fault_set(f, err, "client %.100s: the maps take no more: %s", who->user,
 				 strerror(-err));
 	}
-	*out = (struct ike_lease){g->first + given.slot, given.v4, given.v6};
+	*out = (struct ike_lease){g->first + given.slot, x->name, given.v4, given.v6};
 	underlay_client(g->of->underlay, out->connection,
 			&g->of->m->gateways[g->index].public_address, &who->remote.addr);
 	return 0;

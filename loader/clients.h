@@ -17,7 +17,7 @@ struct clients;
 
 /*
  * `credentials` is borrowed and outlives it. What is wrong with a file or a user is a finding, the
- * first one is f's, too; both may be NULL. 0, -EINVAL, -ENOMEM, -ENOTSUP.
+ * first one is f's, too; both may be NULL. 0, -EINVAL, -ENOMEM.
  */
 int must_check clients_new(struct clients **out, const struct model *m,
 			   const struct credentials *credentials, struct config_findings *findings,
@@ -27,8 +27,8 @@ void clients_free(struct clients *c);
 void clients_serve(struct clients *c, const struct maps *maps, struct datapath *datapath,
 		   struct underlay *underlay);
 
-/* The template of a gateway's clients for the engine. False: it has none. */
-bool clients_template(const struct clients *c, uint32_t gateway, struct ike_connection *out);
+/* What the template of a gateway that has clients needs beside the model. */
+void clients_template(const struct clients *c, uint32_t gateway, struct ike_connection *out);
 /* IKE_CLIENT_GONE. */
 void clients_gone(struct clients *c, uint32_t connection);
 
@@ -42,7 +42,7 @@ struct client_info {
 int clients_find(const struct clients *c, uint32_t connection, struct client_info *out);
 /* By name; the first of several. -ENOENT. */
 int clients_find_name(const struct clients *c, const char *name, struct client_info *out);
-/* The n-th of those that are there. -ENOENT behind the last. */
-int clients_at(const struct clients *c, uint32_t n, struct client_info *out);
+/* The one with the next larger id than `after`, 0 at first. -ENOENT behind the last. */
+int clients_next(const struct clients *c, uint32_t after, struct client_info *out);
 
 #endif

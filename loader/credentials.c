@@ -22,13 +22,11 @@ struct credentials {
 
 struct builder_of {
 	const struct model *m;
-	struct config_findings *findings;
-	struct fault *first;
-	int err;
+	struct credentials_faults faults;
 };
 
-static void wrong(struct builder_of *b, struct model_place at, const char *property,
-		  const struct fault *why)
+void credentials_wrong(struct credentials_faults *b, struct model_place at, const char *property,
+		       const struct fault *why)
 {
 	char text[FAULT_TEXT], line[FAULT_TEXT + 64];
 	snprintf(line, sizeof line, "%s: %s", property, fault_format(why, text));
@@ -39,6 +37,12 @@ static void wrong(struct builder_of *b, struct model_place at, const char *prope
 	if (!b->err && b->first)
 		fault_prefix(b->first, "%s", property);
 	b->err = b->err ? b->err : why->code == -ENOMEM ? -ENOMEM : -EINVAL;
+}
+
+static void wrong(struct builder_of *b, struct model_place at, const char *property,
+		  const struct fault *why)
+{
+	credentials_wrong(&b->faults, at, property, why);
 }
 
 static struct bytes file_of(const struct model *m, uint32_t index)
@@ -126,7 +130,7 @@ static void make_trust(struct shared_trust *s, struct builder_of *b)
 static void add_connections(struct credentials *c, struct builder_of *b)
 {
 	void *known = NULL;
-	for (uint32_t i = 0; b->err != -ENOMEM && i < b->m->n_connections; i++) {
+	for (uint32_t i = 0; b->faults.err != -ENOMEM && i < b->m->n_connections; i++) {
 		const struct model_connection *x = &b->m->connections[i];
 		struct shared_trust *next = &c->shared[c->n_shared];
 		struct fault f = {0};
@@ -162,7 +166,7 @@ static void add_connections(struct credentials *c, struct builder_of *b)
 int credentials_new(struct credentials **out, const struct model *m,
 		    struct config_findings *findings, struct fault *f)
 {
-	struct builder_of b = {m, findings, f, 0};
+	struct builder_of b = {m, {findings, f, 0}};
 	struct credentials *c = calloc(1, sizeof *c);
 	*out = c;
 	if (c) {
@@ -179,11 +183,11 @@ int credentials_new(struct credentials **out, const struct model *m,
 	}
 	add_gateways(c, &b);
 	add_connections(c, &b);
-	if (b.err) {
+	if (b.faults.err) {
 		credentials_free(c);
 		*out = NULL;
 	}
-	return b.err;
+	return b.faults.err;
 }
 
 void credentials_free(struct credentials *c)

@@ -8,6 +8,15 @@
 
 struct credentials;
 
+/* Where it is told what is wrong with what the model's files hold; the first two may be NULL. */
+struct credentials_faults {
+	struct config_findings *findings;
+	struct fault *first;
+	int err; /* -EINVAL or -ENOMEM since the first one */
+};
+void credentials_wrong(struct credentials_faults *b, struct model_place at, const char *property,
+		       const struct fault *why);
+
 /*
  * Connections that are judged by the same files share one trust. What is wrong with a file is a
  * finding at the property that names it; the first one is f's, too. Both may be NULL. 0, -EINVAL,

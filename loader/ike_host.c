@@ -174,6 +174,13 @@ static void install_child(struct ike_host *h, const struct ike_effect *e)
 	ike_down(h->engine, e->connection, clock_now_ns(), &h->effects);
 }
 
+static void move_outbound(struct ike_host *h, const struct ike_effect *e,
+			  int (*move)(struct datapath *d, uint32_t spi_in))
+{
+	if (move(h->o.datapath, e->spi_in))
+		log_warn(LOG_ESP, "child-unknown connection=%s", name_of(h, e->connection));
+}
+
 static void update_child(struct ike_host *h, const struct ike_effect *e)
 {
 	char text[ENDPOINT_TEXT];
@@ -209,14 +216,8 @@ static void carry_out_one(struct ike_host *h, const struct ike_effect *e)
 	switch (e->kind) {
 	case IKE_SEND: send_datagram(h, e); break;
 	case IKE_CHILD_INSTALL: install_child(h, e); break;
-	case IKE_CHILD_USE:
-		if (datapath_child_use(h->o.datapath, e->child ? e->child->spi_in : e->spi_in))
-			log_warn(LOG_ESP, "child-unknown connection=%s", name_of(h, e->connection));
-		break;
-	case IKE_CHILD_REST:
-		if (datapath_child_rest(h->o.datapath, e->child ? e->child->spi_in : e->spi_in))
-			log_warn(LOG_ESP, "child-unknown connection=%s", name_of(h, e->connection));
-		break;
+	case IKE_CHILD_USE: move_outbound(h, e, datapath_child_use); break;
+	case IKE_CHILD_REST: move_outbound(h, e, datapath_child_rest); break;
 	case IKE_CHILD_UPDATE: update_child(h, e); break;
 	case IKE_CHILD_REMOVE:
 		if (datapath_child_remove(h->o.datapath, e->spi_in) == 0)
@@ -470,8 +471,10 @@ static int add_templates(struct ike_host *h, struct fault *f)
 		if (!h->o.model->gateways[i].clients.n_pool)
 			continue;
 		err = ike_host_translate_clients(c, h->o.model, i, f);
-		if (!err && clients_template(h->clients, i, c))
+		if (!err) {
+			clients_template(h->clients, i, c);
 			err = ike_add(h->engine, c, f);
+		}
 		if (err)
 			fault_prefix(f, "clients of '%s'", h->o.model->gateways[i].name);
 	}
@@ -652,9 +655,9 @@ uint64_t ike_host_count(const struct ike_host *h, enum ike_counter c)
 	return ike_count(h->engine, c);
 }
 
-int ike_host_client(const struct ike_host *h, uint32_t n, struct client_info *out)
+int ike_host_next_client(const struct ike_host *h, uint32_t after, struct client_info *out)
 {
-	return clients_at(h->clients, n, out);
+	return clients_next(h->clients, after, out);
 }
 
 int ike_host_find_client(const struct ike_host *h, const char *name, uint32_t *connection)

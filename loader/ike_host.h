@@ -46,9 +46,9 @@ int ike_host_keys(const struct ike_host *h, uint32_t connection, const struct ik
 int ike_host_status(const struct ike_host *h, uint32_t connection, struct ike_status *out);
 uint64_t ike_host_count(const struct ike_host *h, enum ike_counter c);
 
-/* The n-th client that is there (point-to-site). -ENOENT behind the last. */
+/* As clients_next(). */
 struct client_info;
-int ike_host_client(const struct ike_host *h, uint32_t n, struct client_info *out);
+int ike_host_next_client(const struct ike_host *h, uint32_t after, struct client_info *out);
 /* By name. -ENOENT. */
 int ike_host_find_client(const struct ike_host *h, const char *name, uint32_t *connection);
 

@@ -148,7 +148,7 @@ static void tell_all(struct daemon *d, const struct ike_key_sink *sink)
 	struct client_info c;
 	for (uint32_t i = 0; i < d->plan.n_connections; i++)
 		ike_host_keys(d->ike, d->plan.connections[i].id, sink);
-	for (uint32_t i = 0; ike_host_client(d->ike, i, &c) == 0; i++)
+	for (uint32_t after = 0; ike_host_next_client(d->ike, after, &c) == 0; after = c.connection)
 		ike_host_keys(d->ike, c.connection, sink);
 }
 

@@ -248,7 +248,7 @@ static json_t *clients(struct daemon *d, uint64_t now)
 {
 	json_t *list = json_array();
 	struct client_info c;
-	for (uint32_t i = 0; ike_host_client(d->ike, i, &c) == 0; i++)
+	for (uint32_t after = 0; ike_host_next_client(d->ike, after, &c) == 0; after = c.connection)
 		json_array_append_new(list, client(d, &c, now));
 	return list;
 }

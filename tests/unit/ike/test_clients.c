@@ -35,6 +35,7 @@ static int lease(void *owner, const struct ike_client *who, struct ike_lease *ou
 	w.last = *who;
 	snprintf(w.user, sizeof w.user, "%s", who->user);
 	*out = (struct ike_lease){.connection = FIRST_CLIENT + w.leases,
+				  .name = "gw/bob",
 				  .v4 = ip_addr_v4(0xac10c901u + w.leases)};
 	w.leases++;
 	return 0;
