@@ -4,6 +4,7 @@
 #define XGW_BPF_VERDICT_H
 
 #include "answer.h"
+#include "capture.h"
 #include "forward.h"
 #include "handoff.h"
 
@@ -139,6 +140,7 @@ static __always_inline int finish(struct packet *p, int verdict)
 	if (verdict >= VERDICT_PASS)
 		return action;
 	count_drop(p, (__u32)verdict);
+	capture_drop(p, (__u32)verdict);
 	return XDP_DROP;
 }
 

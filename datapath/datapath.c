@@ -6,6 +6,7 @@
 #include "datapath/handover.h"
 #include "datapath/limits.h"
 #include "datapath/reassembled.h"
+#include "datapath/tap.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -271,6 +272,7 @@ int datapath_start(struct datapath **out, const struct datapath_options *o, stru
 	d->n_workers = o->workers ? o->workers : 1;
 	d->n_io = workers_with_queues(o, d->n_workers);
 	pthread_mutex_init(&d->event_lock, NULL);
+	pthread_mutex_init(&d->tap.lock, NULL);
 	d->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	d->workers = calloc(d->n_workers, sizeof *d->workers);
 	bool has_tables = tables_start(d) == 0;
@@ -349,6 +351,7 @@ void datapath_stop(struct datapath *d)
 	if (d->event_fd >= 0)
 		close(d->event_fd);
 	pthread_mutex_destroy(&d->event_lock);
+	tap_end(d);
 	limits_free(d);
 	reassembled_stop(d);
 	free(d->workers);

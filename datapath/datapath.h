@@ -256,6 +256,32 @@ struct datapath_gateway_account {
 int datapath_gateway_account(const struct datapath *d, unsigned gateway,
 			     struct datapath_gateway_account *out);
 
+/* ---- capture: packets as they pass the workers ---- */
+
+enum datapath_point {
+	DATAPATH_CLEAR_OUT, /* inner packet, before its encryption */
+	DATAPATH_WIRE_OUT,  /* outer packet */
+	DATAPATH_WIRE_IN,
+	DATAPATH_CLEAR_IN, /* inner packet, authenticated and decrypted */
+	DATAPATH_DROPPED,  /* by a worker, as far as it had come */
+};
+struct datapath_captured {
+	uint64_t at_ns; /* CLOCK_MONOTONIC */
+	enum datapath_point point;
+	uint32_t connection, spi; /* spi 0: of no child SA */
+	enum xgw_drop drop;
+	bool is_outer;	      /* DATAPATH_DROPPED: it is the ESP packet, only its header is told */
+	uint32_t len, kept;   /* of the IP packet; of it in bytes */
+	const uint8_t *bytes; /* from the IP header on; valid during the call */
+};
+#define DATAPATH_ALL UINT32_MAX
+/* Whose packets are copied: of a connection, of DATAPATH_ALL, of nobody: 0. -ENOMEM. */
+int datapath_capture(struct datapath *d, uint32_t connection);
+/* What was copied since the last call. How many packets more found no room. */
+uint64_t datapath_captured(struct datapath *d,
+			   void (*each)(void *owner, const struct datapath_captured *c),
+			   void *owner);
+
 /* ---- accounts of workers, queues and ports; reading them costs the workers nothing ---- */
 
 #define DATAPATH_BUCKETS 32u

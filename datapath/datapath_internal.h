@@ -121,7 +121,7 @@ struct packet {
 	struct child *child;
 	struct ip_endpoint from; /* outer source, ESP in UDP */
 	uint32_t slot;		 /* ESP: where XDP says its SA is */
-	uint16_t esp;		 /* ESP: offset of its header from `at` */
+	uint16_t esp;		 /* ESP: offset of its header from `at`; 0 when it is decrypted */
 	bool aged;		 /* TTL is done with: decremented here, or made here */
 	uint64_t stamp;		 /* ns of its arrival when it is timed, else 0 */
 	bool chosen;		 /* child is the outbound SA: the packet is a later fragment */
@@ -155,8 +155,19 @@ struct worker {
 	uint8_t apart[64]; /* from the next one's counters */
 };
 
+/* tap.c: the lock keeps `buffer` and what follows it. */
+struct tap {
+	_Atomic uint32_t connection; /* as in datapath_capture() */
+	pthread_mutex_t lock;
+	uint8_t *buffer;
+	size_t used;
+	uint64_t lost;
+	uint8_t *spare; /* the loader's */
+};
+
 struct datapath {
 	struct datapath_options o;
+	struct tap tap;
 	struct worker *workers;
 	unsigned n_workers;
 	unsigned n_io; /* the first ones: with queues; the others only help (handover.h) */
@@ -199,8 +210,8 @@ void path_mtu_forget(struct datapath *d, struct tunnel *t);
 void *worker_main(void *worker);
 /* Once round all queues: receive, ESP, send. How many packets came. */
 uint32_t worker_round(struct worker *w);
-void worker_drop(struct worker *w, uint64_t frame, enum xgw_drop why, uint32_t connection,
-		 uint32_t len);
+/* Counts it, shows it to who captures, and gives its frame back. */
+void worker_drop(struct worker *w, const struct packet *p, enum xgw_drop why);
 /* Sends an Ethernet frame that starts at `at` on a port; frame is given away. */
 void worker_send(struct worker *w, uint32_t port_id, const struct packet *p, const uint8_t *at,
 		 uint32_t len);

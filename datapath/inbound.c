@@ -6,6 +6,7 @@
 #include "datapath/datapath_internal.h"
 #include "datapath/handover.h"
 #include "datapath/limits.h"
+#include "datapath/tap.h"
 
 #include <string.h>
 
@@ -20,7 +21,7 @@ static void send_whole(struct worker *w, struct packet *p, const struct decision
 {
 	uint8_t *l2 = decide_encapsulate(w, d, p);
 	if (!l2)
-		worker_drop(w, p->frame, XGW_DROP_ENCAP_ROOM, p->connection, p->len);
+		worker_drop(w, p, XGW_DROP_ENCAP_ROOM);
 	else
 		worker_send(w, d->port_id, p, l2, p->len + d->l2_len);
 }
@@ -36,7 +37,7 @@ static void send_local(struct worker *w, struct packet *p, const struct decision
 			/* the answer may take the place of this decision in the cache */
 			if (why == XGW_DROP_TOO_BIG)
 				icmp_too_big(w, p, mtu);
-			worker_drop(w, p->frame, why, p->connection, p->len);
+			worker_drop(w, p, why);
 			return;
 		}
 		send_whole(w, p, d);
@@ -52,7 +53,7 @@ static bool age(struct worker *w, struct packet *p)
 	p->aged = true;
 	if (why) {
 		icmp_time_exceeded(w, p);
-		worker_drop(w, p->frame, why, p->connection, p->len);
+		worker_drop(w, p, why);
 	}
 	return !why;
 }
@@ -68,7 +69,7 @@ void inbound_deliver(struct worker *w, struct packet *p)
 		return;
 	case DECIDE_TUNNEL:
 		if (p->child && d->connection == p->connection) {
-			worker_drop(w, p->frame, XGW_DROP_LOOP, p->connection, p->len);
+			worker_drop(w, p, XGW_DROP_LOOP);
 			return;
 		}
 		if (age(w, p)) {
@@ -83,11 +84,9 @@ void inbound_deliver(struct worker *w, struct packet *p)
 			inbound_deliver(w, p);
 			return;
 		}
-		worker_drop(w, p->frame, XGW_DROP_UNANSWERED, p->connection, p->len);
+		worker_drop(w, p, XGW_DROP_UNANSWERED);
 		return;
-	default:
-		worker_drop(w, p->frame, d->drop ? d->drop : XGW_DROP_NO_ROUTE, p->connection,
-			    p->len);
+	default: worker_drop(w, p, d->drop ? d->drop : XGW_DROP_NO_ROUTE);
 	}
 }
 
@@ -146,12 +145,15 @@ static bool fill(struct worker *w, struct packet *p, struct esp_packet *e)
 static void accept_packet(struct worker *w, struct packet *p, const struct esp_packet *e)
 {
 	if (e->drop) {
-		worker_drop(w, p->frame, e->drop, p->connection, p->len);
+		worker_drop(w, p, e->drop);
 		return;
 	}
 	report(w, p, e->newest);
 	p->at = e->at;
 	p->len = e->len;
+	p->esp = 0;
+	if (tap_is_on(w))
+		tap_burst(w, DATAPATH_CLEAR_IN, p, 1);
 	esp_clamp_mss(p->at, p->len, p->child->inner_mtu);
 	inbound_deliver(w, p);
 }
@@ -173,10 +175,12 @@ void inbound_run(struct worker *w)
 		if (fill(w, &w->in[i], &esp[n]))
 			burst[n++] = w->in[i];
 		else
-			worker_drop(w, w->in[i].frame, XGW_DROP_UNKNOWN_SPI, 0, w->in[i].len);
+			worker_drop(w, &w->in[i], XGW_DROP_UNKNOWN_SPI);
 	}
 	if (!n)
 		return;
+	if (tap_is_on(w))
+		tap_burst(w, DATAPATH_WIRE_IN, burst, n);
 	if (handover_wanted(w, LANE_IN, n)) {
 		handover_post(w, LANE_IN, burst, esp, NULL, n);
 		return;

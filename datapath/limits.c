@@ -159,7 +159,7 @@ unsigned limits_apply(struct worker *w, enum limits_direction direction, struct 
 	}
 	for (unsigned i = 0; i < n; i++) {
 		if (!pass[i]) {
-			worker_drop(w, p[i].frame, XGW_DROP_RATE, p[i].connection, bytes[i]);
+			worker_drop(w, &p[i], XGW_DROP_RATE);
 			continue;
 		}
 		if (kept != i) {

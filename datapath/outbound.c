@@ -4,6 +4,7 @@
 #include "datapath/datapath_internal.h"
 #include "datapath/handover.h"
 #include "datapath/limits.h"
+#include "datapath/tap.h"
 
 #include <string.h>
 
@@ -103,12 +104,17 @@ static void transmit(struct worker *w, struct packet *p, struct esp_packet *e,
 		     const struct outbound *o)
 {
 	if (e->drop) {
-		worker_drop(w, p->frame, e->drop, p->connection, p->len);
+		worker_drop(w, p, e->drop);
 		return;
 	}
 	if (e->headroom < 14) {
-		worker_drop(w, p->frame, XGW_DROP_ENCAP_ROOM, p->connection, p->len);
+		worker_drop(w, p, XGW_DROP_ENCAP_ROOM);
 		return;
+	}
+	if (tap_is_on(w)) {
+		const struct packet outer = {
+			.at = e->at, .len = e->len, .connection = p->connection};
+		tap_put(w, DATAPATH_WIRE_OUT, &outer, p->child->spi_out, XGW_DROP_NONE);
 	}
 	uint8_t *l2 = e->at - 14;
 	memcpy(l2, o->ethernet, 12);
@@ -149,7 +155,7 @@ void outbound_run(struct worker *w)
 		path[n] = t ? rcu_dereference(t->outbound) : NULL;
 		enum xgw_drop why = prepare(w, p, path[n]);
 		if (why) {
-			worker_drop(w, p->frame, why, p->connection, p->len);
+			worker_drop(w, p, why);
 			continue;
 		}
 		uint8_t *start = frame_start(w, p->frame);
@@ -163,6 +169,8 @@ void outbound_run(struct worker *w)
 	n = limits_apply(w, LIMITS_OUT, burst, esp, path, n);
 	if (!n)
 		return;
+	if (tap_is_on(w))
+		tap_burst(w, DATAPATH_CLEAR_OUT, burst, n);
 	if (handover_wanted(w, LANE_OUT, n)) {
 		esp_take_sequences(esp, n);
 		handover_post(w, LANE_OUT, burst, esp, path, n);

@@ -9,6 +9,7 @@
 #include "datapath/datapath_internal.h"
 #include "datapath/handover.h"
 #include "datapath/reassembled.h"
+#include "datapath/tap.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -18,14 +19,14 @@
 #include <time.h>
 #include <unistd.h>
 
-void worker_drop(struct worker *w, uint64_t frame, enum xgw_drop why, uint32_t connection,
-		 uint32_t len)
+void worker_drop(struct worker *w, const struct packet *p, enum xgw_drop why)
 {
-	(void)len;
-	frames_give(&w->frames, frame);
+	tap_drop(w, p, why);
+	frames_give(&w->frames, p->frame);
 	__atomic_fetch_add(&w->status.drops[why], 1, __ATOMIC_RELAXED);
-	struct tunnel *t =
-		connection < MAX_CONNECTIONS ? rcu_dereference(w->d->tunnels[connection]) : NULL;
+	struct tunnel *t = p->connection < MAX_CONNECTIONS
+				   ? rcu_dereference(w->d->tunnels[p->connection])
+				   : NULL;
 	if (t)
 		atomic_fetch_add_explicit(&t->count.drops[why], 1, memory_order_relaxed);
 }
@@ -35,7 +36,7 @@ void worker_send(struct worker *w, uint32_t port_id, const struct packet *p, con
 {
 	struct queue *q = port_id < XGW_MAX_PORTS ? w->queue_of_port[port_id] : NULL;
 	if (!q) {
-		worker_drop(w, p->frame, XGW_DROP_NO_SOCKET, p->connection, len);
+		worker_drop(w, p, XGW_DROP_NO_SOCKET);
 		return;
 	}
 	uint32_t lost =
@@ -76,13 +77,13 @@ static void classify(struct worker *w, const struct xdp_desc *desc)
 		(const struct xgw_meta *)(const void *)(w->frames.area + desc->addr);
 	uint32_t room = desc->len - (uint32_t)sizeof *m;
 	if (desc->len < sizeof *m || m->magic != XGW_META_MAGIC || m->l3 >= room) {
-		worker_drop(w, p.frame, XGW_DROP_META, 0, desc->len);
+		worker_drop(w, &p, XGW_DROP_META);
 		return;
 	}
 	p.at = w->frames.area + desc->addr + sizeof *m + m->l3;
 	p.len = ip_length(p.at, room - m->l3);
 	if (!p.len) {
-		worker_drop(w, p.frame, XGW_DROP_MALFORMED, 0, desc->len);
+		worker_drop(w, &p, XGW_DROP_MALFORMED);
 		return;
 	}
 	p.stamp = w->account.stamp;
@@ -100,7 +101,7 @@ static void classify(struct worker *w, const struct xdp_desc *desc)
 		esp_complete_checksum(p.at, p.len);
 		inbound_deliver(w, &p);
 		return;
-	default: worker_drop(w, p.frame, XGW_DROP_META, 0, desc->len);
+	default: worker_drop(w, &p, XGW_DROP_META);
 	}
 }
 

@@ -318,6 +318,24 @@ struct ike_key_sink {
 };
 int ike_tell_keys(const struct ike *e, uint32_t connection, const struct ike_key_sink *sink);
 
+/*
+ * Messages in the clear, for a packet analyser: whoever sets a viewer is allowed to see them. Each
+ * protected message is shown once, when it is sealed or when it was opened, whole also when it goes
+ * in fragments: an IKE header and the payloads as if they had never been encrypted.
+ */
+struct ike_shown {
+	uint32_t connection; /* 0: not known yet */
+	bool sent;	     /* by us */
+	const struct ip_endpoint *local, *remote;
+	struct bytes message; /* valid during the call, and wiped behind it */
+};
+struct ike_viewer {
+	void *owner;
+	void (*message)(void *owner, const struct ike_shown *m);
+};
+/* Copied; NULL: nobody any more. */
+void ike_show(struct ike *e, const struct ike_viewer *viewer);
+
 /* Counters of the engine, one row each in ike/counters.def: IKE_COUNTER(id, name, text). */
 enum ike_counter {
 #define IKE_COUNTER(id, name, text) IKE_COUNT_##id,

@@ -288,6 +288,7 @@ struct ike {
 		uint8_t version;
 	} cookie;
 	struct log_limit strangers, replies;
+	struct ike_viewer viewer; /* message NULL: none */
 	uint64_t counters[IKE_COUNTERS];
 	struct ip_addr own[IKE_MAX_ADDRESSES]; /* on the uplinks */
 	uint8_t n_own;
@@ -307,6 +308,11 @@ bool effects_child(struct ike *e, enum ike_effect_kind kind, const struct child_
 void effects_remove(struct ike *e, uint32_t connection, uint32_t spi_in);
 void effects_fault(struct ike *e, enum ike_effect_kind kind, uint32_t connection,
 		   const struct fault *f);
+
+/* clear.c */
+enum clear_way { CLEAR_SENT, CLEAR_RECEIVED };
+void clear_show(const struct ike_sa *sa, const struct ike_header *h, uint8_t first,
+		struct bytes inner, enum clear_way way);
 
 /* timers.c */
 void timers_free(struct timers *t);

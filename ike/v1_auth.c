@@ -240,6 +240,7 @@ static bool judge(struct ike_sa *sa, const struct connection *c, uint8_t iv[V1_I
 		came_to(s, 1, &f);
 		return false;
 	}
+	v1_show(sa, s->m, s->plain);
 	if (read_identity(sa, s->m, &f)) {
 		came_to(s, 2, &f);
 		return false;

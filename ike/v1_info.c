@@ -328,6 +328,7 @@ void v1_info_receive(struct ike_sa *sa, struct v1_message *m, const struct v1_ar
 		return;
 	}
 	v1_remember(sa->v1, m->h.id);
+	v1_show(sa, m, plain);
 	take_payloads(sa, m, a);
 	wipe(plain, sizeof plain);
 }

@@ -91,6 +91,8 @@ int must_check v1_seal(struct ike_sa *sa, uint8_t exchange, uint32_t id, uint8_t
 int must_check v1_open(const struct v1_keys *k, const struct ike_chosen *chosen,
 		       struct v1_message *m, uint8_t iv[V1_IV], uint8_t plain[LIMIT_MESSAGE],
 		       struct fault *f);
+/* What v1_open gave, to who may see it. */
+void v1_show(const struct ike_sa *sa, const struct v1_message *m, const uint8_t *plain);
 /*
  * HASH(1) or (2) in front of the payloads that `rest` holds: prf(SKEYID_a, ID | before | rest).
  */

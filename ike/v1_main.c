@@ -277,6 +277,8 @@ static void initiator_takes(struct ike_sa *sa, struct v1_message *m, const struc
 	int err = 0;
 	if (step->sealed)
 		err = v1_open(&sa->v1->keys, &sa->chosen, m, iv, plain, &f);
+	if (step->sealed && !err)
+		v1_show(sa, m, plain);
 	if (!err)
 		err = check(step, m, &f);
 	if (err) {

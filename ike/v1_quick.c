@@ -943,6 +943,7 @@ void v1_quick_receive(struct ike_sa *sa, struct v1_message *m, const struct v1_a
 				  "a quick mode message whose protection does not verify");
 		return;
 	}
+	v1_show(sa, m, plain);
 	take(sa, q, m, iv, a);
 	wipe(plain, sizeof plain);
 }

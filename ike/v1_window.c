@@ -49,6 +49,7 @@ int v1_seal(struct ike_sa *sa, uint8_t exchange, uint32_t id, uint8_t iv[V1_IV],
 	struct builder b;
 	if (!builder_ok(inner) || !plain.len || IKE_HEADER_BYTES + padded > LIMIT_MESSAGE)
 		return -EMSGSIZE;
+	clear_show(sa, &h, inner->first, plain, CLEAR_SENT);
 	builder_init(&b, out, LIMIT_MESSAGE);
 	v1_header(&b, &h);
 	out[16] = inner->first;
@@ -67,6 +68,11 @@ int v1_open(const struct v1_keys *k, const struct ike_chosen *chosen, struct v1_
 	if (v1_message_parse_inner(m, (struct bytes){plain, m->sealed.len}, f))
 		return fault_prefix(f, "it does not decrypt") ? -EBADMSG : -EBADMSG;
 	return 0;
+}
+
+void v1_show(const struct ike_sa *sa, const struct v1_message *m, const uint8_t *plain)
+{
+	clear_show(sa, &m->h, m->h.next, (struct bytes){plain, m->used}, CLEAR_RECEIVED);
 }
 
 int v1_add_hash(struct ike_sa *sa, uint32_t id, struct bytes before, const struct builder *rest,

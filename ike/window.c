@@ -171,6 +171,7 @@ static int seal(struct ike_sa *sa, const struct ike_header *h, const struct buil
 		return -EMSGSIZE;
 	if (h->exchange == IKE_INTERMEDIATE)
 		intermediate_note(sa, h, inner->first, builder_bytes(inner));
+	clear_show(sa, h, inner->first, builder_bytes(inner), CLEAR_SENT);
 	int err = fragment_seal(sa, h, inner->first, builder_bytes(inner), out, len);
 	if (h->exchange == IKE_INTERMEDIATE && h->flags & IKE_FLAG_RESPONSE)
 		intermediate_sealed(sa);
@@ -369,6 +370,7 @@ static int open_message(struct ike_sa *sa, struct ike_message *m, uint8_t *plain
 	fragments_forget(sa, ike_message_is_response(m));
 	if (m->h.exchange == IKE_INTERMEDIATE)
 		intermediate_note(sa, &m->h, m->sk_first, (struct bytes){plain, len});
+	clear_show(sa, &m->h, m->sk_first, (struct bytes){plain, len}, CLEAR_RECEIVED);
 	/* clear payloads beside SK were not protected: none of them counts */
 	struct ike_message inner = {.h = m->h, .whole = m->whole, .sk_first = m->sk_first};
 	err = ike_message_parse_inner(&inner, (struct bytes){plain, len}, f);

@@ -19,13 +19,17 @@ int64_t clock_wall_seconds(void)
 	return t.tv_sec;
 }
 
+int64_t clock_wall_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * (int64_t)NS_PER_S + t.tv_nsec;
+}
+
 const char *clock_format(uint64_t instant_ns, char out[CLOCK_TEXT])
 {
-	struct timespec wall;
 	struct tm parts;
-	clock_gettime(CLOCK_REALTIME, &wall);
-	int64_t ns = (int64_t)wall.tv_sec * (int64_t)NS_PER_S + wall.tv_nsec +
-		     (int64_t)(instant_ns - clock_now_ns());
+	int64_t ns = clock_wall_ns() + (int64_t)(instant_ns - clock_now_ns());
 	time_t seconds = (time_t)(ns / (int64_t)NS_PER_S);
 	gmtime_r(&seconds, &parts);
 	strftime(out, CLOCK_TEXT, "%Y-%m-%dT%H:%M:%SZ", &parts);

@@ -9,6 +9,8 @@ uint64_t clock_now_ns(void);
 /* Seconds since 1970. */
 int64_t clock_wall_seconds(void);
 #define CLOCK_TEXT 32
+/* Nanoseconds since 1970. */
+int64_t clock_wall_ns(void);
 /* A monotonic instant as wall time, RFC 3339 in UTC. */
 const char *clock_format(uint64_t instant_ns, char out[CLOCK_TEXT]);
 

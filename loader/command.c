@@ -55,8 +55,11 @@ static const struct command commands[] = {
 	{"import", "[--from arm|netcfg] FILE",
 	 "turns a template into a configuration (not supported yet)", "", OPTION_ANY, 0, 99,
 	 cmd_later},
-	{"capture", "[NAME] [-w FILE]", "a pcapng of a connection (not supported yet)", "",
-	 OPTION_ANY, 0, 99, cmd_later},
+	{"capture", "[NAME] [-w FILE] [--seconds N]",
+	 "a pcapng of a connection: clear text, ESP, IKE, and each drop with its reason",
+	 "Without NAME, of all connections. Without -w, to a pipe. SIGINT or --seconds ends it. IKE is decrypted\n"
+	 "where the configuration says host.exportKeys: true.",
+	 OPTION_WRITE | OPTION_SECONDS, 0, 1, cmd_capture},
 	{"keys", "[NAME] [--json]", "keys of SAs for a packet analyser (lab use)",
 	 "Wireshark's ikev2_decryption_table and esp_sa. Refused unless the configuration says host.exportKeys: true.",
 	 OPTION_JSON, 0, 1, cmd_keys},

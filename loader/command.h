@@ -18,6 +18,7 @@ struct command_options {
 	struct instance instance;
 	const char *config; /* -c, never NULL */
 	const char *vnet, *from;
+	const char *output, *seconds; /* NULL: not given */
 	bool json, watch;
 	int verbosity; /* -v counts up, -q down */
 	int argc;      /* positional arguments */
@@ -31,6 +32,8 @@ enum command_option {
 	OPTION_WATCH = 4,
 	OPTION_VNET = 8,
 	OPTION_FROM = 16,
+	OPTION_WRITE = 64,
+	OPTION_SECONDS = 128,
 	OPTION_ANY = 32, /* the command is refused anyway: whatever stands there */
 };
 
@@ -68,6 +71,7 @@ int cmd_detach(const struct command_options *o);
 int cmd_doctor(const struct command_options *o);
 int cmd_version(const struct command_options *o);
 int cmd_bench(const struct command_options *o);
+int cmd_capture(const struct command_options *o);
 int cmd_keys(const struct command_options *o);
 int cmd_later(const struct command_options *o);
 int cmd_help(const struct command_options *o);

@@ -24,6 +24,8 @@ struct control_client {
 	struct control_socket *socket;
 	struct bufferevent *stream;
 	bool closing;
+	void (*ended)(void *owner); /* kept, and by whom */
+	void *owner;
 };
 
 struct control_socket {
@@ -32,6 +34,7 @@ struct control_socket {
 	control_answer *answer;
 	void *owner;
 	struct control_client *clients[MAX_CLIENTS];
+	struct control_client *asking; /* whose request is being answered */
 };
 
 static void drop_client(struct control_client *c)
@@ -52,6 +55,7 @@ static json_t *refuse(const char *error)
 static void answer_line(struct control_client *c, const char *line, size_t len)
 {
 	json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
+	c->socket->asking = c;
 	json_t *response = json_is_object(request)
 				   ? c->socket->answer(c->socket->owner, request)
 				   : refuse("a request is one JSON object on a line");
@@ -62,6 +66,7 @@ static void answer_line(struct control_client *c, const char *line, size_t len)
 	free(text);
 	json_decref(request);
 	json_decref(response);
+	c->socket->asking = NULL;
 }
 
 static void on_written(struct bufferevent *stream, void *owner)
@@ -78,7 +83,11 @@ static void on_request(struct bufferevent *stream, void *owner)
 	struct evbuffer *in = bufferevent_get_input(stream);
 	size_t len;
 	char *line;
-	while (!c->closing && (line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF))) {
+	if (c->ended) { /* it has its answer, and listens */
+		evbuffer_drain(in, evbuffer_get_length(in));
+		return;
+	}
+	while (!c->closing && !c->ended && (line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF))) {
 		answer_line(c, line, len);
 		free(line);
 	}
@@ -98,6 +107,10 @@ static void on_request(struct bufferevent *stream, void *owner)
 static void on_end(struct bufferevent *stream, short what, void *owner)
 {
 	struct control_client *c = owner;
+	void (*ended)(void *owner) = c->ended;
+	c->ended = NULL;
+	if (ended)
+		ended(c->owner);
 	/* a client that half-closes still reads its answer */
 	if ((what & BEV_EVENT_EOF) && evbuffer_get_length(bufferevent_get_output(stream)))
 		c->closing = true;
@@ -187,6 +200,36 @@ void control_socket_close(struct control_socket *c)
 	free(c);
 }
 
+struct control_client *control_socket_keep(struct control_socket *s, void (*ended)(void *owner),
+					   void *owner)
+{
+	struct control_client *c = s->asking;
+	if (!c)
+		return NULL;
+	c->ended = ended;
+	c->owner = owner;
+	bufferevent_set_timeouts(c->stream, NULL, NULL);
+	return c;
+}
+
+void control_client_write(struct control_client *c, struct evbuffer *bytes)
+{
+	bufferevent_write_buffer(c->stream, bytes);
+}
+
+size_t control_client_backlog(const struct control_client *c)
+{
+	return evbuffer_get_length(bufferevent_get_output(c->stream));
+}
+
+void control_client_finish(struct control_client *c)
+{
+	const struct timeval idle = {.tv_sec = IDLE_SECONDS};
+	c->ended = NULL;
+	c->closing = true;
+	bufferevent_set_timeouts(c->stream, &idle, &idle);
+}
+
 /* ---- a command's side ---- */
 
 static int connect_to(const struct instance *i, struct fault *f)
@@ -210,18 +253,23 @@ static int connect_to(const struct instance *i, struct fault *f)
 	return fault_advise(f, "start it with `xgw run`, or name another --instance");
 }
 
+/* An answer's line without its end; what follows it is left. NULL when none came. */
 static char *read_line(int fd)
 {
 	size_t n = 0, room = 65536;
 	char *text = malloc(room);
 	while (text) {
-		ssize_t got = recv(fd, text + n, room - n, 0);
+		ssize_t got = recv(fd, text + n, room - n, MSG_PEEK);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0 || n > MAX_RESPONSE)
 			break;
-		n += (size_t)got;
-		if (text[n - 1] == '\n') {
+		const char *end = memchr(text + n, '\n', (size_t)got);
+		size_t take = end ? (size_t)(end - (text + n)) + 1 : (size_t)got;
+		if (recv(fd, text + n, take, 0) != (ssize_t)take)
+			break;
+		n += take;
+		if (end) {
 			text[n - 1] = '\0';
 			return text;
 		}
@@ -253,14 +301,14 @@ static json_t *converse(int fd, json_t *request)
 	return response;
 }
 
-int control_ask(const struct instance *i, json_t *request, json_t **out, struct fault *f)
+/* Asks over a connection that stays open: *fd, the caller's in any case, -1: there is none. */
+static int ask(const struct instance *i, json_t *request, json_t **out, int *fd, struct fault *f)
 {
-	int fd = connect_to(i, f);
-	json_t *response = fd >= 0 && request ? converse(fd, request) : NULL;
+	*fd = connect_to(i, f);
+	json_t *response = *fd >= 0 && request ? converse(*fd, request) : NULL;
 	json_decref(request);
-	if (fd < 0)
+	if (*fd < 0)
 		return f->code;
-	close(fd);
 	if (!json_is_object(response)) {
 		json_decref(response);
 		fault_set(f, -EPROTO, "the daemon of instance '%s' gave no answer", i->name);
@@ -274,4 +322,22 @@ int control_ask(const struct instance *i, json_t *request, json_t **out, struct 
 	fault_set(f, -EREMOTEIO, "%s", error ? error : "the daemon refused");
 	json_decref(response);
 	return f->code;
+}
+
+int control_ask(const struct instance *i, json_t *request, json_t **out, struct fault *f)
+{
+	int fd, err = ask(i, request, out, &fd, f);
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+int control_follow(const struct instance *i, json_t *request, int *fd, struct fault *f)
+{
+	json_t *response = NULL;
+	int err = ask(i, request, &response, fd, f);
+	json_decref(response);
+	if (err && *fd >= 0)
+		close(*fd);
+	return err;
 }

@@ -10,6 +10,7 @@
 #include "base/fault.h"
 #include "loader/instance.h"
 
+#include <event2/buffer.h>
 #include <event2/event.h>
 #include <jansson.h>
 
@@ -24,6 +25,24 @@ int must_check control_socket_open(struct control_socket **out, struct event_bas
 /* Closes and removes it. */
 void control_socket_close(struct control_socket *c);
 
+/*
+ * For an answer that goes on: only while `answer` runs, keeps its client's connection open behind
+ * the answer's line. ended() is called once, when the client has gone or says that it is enough.
+ */
+struct control_client;
+struct control_client *control_socket_keep(struct control_socket *c, void (*ended)(void *owner),
+					   void *owner);
+/* Takes the bytes over. */
+void control_client_write(struct control_client *c, struct evbuffer *bytes);
+/* How much is still on its way to the client. */
+size_t control_client_backlog(const struct control_client *c);
+/* Nothing follows; ended() is not called any more. The client is gone with the last byte. */
+void control_client_finish(struct control_client *c);
+
+/*
+ * A command's side: as control_ask, for an answer that goes on: *fd, the caller's, gives its bytes.
+ */
+int must_check control_follow(const struct instance *i, json_t *request, int *fd, struct fault *f);
 /*
  * A command's side: asks the daemon of the instance. Takes the request; *out is the caller's.
  * -ECONNREFUSED with a fault when no daemon runs; -EREMOTEIO with the daemon's own words when it

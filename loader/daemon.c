@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The event loop: wires the parts together, and nothing else. */
 #include "loader/daemon.h"
+#include "loader/capture.h"
 #include "loader/features.h"
 #include "loader/gateways.h"
 #include "loader/outer.h"
@@ -180,6 +181,8 @@ static json_t *answer(void *owner, const json_t *request)
 	}
 	if (verb && strcmp(verb, "keys") == 0)
 		return key_export(d, json_string_value(json_object_get(request, "name")));
+	if (verb && strcmp(verb, "capture") == 0)
+		return capture_begin(d, request);
 	if (verb && strcmp(verb, "status") == 0)
 		return json_pack("{s:b,s:o}", "ok", 1, "status", status_document(d));
 	fault_set(&f, -EINVAL, "the daemon knows no verb '%.32s'", verb ? verb : "");
@@ -351,6 +354,7 @@ static int start(struct daemon *d, struct fault *f)
 /* The reverse of start, from wherever it came to. */
 static void stop(struct daemon *d)
 {
+	capture_free(d->capture);
 	control_socket_close(d->control);
 	if (d->ike)
 		ike_host_shutdown(d->ike);

@@ -10,6 +10,7 @@
 
 #include <event2/event.h>
 
+struct capture;
 struct control_socket;
 struct ring_buffer;
 
@@ -31,6 +32,7 @@ struct daemon {
 	struct outer *outer;
 	struct gateway_rate *rates; /* by gateway of the model */
 	struct control_socket *control;
+	struct capture *capture;    /* NULL: nobody has captured yet */
 	struct ring_buffer *events; /* from XDP */
 	struct event_base *base;
 	struct event *loop_events[16];

@@ -40,10 +40,11 @@ struct ike_host {
 	bool mobike;
 	struct ike_socket *sockets;
 	struct log_limit limit;
+	struct ike_watch watch; /* datagram NULL: nobody */
 	uint8_t *buffer;
 };
 
-static const char *name_of(const struct ike_host *h, uint32_t connection)
+const char *ike_host_name(const struct ike_host *h, uint32_t connection)
 {
 	uint32_t i = connection - PLAN_FIRST_CONNECTION;
 	uint32_t g = connection - PLAN_FIRST_TEMPLATE;
@@ -124,6 +125,15 @@ static const struct ike_socket *socket_of(const struct ike_host *h, const struct
 	return NULL;
 }
 
+static void show(const struct ike_host *h, uint32_t connection, bool sent,
+		 const struct ip_endpoint *local, const struct ip_endpoint *remote,
+		 struct bytes datagram)
+{
+	const struct ike_shown m = {connection, sent, local, remote, datagram};
+	if (h->watch.datagram)
+		h->watch.datagram(h->watch.owner, &m);
+}
+
 static void send_datagram(struct ike_host *h, const struct ike_effect *e)
 {
 	struct sockaddr_storage to;
@@ -134,6 +144,7 @@ static void send_datagram(struct ike_host *h, const struct ike_effect *e)
 		log_error(LOG_IKE, "no-socket local=%s", ip_endpoint_format(&e->local, text));
 		return;
 	}
+	show(h, e->connection, true, &e->local, &e->remote, e->datagram);
 	/* what is lost here, retransmission sends again */
 	if (sendto(s->fd, e->datagram.at, e->datagram.len, MSG_DONTWAIT, (struct sockaddr *)&to,
 		   len) < 0 &&
@@ -163,14 +174,14 @@ static void install_child(struct ike_host *h, const struct ike_effect *e)
 	if (!err) {
 		log_info(LOG_ESP,
 			 "child-installed connection=%s spi-in=%08x spi-out=%08x encapsulation=%s",
-			 name_of(h, e->connection), c->spi_in, c->spi_out,
+			 ike_host_name(h, e->connection), c->spi_in, c->spi_out,
 			 c->encapsulation == ESP_IN_UDP ? "udp" : "esp");
 		return;
 	}
 	if (!f.code)
 		fault_set(&f, err, "%s", strerror(-err));
-	log_error(LOG_ESP, "child-refused connection=%s spi-in=%08x: %s", name_of(h, e->connection),
-		  c->spi_in, fault_format(&f, text));
+	log_error(LOG_ESP, "child-refused connection=%s spi-in=%08x: %s",
+		  ike_host_name(h, e->connection), c->spi_in, fault_format(&f, text));
 	ike_down(h->engine, e->connection, clock_now_ns(), &h->effects);
 }
 
@@ -178,7 +189,7 @@ static void move_outbound(struct ike_host *h, const struct ike_effect *e,
 			  int (*move)(struct datapath *d, uint32_t spi_in))
 {
 	if (move(h->o.datapath, e->spi_in))
-		log_warn(LOG_ESP, "child-unknown connection=%s", name_of(h, e->connection));
+		log_warn(LOG_ESP, "child-unknown connection=%s", ike_host_name(h, e->connection));
 }
 
 static void update_child(struct ike_host *h, const struct ike_effect *e)
@@ -187,7 +198,7 @@ static void update_child(struct ike_host *h, const struct ike_effect *e)
 	int err = datapath_child_update(h->o.datapath, e->child);
 	underlay_peer(h->o.underlay, e->connection, &e->child->local.addr, &e->child->remote.addr);
 	log_info(LOG_ESP, "child-moved connection=%s spi-in=%08x peer=%s%s%s",
-		 name_of(h, e->connection), e->child->spi_in,
+		 ike_host_name(h, e->connection), e->child->spi_in,
 		 ip_endpoint_format(&e->child->remote, text), err ? ": " : "",
 		 err ? strerror(-err) : "");
 }
@@ -198,7 +209,7 @@ static void say_up(struct ike_host *h, const struct ike_effect *e)
 	char peer[ENDPOINT_TEXT] = "?";
 	if (s && ike_status(h->engine, e->connection, s) == 0)
 		log_info(LOG_IKE, "connection-up name=%s peer=%s identity=%s proposal=%s",
-			 name_of(h, e->connection), ip_endpoint_format(&s->remote, peer),
+			 ike_host_name(h, e->connection), ip_endpoint_format(&s->remote, peer),
 			 s->remote_id, s->proposal);
 	free(s);
 }
@@ -207,7 +218,7 @@ static void say(const struct ike_host *h, const struct ike_effect *e, enum log_l
 		const char *event)
 {
 	char text[FAULT_TEXT];
-	log_write(LOG_IKE, level, "%s name=%s: %s", event, name_of(h, e->connection),
+	log_write(LOG_IKE, level, "%s name=%s: %s", event, ike_host_name(h, e->connection),
 		  fault_format(&e->fault, text));
 }
 
@@ -222,7 +233,7 @@ static void carry_out_one(struct ike_host *h, const struct ike_effect *e)
 	case IKE_CHILD_REMOVE:
 		if (datapath_child_remove(h->o.datapath, e->spi_in) == 0)
 			log_info(LOG_ESP, "child-removed connection=%s spi-in=%08x",
-				 name_of(h, e->connection), e->spi_in);
+				 ike_host_name(h, e->connection), e->spi_in);
 		break;
 	case IKE_UP:
 		mark_hop(h, e->connection, true);
@@ -313,8 +324,9 @@ static void on_datagram(evutil_socket_t fd, short what, void *owner)
 		struct ip_endpoint remote = from_sockaddr(&info.from);
 		if (take_esp(s, &remote, info.tos, (size_t)n))
 			continue;
-		ike_receive(h->engine, &s->local, &remote, (struct bytes){h->buffer, (size_t)n},
-			    clock_now_ns(), &h->effects);
+		const struct bytes datagram = {h->buffer, (size_t)n};
+		show(h, 0, false, &s->local, &remote, datagram);
+		ike_receive(h->engine, &s->local, &remote, datagram, clock_now_ns(), &h->effects);
 		carry_out(h);
 	}
 	arm(h);
@@ -517,7 +529,7 @@ static void start_connections(struct ike_host *h)
 		if (h->o.model->connections[c->model].mode != MODEL_MODE_RESPONDER)
 			err = ike_up(h->engine, c->id, clock_now_ns(), &h->effects);
 		if (err)
-			log_warn(LOG_IKE, "not-started name=%s: %s", name_of(h, c->id),
+			log_warn(LOG_IKE, "not-started name=%s: %s", ike_host_name(h, c->id),
 				 strerror(-err));
 	}
 	settle(h);
@@ -617,13 +629,13 @@ int ike_host_order(struct ike_host *h, const char *verb, uint32_t connection, st
 					       : -EINVAL;
 	settle(h);
 	if (err == -ENOTCONN) {
-		fault_set(f, err, "connection '%s' is not up", name_of(h, connection));
-		return fault_advise(f, "`xgw up %s` starts it", name_of(h, connection));
+		fault_set(f, err, "connection '%s' is not up", ike_host_name(h, connection));
+		return fault_advise(f, "`xgw up %s` starts it", ike_host_name(h, connection));
 	}
 	if (err)
 		return fault_set(f, err, "cannot %s connection '%s': %s", verb,
-				 name_of(h, connection), strerror(-err));
-	log_info(LOG_IKE, "order verb=%s name=%s", verb, name_of(h, connection));
+				 ike_host_name(h, connection), strerror(-err));
+	log_info(LOG_IKE, "order verb=%s name=%s", verb, ike_host_name(h, connection));
 	return 0;
 }
 
@@ -667,6 +679,13 @@ int ike_host_find_client(const struct ike_host *h, const char *name, uint32_t *c
 		return -ENOENT;
 	*connection = found.connection;
 	return 0;
+}
+
+void ike_host_watch(struct ike_host *h, const struct ike_watch *w)
+{
+	h->watch = w ? *w : (struct ike_watch){0};
+	const struct ike_viewer viewer = {h->watch.owner, h->watch.clear};
+	ike_show(h->engine, h->watch.clear ? &viewer : NULL);
 }
 
 int ike_host_keys(const struct ike_host *h, uint32_t connection, const struct ike_key_sink *sink)

@@ -41,8 +41,21 @@ void ike_host_expiring(struct ike_host *h, uint32_t spi_in);
 void ike_host_alive(struct ike_host *h, uint32_t spi_in);
 void ike_host_moved(struct ike_host *h, uint32_t spi_in, const struct ip_endpoint *from);
 
+/*
+ * For who captures: each IKE datagram that is sent or came; and messages in the clear, when `clear`
+ * is not NULL, which only exported keys allow. NULL: nobody.
+ */
+struct ike_watch {
+	void *owner;
+	void (*datagram)(void *owner, const struct ike_shown *m);
+	void (*clear)(void *owner, const struct ike_shown *m);
+};
+void ike_host_watch(struct ike_host *h, const struct ike_watch *w);
+
 /* As ike_tell_keys(). */
 int ike_host_keys(const struct ike_host *h, uint32_t connection, const struct ike_key_sink *sink);
+/* For people, of a connection or a client; "?" when it is neither. */
+const char *ike_host_name(const struct ike_host *h, uint32_t connection);
 int ike_host_status(const struct ike_host *h, uint32_t connection, struct ike_status *out);
 uint64_t ike_host_count(const struct ike_host *h, enum ike_counter c);
 

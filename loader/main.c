@@ -22,6 +22,8 @@ static const struct option_row option_rows[] = {
 	{"--watch", OPTION_WATCH, false},
 	{"--vnet", OPTION_VNET, true},
 	{"--from", OPTION_FROM, true},
+	{"-w", OPTION_WRITE, true},
+	{"--seconds", OPTION_SECONDS, true},
 	{"-v", 0, false},
 	{"-vv", 0, false},
 	{"-q", 0, false},
@@ -58,6 +60,10 @@ static void take(struct command_line *l, const struct option_row *r, const char 
 		l->o.vnet = value;
 	else if (r->bit == OPTION_FROM)
 		l->o.from = value;
+	else if (r->bit == OPTION_WRITE)
+		l->o.output = value;
+	else if (r->bit == OPTION_SECONDS)
+		l->o.seconds = value;
 	else if (r->bit == OPTION_JSON)
 		l->o.json = true;
 	else if (r->bit == OPTION_WATCH)

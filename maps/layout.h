@@ -15,7 +15,7 @@
 #endif
 #include "maps/drops.h"
 
-#define XGW_LAYOUT_VERSION     1u
+#define XGW_LAYOUT_VERSION     2u
 #define XGW_LAYOUT(type, size) _Static_assert(sizeof(type) == (size), #type)
 
 #define XGW_MAX_PORTS  64u
@@ -31,9 +31,11 @@ struct xgw_config {
 	__u32 flags;
 	__u64 generation;  /* bumped after every change that a cached decision may depend on */
 	__u64 daemon_beat; /* CLOCK_MONOTONIC ns written by the daemon, 0 = none runs */
-	__u64 reserved;
+	__u32 capture;	   /* whose drops go to `captures`: a connection, XGW_CAPTURE_*, 0 = none */
+	__u32 reserved;
 };
 XGW_LAYOUT(struct xgw_config, 32);
+#define XGW_CAPTURE_ALL 0xffffffffu
 
 /* `ports`: by interface index. */
 struct xgw_port {
@@ -239,6 +241,22 @@ struct xgw_event {
 	__u8 addr[16];
 };
 XGW_LAYOUT(struct xgw_event, 32);
+
+/* `captures`: a frame that XDP dropped while somebody captures; what is behind `kept` is not set.
+ */
+#define XGW_CAPTURE_BYTES 256u
+struct xgw_captured {
+	__u64 at_ns; /* CLOCK_MONOTONIC */
+	__u32 port_id;
+	__u32 connection; /* 0: of none, or dropped before it was known */
+	__u32 vnet;
+	__u16 drop; /* enum xgw_drop */
+	__u16 l3;   /* offset of the IP header, 0: not found */
+	__u32 len;  /* of the frame */
+	__u32 kept; /* of it, in `bytes` */
+	__u8 bytes[XGW_CAPTURE_BYTES];
+};
+XGW_LAYOUT(struct xgw_captured, 288);
 
 /*
  * Explanation of a verdict: a test run whose packet has an xgw_trace with the magic as XDP metadata
