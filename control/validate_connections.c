@@ -74,7 +74,7 @@ static struct ip_addr peer_address(const struct model *m, const struct model_con
 }
 
 /* Nothing that the rules look at was refused. */
-static bool is_known(const struct model *m, const struct model_connection *c)
+bool validate_is_known(const struct model *m, const struct model_connection *c)
 {
 	if (c->incomplete || m->gateways[c->gateway].incomplete ||
 	    m->vnets[m->gateways[c->gateway].vnet].incomplete)
@@ -432,13 +432,15 @@ void validate_connections(struct judge *j)
 	struct unique peers = {0}, prefixes = {0};
 	for (uint32_t i = 0; i < j->m->n_connections; i++) {
 		const struct model_connection *c = &j->m->connections[i];
-		if (!is_known(j->m, c))
+		if (!validate_is_known(j->m, c))
 			continue;
 		check_peer(j, c);
 		check_spaces(j, c);
 		check_selectors(j, i);
 		check_ikev1(j, c);
 		check_pfs(j, c);
+		validate_overlap(j, c);
+		validate_sequence_numbers(j, c);
 		check_policy_based(j, c);
 		if (c->peer_gateway != MODEL_NONE)
 			check_both_sides(j, c);
@@ -447,4 +449,5 @@ void validate_connections(struct judge *j)
 	}
 	unique_report(j, &peers, peer_twice);
 	unique_report(j, &prefixes, prefix_twice);
+	validate_nested(j);
 }

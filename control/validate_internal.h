@@ -57,4 +57,11 @@ void validate_gateways(struct judge *j);
 void validate_connections(struct judge *j);
 void validate_clients(struct judge *j);
 
+/* validate_connections.c: nothing of it that the rules look at was refused. */
+bool validate_is_known(const struct model *m, const struct model_connection *c);
+/* validate_selectors.c: of a connection that is known; and of all of them together. */
+void validate_overlap(struct judge *j, const struct model_connection *c);
+void validate_sequence_numbers(struct judge *j, const struct model_connection *c);
+void validate_nested(struct judge *j);
+
 #endif

@@ -344,7 +344,8 @@ static const struct row rule_rows[] = {
 	{"[192.168.5.0/24]", "[192.168.5.0/24, 10.11.128.0/17]",
 	 "31:27: error: addressSpace: 10.11.128.0/17 behind the peer overlaps 10.11.0.0/16 of VNet1\n"},
 	{"[192.168.5.0/24]", "[10.0.0.0/8]",
-	 "31:27: error: addressSpace: 10.0.0.0/8 behind the peer overlaps 10.11.0.0/16 of VNet1\n"},
+	 "31:27: error: addressSpace: 10.0.0.0/8 behind the peer overlaps 10.11.0.0/16 of VNet1\n"
+	 "36:11: warning: addressSpace: 10.22.0.0/16 behind ToVNet2 lies within 10.0.0.0/8 behind ToSite5; the longer prefix takes that traffic, also when its connection is down\n"},
 	{"[192.168.5.0/24]", "[0.0.0.0/0]", ""},
 	{"[192.168.5.0/24]", "[]", "31:27: warning: addressSpace: the peer of ToSite5 has no prefixes, nothing is routed to it\n"},
 	{"[192.168.5.0/24]", "[10.22.0.0/16]",
@@ -370,8 +371,29 @@ static const struct row rule_rows[] = {
 	{"    sharedKey: abc", "    trafficSelectorPolicies: [{localAddressRanges: [10.11.0.0/24, 10.11.9.1-10.11.9.7], remoteAddressRanges: [10.22.0.0/24]},\n"
 	 "      {localAddressRanges: [10.11.0.0/24, 10.11.9.1-10.11.9.7], remoteAddressRanges: [10.22.1.0/24]}]\n    sharedKey: abc", ""},
 	{"    sharedKey: abc", "    trafficSelectorPolicies: [{localAddressRanges: [10.12.0.0/24, 10.0.0.0/8], remoteAddressRanges: [10.22.0.0/24, 10.23.0.9]}]\n    sharedKey: abc",
+	 "40:31: warning: trafficSelectorPolicies: 10.0.0.0/8 overlaps 10.12.0.0/24 on the same side; peers that make a child SA of each pair refuse one of them\n"
 	 "40:31: warning: trafficSelectorPolicies: 10.12.0.0/24 is no part of VNet1, so no host of ours sends from there; it carries nothing\n"
 	 "40:31: warning: trafficSelectorPolicies: 10.23.0.9/32 is no part of GW2, so nothing is routed there; it carries nothing\n"},
+	{"[192.168.5.0/24]", "[192.168.5.0/24, 10.22.7.0/24, 10.22.8.0/24]",
+	 "28:11: warning: addressSpace: 10.22.7.0/24 behind ToSite5 lies within 10.22.0.0/16 behind ToVNet2; the longer prefix takes that traffic, also when its connection is down\n"},
+	{"[192.168.5.0/24]", "[192.168.5.0/24, 192.168.5.128/25, 0.0.0.0/0]", ""},
+	{"[192.168.5.0/24]", "[10.16.0.0/12, 10.22.7.0/24]",
+	 "28:11: warning: addressSpace: 10.22.7.0/24 behind ToSite5 lies within 10.22.0.0/16 behind ToVNet2; the longer prefix takes that traffic, also when its connection is down\n"
+	 "36:11: warning: addressSpace: 10.22.0.0/16 behind ToVNet2 lies within 10.16.0.0/12 behind ToSite5; the longer prefix takes that traffic, also when its connection is down\n"},
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    bandwidthInMbps: 10000\n", ""},
+	{"publicIPAddress: 203.0.113.1\nlocalNetworkGateways:\n"
+	 "  - {name: Site5, gatewayIpAddress: 198.51.100.5, addressSpace: [192.168.5.0/24]}\n"
+	 "remoteGateways:\n"
+	 "  - {name: GW2, publicIPAddress: 203.0.113.2, addressSpace: [10.22.0.0/16]}\n"
+	 "connections:\n"
+	 "  - name: ToSite5\n",
+	 "publicIPAddress: 203.0.113.1\n    bandwidthInMbps: 10000\nlocalNetworkGateways:\n"
+	 "  - {name: Site5, gatewayIpAddress: 198.51.100.5, addressSpace: [192.168.5.0/24]}\n"
+	 "remoteGateways:\n"
+	 "  - {name: GW2, publicIPAddress: 203.0.113.2, addressSpace: [10.22.0.0/16]}\n"
+	 "connections:\n"
+	 "  - name: ToSite5\n    connectionProtocol: IKEv1\n",
+	 "36:9: warning: saLifeTimeSeconds: at the 10000 Mbit/s of GW1 the 2^32 sequence numbers of an SA of IKEv1 are used up after about 4810 seconds, before its 27000; take less, or IKEv2\n"},
 	{"    sharedKey: abc", "    trafficSelectorPolicies: [{localAddressRanges: [], remoteAddressRanges: [10.22.0.0/24]}]\n    sharedKey: abc",
 	 "36:11: error: traffic selectors: usePolicyBasedTrafficSelectors needs prefixes on both sides\n"
 	 "40:31: error: trafficSelectorPolicies: expected at least one range on each side, came none\n"},
