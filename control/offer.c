@@ -90,8 +90,11 @@ static void take_policy(struct offer *o, const struct model_policy *p)
 	child.encryption[0] = (uint8_t)p->ipsec_encryption;
 	if (p->ipsec_integrity != AUTH_NONE)
 		child.integrity[child.n_integrity++] = (uint8_t)p->ipsec_integrity;
-	if (p->pfs_group != DH_NONE)
+	if (p->pfs_group != DH_NONE) {
 		child.group[child.n_group++] = (uint8_t)p->pfs_group;
+		child.n_additional = ike.n_additional;
+		memcpy(child.additional, ike.additional, sizeof child.additional);
+	}
 	o->n_ike = o->n_child = 1;
 	o->ike[0] = ike;
 	o->child[0] = child;

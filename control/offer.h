@@ -30,7 +30,8 @@ struct offer_child {
 	uint8_t encryption[OFFER_MAX_TRANSFORMS];
 	uint8_t integrity[OFFER_MAX_TRANSFORMS]; /* none with an AEAD */
 	uint8_t group[OFFER_MAX_TRANSFORMS];	 /* PFS of a CREATE_CHILD_SA; none = no PFS */
-	bool esn;				 /* offered, and accepted without */
+	uint8_t n_additional, additional[MODEL_MAX_ADDITIONAL]; /* with PFS; or without them */
+	bool esn;						/* offered, and accepted without */
 };
 
 struct offer {

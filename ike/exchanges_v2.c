@@ -132,6 +132,17 @@ const struct exchange exchanges_v2[EXCHANGES] = {
 			.timeout = v2_intermediate_timeout,
 			.story = "one more key exchange before anybody proves who it is",
 		},
+	[EXCHANGE_FOLLOWUP] =
+		{
+			.id = EXCHANGE_FOLLOWUP,
+			.kind = MESSAGE_FOLLOWUP,
+			.name = "IKE_FOLLOWUP_KE",
+			.type = IKE_FOLLOWUP_KE,
+			.starts_in = 0,
+			.answered_in = LIVE,
+			.answer = v2_followup_answer,
+			.story = "one more key exchange of what the peer asked for before",
+		},
 	[EXCHANGE_UPDATE_ADDRESSES] =
 		{
 			.id = EXCHANGE_UPDATE_ADDRESSES,
@@ -198,6 +209,7 @@ enum exchange_id exchange_of(const struct ike_message *in)
 	case IKE_CREATE_CHILD_SA: return create_child_of(in);
 	case IKE_INFORMATIONAL: return informational_of(in);
 	case IKE_INTERMEDIATE: return EXCHANGE_INTERMEDIATE;
+	case IKE_FOLLOWUP_KE: return EXCHANGE_FOLLOWUP;
 	default: return EXCHANGE_NONE;
 	}
 }

@@ -48,7 +48,7 @@ struct ike_proposal {
 	uint8_t integrity[IKE_MAX_PROPOSAL];  /* enum integrity_id; empty with an AEAD */
 	uint8_t prf[IKE_MAX_PROPOSAL];	      /* enum prf_id; IKE SA only */
 	uint8_t group[IKE_MAX_PROPOSAL];      /* enum group_id; child: PFS, empty = none */
-	/* IKE SA of IKEv2: further key exchanges, all of them, in this order (RFC 9370) */
+	/* IKEv2: further key exchanges, all of them, in this order (RFC 9370); child: with PFS */
 	uint8_t n_additional, additional[IKE_MAX_ADDITIONAL]; /* enum group_id */
 	bool esn; /* child: offer extended sequence numbers (and accept without) */
 };

@@ -70,6 +70,30 @@ struct nonce {
 	uint8_t b[LIMIT_NONCE];
 };
 
+/* The responder's half of CREATE_CHILD_SA. */
+struct create_half {
+	struct nonce ni, nr;
+	uint8_t shared[DH_SHARED_MAX];
+	size_t len; /* of shared; 0: no key exchange */
+	uint64_t spi;
+};
+
+/* CREATE_CHILD_SA whose additional key exchanges are under way: v2_followup.c */
+struct followup {
+	struct ike_message first; /* what the peer sent of CREATE_CHILD_SA; points into plain */
+	uint8_t *plain;
+	uint8_t n, done, group[IKE_MAX_ADDITIONAL]; /* enum group_id */
+	uint8_t link[LIMIT_LINK];		    /* the responder's, for the next request */
+	size_t link_len;
+	uint8_t more[IKE_MAX_ADDITIONAL * DH_SHARED_MAX];
+	size_t more_len;
+	struct dh *dh; /* initiator: our half of the one in flight */
+	/* responder */
+	enum exchange_id id; /* what was asked for */
+	struct create_half half;
+	uint64_t until_ns;
+};
+
 /* One of our exchanges, waiting or in flight. */
 struct task {
 	struct task *next;
@@ -86,6 +110,7 @@ struct task {
 	uint32_t new_spi; /* of the child asked for */
 	uint64_t new_ike_spi;
 	struct nonce nonce;
+	struct followup *followup; /* NULL: CREATE_CHILD_SA itself */
 	/* the peer's exchange for the same thing that crossed this one (RFC 7296 section 2.8.1) */
 	uint64_t rival;		  /* our SPI of what it made: child or IKE SA; 0 = none */
 	struct nonce rival_nonce; /* the lower of its two */
@@ -162,9 +187,10 @@ struct ike_sa {
 	 * children of the workers, up to what the peer takes */
 	bool resources, resources_ours;
 	uint16_t worker_limit;
-	bool port_entropy;   /* ESP in UDP from a port for each flow, both ways: v2_ports.c */
-	bool fragmentation;  /* both understand RFC 7383 */
-	bool fragments_told; /* an event told of fragments dropped: one for each IKE SA */
+	bool port_entropy;	   /* ESP in UDP from a port for each flow, both ways: v2_ports.c */
+	bool fragmentation;	   /* both understand RFC 7383 */
+	bool fragments_told;	   /* an event told of fragments dropped: one for each IKE SA */
+	struct followup *followup; /* what the peer asked for; NULL: none is under way */
 	struct reassembly *reassembly[2]; /* the peer's request, its response; v2_fragment.c */
 	struct ike_chosen chosen;
 	struct ike_keys keys;
@@ -594,6 +620,29 @@ int ppk_judge(struct ike_sa *sa, const struct ike_connection *cfg, const struct 
 	      bool *without, struct fault *f);
 void ppk_confirm(const struct ike_sa *sa, const struct ike_message *in, struct builder *out);
 
+/* v2_followup.c: additional key exchanges behind CREATE_CHILD_SA (RFC 9370) */
+void followup_free(struct followup *fu);
+struct bytes followup_secrets(const struct followup *fu);
+/* Initiator: its task begins anew. */
+void followup_drop(struct task *task);
+int followup_request(struct ike_sa *sa, struct task *task, struct builder *out);
+/*
+ * An answer without an error. 0: no key exchange is missing, *in is the answer to CREATE_CHILD_SA;
+ * -EAGAIN: the task goes on with one more; else -errno with a fault.
+ */
+int must_check followup_answered(struct task *task, const struct ike_message **in,
+				 enum proposal_kind kind, const struct ike_proposal *ours,
+				 unsigned n, struct fault *f);
+/* Responder: the rest of the answer, whose SA, nonce and KE the caller writes. 0 or -errno. */
+int must_check followup_begin(struct ike_sa *sa, const struct ike_message *in, enum exchange_id id,
+			      const struct ike_chosen *chosen, const struct create_half *half,
+			      struct builder *out);
+void followup_forget(struct ike_sa *sa);
+int v2_followup_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
+/* v2_child.c, v2_rekey.c: all secrets are there. 0 or -errno: nothing was made. */
+int must_check v2_child_followed(struct ike_sa *sa, const struct followup *fu);
+int must_check v2_rekey_followed(struct ike_sa *sa, const struct followup *fu);
+
 /* v2_intermediate.c: additional key exchanges before IKE_AUTH (RFC 9242, RFC 9370) */
 void intermediate_ask(const struct ike_connection *cfg, struct builder *out);
 int intermediate_agree(const struct ike_chosen *chosen, const struct ike_message *in,
@@ -677,7 +726,7 @@ struct child_terms {
 	uint32_t spi_in;
 	bool is_ours; /* our exchange */
 	uint16_t worker;
-	struct bytes shared, ni, nr;
+	struct bytes shared, ni, nr, more;
 	uint8_t n_local, n_remote;
 	struct traffic_selector local[CHILD_SA_MAX_TS], remote[CHILD_SA_MAX_TS];
 };

@@ -135,12 +135,13 @@ int keys_ike(struct ike_keys *out, const struct ike_chosen *chosen, struct bytes
 
 int keys_ike_rekeyed(struct ike_keys *out, const struct ike_chosen *chosen,
 		     const struct ike_keys *old, enum prf_id old_prf, struct bytes shared,
-		     struct bytes ni, struct bytes nr, uint64_t spi_i, uint64_t spi_r)
+		     struct bytes ni, struct bytes nr, struct bytes more, uint64_t spi_i,
+		     uint64_t spi_r)
 {
-	struct bytes parts[] = {shared, ni, nr};
+	struct bytes parts[] = {shared, ni, nr, more};
 	uint8_t skeyseed[PRF_MAX];
 	size_t len = 0;
-	int err = keys_prf(old_prf, (struct bytes){old->d.b, old->d.len}, parts, 3, skeyseed, &len);
+	int err = keys_prf(old_prf, (struct bytes){old->d.b, old->d.len}, parts, 4, skeyseed, &len);
 	if (!err)
 		err = expand_ike(out, chosen, (struct bytes){skeyseed, len}, ni, nr, spi_i, spi_r);
 	wipe(skeyseed, sizeof skeyseed);
@@ -162,17 +163,17 @@ int keys_mix_ppk(struct secret *key, enum prf_id prf, const struct secret *ppk)
 
 int keys_child(struct secret *initiator, struct secret *responder, const struct ike_chosen *child,
 	       const struct ike_keys *ike, enum prf_id prf, struct bytes shared, struct bytes ni,
-	       struct bytes nr)
+	       struct bytes nr, struct bytes more)
 {
 	const struct encryption *e = encryption_of(child->encryption);
 	size_t each =
 		(size_t)e->key_bytes + e->salt_bytes + integrity_of(child->integrity)->key_bytes;
 	uint8_t stream[2 * (64 + 64)];
-	struct bytes seed[] = {shared, ni, nr};
+	struct bytes seed[] = {shared, ni, nr, more};
 	if (2 * each > sizeof stream)
 		return -ENOTSUP;
 	int err =
-		keys_prf_plus(prf, (struct bytes){ike->d.b, ike->d.len}, seed, 3, stream, 2 * each);
+		keys_prf_plus(prf, (struct bytes){ike->d.b, ike->d.len}, seed, 4, stream, 2 * each);
 	if (!err) {
 		const uint8_t *at = stream;
 		cut(initiator, &at, each);

@@ -28,16 +28,18 @@ int keys_prf_plus(enum prf_id prf, struct bytes key, const struct bytes *seed, u
 /* SKEYSEED = prf(Ni | Nr, g^ir), then the seven keys (section 2.14). */
 int keys_ike(struct ike_keys *out, const struct ike_chosen *chosen, struct bytes shared,
 	     struct bytes ni, struct bytes nr, uint64_t spi_i, uint64_t spi_r);
-/* SKEYSEED = prf(SK_d old, g^ir | Ni | Nr) with the old SA's PRF (section 2.18). */
+/* SKEYSEED = prf(SK_d old, g^ir | Ni | Nr | more) with the old SA's PRF (section 2.18). more: the
+ * secrets of additional key exchanges (RFC 9370 section 2.2.4), may be empty. */
 int keys_ike_rekeyed(struct ike_keys *out, const struct ike_chosen *chosen,
 		     const struct ike_keys *old, enum prf_id old_prf, struct bytes shared,
-		     struct bytes ni, struct bytes nr, uint64_t spi_i, uint64_t spi_r);
+		     struct bytes ni, struct bytes nr, struct bytes more, uint64_t spi_i,
+		     uint64_t spi_r);
 /* One of SK_d, SK_pi, SK_pr, with the PPK mixed in: prf+(PPK, key), of its length (RFC 8784 3). */
 int keys_mix_ppk(struct secret *key, enum prf_id prf, const struct secret *ppk);
-/* KEYMAT (section 2.17); initiator's direction first. `shared` may be empty. */
+/* KEYMAT (section 2.17); initiator's direction first. `shared` may be empty; more: as above. */
 int keys_child(struct secret *initiator, struct secret *responder, const struct ike_chosen *child,
 	       const struct ike_keys *ike, enum prf_id prf, struct bytes shared, struct bytes ni,
-	       struct bytes nr);
+	       struct bytes nr, struct bytes more);
 /* AUTH by a shared key: over our first message, the other's nonce, prf(SK_p, ID body). */
 /* The same with `more` behind what is covered (RFC 9242 section 3.3.2). */
 int keys_auth_psk_more(uint8_t out[PRF_MAX], size_t *len, enum prf_id prf, const struct secret *psk,

@@ -25,6 +25,7 @@
 #define LIMIT_FRAGMENTS		 64   /* of one message; together no more than LIMIT_MESSAGE */
 #define LIMIT_FRAGMENT_MTU	 1280 /* default of the largest IP packet of an IKE message */
 #define LIMIT_FRAGMENT_MTU_LEAST 576
+#define LIMIT_LINK		 256 /* of a peer, in ADDITIONAL_KEY_EXCHANGE */
 #define LIMIT_KE		 520 /* largest public value is that of MODP-4096 */
 
 /* ---- state ---- */
@@ -52,6 +53,7 @@
 #define LIMIT_RESEND_TRIES	 6 /* requests in all, so 41 s until silence is final */
 #define LIMIT_DELETE_TRIES	 4 /* nobody waits for the answer to a DELETE of the IKE SA */
 #define LIMIT_HALF_OPEN_NS	 (30 * NS_PER_S)
+#define LIMIT_FOLLOWUP_NS	 (20 * NS_PER_S)  /* RFC 9370 section 2.2.4: 5 to 20 s */
 #define LIMIT_LINGER_NS		 (20 * NS_PER_S)  /* answers to retransmissions after the end */
 #define LIMIT_DRAIN_NS		 (5 * NS_PER_S)	  /* old inbound child after both ends deleted it */
 #define LIMIT_REKEYED_NS	 (60 * NS_PER_S)  /* old IKE SA that its peer should delete */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -29,6 +30,8 @@ static const struct {
 	{NOTIFY_UNEXPECTED_NAT_DETECTED, "UNEXPECTED_NAT_DETECTED"},
 	{NOTIFY_TEMPORARY_FAILURE, "TEMPORARY_FAILURE"},
 	{NOTIFY_CHILD_SA_NOT_FOUND, "CHILD_SA_NOT_FOUND"},
+	{NOTIFY_STATE_NOT_FOUND, "STATE_NOT_FOUND"},
+	{NOTIFY_ADDITIONAL_KEY_EXCHANGE, "ADDITIONAL_KEY_EXCHANGE"},
 	{NOTIFY_TS_MAX_QUEUE, "TS_MAX_QUEUE"},
 	{NOTIFY_INITIAL_CONTACT, "INITIAL_CONTACT"},
 	{NOTIFY_COOKIE, "COOKIE"},
@@ -60,6 +63,7 @@ const char *exchange_type_name(uint8_t type)
 	case IKE_CREATE_CHILD_SA: return "CREATE_CHILD_SA";
 	case IKE_INFORMATIONAL: return "INFORMATIONAL";
 	case IKE_INTERMEDIATE: return "IKE_INTERMEDIATE";
+	case IKE_FOLLOWUP_KE: return "IKE_FOLLOWUP_KE";
 	default: return "unknown exchange";
 	}
 }
@@ -336,6 +340,16 @@ int ike_ts_parse(struct bytes body, struct traffic_selector *out, uint8_t *n, ui
 }
 
 /* ---- building ---- */
+
+int ike_message_keep(struct ike_message *out, uint8_t **plain, const struct ike_message *in)
+{
+	*plain = malloc(in->inner.len ? in->inner.len : 1);
+	if (!*plain)
+		return -ENOMEM;
+	memcpy(*plain, in->inner.at, in->inner.len);
+	*out = (struct ike_message){.h = in->h, .sk_first = in->sk_first};
+	return ike_message_parse_inner(out, (struct bytes){*plain, in->inner.len}, NULL);
+}
 
 void builder_init(struct builder *b, void *buffer, size_t size)
 {

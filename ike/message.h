@@ -24,6 +24,7 @@ enum ike_exchange_type {
 	IKE_CREATE_CHILD_SA = 36,
 	IKE_INFORMATIONAL = 37,
 	IKE_INTERMEDIATE = 43, /* RFC 9242 */
+	IKE_FOLLOWUP_KE = 44,  /* RFC 9370 */
 };
 enum ike_flag { IKE_FLAG_INITIATOR = 0x08, IKE_FLAG_VERSION = 0x10, IKE_FLAG_RESPONSE = 0x20 };
 
@@ -70,7 +71,8 @@ enum ike_notify_type {
 	NOTIFY_UNEXPECTED_NAT_DETECTED = 41,
 	NOTIFY_TEMPORARY_FAILURE = 43,
 	NOTIFY_CHILD_SA_NOT_FOUND = 44,
-	NOTIFY_TS_MAX_QUEUE = 48, /* RFC 9611 section 5.2 */
+	NOTIFY_STATE_NOT_FOUND = 47, /* RFC 9370 */
+	NOTIFY_TS_MAX_QUEUE = 48,    /* RFC 9611 section 5.2 */
 	NOTIFY_FIRST_STATUS = 16384,
 	NOTIFY_INITIAL_CONTACT = 16384,
 	NOTIFY_ADDITIONAL_TS_POSSIBLE = 16386,
@@ -99,6 +101,7 @@ enum ike_notify_type {
 	NOTIFY_PPK_IDENTITY = 16436,
 	NOTIFY_NO_PPK_AUTH = 16437,
 	NOTIFY_INTERMEDIATE_EXCHANGE_SUPPORTED = 16438, /* RFC 9242 */
+	NOTIFY_ADDITIONAL_KEY_EXCHANGE = 16441,		/* RFC 9370 */
 	NOTIFY_SA_RESOURCE_INFO = 16444,		/* RFC 9611 section 5.1 */
 	NOTIFY_XGW_FLOW_PORTS = 48717,			/* private use: v2_ports.c */
 };
@@ -184,6 +187,13 @@ struct builder {
 	uint8_t *next; /* where the type of the following payload belongs */
 	uint8_t first; /* type of the first payload */
 };
+/*
+ * A copy of a message that was opened, which lives as long as *plain: the caller's, free() it, also
+ * on failure. 0, -ENOMEM, -EPROTO.
+ */
+int must_check ike_message_keep(struct ike_message *out, uint8_t **plain,
+				const struct ike_message *in);
+
 /* Payloads alone (what goes inside SK), or after builder_header a whole clear message. */
 void builder_init(struct builder *b, void *buffer, size_t size);
 void builder_header(struct builder *b, const struct ike_header *h);

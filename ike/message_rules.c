@@ -24,6 +24,7 @@ static const struct rule rules[MESSAGE_KINDS][2] = {
 	[MESSAGE_REKEY_IKE] = {{P(SA) | P(NONCE) | P(KE), ALWAYS},
 			       {P(SA) | P(NONCE) | P(KE), ALWAYS}},
 	[MESSAGE_INTERMEDIATE] = {{P(KE), ALWAYS}, {P(KE), ALWAYS}},
+	[MESSAGE_FOLLOWUP] = {{P(KE), ALWAYS}, {P(KE), ALWAYS}},
 	[MESSAGE_INFORMATIONAL] = {{0, ALWAYS | P(DELETE) | P(CP)},
 				   {0, ALWAYS | P(DELETE) | P(CP)}},
 };
@@ -46,6 +47,7 @@ enum message_kind message_kind(const struct ike_message *m)
 	case IKE_AUTH: return MESSAGE_AUTH;
 	case IKE_INFORMATIONAL: return MESSAGE_INFORMATIONAL;
 	case IKE_INTERMEDIATE: return MESSAGE_INTERMEDIATE;
+	case IKE_FOLLOWUP_KE: return MESSAGE_FOLLOWUP;
 	case IKE_CREATE_CHILD_SA: break;
 	default: return MESSAGE_KINDS;
 	}

@@ -16,6 +16,7 @@ enum message_kind {
 	MESSAGE_REKEY_IKE, /* CREATE_CHILD_SA: the IKE SA itself */
 	MESSAGE_INFORMATIONAL,
 	MESSAGE_INTERMEDIATE, /* one more key exchange (RFC 9370) */
+	MESSAGE_FOLLOWUP,     /* the same behind CREATE_CHILD_SA */
 	MESSAGE_KINDS,
 };
 

@@ -199,8 +199,12 @@ static void from_config(const struct ike_proposal *p, enum proposal_kind kind, b
 		offer_add(o, PRF, p->prf[i]);
 	for (unsigned i = 0; i < p->n_group && kind != PROPOSAL_FIRST_CHILD; i++)
 		offer_add(o, DH, p->group[i]);
-	for (unsigned i = 0; i < p->n_additional && kind == PROPOSAL_IKE; i++)
+	for (unsigned i = 0; i < p->n_additional && kind != PROPOSAL_FIRST_CHILD; i++) {
 		offer_add(o, (enum kind)(KE1 + i), p->additional[i]);
+		/* later on a peer may go without: SK_d has the secrets of the first ones in it */
+		if (kind != PROPOSAL_IKE)
+			offer_add(o, (enum kind)(KE1 + i), DH_NONE);
+	}
 	if (is_ike(kind))
 		return;
 	if (p->esn)
@@ -286,10 +290,13 @@ enum kind offer_match(const struct offer *ours, const struct offer *theirs, enum
 				   .esn = id[ESN] == ESN_YES,
 				   .number = theirs->number,
 				   .spi = theirs->spi};
-	for (enum kind k = KE1; k <= KE7; k++)
-		if (id[k])
-			out->additional[out->n_additional++] = id[k];
-	return KINDS;
+	for (enum kind k = KE1; k <= KE7; k++) {
+		if (!id[k])
+			continue;
+		out->additional_at[out->n_additional] = (uint8_t)(k - KE1);
+		out->additional[out->n_additional++] = id[k];
+	}
+	return out->n_additional && !id[DH] ? KE1 : KINDS;
 }
 
 /* ESP: four bytes that are not 0; IKE: none (IKE_SA_INIT), or eight that are not 0 (rekey). */
@@ -402,6 +409,8 @@ int proposal_choose(struct bytes theirs, enum proposal_kind kind, const struct i
 		if (b.protocol != protocol_of(kind) || b.other || !spi_fits(&b))
 			continue;
 		/* peers that name a group in IKE_AUTH mean it for later */
+		for (enum kind k = KE1; k <= KE7 && kind == PROPOSAL_FIRST_CHILD; k++)
+			b.n[k] = 0;
 		if (kind == PROPOSAL_FIRST_CHILD)
 			b.n[DH] = 0;
 		for (unsigned i = 1; i < best && ours_numbered(ours, n, kind, i, &a); i++) {
@@ -535,8 +544,8 @@ void proposal_answer(struct builder *b, enum proposal_kind kind, const struct ik
 		offer_add(&o, INTEG, chosen->integrity);
 	if (chosen->group != DH_NONE && kind != PROPOSAL_FIRST_CHILD)
 		offer_add(&o, DH, chosen->group);
-	for (unsigned i = 0; i < chosen->n_additional && kind == PROPOSAL_IKE; i++)
-		offer_add(&o, (enum kind)(KE1 + i), chosen->additional[i]);
+	for (unsigned i = 0; i < chosen->n_additional && kind != PROPOSAL_FIRST_CHILD; i++)
+		offer_add(&o, (enum kind)(KE1 + chosen->additional_at[i]), chosen->additional[i]);
 	if (!is_ike(kind))
 		offer_add(&o, ESN, chosen->esn ? ESN_YES : ESN_NO);
 	struct writer_mark m = builder_begin(b, PAYLOAD_SA);

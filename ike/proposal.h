@@ -14,6 +14,7 @@
 struct ike_chosen {
 	uint8_t encryption, integrity, prf, group;
 	uint8_t n_additional, additional[IKE_MAX_ADDITIONAL]; /* enum group_id, in their order */
+	uint8_t additional_at[IKE_MAX_ADDITIONAL]; /* of which transform type: ADDKE1 is 0 */
 	bool esn;
 	uint8_t number; /* of the proposal in the payload it came from */
 	uint64_t spi;	/* the peer's, host order; 0 = none */
@@ -21,8 +22,8 @@ struct ike_chosen {
 
 enum proposal_kind {
 	PROPOSAL_IKE,	      /* IKE_SA_INIT: no SPI; with additional key exchanges */
-	PROPOSAL_IKE_REKEY,   /* 8 bytes of SPI; SK_d carries what additional ones gave */
-	PROPOSAL_CHILD,	      /* with its group when it has one (CREATE_CHILD_SA) */
+	PROPOSAL_IKE_REKEY,   /* 8 bytes of SPI; additional key exchanges may be left out */
+	PROPOSAL_CHILD,	      /* with its group when it has one (CREATE_CHILD_SA); the same */
 	PROPOSAL_FIRST_CHILD, /* in IKE_AUTH: without a group (RFC 7296 section 1.2) */
 };
 

@@ -218,6 +218,7 @@ void sa_free(struct ike_sa *sa)
 	window_free(&sa->window);
 	fragments_forget(sa, false);
 	fragments_forget(sa, true);
+	followup_forget(sa);
 	handshake_free(sa);
 	v1_free(sa);
 	timers_unregister(&e->timers, &sa->timer);

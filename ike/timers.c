@@ -292,6 +292,8 @@ static uint64_t sa_deadline(const struct ike_sa *sa)
 	} else if (sa->tasks) {
 		at = instant_earlier(at, task_earliest(sa));
 	}
+	if (sa->followup)
+		at = instant_earlier(at, sa->followup->until_ns);
 	if (sa->state != SA_ESTABLISHED)
 		return at;
 	at = instant_earlier(at, probe_at(sa));
@@ -350,6 +352,8 @@ static void sa_due(struct ike_sa *sa)
 		sa_gave_up(sa);
 		return;
 	}
+	if (sa->followup && now >= sa->followup->until_ns)
+		followup_forget(sa);
 	if (sa->v1 && v1_due(sa))
 		return;
 	if (!sa->v1 && sa->window.request.at &&

@@ -60,7 +60,7 @@ int child_from_terms(struct ike_sa *sa, const struct child_terms *t, struct chil
 	struct secret *of_initiator = t->is_ours ? &plain.key_out : &plain.key_in;
 	struct secret *of_responder = t->is_ours ? &plain.key_in : &plain.key_out;
 	int err = keys_child(of_initiator, of_responder, &t->chosen, &sa->keys, sa->chosen.prf,
-			     t->shared, t->ni, t->nr);
+			     t->shared, t->ni, t->nr, t->more);
 	if (!err)
 		err = child_new(out, sa, &plain);
 	if (!err) {
@@ -104,6 +104,8 @@ int v2_child_request(struct ike_sa *sa, struct task *task, struct builder *out)
 	struct child *old = task->spi_in ? child_by_spi(sa->e, task->spi_in) : NULL;
 	if (!called_for(sa, task, old))
 		return -ECANCELED;
+	if (task->followup)
+		return followup_request(sa, task, out);
 	const struct ike_connection *cfg = &sa->c->cfg;
 	uint8_t group = task->repeats		? task->group
 			: cfg->child[0].n_group ? cfg->child[0].group[0]
@@ -201,6 +203,7 @@ static int take_answer(struct ike_sa *sa, struct task *task, const struct ike_me
 	t.shared = (struct bytes){shared, len};
 	t.ni = nonce_bytes(&task->nonce);
 	t.nr = nonce_bytes(nr);
+	t.more = followup_secrets(task->followup);
 	err = child_from_terms(sa, &t, made);
 	wipe(shared, sizeof shared);
 	return err ? fault_set(f, err, "the child SA can't be made") : 0;
@@ -230,6 +233,14 @@ void v2_child_finish(struct ike_sa *sa, struct task *task, const struct ike_mess
 		return;
 	if (error)
 		return refused(sa, task, error, old);
+	int err = followup_answered(task, &in, PROPOSAL_CHILD, sa->c->cfg.child, sa->c->cfg.n_child,
+				    &f);
+	if (err == -EAGAIN)
+		return;
+	if (err) {
+		create_failed(sa, task, &f);
+		return;
+	}
 	if (take_answer(sa, task, in, &made, &nr, &f) || !made) {
 		/* the peer installed what we can't: it is told that this one is not */
 		task_add(sa, EXCHANGE_DELETE_CHILD, task->new_spi);
@@ -292,16 +303,22 @@ static int agree_with_peer(struct ike_sa *sa, const struct ike_message *in, stru
 	return -EPROTO;
 }
 
-/* Our half of the key exchange: g^ir into shared, our public value into the answer. */
-static int answer_key_exchange(struct ike_sa *sa, const struct ike_message *in, enum group_id group,
-			       struct dh **dh, uint8_t shared[DH_SHARED_MAX], size_t *len)
+/* Our half of the exchange: nonces, SPI, and g^ir when there is a group. *dh is the caller's. */
+static int answer_half(struct ike_sa *sa, const struct ike_message *in, enum group_id group,
+		       struct dh **dh, struct create_half *h)
 {
-	*len = 0;
 	*dh = NULL;
-	if (group == DH_NONE)
-		return 0;
-	int err = draw_dh(sa->e, group, dh);
-	return err ? err : dh_shared(*dh, in->ke, shared, len);
+	h->len = 0;
+	int err = nonce_set(&h->ni, in->nonce) ? 0 : -EPROTO;
+	if (!err && group != DH_NONE)
+		err = draw_dh(sa->e, group, dh);
+	if (*dh)
+		err = dh_shared(*dh, in->ke, h->shared, &h->len);
+	if (err)
+		return err;
+	nonce_draw(sa->e, &h->nr);
+	h->spi = child_new_spi(sa->e);
+	return 0;
 }
 
 static void note_collision(struct ike_sa *sa, enum collision what, struct child *old,
@@ -329,38 +346,68 @@ static void write_answer(struct builder *out, const struct child_terms *t, const
 	builder_ts(out, PAYLOAD_TSR, t->local, t->n_local);
 }
 
-/* Makes what was agreed on. 0 or -errno: not made, nothing written. */
-static int make(struct ike_sa *sa, const struct ike_message *in, const struct child_terms *agreed,
-		enum collision what, struct child *old, struct builder *out)
+/* Makes what was agreed on. 0 or -errno: not made. */
+static int make(struct ike_sa *sa, const struct child_terms *agreed, const struct create_half *h,
+		struct bytes more, enum collision what, struct child *old)
 {
-	struct child_terms terms = *agreed, *t = &terms;
-	uint8_t shared[DH_SHARED_MAX];
-	struct nonce ni = {0}, nr = {0};
-	struct dh *dh;
+	struct child_terms t = *agreed;
 	struct child *made = NULL;
-	size_t len;
-	int err = nonce_set(&ni, in->nonce) ? 0 : -EPROTO;
-	if (!err)
-		err = answer_key_exchange(sa, in, t->chosen.group, &dh, shared, &len);
-	else
-		dh = NULL;
-	if (!err) {
-		nonce_draw(sa->e, &nr);
-		t->spi_in = child_new_spi(sa->e);
-		t->shared = (struct bytes){shared, len};
-		t->ni = nonce_bytes(&ni);
-		t->nr = nonce_bytes(&nr);
-		err = child_from_terms(sa, t, &made);
-		wipe(shared, sizeof shared);
+	t.spi_in = (uint32_t)h->spi;
+	t.shared = (struct bytes){h->shared, h->len};
+	t.ni = nonce_bytes(&h->ni);
+	t.nr = nonce_bytes(&h->nr);
+	t.more = more;
+	int err = child_from_terms(sa, &t, &made);
+	if (err)
+		return err;
+	note_collision(sa, what, old, made, &h->ni, &h->nr);
+	if (old && !made->plain.worker)
+		workers_fill(sa);
+	return 0;
+}
+
+/* What the peer asks for, and of which child. False: it is refused, and told so. */
+static bool judge(struct ike_sa *sa, const struct ike_message *in, struct child_terms *t,
+		  struct child **old, struct builder *out)
+{
+	uint16_t refusal = 0;
+	if (!find_old(sa, in, old)) {
+		const struct ike_notify *n = ike_message_notify(in, NOTIFY_REKEY_SA);
+		builder_notify_spi(out, PROTOCOL_ESP, n->spi.len == 4 ? load_be32(n->spi.at) : 0,
+				   NOTIFY_CHILD_SA_NOT_FOUND);
+		return false;
 	}
+	if (*old && ((*old)->replaced_by || (*old)->state == CHILD_DELETING))
+		refusal = NOTIFY_TEMPORARY_FAILURE;
+	else if (*old)
+		t->worker = (*old)->plain.worker;
+	else if (!workers_place(sa, in, &t->worker))
+		refusal = NOTIFY_TS_MAX_QUEUE;
+	if (!refusal && !agree_with_peer(sa, in, t, &refusal))
+		return true;
+	create_refuse(out, refusal);
+	return false;
+}
+
+/* Everything but the rest of the key exchanges. 0 or -errno: nothing was made. */
+static int answer_with(struct ike_sa *sa, const struct ike_message *in, struct child_terms *t,
+		       enum collision what, struct child *old, struct builder *out)
+{
+	struct create_half h = {0};
+	struct dh *dh;
+	int err = answer_half(sa, in, t->chosen.group, &dh, &h);
+	t->spi_in = (uint32_t)h.spi;
+	if (!err && !t->chosen.n_additional)
+		err = make(sa, t, &h, (struct bytes){NULL, 0}, what, old);
 	if (!err) {
-		note_collision(sa, what, old, made, &ni, &nr);
 		if (!old)
 			workers_agree(sa, in, out);
-		else if (!made->plain.worker)
-			workers_fill(sa);
-		write_answer(out, t, &nr, dh);
+		write_answer(out, t, &h.nr, dh);
 	}
+	if (!err && t->chosen.n_additional)
+		err = followup_begin(sa, in, old ? EXCHANGE_REKEY_CHILD : EXCHANGE_NEW_CHILD,
+				     &t->chosen, &h, out);
+	wipe(&h, sizeof h);
 	dh_free(dh);
 	return err;
 }
@@ -370,30 +417,36 @@ int v2_child_answer(struct ike_sa *sa, const struct ike_message *in, struct buil
 	struct child_terms t = {.is_ours = false};
 	struct child *old;
 	struct fault f = {0};
-	uint16_t refusal = 0;
 	if (!sa->c)
 		return create_refuse(out, NOTIFY_TEMPORARY_FAILURE);
-	if (!find_old(sa, in, &old)) {
-		const struct ike_notify *n = ike_message_notify(in, NOTIFY_REKEY_SA);
-		builder_notify_spi(out, PROTOCOL_ESP, n->spi.len == 4 ? load_be32(n->spi.at) : 0,
-				   NOTIFY_CHILD_SA_NOT_FOUND);
+	if (!judge(sa, in, &t, &old, out))
 		return 0;
-	}
 	enum collision what = collision_of(sa, old ? EXCHANGE_REKEY_CHILD : EXCHANGE_NEW_CHILD,
 					   old ? old->plain.spi_in : 0);
+	bool duel = what == COLLISION_COMPARE_NONCES;
 	if (what == COLLISION_TEMPORARY_FAILURE ||
-	    (old && (old->replaced_by || old->state == CHILD_DELETING)))
+	    (duel && (t.chosen.n_additional || sa->tasks->followup)))
 		return create_refuse(out, NOTIFY_TEMPORARY_FAILURE);
-	if (old)
-		t.worker = old->plain.worker;
-	else if (!workers_place(sa, in, &t.worker))
-		return create_refuse(out, NOTIFY_TS_MAX_QUEUE);
-	if (agree_with_peer(sa, in, &t, &refusal))
-		return create_refuse(out, refusal);
 	if (t.chosen.group != DH_NONE && in->ke_group != group_of(t.chosen.group)->number)
 		return create_refuse_group(sa, t.chosen.group, out);
-	if (make(sa, in, &t, what, old, out))
+	if (answer_with(sa, in, &t, what, old, out))
 		return create_refuse(out, NOTIFY_TEMPORARY_FAILURE);
 	connection_settle(sa->c, &f);
 	return 0;
+}
+
+int v2_child_followed(struct ike_sa *sa, const struct followup *fu)
+{
+	uint8_t refusal[64]; /* nobody reads it: the peer is told that there is nothing any more */
+	struct child_terms t = {.is_ours = false};
+	struct fault f = {0};
+	struct builder b;
+	struct child *old;
+	builder_init(&b, refusal, sizeof refusal);
+	if (!sa->c || !judge(sa, &fu->first, &t, &old, &b))
+		return -ENOENT;
+	int err = make(sa, &t, &fu->half, followup_secrets(fu), COLLISION_ANSWER, old);
+	if (!err)
+		connection_settle(sa->c, &f);
+	return err;
 }

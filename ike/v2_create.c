@@ -39,17 +39,21 @@ bool create_take_group(struct task *task, const struct ike_proposal *ours, unsig
 void create_failed(struct ike_sa *sa, struct task *task, struct fault *why)
 {
 	fault_prefix(why, "%s", task->row->name);
+	followup_drop(task);
 	connection_blame(sa->c, why);
 	connection_event(sa->c, "%.150s", why->text);
 	task->again = true;
 	timers_task_refused(sa, task);
 }
 
-/* The peer refuses. TEMPORARY_FAILURE is nobody's fault (section 2.25). */
+/* The peer refuses. TEMPORARY_FAILURE is nobody's fault (section 2.25); nor is STATE_NOT_FOUND,
+ * when a key exchange came late (RFC 9370 section 2.2.4): from the beginning. */
 void create_refused(struct ike_sa *sa, struct task *task, const struct ike_notify *error)
 {
 	struct fault f = {0};
-	if (error->type != NOTIFY_TEMPORARY_FAILURE) {
+	bool late = task->followup && error->type == NOTIFY_STATE_NOT_FOUND;
+	followup_drop(task);
+	if (error->type != NOTIFY_TEMPORARY_FAILURE && !late) {
 		diagnose_refusal(sa, error->type, true, &f);
 		create_failed(sa, task, &f);
 		return;

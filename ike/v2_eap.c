@@ -43,16 +43,6 @@ static bool by_eap_only(const struct connection *template, const struct ike_mess
 	return ike_message_notify(in, NOTIFY_EAP_ONLY_AUTHENTICATION) && !rules->users;
 }
 
-static int keep_first(struct eap_rounds *r, const struct ike_message *in)
-{
-	r->plain = malloc(in->inner.len ? in->inner.len : 1);
-	if (!r->plain)
-		return -ENOMEM;
-	memcpy(r->plain, in->inner.at, in->inner.len);
-	r->first = (struct ike_message){.h = in->h, .sk_first = in->sk_first};
-	return ike_message_parse_inner(&r->first, (struct bytes){r->plain, in->inner.len}, NULL);
-}
-
 static int begin(struct ike_sa *sa, struct connection *template, const struct ike_message *in)
 {
 	uint8_t random[EAP_RANDOM];
@@ -69,7 +59,7 @@ static int begin(struct ike_sa *sa, struct connection *template, const struct ik
 	sa->handshake->eap = r;
 	r->template = template;
 	random_fill(e, random, sizeof random);
-	int err = keep_first(r, in);
+	int err = ike_message_keep(&r->first, &r->plain, in);
 	if (!err)
 		err = eap_new(&r->eap, template->cfg.clients->eap, random,
 			      e->options.wall_seconds(e->options.wall_owner));

@@ -105,7 +105,8 @@ static int derive(const struct ike_sa *sa, const struct dh *dh, struct bytes pee
 	if (!err)
 		err = keys_ike_rekeyed(out, &sa->chosen, &sa->keys, sa->chosen.prf,
 				       (struct bytes){shared, len}, nonce_bytes(&h->ni),
-				       nonce_bytes(&h->nr), sa->spi_i, sa->spi_r);
+				       nonce_bytes(&h->nr), (struct bytes){NULL, 0}, sa->spi_i,
+				       sa->spi_r);
 	wipe(shared, sizeof shared);
 	return err;
 }

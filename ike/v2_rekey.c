@@ -12,6 +12,8 @@ int v2_rekey_request(struct ike_sa *sa, struct task *task, struct builder *out)
 {
 	if (!sa->c || sa->successor)
 		return -ECANCELED;
+	if (task->followup)
+		return followup_request(sa, task, out);
 	const struct ike_connection *cfg = &sa->c->cfg;
 	uint8_t group = task->repeats ? task->group : sa->chosen.group;
 	nonce_draw(sa->e, &task->nonce);
@@ -32,7 +34,7 @@ int v2_rekey_request(struct ike_sa *sa, struct task *task, struct builder *out)
 /* An established SA beside the old one; the children come later. */
 static int make(struct ike_sa *old, bool is_initiator, uint64_t local_spi,
 		const struct ike_chosen *chosen, struct bytes shared, const struct nonce *ni,
-		const struct nonce *nr, struct ike_sa **out)
+		const struct nonce *nr, struct bytes more, struct ike_sa **out)
 {
 	struct ike_sa *sa;
 	int err = sa_new(old->e, &sa, is_initiator, local_spi);
@@ -41,7 +43,7 @@ static int make(struct ike_sa *old, bool is_initiator, uint64_t local_spi,
 	*(is_initiator ? &sa->spi_r : &sa->spi_i) = chosen->spi;
 	sa->chosen = *chosen;
 	err = keys_ike_rekeyed(&sa->keys, chosen, &old->keys, old->chosen.prf, shared,
-			       nonce_bytes(ni), nonce_bytes(nr), sa->spi_i, sa->spi_r);
+			       nonce_bytes(ni), nonce_bytes(nr), more, sa->spi_i, sa->spi_r);
 	if (err) {
 		sa_set_state(sa, SA_DEAD, "keys can't be derived");
 		return err;
@@ -116,7 +118,7 @@ static int take_answer(struct ike_sa *sa, struct task *task, const struct ike_me
 	if (!nonce_set(nr, in->nonce) || dh_shared(task->dh, in->ke, shared, &len))
 		return fault_set(f, -EPROTO, "the peer's nonce or public value is not valid");
 	err = make(sa, true, task->new_ike_spi, &chosen, (struct bytes){shared, len}, &task->nonce,
-		   nr, made);
+		   nr, followup_secrets(task->followup), made);
 	wipe(shared, sizeof shared);
 	return err ? fault_set(f, err, "the new IKE SA can't be made") : 0;
 }
@@ -131,7 +133,11 @@ void v2_rekey_finish(struct ike_sa *sa, struct task *task, const struct ike_mess
 		return;
 	if (error)
 		return refused(sa, task, error);
-	if (take_answer(sa, task, in, &nr, &made, &f)) {
+	int err = followup_answered(task, &in, PROPOSAL_IKE_REKEY, sa->c->cfg.ike, sa->c->cfg.n_ike,
+				    &f);
+	if (err == -EAGAIN)
+		return;
+	if (err || take_answer(sa, task, in, &nr, &made, &f)) {
 		create_failed(sa, task, &f);
 		return;
 	}
@@ -186,36 +192,55 @@ void v2_rekey_proven(struct ike_sa *rival)
 
 /* ---- responder ---- */
 
+/* The new SA beside the old one, which it replaces unless nonces are to be compared. */
+static int make_theirs(struct ike_sa *sa, const struct ike_chosen *chosen,
+		       const struct create_half *h, struct bytes more, enum collision what)
+{
+	struct ike_sa *made = NULL;
+	int err = make(sa, false, h->spi, chosen, (struct bytes){h->shared, h->len}, &h->ni, &h->nr,
+		       more, &made);
+	if (err)
+		return err;
+	if (what == COLLISION_COMPARE_NONCES) {
+		sa->tasks->rival = sa_local_spi(made);
+		sa->tasks->rival_nonce = *nonce_lower(&h->ni, &h->nr);
+	} else {
+		succeed(sa, made);
+	}
+	return 0;
+}
+
 static int answer_with(struct ike_sa *sa, const struct ike_message *in,
 		       const struct ike_chosen *chosen, enum collision what, struct builder *out)
 {
-	uint8_t shared[DH_SHARED_MAX];
-	struct nonce ni, nr;
-	struct ike_sa *made = NULL;
+	struct create_half h = {.spi = sa_new_spi(sa->e)};
 	struct dh *dh = NULL;
-	size_t len = 0;
-	int err = nonce_set(&ni, in->nonce) ? draw_dh(sa->e, chosen->group, &dh) : -EPROTO;
+	int err = nonce_set(&h.ni, in->nonce) ? draw_dh(sa->e, chosen->group, &dh) : -EPROTO;
 	if (!err)
-		err = dh_shared(dh, in->ke, shared, &len);
+		err = dh_shared(dh, in->ke, h.shared, &h.len);
 	if (!err) {
-		nonce_draw(sa->e, &nr);
-		err = make(sa, false, sa_new_spi(sa->e), chosen, (struct bytes){shared, len}, &ni,
-			   &nr, &made);
-		wipe(shared, sizeof shared);
+		nonce_draw(sa->e, &h.nr);
+		if (!chosen->n_additional)
+			err = make_theirs(sa, chosen, &h, (struct bytes){NULL, 0}, what);
 	}
 	if (!err) {
-		proposal_answer(out, PROPOSAL_IKE_REKEY, chosen, sa_local_spi(made));
-		builder_raw(out, PAYLOAD_NONCE, nonce_bytes(&nr));
+		proposal_answer(out, PROPOSAL_IKE_REKEY, chosen, h.spi);
+		builder_raw(out, PAYLOAD_NONCE, nonce_bytes(&h.nr));
 		builder_ke(out, group_of(chosen->group)->number, dh_public(dh));
-		if (what == COLLISION_COMPARE_NONCES) {
-			sa->tasks->rival = sa_local_spi(made);
-			sa->tasks->rival_nonce = *nonce_lower(&ni, &nr);
-		} else {
-			succeed(sa, made);
-		}
 	}
+	if (!err && chosen->n_additional)
+		err = followup_begin(sa, in, EXCHANGE_REKEY_IKE, chosen, &h, out);
+	wipe(&h, sizeof h);
 	dh_free(dh);
 	return err;
+}
+
+static int choose(struct ike_sa *sa, const struct ike_message *in, struct ike_chosen *chosen,
+		  struct fault *f)
+{
+	int err = proposal_choose(in->sa, PROPOSAL_IKE_REKEY, sa->c->cfg.ike, sa->c->cfg.n_ike,
+				  group_by_number(in->ke_group), chosen, f);
+	return err ? err : chosen->spi ? 0 : -EPROTO;
 }
 
 int v2_rekey_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out)
@@ -225,16 +250,26 @@ int v2_rekey_answer(struct ike_sa *sa, const struct ike_message *in, struct buil
 	enum collision what = collision_of(sa, EXCHANGE_REKEY_IKE, 0);
 	if (!sa->c || sa->successor || what == COLLISION_TEMPORARY_FAILURE)
 		return create_refuse(out, NOTIFY_TEMPORARY_FAILURE);
-	if (proposal_choose(in->sa, PROPOSAL_IKE_REKEY, sa->c->cfg.ike, sa->c->cfg.n_ike,
-			    group_by_number(in->ke_group), &chosen, &f) ||
-	    !chosen.spi) {
+	if (choose(sa, in, &chosen, &f)) {
 		sa->e->counters[IKE_COUNT_NO_PROPOSAL]++;
 		connection_event(sa->c, "rekeying of the IKE SA by the peer: %.110s", f.text);
 		return create_refuse(out, NOTIFY_NO_PROPOSAL_CHOSEN);
 	}
+	bool duel = what == COLLISION_COMPARE_NONCES;
+	if (duel && (chosen.n_additional || sa->tasks->followup))
+		return create_refuse(out, NOTIFY_TEMPORARY_FAILURE);
 	if (in->ke_group != group_of(chosen.group)->number)
 		return create_refuse_group(sa, chosen.group, out);
 	if (answer_with(sa, in, &chosen, what, out))
 		return create_refuse(out, NOTIFY_TEMPORARY_FAILURE);
 	return 0;
+}
+
+int v2_rekey_followed(struct ike_sa *sa, const struct followup *fu)
+{
+	struct ike_chosen chosen;
+	struct fault f = {0};
+	if (!sa->c || sa->successor || choose(sa, &fu->first, &chosen, &f))
+		return -ENOENT;
+	return make_theirs(sa, &chosen, &fu->half, followup_secrets(fu), COLLISION_ANSWER);
 }

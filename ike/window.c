@@ -59,6 +59,7 @@ struct task *task_add_worker(struct ike_sa *sa, uint16_t worker)
 void task_free(struct task *task)
 {
 	dh_free(task->dh);
+	followup_free(task->followup);
 	wipe(task, sizeof *task);
 	free(task);
 }
@@ -178,10 +179,15 @@ static int seal(struct ike_sa *sa, const struct ike_header *h, const struct buil
 	return err;
 }
 
+static uint8_t type_of(const struct task *task)
+{
+	return task->followup ? IKE_FOLLOWUP_KE : task->row->type;
+}
+
 /* Builds the request of a task into out. */
 static int build(struct ike_sa *sa, struct task *task, uint8_t out[FRAGMENT_SEALED], size_t *len)
 {
-	struct ike_header h = header_of(sa, task->row->type, sa->window.next_id, false);
+	struct ike_header h = header_of(sa, type_of(task), sa->window.next_id, false);
 	uint8_t inner[LIMIT_MESSAGE];
 	struct builder b;
 	int err;
@@ -439,9 +445,12 @@ static int answer(struct ike_sa *sa, const struct ike_message *m, int parsed,
 	const struct exchange *row = &exchanges_v2[id];
 	if (row->answered_in >> sa->state & 1)
 		return row->answer(sa, m, b);
-	if (m->h.exchange != IKE_CREATE_CHILD_SA)
+	if (m->h.exchange != IKE_CREATE_CHILD_SA && m->h.exchange != IKE_FOLLOWUP_KE)
 		return -EPROTO;
-	answer_error(sa, b, NOTIFY_TEMPORARY_FAILURE, 0);
+	answer_error(sa, b,
+		     m->h.exchange == IKE_FOLLOWUP_KE ? NOTIFY_STATE_NOT_FOUND
+						      : NOTIFY_TEMPORARY_FAILURE,
+		     0);
 	return 0;
 }
 
@@ -498,7 +507,7 @@ static void receive_response(struct ike_sa *sa, struct ike_message *m, const str
 	uint8_t plain[LIMIT_MESSAGE];
 	struct fault f = {0};
 	if (!sa->in_flight || m->h.id != sa->window.next_id ||
-	    m->h.exchange != sa->tasks->row->type) {
+	    m->h.exchange != type_of(sa->tasks)) {
 		sa->e->counters[IKE_COUNT_BAD_MESSAGE_ID]++;
 		return;
 	}
@@ -510,9 +519,9 @@ static void receive_response(struct ike_sa *sa, struct ike_message *m, const str
 		return;
 	}
 	heard(sa, a);
-	if (!parsed)
-		parsed = message_check(sa->tasks->row->kind, m, &f);
 	struct task *task = window_complete(sa);
+	if (!parsed)
+		parsed = message_check(task->followup ? MESSAGE_FOLLOWUP : task->row->kind, m, &f);
 	task->again = false;
 	if (parsed) {
 		fault_prefix(&f, "the peer's answer to %s", task->row->name);

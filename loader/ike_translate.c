@@ -31,6 +31,8 @@ static void copy_child(struct ike_proposal *to, const struct offer_child *from)
 	memcpy(to->encryption, from->encryption, sizeof from->encryption);
 	memcpy(to->integrity, from->integrity, sizeof from->integrity);
 	memcpy(to->group, from->group, sizeof from->group);
+	to->n_additional = from->n_additional;
+	memcpy(to->additional, from->additional, sizeof from->additional);
 }
 
 static void copy_offer(struct ike_connection *to, const struct offer *from)

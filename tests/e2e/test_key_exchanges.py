@@ -12,7 +12,7 @@ KEY = {'postQuantumPreSharedKey': {'id': 'autumn', 'key': '0123456789abcdef01234
 @pytest.mark.parametrize('more', [{}, KEY], ids=['alone', 'with-key'])
 def test_additional_key_exchanges(pair, more):
     capture = rig.Capture(pair.wire, 'br0')
-    policy = {**POLICY, 'additionalKeyExchanges': ['ECP384', 'DHGroup16']}
+    policy = {**POLICY, 'additionalKeyExchanges': ['ECP384', 'DHGroup16'], 'pfsGroup': 'ECP256'}
     g1, g2 = gateways(pair, connection={'ipsecPolicies': [policy], 'ikeFragmentSize': 576, **more})
     pair.alice.ping('10.22.0.4')
     for g, name in ((g1, 'to2'), (g2, 'to1')):
@@ -20,11 +20,15 @@ def test_additional_key_exchanges(pair, more):
     for g, name in ((g1, 'to2'), (g2, 'to1')):
         g.command('rekey', name)
         rig.wait_for(lambda: any('IKE SA rekeyed' in e['text'] for e in g.connection(name)['events']), 'a rekeying', explain=g.explain)
+        rig.wait_for(lambda: any('child SA rekeyed by us' in e['text'] for e in g.connection(name)['events']), 'a rekeying of the child', explain=g.explain)
         pair.alice.ping('10.22.0.4')
     capture.stop()
     no_malformed(capture)
     assert capture.tshark('-Y', 'isakmp.exchangetype == 43') != ''
     assert capture.tshark('-Y', 'isakmp.exchangetype == 43 and isakmp.typepayload == 53') != '', 'a public value of 512 bytes in fragments'
+    # behind both kinds of CREATE_CHILD_SA, from both sides, two each
+    followed = capture.tshark('-Y', 'isakmp.exchangetype == 44', '-T', 'fields', '-e', 'isakmp.ispi', '-e', 'isakmp.messageid', '-e', 'ip.src')
+    assert len(set(followed.splitlines())) >= 16, followed
     assert capture.tshark('-Y', 'ip.flags.mf == 1 or ip.frag_offset > 0') == ''
 
 

@@ -138,7 +138,8 @@ static void nist_vector_keys_of_a_child(void **state)
 		struct hex want = hex(with_group ? DKM_CHILD_DH : DKM_CHILD);
 		struct bytes shared = with_group ? hex_bytes(&g) : (struct bytes){NULL, 0};
 		assert_int_equal(keys_child(&i, &r, &aes128_sha1, &k, PRF_HMAC_SHA1, shared,
-					    hex_bytes(&ni), hex_bytes(&nr)),
+					    hex_bytes(&ni), hex_bytes(&nr),
+					    (struct bytes){NULL, 0}),
 				 0);
 		const uint8_t *at = want.b;
 		equals(&i, &at, 36);
@@ -161,7 +162,8 @@ static void nist_vector_rekeyed_ike_sa(void **state)
 	(void)state;
 	derive(&old);
 	assert_int_equal(keys_ike_rekeyed(&k, &aes128_sha1, &old, PRF_HMAC_SHA1, hex_bytes(&g),
-					  hex_bytes(&ni), hex_bytes(&nr), 7, 9),
+					  hex_bytes(&ni), hex_bytes(&nr), (struct bytes){NULL, 0},
+					  7, 9),
 			 0);
 	store_be64(spis, 7);
 	store_be64(spis + 8, 9);
@@ -213,7 +215,7 @@ static void every_suite_has_its_lengths(void **state)
 			assert_int_equal(k.ei.len, row->key_bytes + row->salt_bytes);
 			assert_int_equal(k.ai.len, row->aead ? 0 : 64);
 			assert_int_equal(k.pr.len, prf_of(p)->bytes);
-			assert_int_equal(keys_child(&i, &r, &c, &k, p, x, x, x), 0);
+			assert_int_equal(keys_child(&i, &r, &c, &k, p, x, x, x, x), 0);
 			assert_int_equal(i.len, row->key_bytes + row->salt_bytes + k.ai.len);
 			assert_memory_not_equal(i.b, r.b, i.len);
 		}
