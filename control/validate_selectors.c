@@ -118,7 +118,7 @@ void validate_nested(struct judge *j)
 	uint32_t n = collect(j, NULL), depth = 0;
 	const struct reach *around[129];
 	const struct model_connection *told = NULL;
-	struct reach *at = n ? calloc(n, sizeof *at) : NULL;
+	struct reach *at = n ? reallocarray(NULL, n, sizeof *at) : NULL;
 	j->no_memory |= n && !at;
 	n = at ? collect(j, at) : 0;
 	if (n)
