@@ -425,6 +425,13 @@ static const struct row client_rows[] = {
 	 "24:53: error: vpnClientAddressPool: 10.11.128.0/24 overlaps 10.11.0.0/16 of VNet1; clients need addresses that nobody else has\n"
 	 "24:69: error: vpnClientAddressPool: 192.168.5.0/25 overlaps 192.168.5.0/24 of Site5; clients need addresses that nobody else has\n"
 	 "24:85: error: vpnClientAddressPool: 10.22.0.0/24 overlaps 10.22.0.0/16 of GW2; clients need addresses that nobody else has\n"},
+	/* FIELD 4C 22 (CVE-2023-36673, CVE-2023-35838): no route of a client's covers the gateway's own address, nor is
+	 * that a client's. */
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 172.16.0.1\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.1.0/24, 172.16.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: bob, password: {file: /etc/xgw/bob}}]}\n",
+	 "24:68: error: vpnClientAddressPool: 172.16.0.0/24 holds 172.16.0.1, the publicIPAddress of GW1 itself\n"},
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 10.11.3.3\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: bob, password: {file: /etc/xgw/bob}}]}\n",
+	 "22:22: error: publicIPAddress: 10.11.3.3 is inside 10.11.0.0/16 of VNet1; clients send that through the tunnel, which itself goes there\n"},
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 10.11.3.3\n", ""},
 	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: bob, password: abc}, {name: bob, password: abd}]}\n",
 	 "24:141: error: name: another user has the name 'bob', in line 24\n"},
 	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: bob, password: {file: /etc/xgw/open.psk}}]}\n",
