@@ -70,6 +70,7 @@ static void text_that_is_none(void **state)
 	assert_int_equal(id.len, IDENTITY_MAX);
 }
 
+/* FIELD 4A 7 (CVE-2025-14733): an identity from the wire is no longer than what holds it. */
 static void wire_lengths(void **state)
 {
 	uint8_t b[IDENTITY_MAX + 1] = {192, 0, 2, 1};
