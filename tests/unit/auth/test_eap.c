@@ -256,7 +256,7 @@ static void lengths_of_a_response(void **state)
 		r[1] = t.m.b[6];
 		store_be16(r + 2, lengths[n % 3]);
 		respond(&t, MSCHAPV2, r, n / 3);
-		has_failed(&t, n / 3 >= 4 && n % 3 == 0 ? "malformed" : "");
+		has_failed(&t, n / 3 >= 4 && n % 3 == 0 ? "malformed" : "out of order");
 	}
 }
 
