@@ -43,6 +43,28 @@ static void check_pool(struct judge *j, const struct model_gateway *g, uint32_t 
 	}
 }
 
+/* Where the tunnel itself goes nothing else of a client may go, nor may a client be there: who
+ * hands out such addresses on its network would get in the clear what goes to them. */
+static void check_own_address(struct judge *j, const struct model_gateway *g)
+{
+	const struct model_clients *c = &g->clients;
+	const struct model_vnet *v = &j->m->vnets[g->vnet];
+	char own[IP_TEXT], text[PREFIX_TEXT];
+	ip_addr_format(&g->public_address, own);
+	for (uint32_t i = 0; i < c->n_pool; i++)
+		if (ip_prefix_contains(&c->pool[i], &g->public_address))
+			findings_error(j->findings, c->pool_at[i],
+				       "vpnClientAddressPool: %s holds %s, the publicIPAddress of "
+				       "%.64s itself",
+				       ip_prefix_format(&c->pool[i], text), own, g->name);
+	for (uint32_t i = 0; i < v->n_address_space; i++)
+		if (ip_prefix_contains(&v->address_space[i], &g->public_address))
+			findings_error(j->findings, g->address_at,
+				       "publicIPAddress: %s is inside %s of %.64s; clients send "
+				       "that through the tunnel, which itself goes there",
+				       own, ip_prefix_format(&v->address_space[i], text), v->name);
+}
+
 static void user_twice(struct judge *j, const struct unique_item *item,
 		       const struct unique_item *first)
 {
@@ -84,8 +106,12 @@ static void check(struct judge *j, const struct model_gateway *g)
 			      "vpnClientRevokedCertificates: without vpnClientRootCertificates no "
 			      "certificate is taken anyway");
 	check_users(j, c);
-	for (uint32_t i = 0; i < c->n_pool && g->vnet != MODEL_NONE; i++)
+	if (g->vnet == MODEL_NONE)
+		return;
+	for (uint32_t i = 0; i < c->n_pool; i++)
 		check_pool(j, g, i);
+	if (g->public_address.family)
+		check_own_address(j, g);
 }
 
 void validate_clients(struct judge *j)

@@ -592,6 +592,13 @@ static const struct row rows[] = {
 	{"ike on 4500", OUTER4, .proto = UDP, .dport = 4500, .first = 0, PASS},
 	{"ike on 4500 over ipv6", OUTER6, .proto = UDP, .dport = 4500, .first = 0, PASS},
 	{"tcp on the uplink", OUTER4, .proto = TCP, PASS},
+	/* FIELD 4C 24 (CVE-2019-14899): inner addresses in the clear: XDP carries nothing of it
+	 * into a network; it is left for the kernel, whose rp_filter is to judge what is for its
+	 * own */
+	{"inner addresses on the uplink", .port = WAN, .from = "192.168.5.7", .to = "10.11.0.4",
+	 .proto = TCP, PASS},
+	{"inner address of ours on the uplink", .port = WAN, .from = "192.168.5.7",
+	 .to = "10.11.1.1", .proto = TCP, PASS},
 	{"arp on the uplink", .port = WAN, .ethertype = 0x0806, BROADCAST, PASS},
 	{"uplink, version 7", OUTER4, .proto = ESP, .tweak = version_7, DROPS(MALFORMED)},
 	{"uplink, header of 16 bytes", OUTER4, .proto = ESP, .tweak = short_header,
@@ -601,6 +608,26 @@ static const struct row rows[] = {
 	{"vxlan on the uplink", .port = WAN, OVER(1001), .from = "10.11.2.4", .to = "192.168.5.7",
 	 .proto = TCP, SENDS(encrypts)},
 	{"kernel's vxlan on the uplink", .port = WAN, OVER(77), HOST4("10.11.0.5"), PASS},
+	/* FIELD 4C 23 (CVE-2024-7595, CVE-2024-7596, CVE-2025-23018, CVE-2025-23019): nothing that
+	 * came in IPIP, 6in4, GRE or GUE is opened, and VXLAN from its own host and to a route of
+	 * its network alone; more rows of VXLAN below. */
+	{"ipip on the uplink", OUTER4, .proto = 4, PASS},
+	{"6in4 on the uplink", OUTER4, .proto = 41, PASS},
+	{"gre on the uplink", OUTER4, .proto = 47, PASS},
+	{"gre over ipv6 on the uplink", OUTER6, .proto = 47, PASS},
+	{"gue on the uplink", OUTER4, .proto = UDP, .dport = 6080, PASS},
+	{"ipip to a site", .from = "10.11.0.4", .to = "192.168.5.7", .proto = 4, SENDS(encrypts)},
+	{"ipip to ourselves, vlan", .vlan = 11, .from = "10.11.1.4", .to = "10.11.1.1", .proto = 4,
+	 DROPS(UNANSWERED)},
+	{"vxlan on the uplink from another host", .port = WAN, .vtep = "192.0.2.99",
+	 .vtep_to = "192.0.2.1", .vni = 1001, .from = "10.11.2.4", .to = "192.168.5.7",
+	 .proto = TCP, DROPS(VTEP)},
+	{"vxlan on the uplink, of nobody", .port = WAN, OVER(1001), .from = "198.51.100.9",
+	 .to = "192.168.5.7", .proto = TCP, DROPS(SOURCE)},
+	{"vxlan on the uplink, to the Internet", .port = WAN, OVER(1001), .from = "10.11.2.4",
+	 .to = "198.51.100.9", .proto = TCP, DROPS(NO_ROUTE)},
+	{"vxlan on the uplink, of another attachment's vni", .port = WAN, OVER(1002),
+	 .from = "10.11.2.4", .to = "192.168.5.7", .proto = TCP, PASS},
 	/* to a tunnel */
 	{"to a site", SITE4, SENDS(encrypts)},
 	{"to a site, ipv6", SITE6, SENDS(encrypts)},
@@ -632,7 +659,8 @@ static const struct row rows[] = {
 	{"partial tcp sum", HOST4("10.11.1.4"), .tweak = partial_sum, SENDS(completes)},
 	{"partial udp sum", .from = "10.11.0.4", .to = "10.11.1.4", .proto = UDP, .dport = 53,
 	 .tweak = partial_sum, SENDS(completes)},
-	/* drops of routing */
+	/* drops of routing; FIELD 4C 24 (CVE-2019-14899): addresses from behind a tunnel, and of
+	 * nobody, on a device of the virtual network */
 	{"source of nobody", .from = "172.16.0.1", .to = "192.168.5.7", .proto = TCP,
 	 DROPS(SOURCE)},
 	{"source of the site", .from = "192.168.5.9", .to = "192.168.5.7", .proto = TCP,
@@ -652,6 +680,7 @@ static const struct row rows[] = {
 	{"too big", HOST4("10.11.0.4"), .payload = 1481, DROPS(TOO_BIG)},
 	/* attachments */
 	{"unknown vlan", .vlan = 12, SITE4, DROPS(NO_ATTACHMENT)},
+	/* FIELD 4C 23: a VNI and a VTEP that nobody configured */
 	{"unknown vni", OVER(1009), SITE4, DROPS(NO_ATTACHMENT)},
 	{"802.1ad", .ethertype = 0x88a8, DROPS(NO_ATTACHMENT)},
 	{"not ip", .ethertype = 0x1234, DROPS(NOT_IP)},
@@ -1058,7 +1087,8 @@ static void ike_is_held(const struct ike_first *m, unsigned n, unsigned full, un
 			 n - passed);
 }
 
-/* 400 at once, 100 a second: one source can't take more, and takes nothing from others. */
+/* FIELD 4D 25: 400 at once, 100 a second: one source can't take more, and takes nothing from
+ * others. */
 static void test_ike_of_one_source(void **state)
 {
 	const struct ike_first one = {"198.51.100.77", 500, 0, 8, 0};
@@ -1091,7 +1121,8 @@ static void test_ike_of_one_network_of_ipv6(void **state)
 	assert_int_equal(ike_passed(&m, 50), 50);
 }
 
-/* A flood from forged sources: what is above the rate ends here, and who brings a cookie passes. */
+/* FIELD 4D 25: a flood from forged sources: what is above the rate ends here, and who brings a
+ * cookie passes. */
 static void test_ike_of_many_sources(void **state)
 {
 	char text[32];
@@ -1172,6 +1203,58 @@ static void test_learning(void **state)
 	run(LAN, &in, &out, &reason);
 	assert_int_equal(reason, XGW_DROP_SOURCE);
 	assert_int_equal(get_endpoint(LEARNING, "10.11.0.7", &e), -ENOENT);
+}
+
+static struct xgw_endpoint_key filler(uint32_t i)
+{
+	struct xgw_endpoint_key key = {.vnet = 77};
+
+	store_be32(key.addr + 12, i);
+	return key;
+}
+
+/* FIELD 4D 26: a map that is full is a drop, never a packet in the clear: an endpoint that is not
+ * learnt, a child SA that does not fit. */
+static void test_full_maps(void **state)
+{
+	static struct frame in, out;
+	const struct row learnt = {OVER(1002), .from = "10.12.0.77", .to = "10.12.0.8",
+				   .proto = TCP};
+	const struct row esp = {OUTER4, .proto = ESP, .first = 0xc0000009};
+	struct xgw_endpoint e = {.attachment = PLAIN, .flags = XGW_ENDPOINT_STATIC};
+	struct xgw_sa_in sa = {.slot = 9, .connection = TUNNEL, .vnet = VNET};
+	struct xgw_sa_key key = {.spi_be = 0};
+	uint32_t n = 0, sas = 0;
+	unsigned reason;
+	int err = 0;
+
+	(void)state;
+	for (; !err && n <= maps_row(MAPS_endpoints)->entries; n++)
+		err = maps_put(&w.maps, MAPS_endpoints, &(struct xgw_endpoint_key[]){filler(n)},
+			       &e);
+	assert_int_equal(err, -E2BIG);
+	build(&learnt, &in);
+	assert_int_equal(run(LAN, &in, &out, &reason), XDP_DROP);
+	assert_int_equal(reason, XGW_DROP_MAP_FULL);
+	build(&(struct row){SITE4}, &in);
+	assert_int_equal(run(LAN, &in, &out, &reason), XDP_REDIRECT);
+	while (n--)
+		(void)maps_delete(&w.maps, MAPS_endpoints, &(struct xgw_endpoint_key[]){filler(n)});
+	build(&learnt, &in);
+	run(LAN, &in, &out, &reason);
+	assert_int_equal(reason, XGW_DROP_NO_ENDPOINT);
+	for (err = 0; !err && sas <= maps_row(MAPS_sas_in)->entries; sas++) {
+		key.spi_be = 0x77000000 + sas;
+		err = maps_put(&w.maps, MAPS_sas_in, &key, &sa);
+	}
+	assert_int_equal(err, -E2BIG);
+	build(&esp, &in);
+	assert_int_equal(run(WAN, &in, &out, &reason), XDP_DROP);
+	assert_int_equal(reason, XGW_DROP_UNKNOWN_SPI);
+	while (sas--) {
+		key.spi_be = 0x77000000 + sas;
+		(void)maps_delete(&w.maps, MAPS_sas_in, &key);
+	}
 }
 
 struct heard {
@@ -1395,6 +1478,7 @@ int main(void)
 		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_explanations),
 		cmocka_unit_test(test_learning),
+		cmocka_unit_test(test_full_maps),
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_captures),
 		cmocka_unit_test(test_every_length),

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Messages in fragments (RFC 7383) on a network that loses, doubles and reorders each of them, with
- * a stranger on the path who sends changed copies of what he sees: other numbers, totals, flags,
- * bytes. No datagram may be longer than what was asked for, and both ends must come to agree.
+ * FIELD 4A 6: messages in fragments (RFC 7383) on a network that loses, doubles and reorders each
+ * of them, with a stranger on the path who sends changed copies of what he sees: other numbers,
+ * totals, flags, bytes. No datagram may be longer than what was asked for, and both ends must come
+ * to agree.
  *
  *   sim_fragments [SEEDS [FIRST]]
  */

@@ -79,6 +79,44 @@ static void watch_traffic(struct sim *s, unsigned workers, double seconds)
 	}
 }
 
+/* FIELD 4C 21: neither workers nor a tunnel that starts anew use a key twice: GCM's IV begins at
+ * the same number with each of them. No SA ever moves to another host, so there is no failover to
+ * try.
+ */
+static void no_key_twice(const struct sim_node *node)
+{
+	for (unsigned a = 0; a < node->n_children; a++)
+		for (unsigned b = 0; b < node->n_children; b++) {
+			const struct child_sa *x = &node->children[a].sa,
+					      *y = &node->children[b].sa;
+			if (a != b)
+				assert_memory_not_equal(x->key_out.b, y->key_out.b, x->key_out.len);
+			assert_memory_not_equal(x->key_out.b, y->key_in.b, x->key_out.len);
+		}
+}
+
+static void test_keys_are_used_once(void **state)
+{
+	(void)state;
+	struct sim *s = begin(7, 4, 4, NULL);
+	after(s, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		sim_rekey(s, i % 2);
+		after(s, 10);
+		sim_down(s, i % 2);
+		after(s, 10);
+		sim_up(s, 0);
+		(void)ike_up(s->node[1].ike, 1, s->now_ns, &s->node[1].effects);
+		sim_apply(&s->node[1]);
+		after(s, 10);
+		assert_true(s->node[0].up && s->node[1].up);
+	}
+	assert_true(s->node[0].n_children > 20);
+	no_key_twice(&s->node[0]);
+	no_key_twice(&s->node[1]);
+	sim_free(s);
+}
+
 /* IKE_SA_INIT and IKE_AUTH, a CREATE_CHILD_SA for each worker, and one message that proves the last
  * one. */
 static void test_each_worker_has_a_child(void **state)
@@ -167,7 +205,8 @@ static void test_peer_without_support(void **state)
 	}
 }
 
-/* TS_MAX_QUEUE: those left share the child of all, and it is not asked for again and again. */
+/* FIELD 4D 26: children of workers have a cap. TS_MAX_QUEUE: those left share the child of all, and
+ * it is not asked for again and again. */
 static void test_peer_takes_no_more(void **state)
 {
 	(void)state;
@@ -309,6 +348,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_worker_has_a_child),
+		cmocka_unit_test(test_keys_are_used_once),
 		cmocka_unit_test(test_one_of_two_goes),
 		cmocka_unit_test(test_unequal_workers),
 		cmocka_unit_test(test_peer_without_support),

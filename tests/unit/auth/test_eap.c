@@ -227,7 +227,7 @@ static void wrong_passwords_and_users(void **state)
 	is_refused("bo", "secret", "there is no user 'bo'");
 }
 
-/* FIELD: a client that claims success, or skips the proof */
+/* FIELD 4B 10 (CVE-2015-8023): a client that claims success, or skips the proof. */
 static void success_is_not_the_clients_to_say(void **state)
 {
 	static const uint8_t success[] = {3};
@@ -243,16 +243,66 @@ static void success_is_not_the_clients_to_say(void **state)
 	has_failed(&t, "is wrong");
 }
 
+/* FIELD 4B 14 (CVE-2025-62291): a response cut at every length: with a length of its own that fits,
+ * with that of the whole, and with one that wraps. */
 static void lengths_of_a_response(void **state)
 {
 	(void)state;
-	for (unsigned n = 0; n < 54; n++) {
-		uint8_t r[64] = {2, 2, 0, (uint8_t)n, 49};
+	for (unsigned n = 0; n < 3 * 54; n++) {
+		uint16_t lengths[] = {(uint16_t)(n / 3), 57, (uint16_t)(n / 3 - 5)};
+		uint8_t r[64] = {2, 2, 0, 0, 49};
 		struct talk t;
 		begin(&t, w.users, NULL, "bob");
 		r[1] = t.m.b[6];
+		store_be16(r + 2, lengths[n % 3]);
+		respond(&t, MSCHAPV2, r, n / 3);
+		has_failed(&t, n / 3 >= 4 && n % 3 == 0 ? "malformed" : "out of order");
+	}
+}
+
+/* FIELD 4B 14 (CVE-2025-62291): sizes of the value that are not its own, up to all that fits. */
+static void sizes_of_a_value(void **state)
+{
+	(void)state;
+	for (unsigned size = 0; size < 256; size++) {
+		uint8_t r[5 + 255 + 3] = {2, 0, 1, 7, (uint8_t)size};
+		struct talk t;
+		begin(&t, w.users, NULL, "bob");
+		r[1] = t.m.b[6];
+		respond(&t, MSCHAPV2, r, sizeof r);
+		if (size != 49) {
+			has_failed(&t, "malformed");
+			continue;
+		}
+		/* the rest of it is a name */
+		is_request(&t, MSCHAPV2);
+		assert_int_equal(t.m.b[5], 4);
+		eap_free(t.eap);
+	}
+}
+
+/* FIELD 4B 14 (CVE-2025-62291): Failure and all other packets, of every length, where Success or
+ * Failure was said and is to be heard. */
+static void packets_of_every_length(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2 * 6 * 70; i++) {
+		bool knows = i % 2;
+		uint8_t op = (uint8_t)(i / 2 % 6), r[70] = {op, 2, 0, 70};
+		size_t n = i / 12;
+		struct person p;
+		struct talk t;
+		begin(&t, w.users, NULL, "bob");
+		answer_challenge(&t, &p, "bob", knows ? "secret" : "wrong");
 		respond(&t, MSCHAPV2, r, n);
-		has_failed(&t, n >= 4 ? "malformed" : "");
+		if (knows && op == 3 && n) {
+			assert_int_equal(t.state, EAP_SUCCEEDED);
+			eap_free(t.eap);
+		} else {
+			has_failed(&t, !knows	      ? "is wrong"
+				       : op == 4 && n ? "does not take our proof"
+						      : "out of order");
+		}
 	}
 }
 
@@ -373,6 +423,7 @@ static void stays_out(const struct pki_entity *own, struct eap_tls *tls, int ver
 	client_free(&c);
 }
 
+/* FIELD 4B 14 (CVE-2023-26463): who is refused goes on talking, and is refused. */
 static void certificates_that_are_refused(void **state)
 {
 	static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
@@ -386,7 +437,7 @@ static void certificates_that_are_refused(void **state)
 	stays_out(&w.alice, w.tls, TLS1_1_VERSION, "TLS handshake fails");
 }
 
-/* A message that never ends is not kept. */
+/* FIELD 4B 14 (CVE-2026-39312): a message that never ends is not kept. */
 static void endless_pieces(void **state)
 {
 	uint8_t piece[1001] = {0x40};
@@ -398,6 +449,133 @@ static void endless_pieces(void **state)
 		respond(&t, TLS, piece, sizeof piece);
 	assert_in_range(n, 30, 40);
 	has_failed(&t, "too long");
+}
+
+/* FIELD 4B 14 (CVE-2026-39312): a length of all that is beyond every message is refused with the
+ * first piece, nothing is taken for it; one that is only a lie is not waited for without end. */
+static void lengths_that_lie(void **state)
+{
+	static const struct {
+		uint32_t total;
+		bool at_once;
+	} rows[] = {{UINT32_MAX, true}, {0x80000000, true}, {0x7fffffff, true}, {1 << 24, true},
+		    {32769, true},	{32768, false},	    {1, false},		{0, false}};
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		for (unsigned more = 0; more < 2; more++) {
+			uint8_t r[6] = {(uint8_t)(more ? 0xc0 : 0x80), 0, 0, 0, 0, 22};
+			unsigned n = 0;
+			struct talk t;
+			begin(&t, NULL, w.tls, "alice");
+			store_be32(r + 1, rows[i].total);
+			do {
+				respond(&t, TLS, r, sizeof r);
+			} while (t.state == EAP_GOES_ON && ++n < 100);
+			assert_int_equal(n == 0, rows[i].at_once);
+			has_failed(&t, rows[i].at_once ? "too long or malformed" : "");
+		}
+	}
+}
+
+static void pieces_that_are_none(void **state)
+{
+	static const struct {
+		uint8_t flags;
+		size_t n; /* bytes, the flags included */
+	} rows[] = {{0, 0}, {0x80, 1}, {0x80, 4}, {0xc0, 5}, {0x40, 1}, {0x20, 1}, {0x20, 100}};
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		uint8_t r[100] = {rows[i].flags};
+		struct talk t;
+		begin(&t, NULL, w.tls, "alice");
+		respond(&t, TLS, r, rows[i].n);
+		has_failed(&t, "too long or malformed");
+	}
+}
+
+/* FIELD 4D 26: rounds of one conversation have an end, however little each of them says. */
+static void endless_rounds(void **state)
+{
+	static const uint8_t piece[2] = {0x40, 22}, nothing[1] = {0};
+	(void)state;
+	for (unsigned kind = 0; kind < 2; kind++) {
+		struct talk t;
+		unsigned n = 0;
+		begin(&t, NULL, w.tls, "alice");
+		for (; t.state == EAP_GOES_ON && n < 1000; n++)
+			respond(&t, TLS, kind ? nothing : piece, kind ? 1 : 2);
+		assert_in_range(n, 2, 65);
+		has_failed(&t, "");
+	}
+}
+
+/* The client's first flight, behind a byte for the flags. */
+static size_t first_flight(uint8_t out[2048], const char *groups)
+{
+	struct client c;
+	client_new(&c, &w.alice, TLS1_3_VERSION, sizeof c.pending);
+	assert_int_equal(SSL_set1_groups_list(c.ssl, groups), 1);
+	assert_int_not_equal(SSL_do_handshake(c.ssl), 1);
+	int n = BIO_read(c.out, out + 1, 2047);
+	client_free(&c);
+	assert_in_range(n, 100, 1000);
+	out[0] = 0;
+	return (size_t)n + 1;
+}
+
+/* It says this, then nothing more to whatever it is told. */
+static void never_comes_in(const uint8_t *first, size_t n, const char *why)
+{
+	static const uint8_t nothing[1] = {0};
+	struct talk t;
+	unsigned rounds = 0;
+	begin(&t, NULL, w.tls, "alice");
+	respond(&t, TLS, first, n);
+	while (t.state == EAP_GOES_ON && ++rounds < 100)
+		respond(&t, TLS, nothing, 1);
+	has_failed(&t, why);
+}
+
+/* FIELD 4B 14 (CVE-2026-35328): each byte of a ClientHello changed, its supported_versions among
+ * them, and the whole cut at each length. */
+static void any_client_hello(void **state)
+{
+	uint8_t hello[2048], bad[2048];
+	size_t n = first_flight(hello, "X25519");
+	(void)state;
+	for (size_t i = 1; i < n; i++) {
+		memcpy(bad, hello, n);
+		bad[i] ^= (uint8_t)(i % 2 ? 0xff : 0x01);
+		never_comes_in(bad, n, "");
+		never_comes_in(hello, i, "");
+	}
+}
+
+static uint8_t *find(uint8_t *in, size_t n, const char *what, size_t len)
+{
+	uint8_t *at = memmem(in, n, what, len);
+	assert_non_null(at);
+	return at + len;
+}
+
+/* FIELD 4B 14 (CVE-2026-35332) and 4C 19: public values of TLS: an X25519 of small order, a point
+ * beside its curve, the point at infinity. */
+static void public_values_of_tls(void **state)
+{
+	uint8_t hello[2048], *value;
+	size_t n = first_flight(hello, "X25519");
+	(void)state;
+	value = find(hello, n, "\x00\x1d\x00\x20", 4);
+	memset(value, 0, 32);
+	never_comes_in(hello, n, "TLS handshake fails");
+	value[0] = 1;
+	never_comes_in(hello, n, "TLS handshake fails");
+	n = first_flight(hello, "P-256");
+	value = find(hello, n, "\x00\x17\x00\x41\x04", 5);
+	value[63] ^= 1;
+	never_comes_in(hello, n, "TLS handshake fails");
+	memset(value - 1, 0, 65);
+	never_comes_in(hello, n, "TLS handshake fails");
 }
 
 /* ---- which method ---- */
@@ -423,6 +601,35 @@ static void the_name_decides(void **state)
 	is_request(&t, TLS);
 	respond(&t, NAK, &wants_tls, 1);
 	has_failed(&t, "it wants type 13");
+}
+
+/*
+ * FIELD 4B 14 (CVE-2026-25075, CVE-2026-35330): of the methods that others fell over, TTLS (21),
+ * SIM (18), AKA (23, 50) and PEAP (25), none is built: whoever wants one is refused, and so is its
+ * message. Nor does any RADIUS server (CVE-2026-35333) or PPP (CVE-2020-8597, CVE-2020-15173,
+ * CVE-2021-42054) stand behind EAP, so that no attribute of theirs is ever read.
+ */
+static void methods_that_are_not_built(void **state)
+{
+	static const uint8_t data[64] = {0x80, 0xff, 0xff, 0xff, 0xff};
+	(void)state;
+	for (unsigned type = 0; type < 256; type++) {
+		uint8_t wanted = (uint8_t)type;
+		struct talk t;
+		begin(&t, w.users, w.tls, "bob");
+		respond(&t, NAK, &wanted, 1);
+		if (type == TLS) {
+			is_request(&t, TLS);
+			eap_free(t.eap);
+		} else {
+			has_failed(&t, "takes neither of our EAP methods");
+		}
+		if (type == NAK)
+			continue;
+		begin(&t, w.users, w.tls, "bob");
+		respond(&t, wanted, data, sizeof data);
+		has_failed(&t, "");
+	}
 }
 
 static void what_answers_nothing(void **state)
@@ -452,10 +659,18 @@ int main(void)
 		cmocka_unit_test(wrong_passwords_and_users),
 		cmocka_unit_test(success_is_not_the_clients_to_say),
 		cmocka_unit_test(lengths_of_a_response),
+		cmocka_unit_test(sizes_of_a_value),
+		cmocka_unit_test(packets_of_every_length),
 		cmocka_unit_test(a_certificate),
 		cmocka_unit_test(certificates_that_are_refused),
 		cmocka_unit_test(endless_pieces),
+		cmocka_unit_test(lengths_that_lie),
+		cmocka_unit_test(pieces_that_are_none),
+		cmocka_unit_test(endless_rounds),
+		cmocka_unit_test(any_client_hello),
+		cmocka_unit_test(public_values_of_tls),
 		cmocka_unit_test(the_name_decides),
+		cmocka_unit_test(methods_that_are_not_built),
 		cmocka_unit_test(what_answers_nothing),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

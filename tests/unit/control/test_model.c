@@ -396,6 +396,57 @@ static void algorithms_of_policies(void **state)
 	}
 }
 
+static void is_strong(const struct offer *o)
+{
+	for (unsigned i = 0; i < o->n_ike; i++) {
+		const struct offer_ike *p = &o->ike[i];
+		for (unsigned k = 0; k < p->n_encryption; k++)
+			assert_false(encryption_of(p->encryption[k])->weak);
+		for (unsigned k = 0; k < p->n_group; k++)
+			assert_false(group_of(p->group[k])->weak);
+		assert_true(p->n_group && p->n_prf);
+		assert_true(p->n_integrity || encryption_of(p->encryption[0])->aead);
+	}
+	for (unsigned i = 0; i < o->n_child; i++) {
+		const struct offer_child *p = &o->child[i];
+		for (unsigned k = 0; k < p->n_encryption; k++) {
+			assert_false(encryption_of(p->encryption[k])->weak);
+			assert_true(p->n_integrity || encryption_of(p->encryption[k])->aead);
+		}
+		for (unsigned k = 0; k < p->n_group; k++)
+			assert_false(group_of(p->group[k])->weak);
+	}
+}
+
+/* FIELD 4C 18 (CVE-2015-4000, CVE-2015-7575): what nobody named is not offered, of either version
+ * and to clients; what was named stands alone. FIELD 4C 21: nothing is offered without integrity.
+ */
+static void nothing_weak_by_itself(void **state)
+{
+	struct model m;
+	struct offer o;
+	(void)state;
+	policy(&m, "", "");
+	for (unsigned i = 0; i < 4; i++) {
+		m.connections[0].ikev1 = i & 1;
+		m.gateways[0].policy_based = i & 2;
+		assert_int_equal(offer_of(&m, 0, &o), 0);
+		is_strong(&o);
+	}
+	assert_int_equal(offer_of_clients(&m, 0, &o), 0);
+	is_strong(&o);
+	model_free(&m);
+	policy(&m,
+	       "{ikeEncryption: AES256, ikeIntegrity: SHA256, dhGroup: DHGroup2, ipsecEncryption: "
+	       "AES256, ipsecIntegrity: SHA256, pfsGroup: PFS1}",
+	       "");
+	assert_int_equal(offer_of(&m, 0, &o), 0);
+	assert_int_equal(o.n_ike + o.ike[0].n_group + o.n_child + o.child[0].n_group, 4);
+	assert_int_equal(o.ike[0].group[0], DH_MODP_1024);
+	assert_int_equal(o.child[0].group[0], DH_MODP_768);
+	model_free(&m);
+}
+
 static void exact_selectors(void **state)
 {
 	(void)state;
@@ -426,6 +477,7 @@ int main(void)
 		cmocka_unit_test(default_offer),
 		cmocka_unit_test(policy_based_offer),
 		cmocka_unit_test(custom_offer),
+		cmocka_unit_test(nothing_weak_by_itself),
 		cmocka_unit_test(exact_selectors),
 		cmocka_unit_test(algorithms_of_policies),
 	};

@@ -76,8 +76,8 @@ static void altered(struct tunnel *t)
 	assert_int_equal(received(t, &p), XGW_DROP_REPLAY);
 }
 
-/* Every shorter length, in memory of exactly that length, by the frame and by the outer header too.
- */
+/* FIELD 4C 21: the ICV truncated. Every shorter length, in memory of exactly that length, by the
+ * frame and by the outer header too. */
 static void truncated(struct tunnel *t)
 {
 	struct esp_packet whole = sent(t, 60, 4);
@@ -171,6 +171,7 @@ static enum xgw_drop says(struct liar *l, const uint8_t *text, uint32_t len, uin
 	return received(&l->t, out);
 }
 
+/* FIELD 4C 21: dummies (next header 59), and trailers that lie. */
 static void test_trailer(void **state)
 {
 	struct liar l;
@@ -215,7 +216,8 @@ static void test_trailer(void **state)
 	tunnel_close(&l.t);
 }
 
-/* RFC 4303 section 2.7: bytes behind the inner packet are not part of it. */
+/* FIELD 4C 21: padding against traffic analysis. RFC 4303 section 2.7: bytes behind the inner
+ * packet are not part of it. */
 static void test_tfc(void **state)
 {
 	struct liar l;
@@ -375,6 +377,31 @@ static void test_foreign_context(void **state)
 	esp_backend_openssl.context_free(c);
 }
 
+/* FIELD 4C 21: CBC without integrity, NULL with NULL. */
+static void test_without_integrity(void **state)
+{
+	static const struct esp_backend *const backends[] = {&esp_backend_openssl,
+							     &esp_backend_ipsec_mb};
+	(void)state;
+	for (unsigned i = 0; i < 2 * (ENCR_COUNT - 1); i++) {
+		struct esp_sa_options o = {.backend = backends[i % 2]};
+		enum encryption_id e = (enum encryption_id)(i / 2 + 1);
+		struct rig_shape s = {e, AUTH_HMAC_SHA2_256_128, false, false, false};
+		struct child_sa c;
+		struct esp_sa *sa;
+		struct fault f = {0};
+		if (encryption_of(e)->aead || !o.backend->available())
+			continue;
+		c = rig_child(&s);
+		c.key_in.len -= integrity_of(s.a)->key_bytes;
+		c.key_out.len -= integrity_of(s.a)->key_bytes;
+		assert_int_equal(esp_sa_new(&sa, &c, &o, &f), -EINVAL); /* named, without a key */
+		c.integrity = AUTH_NONE;
+		assert_int_equal(esp_sa_new(&sa, &c, &o, &f), -ENOTSUP);
+		assert_true(f.text[0] != 0);
+	}
+}
+
 static void test_bad_children(void **state)
 {
 	static const struct rig_shape s = {ENCR_AES_GCM16_128, AUTH_NONE, false, true, false};
@@ -417,6 +444,7 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_encrypt_refuses),
 		cmocka_unit_test(test_foreign_context),
+		cmocka_unit_test(test_without_integrity),
 		cmocka_unit_test(test_bad_children),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -273,6 +273,14 @@ static void comes_in(struct talk *t)
 	assert_true(proof_check_key(ours(t), &msk, &idr, &t->m));
 }
 
+/*
+ * FIELD 4C 22 (CVE-2023-36672, CVE-2023-35838, CVE-2023-36671): the routes that a client is told
+ * are those of the virtual network, neither the gateway's own address nor the network around the
+ * client (test_config.c: never one that holds the former). What the client's host makes of routes
+ * that its DHCP server tells (CVE-2024-3661), or of IPv6 where it has no address of ours (RFC
+ * 7359), is that host's: a gateway can only tell both families, which it does when the pool has
+ * them.
+ */
 static void a_client_with_a_password(void **state)
 {
 	static const uint8_t reply[] = {2,  0, 0, 0,  0, 1,  0, 4, 172, 16, 201, 1, 0,	 3,   0, 4,

@@ -217,7 +217,7 @@ static void wrong_lengths_and_zero_are_refused(void **state)
 	}
 }
 
-/* RFC 6989 section 2.1: 1, p - 1, p, more than p. */
+/* FIELD 4C 19: RFC 6989 section 2.1: 1, p - 1, p, more than p. */
 static void modp_extremes_are_refused(void **state)
 {
 	(void)state;
@@ -236,7 +236,7 @@ static void modp_extremes_are_refused(void **state)
 	BN_free(p);
 }
 
-/* RFC 6989 section 2.2: 2 is not in the subgroup of group 24. */
+/* FIELD 4C 19: RFC 6989 section 2.2: 2 is not in the subgroup of group 24. */
 static void value_outside_the_subgroup_is_refused(void **state)
 {
 	(void)state;
@@ -245,7 +245,7 @@ static void value_outside_the_subgroup_is_refused(void **state)
 	refuse(DH_MODP_2048_256, value, sizeof value);
 }
 
-/* RFC 6989 section 2.3. */
+/* FIELD 4C 19: RFC 6989 section 2.3: y changed, so that the point is on another curve. */
 static void point_off_the_curve_is_refused(void **state)
 {
 	(void)state;
@@ -259,7 +259,7 @@ static void point_off_the_curve_is_refused(void **state)
 	}
 }
 
-/* x + p names the same point; only x below p is the encoding. */
+/* FIELD 4C 19: x + p names the same point; only x below p is the encoding. */
 static void coordinate_not_below_p_is_refused(void **state)
 {
 	(void)state;
@@ -274,7 +274,7 @@ static void coordinate_not_below_p_is_refused(void **state)
 	BN_free(p);
 }
 
-/* RFC 7748 section 6.1, RFC 8031 section 2.3: points of small order give zero. */
+/* FIELD 4C 19: RFC 7748 section 6.1, RFC 8031 section 2.3: points of small order give zero. */
 static void small_order_points_of_curve25519_are_refused(void **state)
 {
 	static const char *const points[] = {

@@ -139,7 +139,8 @@ static void test_sizes(void **state)
 	}
 }
 
-/* Each suite, several lengths, the parts in order, in reverse, each twice. */
+/* FIELD 4A 6: duplicates. Each suite, several lengths, the parts in order, in reverse, each twice.
+ */
 static void test_there_and_back(void **state)
 {
 	static const size_t lengths[] = {1300, 2500, 4096, 7000};
@@ -191,7 +192,8 @@ static void test_changed(void **state)
 	end(&p);
 }
 
-/* RFC 7383 section 2.6: more parts than before begin anew, fewer are dropped. */
+/* FIELD 4A 6: the total changes. RFC 7383 section 2.6: more parts than before begin anew, fewer are
+ * dropped. */
 static void test_cut_anew(void **state)
 {
 	(void)state;
@@ -229,7 +231,8 @@ static int take_made(struct pair *p, uint16_t number, uint16_t total, size_t inn
 	return take(p, (struct bytes){p->out, p->len});
 }
 
-/* A peer with keys that sends too much finds caps: parts and bytes. */
+/* FIELD 4A 6 (CVE-2026-12413) and 4D 26: a peer with keys that sends too much finds caps: 65535
+ * parts, one more than may be, more bytes than a message has; 1 of 1 is a message. */
 static void test_caps(void **state)
 {
 	(void)state;
@@ -245,6 +248,10 @@ static void test_caps(void **state)
 			 2 + LIMIT_FRAGMENTS - 1 - LIMIT_MESSAGE / 1000);
 	assert_non_null(p.to->reassembly[0]);
 	fragments_forget(p.to, false);
+	assert_null(p.to->reassembly[0]);
+	assert_int_equal(take_made(&p, 1, 1, 10), 0);
+	assert_int_equal(p.n, 10);
+	assert_int_equal(take_made(&p, 1, 1, 0), 0);
 	assert_null(p.to->reassembly[0]);
 	/* parts of nothing are parts */
 	for (uint16_t i = 1; i <= LIMIT_FRAGMENTS; i++)
@@ -290,6 +297,39 @@ static void test_repeats(void **state)
 	end(&p);
 }
 
+/* FIELD 4A 6 (CVE-2016-1287): lengths below that of a fragment's header and of what protects it:
+ * nothing is subtracted from them. */
+static void test_lengths(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < SUITES; k++) {
+		struct pair p;
+		begin(&p, &suites[k]);
+		assert_int_equal(take_made(&p, 1, 2, 0), -EAGAIN);
+		fragments_forget(p.to, false);
+		for (size_t n = 0; n < p.len - IKE_HEADER_BYTES; n++) {
+			uint8_t *exact = malloc(IKE_HEADER_BYTES + n);
+			struct bytes b = {exact, IKE_HEADER_BYTES + n};
+			struct ike_message m;
+			struct fault f;
+			memcpy(exact, p.out, b.len);
+			store_be32(exact + 24, (uint32_t)b.len);
+			if (n >= 4)
+				store_be16(exact + IKE_HEADER_BYTES + 2, (uint16_t)n);
+			int err = ike_message_parse(&m, b, &f);
+			assert_int_equal(err, n < 8 ? -EPROTO : 0);
+			if (!err)
+				assert_int_equal(
+					fragment_open(p.to, &m, p.plain, sizeof p.plain, &p.n),
+					-EBADMSG);
+			assert_null(p.to->reassembly[0]);
+			free(exact);
+		}
+		end(&p);
+	}
+}
+
+/* FIELD 4A 6: number 0, number above the total, total 0. */
 static void test_numbers(void **state)
 {
 	static const uint16_t bad[][2] = {{0, 2}, {0, 0}, {1, 0}, {3, 2}, {65535, 1}};
@@ -314,6 +354,7 @@ int main(void)
 		cmocka_unit_test(test_changed), cmocka_unit_test(test_cut_anew),
 		cmocka_unit_test(test_caps),	cmocka_unit_test(test_not_agreed),
 		cmocka_unit_test(test_repeats), cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_lengths),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,11 +84,15 @@ static void add_sa_and_nonce(struct builder *b, const struct sim *s, bool for_ch
 	uint8_t nonce[32] = {1};
 	static const uint8_t esp[] = {0, 0, 0, 32, 1,	 3,  4, 2,   0xc0, 0, 0, 1, 3, 0, 0, 12,
 				      1, 0, 0, 20, 0x80, 14, 0, 128, 0,	   0, 0, 8, 5, 0, 0, 0};
+	if (for_child) {
+		builder_raw(b, PAYLOAD_SA, (struct bytes){esp, sizeof esp});
+		builder_raw(b, PAYLOAD_NONCE, (struct bytes){nonce, sizeof nonce});
+		return;
+	}
 	assert_int_equal(ike_message_parse(&m, sa->handshake->init_i, &f), 0);
-	builder_raw(b, PAYLOAD_SA, for_child ? (struct bytes){esp, sizeof esp} : m.sa);
+	builder_raw(b, PAYLOAD_SA, m.sa);
 	builder_raw(b, PAYLOAD_NONCE, (struct bytes){nonce, sizeof nonce});
-	if (!for_child)
-		builder_ke(b, m.ke_group, m.ke);
+	builder_ke(b, m.ke_group, m.ke);
 }
 
 /* FIELD 4B 10 (CVE-2014-2338): rekeying an IKE SA that nobody authenticated makes none. */
@@ -290,6 +294,127 @@ static void reflected_messages(void **state)
 	sim_free(s);
 }
 
+/*
+ * ---- caps ----
+ *
+ * Of FIELD 4D 26 the half-open TLS sessions of SSTP have no test, since SSTP is not built; children
+ * of workers are test_peer_takes_no_more of sim_workers.c, certificates test_hostile_chains.c and
+ * test_proof.c, rounds of EAP test_eap.c and test_clients.c, fragments test_fragment.c, full maps
+ * test_programs.c.
+ */
+
+/* A tunnel from node 0 to node 1; what node 1 sends from now on waits in the queue. */
+static struct sim *established(const struct ike_options *o)
+{
+	struct sim *s = sim_new(1, 2, o);
+	struct ike_connection a = sim_connection(s, 0, 1), b = sim_connection(s, 1, 0);
+	b.start = IKE_START_RESPOND;
+	sim_add(s, 0, &a);
+	sim_add(s, 1, &b);
+	sim_up(s, 0);
+	sim_run(s, s->now_ns + NS_PER_S);
+	assert_true(s->node[0].up && s->node[1].up);
+	s->hold = true;
+	return s;
+}
+
+/* FIELD 4D 26: a peer that is authenticated asks for child after child: the cap holds, the first
+ * one works on. */
+static void children_without_end(void **state)
+{
+	struct sim *s = established(NULL);
+	struct traffic_selector here = sim_ts("10.1.0.0/16"), there = sim_ts("10.2.0.0/16");
+	uint32_t first = s->node[1].current;
+	(void)state;
+	for (unsigned i = 0; i < 4 * LIMIT_CHILDREN_PER_SA; i++) {
+		uint8_t room[1024];
+		struct builder b;
+		builder_init(&b, room, sizeof room);
+		add_sa_and_nonce(&b, s, true);
+		builder_ts(&b, PAYLOAD_TSI, &here, 1);
+		builder_ts(&b, PAYLOAD_TSR, &there, 1);
+		lie(s, IKE_CREATE_CHILD_SA, 2 + i, &b);
+		assert_int_equal(sim_installed(&s->node[1]),
+				 i + 2 < LIMIT_CHILDREN_PER_SA ? i + 2 : LIMIT_CHILDREN_PER_SA);
+		while (s->n_queue)
+			sim_drop(s, 0);
+	}
+	assert_false(s->broken);
+	assert_true(s->node[1].up);
+	assert_non_null(sim_child_find(&s->node[1], first));
+	sim_free(s);
+}
+
+/* FIELD 4D 26: more IKE SAs than may be: first messages are dropped, the tunnel stays and can be
+ * rekeyed when there is room again. */
+static void ike_sas_without_end(void **state)
+{
+	struct ike_options o = {.half_open_cookies = 1000, .max_sas = 4};
+	struct sim *s = established(&o);
+	struct sim_node *to = &s->node[1];
+	(void)state;
+	ike_reauthenticate(s->node[0].ike, 1, s->now_ns, &s->node[0].effects);
+	sim_apply(&s->node[0]);
+	assert_int_equal(s->n_queue, 1);
+	struct sim_datagram d = s->queue[0];
+	for (unsigned i = 0; i < 20; i++) {
+		d.bytes[0] = (uint8_t)i; /* another SPI */
+		ike_receive(to->ike, &d.to, &d.from, (struct bytes){d.bytes, d.len}, s->now_ns,
+			    &to->effects);
+		sim_apply(to);
+		assert_in_range(to->ike->n_sas, 1, o.max_sas);
+	}
+	assert_int_equal(to->ike->n_sas, o.max_sas);
+	assert_true(to->up);
+	while (s->n_queue)
+		sim_drop(s, 0);
+	s->hold = false;
+	sim_run(s, s->now_ns + 2 * LIMIT_HALF_OPEN_NS);
+	sim_rekey(s, 1);
+	sim_run(s, s->now_ns + 60 * NS_PER_S);
+	assert_false(s->broken);
+	assert_true(s->node[0].up && s->node[1].up);
+	assert_true(sim_agrees(&s->node[0], &s->node[1]));
+	assert_true(ike_count(to->ike, IKE_COUNT_REKEYS_IKE) > 0);
+	sim_free(s);
+}
+
+/* FIELD 4A 6: of a message that never becomes whole the parts go with the half-open SA, in time. */
+static void fragments_are_forgotten(void **state)
+{
+	static const uint8_t iv[PROTECT_IV_RANDOM], part[1000];
+	struct sim *s = before_authentication();
+	struct sim_node *to = &s->node[1];
+	struct ike_sa *sa = sa_of(s, 0);
+	struct ike_header h = {.spi_i = sa->spi_i,
+			       .spi_r = sa->spi_r,
+			       .exchange = IKE_AUTH,
+			       .flags = IKE_FLAG_INITIATOR,
+			       .id = 1};
+	struct ip_endpoint local = {to->addr, IKE_PORT}, from = {s->node[0].addr, IKE_PORT};
+	uint8_t out[2048];
+	size_t len = 0;
+	(void)state;
+	for (uint16_t i = 1; i < 6; i++) {
+		assert_int_equal(protect_seal_fragment(&sa->keys, &sa->chosen, &h,
+						       &(struct ike_fragment){i, 6}, PAYLOAD_IDI,
+						       (struct bytes){part, sizeof part}, iv, out,
+						       sizeof out, &len),
+				 0);
+		ike_receive(to->ike, &local, &from, (struct bytes){out, len}, s->now_ns,
+			    &to->effects);
+		sim_apply(to);
+	}
+	assert_non_null(sa_of(s, 1)->reassembly[0]);
+	s->now_ns += LIMIT_HALF_OPEN_NS + NS_PER_S;
+	ike_expire(to->ike, s->now_ns, &to->effects);
+	sim_apply(to);
+	assert_null(to->ike->all);
+	assert_int_equal(to->ike->n_half_open, 0);
+	nothing_is_up(s);
+	sim_free(s);
+}
+
 int main(void)
 {
 	log_set_levels(LOG_LEVEL_ERROR);
@@ -301,6 +426,9 @@ int main(void)
 		cmocka_unit_test(unknown_key_and_repetitions),
 		cmocka_unit_test(no_amplification),
 		cmocka_unit_test(reflected_messages),
+		cmocka_unit_test(children_without_end),
+		cmocka_unit_test(ike_sas_without_end),
+		cmocka_unit_test(fragments_are_forgotten),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

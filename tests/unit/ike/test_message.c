@@ -325,8 +325,8 @@ static void payload_length_below_its_header(void **state)
 	assert_int_equal(parse(&w, &m), -EPROTO);
 }
 
-/* FIELD 4A 6: arrays of what came have caps, so that many unknown or repeated payloads fill
- * nothing. */
+/* FIELD 4A 6 (CVE-2026-12413): arrays of what came have caps, so that many unknown or repeated
+ * payloads fill nothing. */
 static void more_payloads_than_any_exchange_has(void **state)
 {
 	struct raw many[LIMIT_PAYLOADS + 1];

@@ -74,6 +74,9 @@ static const struct {
 	{1, 13, 14, false, "hash and URL", 1},
 	{1, 7, 14, false, "encoding 7, expected X.509 (4)", 1},
 	{LIMIT_CERTS + 1, 4, 14, false, "sent 9 certificates, expected at most 8", 0},
+	{1, 1, 14, false, "encoding 1, expected X.509 (4)", 1},
+	{1, 11, 14, false, "encoding 11, expected X.509 (4)", 1},
+	{1, 15, 14, false, "encoding 15, expected X.509 (4)", 1},
 	{1, 4, 2, false, "by a pre-shared key, expected the signature of a certificate", 0},
 	{1, 4, 14, true, "by a signature (an unknown method), expected a pre-shared key", 0},
 	{1, 4, 9, true, "by a signature (ECDSA with SHA256), expected a pre-shared key", 0},
@@ -85,6 +88,11 @@ static const struct {
 	{1, 4, 9, false, "does not verify by the key of its certificate", 0},
 };
 
+/*
+ * FIELD 4B 13 (CVE-2022-40617, CVE-2026-35329, CVE-2020-16088): certificates by URL, in PKCS#7,
+ * keys without a certificate, another method than is configured, a certificate without its key's
+ * signature. FIELD 4D 26: more certificates than may come.
+ */
 static void refusals(void **state)
 {
 	static const uint8_t junk[64] = {3, 1, 2, 3};

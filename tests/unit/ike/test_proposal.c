@@ -387,6 +387,37 @@ static void unknown_integrity_beside_an_aead(void **state)
 			 0);
 }
 
+/* FIELD 4C 18 (CVE-2015-7575, CVE-2018-10811, CVE-2015-4000): MD5 as a PRF or for integrity, DES,
+ * and the groups 5, 22 and 23 are taken by nobody, not even by who takes all that there is. */
+static void what_was_broken_is_not_known(void **state)
+{
+	static const char *const bad[] = {
+		"0000002401010003" GCM256 "0300000802000001" ECP256_, /* HMAC-MD5 */
+		"0000002401010003" GCM256 "0300000802000003" ECP256_, /* HMAC-Tiger */
+		"0000002401010003" GCM256 SHA256_ "0000000804000005",
+		"0000002401010003" GCM256 SHA256_ "0000000804000016",
+		"0000002401010003" GCM256 SHA256_ "0000000804000017",
+		"0000002c010100040300000c0100000c800e0100" SHA256_ "0300000803000001" ECP256_,
+		"00000028010100040300000801000002" SHA256_ "030000080300000c" ECP256_, /* DES */
+	};
+	struct ike_proposal all = {.n_encryption = ENCR_COUNT - 1,
+				   .n_integrity = AUTH_COUNT - 1,
+				   .n_prf = PRF_COUNT - 1,
+				   .n_group = DH_COUNT - 1};
+	struct ike_chosen c;
+	(void)state;
+	for (uint8_t i = 0; i < IKE_MAX_PROPOSAL; i++) {
+		all.encryption[i] = all.integrity[i] = all.prf[i] = all.group[i] = (uint8_t)(i + 1);
+		assert_true(ENCR_COUNT - 1 <= IKE_MAX_PROPOSAL && DH_COUNT - 1 <= IKE_MAX_PROPOSAL);
+	}
+	assert_int_equal(choose_hex("00000028010100040300000801000003" SHA256_
+				    "030000080300000c" ECP256_,
+				    PROPOSAL_IKE, &all, &c),
+			 0); /* 3DES, which can be named, so that the rest is what is refused */
+	for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_int_equal(choose_hex(bad[i], PROPOSAL_IKE, &all, &c), -ENOENT);
+}
+
 /* RFC 7296 section 3.3.6: unknown transform types and attributes make a proposal unusable, others
  * stay usable. */
 static void unknown_transforms_and_attributes(void **state)
@@ -462,7 +493,7 @@ static void malformed_payloads(void **state)
 		assert_int_equal(choose_hex(bad[i], PROPOSAL_IKE, &gcm, &c), -EPROTO);
 }
 
-/* Lists have caps; what is beyond them is refused, not written. */
+/* FIELD 4D 26: lists have caps; what is beyond them is refused, not written. */
 static void more_proposals_and_transforms_than_allowed(void **state)
 {
 	uint8_t b[8000];
@@ -514,6 +545,7 @@ int main(void)
 		cmocka_unit_test(private_group_number),
 		cmocka_unit_test(proposals_without_what_they_need),
 		cmocka_unit_test(unknown_integrity_beside_an_aead),
+		cmocka_unit_test(what_was_broken_is_not_known),
 		cmocka_unit_test(unknown_transforms_and_attributes),
 		cmocka_unit_test(malformed_payloads),
 		cmocka_unit_test(more_proposals_and_transforms_than_allowed),

@@ -684,6 +684,8 @@ static struct sim_datagram message(struct sim *s, uint8_t exchange, uint64_t spi
 	return d;
 }
 
+/* FIELD 4C 17 (CVE-2018-5389) and 4A 5 (CVE-2023-30570): aggressive mode, which gives the hash of
+ * the key to whoever asks, is refused, as is all else that is not built. */
 static void test_what_is_not_built(void **state)
 {
 	(void)state;
@@ -704,6 +706,45 @@ static void test_what_is_not_built(void **state)
 		assert_int_equal(count(s, 1, IKE_COUNT_MALFORMED), 1);
 		assert_int_equal(s->n_queue, 1);
 		assert_true(s->queue[0].len <= asked);
+		sim_free(s);
+	}
+}
+
+/* FIELD 4A 6 (CVE-2013-6076): fragments of IKEv1 are not built: as any message of no use, whatever
+ * their numbers, and the handshake goes on. */
+static void test_fragments_are_not_built(void **state)
+{
+	static const uint8_t bodies[][4] = {{0, 1, 1, 1}, {0, 1, 0, 0}, {0, 0, 255, 1}, {0}};
+	(void)state;
+	for (unsigned i = 0; i < 2 * sizeof bodies / sizeof *bodies; i++) {
+		struct sim *s = pair_with(NULL, NULL, NULL);
+		uint8_t out[200];
+		struct builder b;
+		struct ip_endpoint from = {s->node[0].addr, IKE_PORT},
+				   to = {s->node[1].addr, IKE_PORT};
+		struct ike_header h = {.spi_i = 0x5151, .exchange = V1_MAIN};
+		sim_up(s, 0);
+		if (i % 2) { /* in the middle of main mode */
+			pass(s, 0);
+			pass(s, 1);
+			h.spi_i = s->node[1].ike->all->spi_i;
+			h.spi_r = s->node[1].ike->all->spi_r;
+		}
+		builder_init(&b, out, sizeof out);
+		v1_header(&b, &h);
+		v1_raw(&b, 132, (struct bytes){bodies[i / 2], i / 2 == 3 ? 0 : 4});
+		builder_finish(&b);
+		unsigned before = s->n_queue;
+		sim_enqueue(s, &from, &to, builder_bytes(&b));
+		sim_deliver(s, s->n_queue - 1);
+		assert_in_range(s->n_queue, before, before + 1);
+		if (s->n_queue > before)
+			assert_true(s->queue[before].len <= builder_bytes(&b).len);
+		while (s->n_queue > before)
+			sim_drop(s, s->n_queue - 1);
+		settle(s);
+		both_agree(s);
+		assert_int_equal(s->node[1].installs, 1);
 		sim_free(s);
 	}
 }
@@ -802,7 +843,7 @@ static void test_commit_bit(void **state)
 	sim_free(s);
 }
 
-/* Half of the half-open table is IKEv1's share. */
+/* FIELD 4D 25: half of the half-open table is IKEv1's share, and it ages. */
 static void test_half_open_is_capped(void **state)
 {
 	(void)state;
@@ -898,6 +939,7 @@ int main(void)
 		cmocka_unit_test(test_diagnosis),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_what_is_not_built),
+		cmocka_unit_test(test_fragments_are_not_built),
 		cmocka_unit_test(test_informational_without_state),
 		cmocka_unit_test(test_quick_mode_before_authentication),
 		cmocka_unit_test(test_garbage_as_message_5),

@@ -404,6 +404,7 @@ static void old_device(struct writer *w)
 	assert_true(writer_ok(w));
 }
 
+/* FIELD 4C 18 (CVE-2015-7575): of what an old device offers DES and HMAC-MD5 are passed over. */
 static void what_old_devices_send(void **state)
 {
 	(void)state;
