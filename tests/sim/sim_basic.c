@@ -600,7 +600,7 @@ static void test_replay(void **state)
 	sim_free(s);
 }
 
-/* FIELD 4D 25: a flood of first messages: bounded state, and it ages. */
+/* SECURITY D25: a flood of first messages: bounded state, and it ages. */
 static void test_flood(void **state)
 {
 	(void)state;
