@@ -85,7 +85,7 @@ static bool called_for(const struct ike_sa *sa, const struct task *task, const s
 		       : sa->replaces ? !worker_has_child(sa, 0)
 				      : !connection_usable_child(sa->c);
 	/* one that the peer made and did not use yet may not have come to life at its end */
-	return old && old->sa == sa && !old->replaced_by &&
+	return old && old->sa == sa && !old->replaced_by && !old->deleted_by_peer &&
 	       (old->state == CHILD_IN_USE || (old->state == CHILD_STANDBY && old->is_ours));
 }
 
@@ -223,7 +223,30 @@ static bool lost_the_duel(struct ike_sa *sa, const struct task *task, const stru
 	return true;
 }
 
-void v2_child_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in)
+/* A child that can't be used; what there was before works on. */
+static void not_made(struct ike_sa *sa, struct task *task, struct fault *why)
+{
+	if (task->worker)
+		workers_stop(sa, task, why->text);
+	else
+		create_failed(sa, task, why);
+}
+
+/* The new child carries the traffic from now on. */
+static void take_over(struct ike_sa *sa, struct task *task, struct child *made, struct child *old)
+{
+	child_use(made);
+	if (task->row->id == EXCHANGE_REKEY_CHILD)
+		note_rekeyed(sa, task->spi_in, made->plain.spi_in, true);
+	if (!old || !old->sa)
+		return;
+	made->replaces = old->plain.spi_in;
+	old->replaced_by = made->plain.spi_in;
+	if (!old->deleted_by_peer)
+		task_add(sa, EXCHANGE_DELETE_CHILD, old->plain.spi_in);
+}
+
+static void finish(struct ike_sa *sa, struct task *task, const struct ike_message *in)
 {
 	struct child *old = task->spi_in ? child_by_spi(sa->e, task->spi_in) : NULL, *made = NULL;
 	const struct ike_notify *error = ike_message_error(in);
@@ -244,22 +267,18 @@ void v2_child_finish(struct ike_sa *sa, struct task *task, const struct ike_mess
 	if (take_answer(sa, task, in, &made, &nr, &f) || !made) {
 		/* the peer installed what we can't: it is told that this one is not */
 		task_add(sa, EXCHANGE_DELETE_CHILD, task->new_spi);
-		if (task->worker)
-			workers_stop(sa, task, f.text);
-		else
-			create_failed(sa, task, &f);
+		not_made(sa, task, &f);
+		return;
+	}
+	if (crossed_gone(task, made->plain.spi_out)) {
+		fault_set(&f, -ECONNRESET, "the peer deleted the child SA that it just agreed to");
+		child_remove(made);
+		not_made(sa, task, &f);
 		return;
 	}
 	if (lost_the_duel(sa, task, &nr, made))
 		return;
-	child_use(made);
-	if (task->row->id == EXCHANGE_REKEY_CHILD)
-		note_rekeyed(sa, task->spi_in, made->plain.spi_in, true);
-	if (old && old->sa) {
-		made->replaces = old->plain.spi_in;
-		old->replaced_by = made->plain.spi_in;
-		task_add(sa, EXCHANGE_DELETE_CHILD, old->plain.spi_in);
-	}
+	take_over(sa, task, made, old);
 	if (!made->plain.worker) {
 		if (!old)
 			workers_agreed(sa, in);
@@ -267,6 +286,13 @@ void v2_child_finish(struct ike_sa *sa, struct task *task, const struct ike_mess
 	}
 	reauth_done(sa);
 	connection_settle(sa->c, &f);
+}
+
+void v2_child_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in)
+{
+	finish(sa, task, in);
+	if (crossed_settle(sa, task->spi_in))
+		v2_without_child(sa);
 }
 
 /* ---- responder ---- */
@@ -279,7 +305,7 @@ static bool find_old(struct ike_sa *sa, const struct ike_message *in, struct chi
 	if (!n)
 		return true;
 	*old = n->spi.len == 4 ? child_by_spi_out(sa, load_be32(n->spi.at)) : NULL;
-	return *old && (*old)->state != CHILD_DRAINING;
+	return *old && (*old)->state != CHILD_DRAINING && !(*old)->deleted_by_peer;
 }
 
 static int agree_with_peer(struct ike_sa *sa, const struct ike_message *in, struct child_terms *t,
