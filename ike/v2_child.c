@@ -151,7 +151,7 @@ static void refused(struct ike_sa *sa, struct task *task, const struct ike_notif
 {
 	struct fault f = {0};
 	struct child *rival = task->rival ? child_by_spi(sa->e, (uint32_t)task->rival) : NULL;
-	if (rival && rival->sa) /* theirs came about, ours did not */
+	if (rival && rival->sa && task->spi_in) /* theirs came about, ours did not */
 		return peer_replaced(sa, task->spi_in, rival);
 	if (create_take_group(task, sa->c->cfg.child, sa->c->cfg.n_child, error))
 		return;
@@ -209,15 +209,26 @@ static int take_answer(struct ike_sa *sa, struct task *task, const struct ike_me
 	return err ? fault_set(f, err, "the child SA can't be made") : 0;
 }
 
-/* Both ends rekeyed at once: the SA with the lowest nonce goes, its creator deletes it
- * (section 2.8.1). */
+/* Whether what goes over one goes over the other. */
+static bool same_traffic(const struct child *a, const struct child *b)
+{
+	const struct child_sa *x = &a->plain, *y = &b->plain;
+	return selectors_within(x->local_ts, x->n_local_ts, y->local_ts, y->n_local_ts) &&
+	       selectors_within(x->remote_ts, x->n_remote_ts, y->remote_ts, y->n_remote_ts);
+}
+
+/* Both ends rekeyed at once, or made the same child: the SA with the lowest nonce goes, its creator
+ * deletes it (section 2.8.1). */
 static bool lost_the_duel(struct ike_sa *sa, const struct task *task, const struct nonce *nr,
 			  struct child *made)
 {
 	struct child *rival = task->rival ? child_by_spi(sa->e, (uint32_t)task->rival) : NULL;
 	if (!rival || !rival->sa || !collision_lost(&task->nonce, nr, &task->rival_nonce))
 		return false;
-	peer_replaced(sa, task->spi_in, rival);
+	if (task->spi_in)
+		peer_replaced(sa, task->spi_in, rival);
+	else if (!same_traffic(made, rival))
+		return false;
 	made->state = CHILD_DELETING;
 	task_add(sa, EXCHANGE_DELETE_CHILD, made->plain.spi_in);
 	return true;
@@ -350,15 +361,15 @@ static int answer_half(struct ike_sa *sa, const struct ike_message *in, enum gro
 static void note_collision(struct ike_sa *sa, enum collision what, struct child *old,
 			   struct child *made, const struct nonce *ni, const struct nonce *nr)
 {
-	if (!old)
-		return;
-	made->replaces = old->plain.spi_in;
+	if (old)
+		made->replaces = old->plain.spi_in;
 	if (what == COLLISION_COMPARE_NONCES) {
 		sa->tasks->rival = made->plain.spi_in;
 		sa->tasks->rival_nonce = *nonce_lower(ni, nr);
 		return;
 	}
-	peer_replaced(sa, old->plain.spi_in, made);
+	if (old)
+		peer_replaced(sa, old->plain.spi_in, made);
 }
 
 static void write_answer(struct builder *out, const struct child_terms *t, const struct nonce *nr,
@@ -449,6 +460,8 @@ int v2_child_answer(struct ike_sa *sa, const struct ike_message *in, struct buil
 		return 0;
 	enum collision what = collision_of(sa, old ? EXCHANGE_REKEY_CHILD : EXCHANGE_NEW_CHILD,
 					   old ? old->plain.spi_in : 0);
+	if (!old && t.worker && what == COLLISION_COMPARE_NONCES)
+		what = COLLISION_ANSWER; /* a worker's child and one for all: both are wanted */
 	bool duel = what == COLLISION_COMPARE_NONCES;
 	if (what == COLLISION_TEMPORARY_FAILURE ||
 	    (duel && (t.chosen.n_additional || sa->tasks->followup)))

@@ -359,6 +359,8 @@ static inline struct hand *hand_established(uint64_t seed, hand_change change)
 	sim_up(h->s, 0);
 	hand_settle(h);
 	hand_agree(h);
+	sim_up(h->s, 1); /* it is there: this one, too, wants it to stay */
+	hand_silent(h, 1);
 	h->traffic = true;
 	hand_launch(h);
 	return h;
