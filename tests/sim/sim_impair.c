@@ -2,7 +2,7 @@
 /*
  * Peers that lie in one message, IKEv2. The names are those of libreswan's `impair`, which makes
  * its pluto such a peer (tests/interop/test_libreswan.py has some of them with the real one;
- * IKEv1's are in tests/unit/ike/test_v1_impair.c). Each row says which message is changed and how,
+ * IKEv1's are in sim_impair_v1.c). Each row says which message is changed and how,
  * and whether the tunnel comes up, or stays, all the same; behind each lie the same peer tells the
  * truth, and then there is one IKE SA with one child.
  *
