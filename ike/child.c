@@ -208,10 +208,12 @@ static void rest(struct child *child)
 		effects_child(c->e, IKE_CHILD_REST, &child->plain);
 }
 
-/* What this one was to replace goes on: it may be rekeyed again. */
+/* What this one was to replace goes on: it may be rekeyed again. (IKEv1 has its own ways.) */
 static void replaces_nothing(const struct child *child)
 {
-	struct child *old = child->replaces ? child_by_spi(child->c->e, child->replaces) : NULL;
+	bool v2 = child->sa && !child->sa->v1;
+	struct child *old =
+		v2 && child->replaces ? child_by_spi(child->c->e, child->replaces) : NULL;
 	if (old && old->replaced_by == child->plain.spi_in)
 		old->replaced_by = 0;
 }
