@@ -439,6 +439,39 @@ static void parameters_of_pss(void **state)
 	}
 }
 
+/* SECURITY B10 (CVE-2013-2944): a library that says "error" says neither yes nor no; everything but
+ * yes is no. */
+static void errors_are_no_consent(void **state)
+{
+	static const struct signature_scheme ecdsa = {SIGNATURE_ECDSA, SIGNATURE_SHA256, 0};
+	static const struct signature_scheme plain = {SIGNATURE_ECDSA_PLAIN, SIGNATURE_SHA256, 0};
+	static const char *const rows[] = {
+		"3006020100020100",   /* r = s = 0 */
+		"3006020101020100",   /* s = 0 */
+		"300602010102010100", /* something behind it */
+		"30060201ff0201ff",   /* r = s = -1 */
+		"3003020101",	      /* r alone */
+		"3000",
+		"30",
+		"00",
+		"3080020101020101",
+		"0500", /* NULL */
+		"30840000000602010102010101",
+	};
+	EVP_PKEY *key = pki_key(PKI_P256);
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct hex h = hex(rows[i]);
+		assert_int_equal(signature_verify(key, &ecdsa, data, hex_bytes(&h)), -EBADMSG);
+	}
+	for (size_t n = 0; n < 70; n++) {
+		static const uint8_t zeros[70];
+		assert_int_equal(signature_verify(key, &plain, data, (struct bytes){zeros, n}),
+				 -EBADMSG);
+	}
+	EVP_PKEY_free(key);
+}
+
 /* SECURITY C18 (CVE-2015-7575): MD5, MD2 and SHA-1 are no hashes of a signature, whoever names
  * them.
  */
@@ -472,6 +505,7 @@ int main(void)
 		cmocka_unit_test(salts),
 		cmocka_unit_test(masks_by_another_hash),
 		cmocka_unit_test(parameters_of_pss),
+		cmocka_unit_test(errors_are_no_consent),
 		cmocka_unit_test(old_hashes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
