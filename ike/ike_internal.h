@@ -95,6 +95,7 @@ struct followup {
 };
 
 /* One of our exchanges, waiting or in flight. */
+#define CROSSED_UNKNOWN 4
 struct task {
 	struct task *next;
 	const struct exchange *row;
@@ -114,6 +115,9 @@ struct task {
 	/* the peer's exchange for the same thing that crossed this one (RFC 7296 section 2.8.1) */
 	uint64_t rival;		  /* our SPI of what it made: child or IKE SA; 0 = none */
 	struct nonce rival_nonce; /* the lower of its two */
+	/* SPIs that the peer deleted meanwhile and that we don't have, in a ring (v2_crossed.c) */
+	uint32_t unknown[CROSSED_UNKNOWN];
+	unsigned n_unknown;
 };
 
 /* What IKE_SA_INIT leaves for IKE_AUTH; freed (and wiped) when authenticated. */
@@ -241,6 +245,7 @@ struct child {
 	bool is_ours; /* our exchange made it */
 	bool proven;  /* of a worker: the peer has our answer that made it, so it is installed there
 		       */
+	bool deleted_by_peer;		/* while our rekeying of it is on its way (v2_crossed.c) */
 	uint32_t replaces, replaced_by; /* spi_in, 0 = none */
 	uint64_t installed_ns, rekey_at_ns, expire_at_ns, drain_until_ns;
 	/* IKEv1: the third message of quick mode is not here yet; outbound was on it; when
@@ -514,6 +519,7 @@ void v2_rekey_overtaken(struct ike_sa *sa);
 void v2_rekey_proven(struct ike_sa *rival);
 int v2_delete_child_request(struct ike_sa *sa, struct task *task, struct builder *out);
 int v2_delete_child_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
+void v2_without_child(struct ike_sa *sa);
 void v2_delete_child_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
 int v2_delete_ike_request(struct ike_sa *sa, struct task *task, struct builder *out);
 int v2_delete_ike_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
@@ -711,6 +717,12 @@ void redirect_forget(struct connection *c);
 /* v2_ports.c: ESP in UDP from a source port for each flow */
 void ports_say(const struct ike_sa *sa, struct builder *out);
 void ports_agree(struct ike_sa *sa, const struct ike_message *in);
+
+/* v2_crossed.c: DELETEs that overtake the answer to our CREATE_CHILD_SA */
+void crossed_note(struct ike_sa *sa, uint32_t spi_out);
+bool crossed_gone(const struct task *task, uint32_t spi_out);
+bool crossed_defer(const struct ike_sa *sa, struct child *child);
+bool crossed_settle(struct ike_sa *sa, uint32_t spi_in);
 
 /* v2_create.c */
 int create_refuse(struct builder *out, uint16_t type);

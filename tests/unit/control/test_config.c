@@ -219,13 +219,13 @@ static const struct row schema_rows[] = {
 	 "33:22: error: ikeFragmentSize: expected a number from 576 to 9000, came '500'\n"},
 	{"    sharedKey: {file: /etc/xgw/site5.psk}\n", "",
 	 "28:5: error: sharedKey: missing in this connection, authenticationType PSK needs it\n"},
-	/* FIELD 4C 17 (CVE-2018-5389): keys that can be guessed from a recorded handshake are warned of. */
+	/* SECURITY C17 (CVE-2018-5389): keys that can be guessed from a recorded handshake are warned of. */
 	{"{file: /etc/xgw/site5.psk}", "short",
 	 "32:16: warning: sharedKey: weak, 5 characters can be guessed from a recorded handshake; take at least 20 random ones\n"},
 	{"{file: /etc/xgw/site5.psk}", "abcdefghijklmnopqrs",
 	 "32:16: warning: sharedKey: weak, 19 characters can be guessed from a recorded handshake; take at least 20 random ones\n"},
 	{"{file: /etc/xgw/site5.psk}", "abcdefghijklmnopqrst", ""},
-	/* FIELD 4C 18 (CVE-2015-4000, CVE-2015-7575): groups 1 and 2 with a warning alone, 5, 22 and 23 not at all;
+	/* SECURITY C18 (CVE-2015-4000, CVE-2015-7575): groups 1 and 2 with a warning alone, 5, 22 and 23 not at all;
 	 * SHA-1 with a warning, MD5 not at all. */
 	{"dhGroup: ECP256,", "dhGroup: DHGroup2,",
 	 "34:9: warning: pfsGroup: ECP256 is another group than dhGroup's DHGroup2 and is needed from the first rekey on; a peer without it fails only then, after at most 27000 seconds; make sure that it has both\n"
@@ -256,7 +256,7 @@ static const struct row schema_rows[] = {
 	 "35:54: error: ipsecIntegrity: expected GCMAES256 with ipsecEncryption GCMAES256, came GCMAES128\n"},
 	{"ipsecEncryption: GCMAES256", "ipsecEncryption: AES256",
 	 "35:51: error: ipsecIntegrity: expected SHA256, SHA384, SHA512 or SHA1 with ipsecEncryption AES256, came GCMAES256\n"},
-	/* FIELD 4C 21: ESP without integrity is no policy: CBC with that of an AEAD above, NULL here. */
+	/* SECURITY C21: ESP without integrity is no policy: CBC with that of an AEAD above, NULL here. */
 	{"ipsecEncryption: GCMAES256", "ipsecEncryption: None",
 	 "35:27: warning: ipsecEncryption: None encrypts nothing: the tunnel's packets are authenticated, and everybody on the way can read them\n"
 	 "35:49: error: ipsecIntegrity: expected SHA256, SHA384, SHA512 or SHA1 with ipsecEncryption None, came GCMAES256\n"},
@@ -447,7 +447,7 @@ static const struct row client_rows[] = {
 	 "24:53: error: vpnClientAddressPool: 10.11.128.0/24 overlaps 10.11.0.0/16 of VNet1; clients need addresses that nobody else has\n"
 	 "24:69: error: vpnClientAddressPool: 192.168.5.0/25 overlaps 192.168.5.0/24 of Site5; clients need addresses that nobody else has\n"
 	 "24:85: error: vpnClientAddressPool: 10.22.0.0/24 overlaps 10.22.0.0/16 of GW2; clients need addresses that nobody else has\n"},
-	/* FIELD 4C 22 (CVE-2023-36673, CVE-2023-35838): no route of a client's covers the gateway's own address, nor is
+	/* SECURITY C22 (CVE-2023-36673, CVE-2023-35838): no route of a client's covers the gateway's own address, nor is
 	 * that a client's. */
 	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 172.16.0.1\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.1.0/24, 172.16.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: bob, password: {file: /etc/xgw/bob}}]}\n",
 	 "24:68: error: vpnClientAddressPool: 172.16.0.0/24 holds 172.16.0.1, the publicIPAddress of GW1 itself\n"},

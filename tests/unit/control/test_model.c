@@ -418,8 +418,8 @@ static void is_strong(const struct offer *o)
 	}
 }
 
-/* FIELD 4C 18 (CVE-2015-4000, CVE-2015-7575): what nobody named is not offered, of either version
- * and to clients; what was named stands alone. FIELD 4C 21: nothing is offered without integrity.
+/* SECURITY C18 (CVE-2015-4000, CVE-2015-7575): what nobody named is not offered, of either version
+ * and to clients; what was named stands alone. SECURITY C21: nothing is offered without integrity.
  */
 static void nothing_weak_by_itself(void **state)
 {

@@ -220,7 +220,7 @@ static void test_every_message_may_be_lost(void **state)
 	}
 }
 
-/* FIELD 4C 20: a repeated question gets one answer, not longer than it; nothing else does. */
+/* SECURITY C20: a repeated question gets one answer, not longer than it; nothing else does. */
 static void test_no_amplification(void **state)
 {
 	(void)state;
@@ -684,7 +684,7 @@ static struct sim_datagram message(struct sim *s, uint8_t exchange, uint64_t spi
 	return d;
 }
 
-/* FIELD 4C 17 (CVE-2018-5389) and 4A 5 (CVE-2023-30570): aggressive mode, which gives the hash of
+/* SECURITY C17 (CVE-2018-5389) and A5 (CVE-2023-30570): aggressive mode, which gives the hash of
  * the key to whoever asks, is refused, as is all else that is not built. */
 static void test_what_is_not_built(void **state)
 {
@@ -710,7 +710,7 @@ static void test_what_is_not_built(void **state)
 	}
 }
 
-/* FIELD 4A 6 (CVE-2013-6076): fragments of IKEv1 are not built: as any message of no use, whatever
+/* SECURITY A6 (CVE-2013-6076): fragments of IKEv1 are not built: as any message of no use, whatever
  * their numbers, and the handshake goes on. */
 static void test_fragments_are_not_built(void **state)
 {
@@ -749,7 +749,7 @@ static void test_fragments_are_not_built(void **state)
 	}
 }
 
-/* FIELD 4A 5: informational exchanges without state, before authentication, unprotected. */
+/* SECURITY A5: informational exchanges without state, before authentication, unprotected. */
 static void test_informational_without_state(void **state)
 {
 	(void)state;
@@ -785,7 +785,7 @@ static void test_informational_without_state(void **state)
 	sim_free(s);
 }
 
-/* FIELD 4B 10: a quick mode before main mode is complete makes nothing. */
+/* SECURITY B10: a quick mode before main mode is complete makes nothing. */
 static void test_quick_mode_before_authentication(void **state)
 {
 	(void)state;
@@ -843,7 +843,7 @@ static void test_commit_bit(void **state)
 	sim_free(s);
 }
 
-/* FIELD 4D 25: half of the half-open table is IKEv1's share, and it ages. */
+/* SECURITY D25: half of the half-open table is IKEv1's share, and it ages. */
 static void test_half_open_is_capped(void **state)
 {
 	(void)state;
