@@ -216,6 +216,9 @@ int ike_reauthenticate(struct ike *e, uint32_t connection, uint64_t now_ns, stru
 void ike_shutdown(struct ike *e, uint64_t now_ns, struct ike_effects *out)
 {
 	begin(e, now_ns, out);
+	/* there is no time to wait for an answer; most peers have the request already */
+	for (struct ike_sa *sa = e->all; sa; sa = sa->next_all)
+		window_abandon(sa);
 	for (struct connection *c = e->connections; c; c = c->next) {
 		take_down(c, "the gateway shuts down");
 		c->refused = true;
