@@ -192,7 +192,8 @@ static void test_silence_behind_the_first_answer(void **state)
 static void test_silence_of_an_established_peer(void **state)
 {
 	(void)state;
-	static const char *const words[3] = {"no answer from 192.0.2.2:500", "requests of INFORMATIONAL (liveness)",
+	static const char *const words[3] = {"no answer from 192.0.2.2:500",
+					     "requests of INFORMATIONAL (liveness)",
 					     "the peer answered before"};
 	struct sim *s = sim_new(1, 2, NULL);
 	struct ike_connection a = sim_connection(s, 0, 1), b = sim_connection(s, 1, 0);
