@@ -293,6 +293,10 @@ struct connection {
 	struct ike_lease lease;
 	struct fault last_error;
 	uint64_t last_error_ns;
+	struct { /* datagrams of its address since the attempt began that were of no use */
+		uint32_t n;
+		char what[80]; /* the last one */
+	} stray;
 	unsigned n_events, first_event;
 	struct {
 		uint64_t at_ns;
@@ -476,6 +480,8 @@ bool duplicates_any(const struct ike_sa *sa);
 void duplicates_initial_contact(struct ike_sa *fresh);
 
 /* diagnosis.c: sentences for people */
+const char *diagnose_heard(const struct ike_sa *sa, char *out, size_t size);
+void diagnose_unfinished(struct ike_sa *sa);
 void diagnose_silence(const struct ike_sa *sa, struct fault *f);
 void diagnose_refusal(const struct ike_sa *sa, uint16_t notify, bool authenticated,
 		      struct fault *f);
@@ -613,6 +619,8 @@ bool v1_due(struct ike_sa *sa);
 void v1_child_used(struct child *made);
 void v1_delete_children(struct ike_sa *sa);
 void v1_free(struct ike_sa *sa);
+/* Name of the message that comes next. */
+const char *v1_awaited(const struct ike_sa *sa);
 
 /* v2_ppk.c: post-quantum pre-shared keys (RFC 8784) */
 void ppk_ask(const struct ike_connection *cfg, struct builder *out);

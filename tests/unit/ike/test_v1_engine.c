@@ -662,6 +662,50 @@ static void test_silence(void **state)
 	sim_free(s);
 }
 
+/* The other side of that: who answered says which message never came. */
+static void test_silence_of_who_began(void **state)
+{
+	(void)state;
+	static const char *const third[3] = {"192.0.2.1:500 began and was answered",
+					     "no main mode message 3", "of it came in 30 s"};
+	static const char *const fifth[3] = {"no main mode message 5", "of it came in 30 s"};
+	for (unsigned passed = 2; passed <= 4; passed += 2) {
+		struct sim *s = pair_with(NULL, NULL, NULL);
+		sim_up(s, 0);
+		for (unsigned n = 0; n < passed; n++)
+			pass(s, n % 2);
+		ike_free(s->node[0].ike);
+		s->node[0].ike = NULL;
+		while (s->n_queue)
+			sim_drop(s, 0);
+		s->hold = false;
+		wait_s(s, 32);
+		struct ike_status st = status_of(s, 1);
+		must_hold("silence", "responder", &st.last_error, passed == 2 ? third : fifth);
+		sim_free(s);
+	}
+}
+
+/* What came from the peer's address is said when it was no answer. */
+static void test_no_answer_but_something(void **state)
+{
+	(void)state;
+	static const uint8_t junk[40] = "of another protocol altogether";
+	static const char *const words[3] = {"main mode message 1",
+					     "1 datagrams came from that address", "wrong header"};
+	struct sim *s = sim_new(1, 2, NULL);
+	struct ike_connection a = connection_of(s, 0, 1);
+	struct ip_endpoint from = {s->node[1].addr, IKE_PORT}, to = {s->node[0].addr, IKE_PORT};
+	sim_add(s, 0, &a);
+	sim_up(s, 0);
+	ike_receive(s->node[0].ike, &to, &from, (struct bytes){junk, sizeof junk}, s->now_ns,
+		    &s->node[0].effects);
+	sim_apply(&s->node[0]);
+	wait_s(s, 43);
+	must_hold("no answer", "final", &s->node[0].last_fault, words);
+	sim_free(s);
+}
+
 /* ---- hostile ---- */
 
 static struct sim_datagram message(struct sim *s, uint8_t exchange, uint64_t spi_r, uint8_t flags)
@@ -938,6 +982,8 @@ int main(void)
 		cmocka_unit_test(test_the_drafts_of_nat_traversal),
 		cmocka_unit_test(test_diagnosis),
 		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_silence_of_who_began),
+		cmocka_unit_test(test_no_answer_but_something),
 		cmocka_unit_test(test_what_is_not_built),
 		cmocka_unit_test(test_fragments_are_not_built),
 		cmocka_unit_test(test_informational_without_state),
