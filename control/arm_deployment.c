@@ -258,11 +258,13 @@ static json_t *f_deployment(const struct arm_call *c)
 
 static json_t *f_environment(const struct arm_call *c)
 {
-	(void)c;
-	return json_pack("{s:s,s:{s:s},s:{s:s},s:s}", "name", "AzureCloud", "authentication",
-			 "loginEndpoint", "https://login.microsoftonline.com/", "suffixes",
-			 "storage", "core.windows.net", "resourceManager",
-			 "https://management.azure.com/");
+	json_t *blank = import_blank(c->e->im, "environment", "the cloud");
+	return json_pack("{s:s,s:{s:s,s:O},s:{s:s,s:s,s:s,s:s,s:O},s:s,s:o}", "name", "AzureCloud",
+			 "authentication", "loginEndpoint", "https://login.microsoftonline.com/",
+			 ARM_RUNTIME, blank, "suffixes", "storage", "core.windows.net",
+			 "sqlServerHostname", ".database.windows.net", "keyvaultDns",
+			 ".vault.azure.net", "acrLoginServer", ".azurecr.io", ARM_RUNTIME, blank,
+			 "resourceManager", "https://management.azure.com/", ARM_RUNTIME, blank);
 }
 
 /* ---- ids ---- */
@@ -391,7 +393,7 @@ static json_t *f_reference(const struct arm_call *c)
 	if (v)
 		return v;
 	json_t *blank =
-		import_blank(c->e->im, last_name(id), "state of the resource %s", last_name(id));
+		import_blank(c->e->im, last_name(id), "%s as it is deployed", last_name(id));
 	const struct import_resource *r = import_find(c->e->im, id, NULL);
 	if (!r || !blank || !arm_weigh(c->e, r->properties))
 		return blank;

@@ -328,7 +328,7 @@ static json_t *blank_member(const struct arm_eval *e, const char *of, const char
 	/* copies: the table of blanks moves when it grows */
 	char text[200];
 	snprintf(label, sizeof label, "%s-%.*s", b->label, len, name);
-	snprintf(text, sizeof text, "%s, its %.*s", b->text, len, name);
+	snprintf(text, sizeof text, "%.*s of %s", len, name, b->text);
 	return import_blank(e->im, label, "%s", text);
 }
 

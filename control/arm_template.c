@@ -126,6 +126,8 @@ static json_t *outputs_of(const struct arm_eval *e, const json_t *template)
 			e->im->err = 0;
 		if (e->im->err)
 			*e->im->fault = unseen;
+		if (!v && !e->im->err)
+			v = import_blank(e->im, name, "output %.80s of a deployment", name);
 		if (v && arm_weigh(e, v))
 			json_object_set_new(all, name, json_pack("{s:o}", "value", v));
 		else
@@ -322,14 +324,26 @@ static bool deploy(const struct arm_eval *e, const json_t *properties, const cha
 
 /* ---- resources ---- */
 
-/* "virtualNetworks" + "subnets" and "VNet1" + "a": a resource in another one. */
-static char *joined(const char *parent, char *own, bool is_type)
+static unsigned slashes(const char *text)
+{
+	unsigned n = 0;
+	for (; *text; text++)
+		n += *text == '/';
+	return n;
+}
+
+/* A type with a namespace in front. */
+static bool is_whole(const char *type)
+{
+	size_t n = strcspn(type, "/.");
+	return type[n] == '.';
+}
+
+/* "virtualNetworks" and "subnets", "VNet1" and "a": of a resource in another one. */
+static char *joined(const char *parent, char *own)
 {
 	char *all = NULL;
-	if (!own || !parent ||
-	    (is_type && strchr(own, '/') && !strncasecmp(own, parent, strlen(parent))))
-		return own;
-	if (asprintf(&all, "%s/%s", parent, own) < 0)
+	if (own && asprintf(&all, "%s/%s", parent, own) < 0)
 		all = NULL;
 	free(own);
 	return all;
@@ -376,8 +390,15 @@ static bool one_resource(const struct arm_eval *e, const json_t *r, const struct
 	json_decref(condition);
 	if (!good || !wanted || json_is_true(import_get(r, "existing")))
 		return good;
-	char *type = joined(parent->type, text_member(e, r, "type"), true);
-	char *name = type ? joined(parent->name, text_member(e, r, "name"), false) : NULL;
+	char *type = text_member(e, r, "type"), *name = type ? text_member(e, r, "name") : NULL;
+	if (parent->type && name) {
+		bool whole = is_whole(type);
+		if (!whole)
+			type = joined(parent->type, type);
+		if (!whole || (slashes(name) + 1 < slashes(type) &&
+			       !strncasecmp(type, parent->type, strlen(parent->type))))
+			name = joined(parent->name, name);
+	}
 	char *shown = type ? strdup(type) : NULL;
 	struct parent self = {type, name};
 	good = name && shown;

@@ -79,6 +79,7 @@ void import_text_free(struct import_text *t)
 json_t *import_fail(struct import *im, int err, const char *format, ...)
 {
 	char text[320];
+	struct fault at = *im->fault; /* its place, where it is known */
 	va_list ap;
 	if (im->err)
 		return NULL;
@@ -87,6 +88,7 @@ json_t *import_fail(struct import *im, int err, const char *format, ...)
 	va_end(ap);
 	im->err = err;
 	fault_set(im->fault, err, "%s", text);
+	fault_place(im->fault, "%s", at.place);
 	return NULL;
 }
 
@@ -438,6 +440,7 @@ int import_run(const struct import_options *o, struct import_result *out, struct
 			    .deployments = json_object(),
 			    .used_parameters = json_object()};
 	*out = (struct import_result){0};
+	*im.fault = (struct fault){0};
 	if (im.outputs && im.deployments && im.used_parameters)
 		take_all(&im);
 	else

@@ -242,7 +242,15 @@ static void want_of_gateway(struct import *im, const json_t *p, const char *file
 static void want_of_connection(struct import *im, const json_t *p, const char *file)
 {
 	static const char shown[] = "Microsoft.Network/virtualNetworkGateways";
-	want(im, map_id(p, "virtualNetworkGateway1.id"), T_GATEWAY, shown, file);
+	const char *type = map_id(p, "connectionType");
+	const char *near = map_id(p, "virtualNetworkGateway1.id");
+	bool is_new = near && !import_find(im, near, T_GATEWAY);
+	want(im, near, T_GATEWAY, shown, file);
+	/* want() adds at the end */
+	if (is_new && !im->err && type && !strcasecmp(type, "ExpressRoute") &&
+	    im->resources[im->n_resources - 1].missing)
+		map_set(im, im->resources[im->n_resources - 1].properties, "gatewayType",
+			json_string("ExpressRoute"));
 	want(im, map_id(p, "virtualNetworkGateway2.id"), T_GATEWAY, shown, file);
 	want(im, map_id(p, "localNetworkGateway2.id"), T_SITE,
 	     "Microsoft.Network/localNetworkGateways", file);
@@ -463,6 +471,71 @@ static json_t *empty_configuration(struct import *im)
 	return root;
 }
 
+static const char *word(const json_t *of, const char *name)
+{
+	const char *text = json_string_value(json_object_get(of, name));
+	return text ? text : "";
+}
+
+static bool is_pair(const json_t *a, const json_t *b)
+{
+	return !strcmp(word(b, "connectionType"), "Vnet2Vnet") &&
+	       !strcmp(word(a, "virtualNetworkGateway1"), word(b, "virtualNetworkGateway2")) &&
+	       !strcmp(word(a, "virtualNetworkGateway2"), word(b, "virtualNetworkGateway1"));
+}
+
+static bool has_named(struct import *im, const json_t *list, const char *name)
+{
+	size_t i;
+	json_t *v;
+	if (!import_spend(im, json_array_size(list)))
+		return true;
+	json_array_foreach((json_t *)(uintptr_t)list, i, v)
+	{
+		if (!strcmp(word(v, "name"), name))
+			return true;
+	}
+	return false;
+}
+
+/* The same from the other side. */
+static json_t *mirrored(struct import *im, const json_t *connections, const json_t *c)
+{
+	char name[80];
+	json_t *back = json_deep_copy(c);
+	snprintf(name, sizeof name, "%.50s-back", word(c, "name"));
+	for (unsigned k = 2; has_named(im, connections, name) && !im->err; k++)
+		snprintf(name, sizeof name, "%.50s-back-%u", word(c, "name"), k);
+	map_set(im, back, "name", json_string(name));
+	map_set(im, back, "virtualNetworkGateway1", json_string(word(c, "virtualNetworkGateway2")));
+	map_set(im, back, "virtualNetworkGateway2", json_string(word(c, "virtualNetworkGateway1")));
+	map_set(im, back, "#missing",
+		json_string("in no template: the other side of the connection between two gateways "
+			    "of this file"));
+	import_note(im,
+		    "Microsoft.Network/connections %s: the other side of %s is added: each of "
+		    "the two gateways has its own",
+		    name, word(c, "name"));
+	return back;
+}
+
+/* Of a pair of gateways that are both here each needs its own connection. */
+static void add_other_sides(struct import *im, json_t *root)
+{
+	json_t *all = json_object_get(root, "connections");
+	const json_t *gateways = json_object_get(root, "virtualNetworkGateways");
+	size_t n = json_array_size(all);
+	for (size_t i = 0; i < n && import_spend(im, n); i++) {
+		const json_t *c = json_array_get(all, i);
+		bool found = strcmp(word(c, "connectionType"), "Vnet2Vnet") != 0 ||
+			     !has_named(im, gateways, word(c, "virtualNetworkGateway2"));
+		for (size_t k = 0; k < n && !found; k++)
+			found = is_pair(c, json_array_get(all, k));
+		if (!found && !im->err)
+			map_append(im, all, mirrored(im, all, c));
+	}
+}
+
 /* The VNet of a gateway that is far away is not one of this host. */
 static bool is_far_vnet(struct import *im, const struct import_resource *vnet)
 {
@@ -500,6 +573,7 @@ json_t *import_map(struct import *im)
 		    !is_far_vnet(im, &im->resources[i]))
 			place(im, root, &im->resources[i], &next_id);
 	}
+	add_other_sides(im, root);
 	if (!im->err)
 		return root;
 	json_decref(root);

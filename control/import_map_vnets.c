@@ -35,17 +35,19 @@ static json_t *subnet(struct import *im, const struct import_resource *r, const 
 	return out;
 }
 
-static bool has_subnet(const json_t *subnets, const char *name)
+static bool has_subnet(struct import *im, const json_t *subnets, const char *name)
 {
 	size_t i;
-	json_t *v;
+	bool found = false;
+	json_t *v, *wanted = map_name(im, name);
+	const char *text = json_string_value(wanted);
 	json_array_foreach((json_t *)(uintptr_t)subnets, i, v)
 	{
-		const char *text = json_string_value(json_object_get(v, "name"));
-		if (text && !strcasecmp(text, name))
-			return true;
+		const char *there = json_string_value(json_object_get(v, "name"));
+		found = found || (text && there && !strcasecmp(text, there));
 	}
-	return false;
+	json_decref(wanted);
+	return found;
 }
 
 /* Azure's name is known in any case of letters, here it is written one way. */
@@ -86,12 +88,12 @@ static json_t *subnets(struct import *im, const struct import_resource *r)
 	}
 	while ((child = map_child(im, r, T_SUBNET, &i))) {
 		/* as a child of its own it is the same subnet once more */
-		if (!has_subnet(list, map_own_name(child)))
+		if (!has_subnet(im, list, map_own_name(child)))
 			map_append(im, list,
 				   subnet(im, child, subnet_name(map_own_name(child)),
 					  child->properties));
 	}
-	if (!has_subnet(list, "GatewaySubnet") && has_gateway(im, r))
+	if (!has_subnet(im, list, "GatewaySubnet") && has_gateway(im, r))
 		map_append(im, list,
 			   json_pack("{s:s,s:o}", "name", "GatewaySubnet", "addressPrefix",
 				     import_blank(im, "GatewaySubnet",

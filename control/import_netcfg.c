@@ -22,6 +22,7 @@
 struct netcfg {
 	struct import *im;
 	const char *file;
+	const xmlNode *vnets; /* VirtualNetworkSites */
 };
 
 static const char *name_of(const xmlNode *n)
@@ -135,12 +136,44 @@ static json_t *reference(const char *type, const char *name, const char *rest)
 
 /* ---- sites ---- */
 
+static bool refers_to_circuit(const xmlNode *vnet, const char *name)
+{
+	const xmlNode *list = child(child(vnet, "Gateway"), "ConnectionsToLocalNetwork");
+	for (const xmlNode *n = list ? list->children : NULL; n; n = n->next) {
+		char *own =
+			is_element(n, "LocalNetworkSiteRef") ? plain(attribute(n, "name")) : NULL;
+		char *type = own ? attribute(child(n, "Connection"), "type") : NULL;
+		bool found = own && type && !strcmp(own, name) && !strcasecmp(type, "Dedicated");
+		free(own);
+		free(type);
+		if (found)
+			return true;
+	}
+	return false;
+}
+
+/* A site behind a circuit: no tunnel goes there. */
+static bool is_behind_circuit(const struct netcfg *c, const char *name)
+{
+	for (const xmlNode *n = c->vnets ? c->vnets->children : NULL; n; n = n->next) {
+		if (import_spend(c->im, 64) && refers_to_circuit(n, name))
+			return true;
+	}
+	return false;
+}
+
 static void site(const struct netcfg *c, const xmlNode *n)
 {
 	static const char *const known[] = {"AddressSpace", "VPNGatewayAddress", NULL};
 	char *name = plain(attribute(n, "name"));
 	if (!name) {
 		note(c, n, "", "left out: it has no name");
+		return;
+	}
+	if (is_behind_circuit(c, name)) {
+		note(c, n, name,
+		     "is a circuit here; its prefixes are not carried over, BGP tells them");
+		free(name);
 		return;
 	}
 	json_t *address = content(child(n, "VPNGatewayAddress"));
@@ -264,6 +297,8 @@ static void gateway(const struct netcfg *c, const xmlNode *n, const char *vnet)
 		if (is_element(k, "LocalNetworkSiteRef"))
 			connection(c, k, vnet, name);
 	}
+	note(c, n, vnet,
+	     "whether its routing is static or dynamic is not in such a file; RouteBased is taken");
 	note_others(c, n, vnet, known);
 	free(name);
 }
@@ -308,21 +343,22 @@ static void dns_server(const struct netcfg *c, const xmlNode *n)
 	free(name);
 }
 
-static void document(const struct netcfg *c, const xmlNode *root)
+static void document(struct import *im, const char *path, const xmlNode *root)
 {
 	static const char *const known[] = {"Dns", "LocalNetworkSites", "VirtualNetworkSites",
 					    NULL};
 	const xmlNode *all = child(root, "VirtualNetworkConfiguration");
+	const struct netcfg netcfg = {im, path, child(all, "VirtualNetworkSites")}, *c = &netcfg;
 	if (!is_element(root, "NetworkConfiguration") || !all) {
-		fault_place(c->im->fault, "%s:%ld:1", c->file, xmlGetLineNo(root));
-		import_fail(c->im, -EINVAL,
+		fault_place(im->fault, "%s:%ld:1", path, xmlGetLineNo(root));
+		import_fail(im, -EINVAL,
 			    "expected NetworkConfiguration with VirtualNetworkConfiguration, came "
 			    "'%.60s'",
 			    name_of(root));
 		return;
 	}
 	walk(c, child(all, "LocalNetworkSites"), "LocalNetworkSite", site);
-	walk(c, child(all, "VirtualNetworkSites"), "VirtualNetworkSite", virtual_network);
+	walk(c, c->vnets, "VirtualNetworkSite", virtual_network);
 	walk(c, child(child(all, "Dns"), "DnsServers"), "DnsServer", dns_server);
 	note_others(c, all, "", known);
 }
@@ -340,7 +376,6 @@ static void refuse(struct import *im, const char *path, const xmlParserCtxt *par
 
 int import_netcfg(struct import *im, const char *path, const char *text, size_t len)
 {
-	const struct netcfg c = {im, path};
 	/* what a document type could declare is all that would make a small file large */
 	if (memmem(text, len, "<!DOCTYPE", 9) || memmem(text, len, "<!ENTITY", 8)) {
 		fault_place(im->fault, "%s:1:1", path);
@@ -362,7 +397,7 @@ int import_netcfg(struct import *im, const char *path, const char *text, size_t 
 	else if (doc->intSubset)
 		import_fail(im, -EINVAL, "%s: a document type is not taken", path);
 	else
-		document(&c, root);
+		document(im, path, root);
 	xmlFreeDoc(doc);
 	xmlFreeParserCtxt(parser);
 	return im->err;
