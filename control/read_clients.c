@@ -61,6 +61,24 @@ static void read_revoked(struct read *r, const struct tree_node *map, struct mod
 	}
 }
 
+/* A file, or the certificate itself. */
+static uint32_t read_root(struct read *r, const struct tree_node *item)
+{
+	const struct tree_node *file = schema_value(item, P_rootCertificate_file);
+	const struct tree_node *data = schema_value(item, P_rootCertificate_publicCertData);
+	if (file && data)
+		findings_error(r->findings, data->place,
+			       "publicCertData: expected this or file, came both");
+	else if (!file && !data && !item->is_bad)
+		findings_error(r->findings, item->place,
+			       "file: missing in this root certificate; give a file, or "
+			       "publicCertData");
+	if (!data || file)
+		return file && !data ? read_path(r, item, P_rootCertificate_file) : MODEL_NONE;
+	return data->is_bad || data->type != TREE_SCALAR ? MODEL_NONE
+							 : read_inline_certificate(r, data->text);
+}
+
 static void read_roots(struct read *r, const struct tree_node *map, struct model_gateway *g)
 {
 	struct model_clients *c = &g->clients;
@@ -70,7 +88,7 @@ static void read_roots(struct read *r, const struct tree_node *map, struct model
 	for (uint32_t i = 0; c->roots && i < n; i++) {
 		const struct tree_node *item =
 			read_item(map, P_vpnClientConfiguration_vpnClientRootCertificates, i);
-		uint32_t file = read_path(r, item, P_rootCertificate_file);
+		uint32_t file = read_root(r, item);
 		if (file == MODEL_NONE)
 			g->incomplete = true;
 		else

@@ -61,6 +61,8 @@ int read_connections(struct read *r);
 /* Certificates, keys, what peers are judged by (read_certificates.c). */
 /* One file of a list of objects, MODEL_NONE with a finding. */
 uint32_t read_path(struct read *r, const struct tree_node *map, enum schema_property p);
+/* Base64 of a certificate as a PEM file of the model; MODEL_NONE without memory. */
+uint32_t read_inline_certificate(struct read *r, const char *base64);
 /* The text itself, or the file that it names. 0 or -errno with a fault. */
 int read_secret(const struct read *r, const struct tree_node *v, struct secret *out,
 		struct fault *fault);

@@ -2,6 +2,8 @@
 /* The tables of schema.def, and the check of a configuration's tree against them. */
 #include "control/schema_internal.h"
 
+#include "control/import.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -89,10 +91,31 @@ static enum schema_kind kind_by_id(const char *id)
 	return k;
 }
 
+/* A value that an import left to be filled in: reported for what it is, nothing else of it. */
+static bool is_blank(struct checker *c, const struct schema_row *row, const struct tree_node *n)
+{
+	const size_t begin = strlen(IMPORT_BLANK_BEGIN), end = strlen(IMPORT_BLANK_END);
+	char what[200], expected[EXPECTED_TEXT];
+	if (n->type != TREE_SCALAR || strncmp(n->text, IMPORT_BLANK_BEGIN, begin) != 0)
+		return false;
+	size_t len = strlen(n->text);
+	if (strcmp(n->text + len - end, IMPORT_BLANK_END) != 0)
+		return false;
+	snprintf(what, sizeof what, "%.*s", (int)(len - begin - end), n->text + begin);
+	for (char *p = what; *p; p++)
+		*p = (unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e ? '?' : *p;
+	findings_error(c->findings, n->place, "%s: expected %.100s, came a blank; fill in: %s",
+		       row->name, schema_expected(row, expected), what);
+	return true;
+}
+
 /* A text, or a mapping with `file` alone. Its text never comes into a message. */
 static bool check_secret(struct checker *c, const struct schema_row *row, struct tree_node *n)
 {
-	static const struct schema_row file = {.type = SCHEMA_PATH};
+	static const struct schema_row file = {.name = "file", .type = SCHEMA_PATH, .detail = ""};
+	if (is_blank(c, row, n) ||
+	    (n->type == TREE_MAP && n->n == 1 && is_blank(c, &file, n->items[0].value)))
+		return false;
 	const char *wrong = NULL;
 	struct model_place at = n->place;
 	if (n->type == TREE_LIST)
@@ -142,6 +165,8 @@ static bool check_one(struct checker *c, const struct schema_row *row, struct tr
 	bool later = false;
 	if (row->type == SCHEMA_SECRET)
 		return check_secret(c, row, n);
+	if (is_blank(c, row, n))
+		return false;
 	if (row->type == SCHEMA_OBJECT && n->type == TREE_MAP)
 		return check_map(c, kind_by_id(row->detail), n);
 	if (n->type != TREE_SCALAR || tree_is_null(n) || !schema_text_fits(row, n)) {

@@ -52,9 +52,16 @@ static const struct command commands[] = {
 	 1, 1, cmd_bench},
 	{"reload", "[-c FILE]", "applies a changed configuration (not supported yet)", "",
 	 OPTION_ANY, 0, 99, cmd_later},
-	{"import", "[--from arm|netcfg] FILE",
-	 "turns a template into a configuration (not supported yet)", "", OPTION_ANY, 0, 99,
-	 cmd_later},
+	{"import", "[--from arm|netcfg] FILE... [--parameters FILE]",
+	 "turns templates and classic network configurations into a configuration",
+	 "Resource Manager templates (JSON) and network configurations (XML) become one configuration on standard output.\n"
+	 "A parameters file may also stand behind its template. What was not carried over is named on standard error; what\n"
+	 "no template tells stands as <fill in: ...>, and `xgw check` asks for it.\n"
+	 "--from            which of the two the files are, where they do not tell\n"
+	 "--parameters      a parameters file for every template\n"
+	 "--resource-group  what resourceGroup().name is; --location NAME its location",
+	 OPTION_FROM | OPTION_PARAMETERS | OPTION_RESOURCE_GROUP | OPTION_LOCATION, 1, 99,
+	 cmd_import},
 	{"capture", "[NAME] [-w FILE] [--seconds N]",
 	 "a pcapng of a connection: clear text, ESP, IKE, and each drop with its reason",
 	 "Without NAME, of all connections. Without -w, to a pipe. SIGINT or --seconds ends it. IKE is decrypted\n"
