@@ -38,7 +38,7 @@ struct ike_random {
 };
 
 #define IKE_MAX_ADDITIONAL 7  /* key exchanges beside the first one */
-#define IKE_MAX_PROPOSAL   12 /* transforms of one kind in one proposal */
+#define IKE_MAX_PROPOSAL   16 /* transforms of one kind in one proposal */
 
 /* One proposal of an IKE SA or of a child SA, ours to offer and to accept, in order of preference.
  */

@@ -137,11 +137,11 @@ struct handshake {
 		bool mixed;   /* sa->keys are with the PPK; `other` are those without */
 		struct secret other[3]; /* SK_d, SK_pi, SK_pr */
 	} ppk;
-	struct {		  /* RFC 9242 and 9370, v2_intermediate.c */
-		uint8_t done;	  /* exchanges, so many additional keys */
-		bool keys_follow; /* `next` holds once the answer is sealed */
-		struct ike_keys next;
-		size_t auth_len; /* of each IntAuth */
+	struct {				/* RFC 9242 and 9370, v2_intermediate.c */
+		uint8_t done;			/* exchanges, so many additional keys */
+		bool keys_follow;		/* `next` holds once the answer is sealed */
+		struct ike_keys next, previous; /* `previous` when done */
+		size_t auth_len;		/* of each IntAuth */
 		uint8_t auth[2]
 			    [PRF_MAX]; /* IntAuth of the initiator's messages, of the responder's */
 	} more;
@@ -500,6 +500,9 @@ void selectors_format(const struct traffic_selector *ts, uint8_t n, char *out, s
 
 /* v2_*.c */
 int draw_dh(struct ike *e, enum group_id group, struct dh **out);
+/* The responder's half with the secret, which the caller wipes (dh_answer). */
+int draw_dh_answer(struct ike *e, enum group_id group, struct bytes peer, struct dh **out,
+		   uint8_t shared[DH_SHARED_MAX], size_t *len);
 void add_nat_hashes(struct ike_sa *sa, const struct ike_connection *cfg, struct builder *out);
 void detect_nat(struct ike_sa *sa, const struct ike_message *in, const struct ip_endpoint *local,
 		const struct ip_endpoint *remote);
@@ -665,6 +668,8 @@ enum exchange_id intermediate_next(const struct ike_sa *sa);
 void intermediate_note(struct ike_sa *sa, const struct ike_header *h, uint8_t first,
 		       struct bytes inner);
 void intermediate_sealed(struct ike_sa *sa);
+/* Those that protect a repetition of the request answered last, which was of this exchange type. */
+const struct ike_keys *intermediate_repeated_keys(const struct ike_sa *sa, uint8_t exchange);
 #define INTERMEDIATE_AUTH (2 * PRF_MAX + 4)
 struct bytes intermediate_auth(const struct ike_sa *sa, uint8_t out[INTERMEDIATE_AUTH]);
 int v2_intermediate_request(struct ike_sa *sa, struct task *task, struct builder *out);
