@@ -48,6 +48,7 @@ struct plan_entry_name {
 struct plan_connection {
 	uint32_t id;	/* = next hop, = index in model.connections + PLAN_FIRST_CONNECTION */
 	uint32_t model; /* index in model.connections */
+	uint32_t table; /* of user routes that what comes out of it asks too, 0 = none */
 	uint32_t vnet;	/* id of the VNet whose gateway it is */
 	/* this side of the connection; a Vnet2Vnet connection of two gateways of one file gives one
 	 * entry for each connection resource, as each side has its own */
@@ -64,11 +65,15 @@ uint32_t plan_clients(const struct model *m, uint32_t gateway, uint32_t *first);
 /* Ids of their templates, which are no connections: this and the gateway's index. */
 #define PLAN_FIRST_TEMPLATE 0x20000000u
 
-/* Next hops with fixed ids: PLAN_HOP_NONE (route type None), PLAN_HOP_GATEWAY; local ones are
- * PLAN_HOP_LOCAL + n. */
-#define PLAN_HOP_NONE	 1u
-#define PLAN_HOP_GATEWAY 2u
-#define PLAN_HOP_LOCAL	 0x1000000u /* + VNet id */
+/* Next hops with fixed ids: PLAN_HOP_NONE (route type None), PLAN_HOP_GATEWAY, PLAN_HOP_INTERNET;
+ * local ones are PLAN_HOP_LOCAL + n. */
+#define PLAN_HOP_NONE	  1u
+#define PLAN_HOP_GATEWAY  2u
+#define PLAN_HOP_INTERNET 3u
+#define PLAN_HOP_LOCAL	  0x1000000u /* + VNet id */
+/* Choices of connections, and appliances: numbers from here on. */
+#define PLAN_FIRST_CHOICE    0x3000000u
+#define PLAN_FIRST_APPLIANCE 0x4000000u
 
 struct plan {
 	struct xgw_port *ports;
@@ -82,6 +87,7 @@ struct plan {
 	uint32_t n_addresses;
 	struct plan_entry_endpoint *endpoints;
 	uint32_t n_endpoints;
+	/* of VNets, and from XGW_FIRST_TABLE on of tables of user routes */
 	struct plan_entry_route *routes;
 	uint32_t n_routes;
 	struct plan_entry_hop *hops;

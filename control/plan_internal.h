@@ -29,4 +29,61 @@ int plan_compare(enum plan_map map, const void *a, const void *b);
 bool plan_same_value(enum plan_map map, const void *a, const void *b);
 void plan_sort(struct plan *p);
 
+/* ---- making a plan (plan.c), and its routes (plan_routes.c, plan_tables.c) ---- */
+
+struct plan_maker {
+	const struct model *m;
+	const struct plan_port *ports;
+	struct plan *p;
+	uint32_t room[PLAN_TABLES];
+	/* by VNet of the model: the table of its GatewaySubnet, 0 = none */
+	uint32_t *gateway_tables;
+	struct plan_pair *pairs; /* tables in use, by VNet and table of the model */
+	uint32_t n_pairs, n_choices, n_appliances;
+	struct plan_choice *choices; /* in no order */
+	uint32_t room_choices;
+	bool no_memory;
+};
+
+/* A route table as one VNet uses it. */
+struct plan_pair {
+	uint32_t vnet, table; /* of the model */
+	uint32_t id;
+};
+
+struct plan_choice {
+	uint32_t member[XGW_HOP_MEMBERS];
+	uint32_t id;
+};
+
+void plan_add_name(struct plan_maker *k, enum xgw_name_kind kind, uint32_t id, const char *text);
+void plan_add_hop(struct plan_maker *k, uint32_t id, struct xgw_next_hop value);
+/* The new route, or NULL. */
+struct plan_entry_route *plan_add_route(struct plan_maker *k, uint32_t vnet,
+					const struct ip_prefix *prefix, uint32_t next_hop,
+					enum xgw_route_source source, uint8_t flags);
+
+/* What ids stand for what, in one place each. */
+uint32_t plan_connection_id(const struct plan_maker *k, uint32_t connection);
+uint32_t plan_local_id(const struct plan_maker *k, uint32_t vnet);
+uint32_t plan_choice_id(const struct plan_maker *k, uint32_t n);
+uint32_t plan_appliance_id(const struct plan_maker *k, uint32_t n);
+uint32_t plan_table_id(const struct plan_maker *k, uint32_t n);
+
+/* Of one VNet of the model: its own prefixes, those of its subnets with a table, its peers'. */
+void plan_make_vnet_routes(struct plan_maker *k, uint32_t vnet);
+/* What is behind every gateway, in its VNet and in those that use it. */
+void plan_make_gateway_routes(struct plan_maker *k);
+/* The next hop of connections that lead to one prefix, in order of preference; n > 0. */
+uint32_t plan_hop_of(struct plan_maker *k, const uint32_t *connections, uint32_t n);
+/* Sorts the routes, and keeps of those for one prefix the preferred one. */
+void plan_choose_routes(struct plan *p);
+/* The tables in use get their ids: before routes are made. 0 or -ENOMEM. */
+int plan_number_tables(struct plan_maker *k);
+/* Their routes: after those of all VNets have been chosen. */
+void plan_make_table_routes(struct plan_maker *k);
+/* Of the chosen routes of a VNet's id, the longest that covers a prefix; NULL. */
+const struct plan_entry_route *plan_cover(const struct plan *p, uint32_t vnet, uint32_t n_routes,
+					  const struct ip_prefix *prefix);
+
 #endif

@@ -29,7 +29,9 @@ struct tree_node {
 	char *text; /* of a scalar, ends with NUL and holds none */
 	struct tree_item *items;
 	uint32_t n;
-	struct tree_node **values; /* set by schema_check for a mapping: by property */
+	/* set by schema_check for a mapping: by property, from `first` of its kind on */
+	uint32_t first;
+	struct tree_node **values;
 };
 
 struct tree_chunk;

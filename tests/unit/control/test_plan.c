@@ -57,6 +57,18 @@ static void assert_route(const struct plan *p, uint32_t vnet, const char *prefix
 	assert_int_equal(r->value.family, r->prefix.addr.family);
 }
 
+/* A choice of two connections, the preferred one first. */
+static void assert_members(const struct plan *p, uint32_t choice, uint32_t first, uint32_t second)
+{
+	const uint32_t member[XGW_HOP_MEMBERS] = {first, second};
+	uint32_t i = 0;
+	while (i < p->n_hops && p->hops[i].id != choice)
+		i++;
+	assert_true(i < p->n_hops);
+	assert_int_equal(p->hops[i].value.kind, XGW_HOP_CHOICE);
+	assert_memory_equal(p->hops[i].value.member, member, sizeof member);
+}
+
 static void routes_and_hops(void **state)
 {
 	(void)state;
@@ -71,15 +83,16 @@ static void routes_and_hops(void **state)
 		     XGW_ROUTE_LOCAL);
 	assert_route(&p, 1001, "10.11.0.1/32", PLAN_HOP_GATEWAY, XGW_ROUTE_SYSTEM, 0);
 	assert_route(&p, 1001, "fd00:11::1/128", PLAN_HOP_GATEWAY, XGW_ROUTE_SYSTEM, 0);
-	/* the larger weight has the common prefix, the longer prefix stays with its own connection
-	 */
-	assert_route(&p, 1001, "192.168.0.0/16", PLAN_FIRST_CONNECTION + 1, XGW_ROUTE_STATIC, 0);
+	/* of the common prefix the larger weight comes first, the longer prefix stays with its own
+	 * connection */
+	assert_route(&p, 1001, "192.168.0.0/16", PLAN_FIRST_CHOICE, XGW_ROUTE_STATIC, 0);
+	assert_members(&p, PLAN_FIRST_CHOICE, PLAN_FIRST_CONNECTION + 1, PLAN_FIRST_CONNECTION);
 	assert_route(&p, 1001, "192.168.5.0/24", PLAN_FIRST_CONNECTION, XGW_ROUTE_STATIC, 0);
 	assert_route(&p, 1001, "0.0.0.0/0", PLAN_FIRST_CONNECTION + 1, XGW_ROUTE_STATIC, 0);
 	assert_route(&p, 7, "10.22.0.0/16", PLAN_HOP_LOCAL + 7, XGW_ROUTE_SYSTEM, XGW_ROUTE_LOCAL);
 	assert_null(route(&p, 7, "192.168.0.0/16"));
-	assert_int_equal(p.n_hops, 6);
-	const struct plan_entry_hop *tunnel = &p.hops[2];
+	assert_int_equal(p.n_hops, 8);
+	const struct plan_entry_hop *tunnel = &p.hops[3];
 	assert_int_equal(tunnel->id, PLAN_FIRST_CONNECTION);
 	assert_int_equal(tunnel->value.kind, XGW_HOP_TUNNEL);
 	assert_int_equal(tunnel->value.connection, PLAN_FIRST_CONNECTION);
@@ -92,7 +105,7 @@ static void routes_and_hops(void **state)
 	model_free(&m);
 }
 
-/* Equal weights: the name that comes first has the common prefix. */
+/* Equal weights: the name that comes first is the first choice. */
 static void tie_by_name(void **state)
 {
 	(void)state;
@@ -106,7 +119,8 @@ static void tie_by_name(void **state)
 	assert_int_equal(findings.n, 1); /* the warning */
 	config_findings_free(&findings);
 	test_plan(&p, &m);
-	assert_route(&p, 1001, "192.168.0.0/16", PLAN_FIRST_CONNECTION, XGW_ROUTE_STATIC, 0);
+	assert_route(&p, 1001, "192.168.0.0/16", PLAN_FIRST_CHOICE, XGW_ROUTE_STATIC, 0);
+	assert_members(&p, PLAN_FIRST_CHOICE, PLAN_FIRST_CONNECTION, PLAN_FIRST_CONNECTION + 1);
 	plan_free(&p);
 	model_free(&m);
 	free(text);
@@ -185,6 +199,7 @@ static void addresses_endpoints_names(void **state)
 		{XGW_NAME_ATTACHMENT, 3, "lan0/vlan11"},
 		{XGW_NAME_ATTACHMENT, 4, "lan0/vxlan78"},
 		{XGW_NAME_GATEWAY, 1001, "GW1"},
+		{XGW_NAME_HOP, PLAN_FIRST_CHOICE, "ToB|ToA"},
 	};
 	assert_int_equal(p.n_names, sizeof names / sizeof *names);
 	for (uint32_t i = 0; i < p.n_names; i++) {
