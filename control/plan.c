@@ -76,12 +76,12 @@ static void make_ports(struct maker *k)
 		struct xgw_port *p = append(k, PLAN_PORTS);
 		if (!p)
 			return;
-		p->id = i;
+		p->id = k->p->port_ids[i];
 		p->role = k->m->host.ports[i].role;
 		p->ifindex = k->ports[i].ifindex;
 		p->mtu = k->ports[i].mtu;
 		memcpy(p->mac, k->ports[i].mac, sizeof p->mac);
-		add_name(k, XGW_NAME_PORT, i, k->m->host.ports[i].name);
+		add_name(k, XGW_NAME_PORT, p->id, k->m->host.ports[i].name);
 	}
 }
 
@@ -130,7 +130,7 @@ static void make_attachment(struct maker *k, const struct model_vnet *v,
 	x->id = id;
 	x->vnet = v->id;
 	x->ifindex = port->ifindex;
-	x->port_id = a->port;
+	x->port_id = k->p->port_ids[a->port];
 	x->kind = a->kind;
 	x->tag = a->tag;
 	if (a->kind == XGW_TAG_VXLAN) {
@@ -150,7 +150,8 @@ static void make_attachment(struct maker *k, const struct model_vnet *v,
 	name_attachment(k, id, a);
 }
 
-static void make_endpoints(struct maker *k, const struct model_vnet *v, uint32_t first_attachment)
+static void make_endpoints(struct maker *k, const struct model_vnet *v,
+			   const struct plan_attachment *attachments)
 {
 	for (uint32_t i = 0; i < v->n_endpoints; i++) {
 		const struct model_endpoint *from = &v->endpoints[i];
@@ -159,7 +160,7 @@ static void make_endpoints(struct maker *k, const struct model_vnet *v, uint32_t
 			return;
 		e->key.vnet = v->id;
 		ip_addr_to_mapped(&from->address, e->key.addr);
-		e->value.attachment = first_attachment + from->attachment;
+		e->value.attachment = attachments[from->attachment].id;
 		e->value.flags = XGW_ENDPOINT_STATIC;
 		memcpy(e->value.mac, from->mac, sizeof e->value.mac);
 		ip_addr_to_mapped(&from->host, e->value.vtep);
@@ -168,7 +169,7 @@ static void make_endpoints(struct maker *k, const struct model_vnet *v, uint32_t
 
 static void make_vnets(struct maker *k)
 {
-	uint32_t id = 1;
+	const struct plan_attachment *at = k->p->places;
 	for (uint32_t i = 0; i < k->m->n_vnets; i++) {
 		const struct model_vnet *v = &k->m->vnets[i];
 		uint32_t hop = PLAN_HOP_LOCAL + v->id;
@@ -178,9 +179,9 @@ static void make_vnets(struct maker *k)
 			add_route(k, v->id, &v->address_space[j], hop, XGW_ROUTE_SYSTEM,
 				  XGW_ROUTE_LOCAL);
 		for (uint32_t j = 0; j < v->n_attachments; j++)
-			make_attachment(k, v, &v->attachments[j], id + j);
-		make_endpoints(k, v, id);
-		id += v->n_attachments;
+			make_attachment(k, v, &v->attachments[j], at[j].id);
+		make_endpoints(k, v, at);
+		at += v->n_attachments;
 	}
 	for (uint32_t i = 0; i < k->m->n_gateways; i++)
 		add_name(k, XGW_NAME_GATEWAY, k->m->vnets[k->m->gateways[i].vnet].id,
@@ -190,10 +191,8 @@ static void make_vnets(struct maker *k)
 static void make_connection(struct maker *k, uint32_t i)
 {
 	const struct model_connection *c = &k->m->connections[i];
-	uint32_t n, id = PLAN_FIRST_CONNECTION + i;
-	uint32_t vnet = k->m->vnets[k->m->gateways[c->gateway].vnet].id;
+	uint32_t n, id = k->p->connections[i].id, vnet = k->p->connections[i].vnet;
 	const struct ip_prefix *remote = offer_remote_space(k->m, c, &n);
-	k->p->connections[k->p->n_connections++] = (struct plan_connection){id, i, vnet};
 	add_name(k, XGW_NAME_CONNECTION, id, c->name);
 	add_hop(k, id,
 		(struct xgw_next_hop){.kind = XGW_HOP_TUNNEL, .vnet = vnet, .connection = id});
@@ -201,47 +200,26 @@ static void make_connection(struct maker *k, uint32_t i)
 		add_route(k, vnet, &remote[j], id, XGW_ROUTE_STATIC, 0);
 }
 
-static int make_connections(struct maker *k)
-{
-	uint32_t n = k->m->n_connections;
-	k->p->connections = n ? calloc(n, sizeof *k->p->connections) : NULL;
-	if (n && !k->p->connections)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i++)
-		make_connection(k, i);
-	return k->no_memory ? -ENOMEM : 0;
-}
-
-uint32_t plan_clients(const struct model *m, uint32_t gateway, uint32_t *first)
-{
-	uint32_t at = PLAN_FIRST_CLIENT;
-	for (uint32_t i = 0; i < gateway; i++)
-		if (m->gateways[i].clients.n_pool)
-			at += m->gateways[i].clients.most;
-	*first = at;
-	if (!m->gateways[gateway].clients.n_pool || at >= PLAN_CLIENTS_BEHIND)
-		return 0;
-	uint32_t most = m->gateways[gateway].clients.most, room = PLAN_CLIENTS_BEHIND - at;
-	return most < room ? most : room;
-}
-
 static int rank(uint32_t next_hop)
 {
 	return next_hop < PLAN_FIRST_CONNECTION ? 0 : next_hop >= PLAN_HOP_LOCAL ? 1 : 2;
 }
 
+static const struct model_connection *connection_of(const struct maker *k, uint32_t id)
+{
+	return &k->m->connections[plan_connection(k->p, id)->model];
+}
+
 /* Of two routes for one prefix: the gateway's, the VNet's own, then the larger weight, then the
  * lesser name. */
-static int prefer(const struct model *m, const struct plan_entry_route *a,
+static int prefer(const struct maker *k, const struct plan_entry_route *a,
 		  const struct plan_entry_route *b)
 {
 	int ra = rank(a->value.next_hop), rb = rank(b->value.next_hop);
 	if (ra != rb || ra < 2)
 		return ra - rb;
-	const struct model_connection *x =
-		&m->connections[a->value.next_hop - PLAN_FIRST_CONNECTION];
-	const struct model_connection *y =
-		&m->connections[b->value.next_hop - PLAN_FIRST_CONNECTION];
+	const struct model_connection *x = connection_of(k, a->value.next_hop);
+	const struct model_connection *y = connection_of(k, b->value.next_hop);
 	if (x->routing_weight != y->routing_weight)
 		return x->routing_weight > y->routing_weight ? -1 : 1;
 	return strcmp(x->name, y->name);
@@ -255,7 +233,7 @@ static void choose_routes(struct maker *k)
 		struct plan_entry_route *last = kept ? &p->routes[kept - 1] : NULL;
 		if (!last || plan_compare(PLAN_ROUTES, last, &p->routes[i]) != 0)
 			p->routes[kept++] = p->routes[i];
-		else if (prefer(k->m, &p->routes[i], last) < 0)
+		else if (prefer(k, &p->routes[i], last) < 0)
 			*last = p->routes[i];
 	}
 	p->n_routes = kept;
@@ -278,16 +256,22 @@ static int check_unique(const struct plan *p, struct fault *f)
 }
 
 int plan_make(struct plan *out, const struct model *m, const struct plan_port *ports,
-	      struct fault *f)
+	      const struct plan *previous, struct fault *f)
 {
 	struct maker k = {.m = m, .ports = ports, .p = out};
 	*out = (struct plan){0};
+	int err = plan_number(out, m, previous, f);
+	if (err) {
+		plan_free(out);
+		return err;
+	}
 	make_ports(&k);
 	add_hop(&k, PLAN_HOP_NONE, (struct xgw_next_hop){.kind = XGW_HOP_DROP});
 	add_hop(&k, PLAN_HOP_GATEWAY, (struct xgw_next_hop){.kind = XGW_HOP_GATEWAY});
 	make_vnets(&k);
-	int err = make_connections(&k);
-	if (err || k.no_memory) {
+	for (uint32_t i = 0; i < m->n_connections; i++)
+		make_connection(&k, i);
+	if (k.no_memory) {
 		plan_free(out);
 		return fault_set(f, -ENOMEM, "not enough memory for the plan");
 	}
@@ -303,6 +287,6 @@ void plan_free(struct plan *p)
 {
 	for (enum plan_map map = 0; map < PLAN_TABLES; map++)
 		free(*plan_array(p, map));
-	free(p->connections);
+	plan_numbers_free(p);
 	*p = (struct plan){0};
 }

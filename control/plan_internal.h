@@ -4,6 +4,7 @@
 #define XGW_CONTROL_PLAN_INTERNAL_H
 
 #include "control/plan.h"
+#include "control/plan_ids.h"
 
 #define PLAN_TABLES (PLAN_ROUTES + 1)
 
@@ -28,5 +29,9 @@ const uint32_t *plan_count_const(const struct plan *p, enum plan_map map);
 int plan_compare(enum plan_map map, const void *a, const void *b);
 bool plan_same_value(enum plan_map map, const void *a, const void *b);
 void plan_sort(struct plan *p);
+/* plan_numbers.c: all numbers of the plan, before anything is made of them. */
+int plan_number(struct plan *p, const struct model *m, const struct plan *previous,
+		struct fault *f);
+void plan_numbers_free(struct plan *p);
 
 #endif
