@@ -65,8 +65,7 @@ struct plan_entry_route *plan_add_route(struct plan_maker *k, uint32_t vnet,
 
 uint32_t plan_connection_id(const struct plan_maker *k, uint32_t connection)
 {
-	(void)k;
-	return PLAN_FIRST_CONNECTION + connection;
+	return k->p->connections[connection].id;
 }
 
 uint32_t plan_local_id(const struct plan_maker *k, uint32_t vnet)
@@ -74,22 +73,14 @@ uint32_t plan_local_id(const struct plan_maker *k, uint32_t vnet)
 	return PLAN_HOP_LOCAL + k->m->vnets[vnet].id;
 }
 
-uint32_t plan_choice_id(const struct plan_maker *k, uint32_t n)
+uint32_t plan_take_id(struct plan_maker *k, enum plan_id_kind kind, const char *key, uint32_t of)
 {
-	(void)k;
-	return PLAN_FIRST_CHOICE + n;
-}
-
-uint32_t plan_appliance_id(const struct plan_maker *k, uint32_t n)
-{
-	(void)k;
-	return PLAN_FIRST_APPLIANCE + n;
-}
-
-uint32_t plan_table_id(const struct plan_maker *k, uint32_t n)
-{
-	(void)k;
-	return XGW_FIRST_TABLE + n;
+	uint32_t id;
+	int err = plan_ids_take(k->p->ids, kind, key, of, &id, k->f);
+	if (!err)
+		return id;
+	k->err = err;
+	return 0;
 }
 
 static void make_ports(struct plan_maker *k)
@@ -98,12 +89,12 @@ static void make_ports(struct plan_maker *k)
 		struct xgw_port *p = append(k, PLAN_PORTS);
 		if (!p)
 			return;
-		p->id = i;
+		p->id = k->p->port_ids[i];
 		p->role = k->m->host.ports[i].role;
 		p->ifindex = k->ports[i].ifindex;
 		p->mtu = k->ports[i].mtu;
 		memcpy(p->mac, k->ports[i].mac, sizeof p->mac);
-		plan_add_name(k, XGW_NAME_PORT, i, k->m->host.ports[i].name);
+		plan_add_name(k, XGW_NAME_PORT, p->id, k->m->host.ports[i].name);
 	}
 }
 
@@ -152,7 +143,7 @@ static void make_attachment(struct plan_maker *k, const struct model_vnet *v,
 	x->id = id;
 	x->vnet = v->id;
 	x->ifindex = port->ifindex;
-	x->port_id = a->port;
+	x->port_id = k->p->port_ids[a->port];
 	x->kind = a->kind;
 	x->tag = a->tag;
 	if (a->kind == XGW_TAG_VXLAN) {
@@ -173,7 +164,7 @@ static void make_attachment(struct plan_maker *k, const struct model_vnet *v,
 }
 
 static void make_endpoints(struct plan_maker *k, const struct model_vnet *v,
-			   uint32_t first_attachment)
+			   const struct plan_attachment *attachments)
 {
 	for (uint32_t i = 0; i < v->n_endpoints; i++) {
 		const struct model_endpoint *from = &v->endpoints[i];
@@ -182,7 +173,7 @@ static void make_endpoints(struct plan_maker *k, const struct model_vnet *v,
 			return;
 		e->key.vnet = v->id;
 		ip_addr_to_mapped(&from->address, e->key.addr);
-		e->value.attachment = first_attachment + from->attachment;
+		e->value.attachment = attachments[from->attachment].id;
 		e->value.flags = XGW_ENDPOINT_STATIC;
 		memcpy(e->value.mac, from->mac, sizeof e->value.mac);
 		ip_addr_to_mapped(&from->host, e->value.vtep);
@@ -191,7 +182,7 @@ static void make_endpoints(struct plan_maker *k, const struct model_vnet *v,
 
 static void make_vnets(struct plan_maker *k)
 {
-	uint32_t id = 1;
+	const struct plan_attachment *at = k->p->places;
 	for (uint32_t i = 0; i < k->m->n_vnets; i++) {
 		const struct model_vnet *v = &k->m->vnets[i];
 		uint32_t hop = plan_local_id(k, i);
@@ -199,9 +190,9 @@ static void make_vnets(struct plan_maker *k)
 		plan_add_hop(k, hop, (struct xgw_next_hop){.kind = XGW_HOP_LOCAL, .vnet = v->id});
 		plan_make_vnet_routes(k, i);
 		for (uint32_t j = 0; j < v->n_attachments; j++)
-			make_attachment(k, v, &v->attachments[j], id + j);
-		make_endpoints(k, v, id);
-		id += v->n_attachments;
+			make_attachment(k, v, &v->attachments[j], at[j].id);
+		make_endpoints(k, v, at);
+		at += v->n_attachments;
 	}
 	for (uint32_t i = 0; i < k->m->n_gateways; i++)
 		plan_add_name(k, XGW_NAME_GATEWAY, k->m->vnets[k->m->gateways[i].vnet].id,
@@ -211,39 +202,14 @@ static void make_vnets(struct plan_maker *k)
 static void make_connection(struct plan_maker *k, uint32_t i)
 {
 	const struct model_connection *c = &k->m->connections[i];
-	uint32_t id = plan_connection_id(k, i), of = k->m->gateways[c->gateway].vnet;
-	uint32_t vnet = k->m->vnets[of].id, table = k->gateway_tables[of];
-	k->p->connections[k->p->n_connections++] =
-		(struct plan_connection){.id = id, .model = i, .table = table, .vnet = vnet};
+	uint32_t id = k->p->connections[i].id, vnet = k->p->connections[i].vnet;
+	uint32_t table = k->gateway_tables[k->m->gateways[c->gateway].vnet];
+	k->p->connections[i].table = table;
 	plan_add_name(k, XGW_NAME_CONNECTION, id, c->name);
 	plan_add_hop(
 		k, id,
 		(struct xgw_next_hop){
 			.kind = XGW_HOP_TUNNEL, .vnet = vnet, .connection = id, .table = table});
-}
-
-static int make_connections(struct plan_maker *k)
-{
-	uint32_t n = k->m->n_connections;
-	k->p->connections = n ? calloc(n, sizeof *k->p->connections) : NULL;
-	if (n && !k->p->connections)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i++)
-		make_connection(k, i);
-	return k->no_memory ? -ENOMEM : 0;
-}
-
-uint32_t plan_clients(const struct model *m, uint32_t gateway, uint32_t *first)
-{
-	uint32_t at = PLAN_FIRST_CLIENT;
-	for (uint32_t i = 0; i < gateway; i++)
-		if (m->gateways[i].clients.n_pool)
-			at += m->gateways[i].clients.most;
-	*first = at;
-	if (!m->gateways[gateway].clients.n_pool || at >= PLAN_CLIENTS_BEHIND)
-		return 0;
-	uint32_t most = m->gateways[gateway].clients.most, room = PLAN_CLIENTS_BEHIND - at;
-	return most < room ? most : room;
 }
 
 /* Validation leaves no doubles; a port's interface index is the host's word. */
@@ -268,31 +234,38 @@ static int make_all(struct plan_maker *k)
 	if (err)
 		return err;
 	make_vnets(k);
-	err = make_connections(k);
-	if (err)
-		return err;
+	for (uint32_t i = 0; i < k->m->n_connections; i++)
+		make_connection(k, i);
 	plan_make_gateway_routes(k);
 	plan_choose_routes(k->p);
 	plan_make_table_routes(k);
-	return 0;
+	return k->err;
 }
 
 int plan_make(struct plan *out, const struct model *m, const struct plan_port *ports,
-	      struct fault *f)
+	      const struct plan *previous, struct fault *f)
 {
-	struct plan_maker k = {.m = m, .ports = ports, .p = out};
+	struct plan_maker k = {.m = m, .ports = ports, .p = out, .f = f};
 	*out = (struct plan){0};
+	int err = plan_number(out, m, previous, f);
+	if (err) {
+		plan_free(out);
+		return err;
+	}
 	make_ports(&k);
 	plan_add_hop(&k, PLAN_HOP_NONE, (struct xgw_next_hop){.kind = XGW_HOP_DROP});
 	plan_add_hop(&k, PLAN_HOP_GATEWAY, (struct xgw_next_hop){.kind = XGW_HOP_GATEWAY});
 	plan_add_hop(&k, PLAN_HOP_INTERNET, (struct xgw_next_hop){.kind = XGW_HOP_INTERNET});
-	int err = make_all(&k);
+	err = make_all(&k);
+	plan_ids_close(out->ids);
 	free(k.gateway_tables);
 	free(k.pairs);
 	free(k.choices);
 	if (err || k.no_memory) {
 		plan_free(out);
-		return fault_set(f, -ENOMEM, "not enough memory for the plan");
+		return err && err != -ENOMEM
+			       ? err
+			       : fault_set(f, -ENOMEM, "not enough memory for the plan");
 	}
 	plan_sort(out);
 	err = check_unique(out, f);
@@ -305,6 +278,6 @@ void plan_free(struct plan *p)
 {
 	for (enum plan_map map = 0; map < PLAN_TABLES; map++)
 		free(*plan_array(p, map));
-	free(p->connections);
+	plan_numbers_free(p);
 	*p = (struct plan){0};
 }

@@ -138,7 +138,11 @@ uint32_t plan_hop_of(struct plan_maker *k, const uint32_t *connections, uint32_t
 				   .vnet = k->m->vnets[k->m->gateways[gateway].vnet].id};
 	memcpy(c->member, member, sizeof member);
 	memcpy(hop.member, member, sizeof member);
-	c->id = plan_choice_id(k, k->n_choices++);
+	char key[XGW_HOP_MEMBERS * 11 + 1];
+	snprintf(key, sizeof key, "%u/%u/%u/%u", member[0], member[1], member[2], member[3]);
+	c->id = plan_take_id(k, PLAN_ID_CHOICE, key, k->n_choices++);
+	if (!c->id)
+		return PLAN_HOP_NONE;
 	plan_add_hop(k, c->id, hop);
 	name_choice(k, c->id, connections, n);
 	return c->id;

@@ -58,18 +58,20 @@ int plan_number_tables(struct plan_maker *k)
 		return -ENOMEM;
 	n = collect_pairs(k->m, k->pairs);
 	qsort(k->pairs, n, sizeof *k->pairs, by_pair);
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < n && !k->err; i++) {
 		if (k->n_pairs && by_pair(&k->pairs[k->n_pairs - 1], &k->pairs[i]) == 0)
 			continue;
 		struct plan_pair *p = &k->pairs[k->n_pairs];
 		*p = k->pairs[i];
-		p->id = plan_table_id(k, k->n_pairs++);
+		snprintf(text, sizeof text, "%u/%s", k->m->vnets[p->vnet].id,
+			 k->m->tables[p->table].name);
+		p->id = plan_take_id(k, PLAN_ID_TABLE, text, k->n_pairs++);
 		note_gateway_table(k, p);
 		snprintf(text, sizeof text, "%s/%s", k->m->vnets[p->vnet].name,
 			 k->m->tables[p->table].name);
 		plan_add_name(k, XGW_NAME_TABLE, p->id, text);
 	}
-	return 0;
+	return k->err;
 }
 
 /* ---- what covers a prefix ---- */
@@ -213,9 +215,14 @@ static uint32_t appliance_hop(const struct tabling *t, uint32_t vnet, const stru
 		if (!memcmp(&k->p->hops[i].value, &hop, sizeof hop))
 			return k->p->hops[i].id;
 	}
-	uint32_t id = plan_appliance_id(k, k->n_appliances++);
+	char key[IP_TEXT + 24];
+	ip_addr_format(address, shown);
+	snprintf(key, sizeof key, "%u/%u/%s", t->id, hop.vnet, shown);
+	uint32_t id = plan_take_id(k, PLAN_ID_APPLIANCE, key, t->vnet);
+	if (!id)
+		return PLAN_HOP_NONE;
 	plan_add_hop(k, id, hop);
-	snprintf(text, sizeof text, "appliance %s", ip_addr_format(address, shown));
+	snprintf(text, sizeof text, "appliance %s", shown);
 	plan_add_name(k, XGW_NAME_HOP, id, text);
 	return id;
 }

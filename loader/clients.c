@@ -45,6 +45,7 @@ struct clients {
 
 struct making {
 	struct clients *c;
+	const struct plan *plan;
 	struct credentials_faults faults;
 };
 
@@ -97,7 +98,9 @@ static void make_gateway(struct making *k, struct client_gateway *g,
 	const struct model *m = k->c->m;
 	const struct model_gateway *from = &m->gateways[g->index];
 	struct fault f = {0};
-	uint32_t most = plan_clients(m, g->index, &g->first);
+	const struct plan_gateway *ids = k->plan ? &k->plan->gateways[g->index] : NULL;
+	uint32_t most = ids ? ids->n_clients : from->clients.most;
+	g->first = ids ? ids->first_client : PLAN_FIRST_CLIENT;
 	g->credential = credentials_of_gateway(credentials, g->index);
 	g->vnet = from->vnet;
 	make_users(k, g, &from->clients);
@@ -116,8 +119,9 @@ static void make_gateway(struct making *k, struct client_gateway *g,
 		.eap = g->users || g->tls ? &g->eap : NULL, .lease = lease, .owner = g};
 }
 
-int clients_new(struct clients **out, const struct model *m, const struct credentials *credentials,
-		struct config_findings *findings, struct fault *f)
+int clients_new(struct clients **out, const struct model *m, const struct plan *plan,
+		const struct credentials *credentials, struct config_findings *findings,
+		struct fault *f)
 {
 	struct clients *c = calloc(1, sizeof *c);
 	*out = NULL;
@@ -129,7 +133,7 @@ int clients_new(struct clients **out, const struct model *m, const struct creden
 	}
 	c->m = m;
 	c->n = m->n_gateways;
-	struct making k = {c, {findings, f, 0}};
+	struct making k = {c, plan, {findings, f, 0}};
 	for (uint32_t i = 0; i < c->n; i++) {
 		c->at[i].of = c;
 		c->at[i].index = i;
