@@ -234,6 +234,8 @@ static int make_all(struct plan_maker *k)
 	if (err)
 		return err;
 	make_vnets(k);
+	for (uint32_t i = 0; i < k->m->n_gateways; i++)
+		k->p->gateways[i].table = k->gateway_tables[k->m->gateways[i].vnet];
 	for (uint32_t i = 0; i < k->m->n_connections; i++)
 		make_connection(k, i);
 	plan_make_gateway_routes(k);

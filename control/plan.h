@@ -65,6 +65,7 @@ struct plan_connection {
  */
 struct plan_gateway {
 	uint32_t slot, first_client, n_clients;
+	uint32_t table; /* of user routes that what comes out of its tunnels asks too, 0 = none */
 };
 #define PLAN_FIRST_CLIENT   32768u
 #define PLAN_CLIENTS_BEHIND 65536u

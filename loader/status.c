@@ -520,6 +520,7 @@ json_t *status_document(struct daemon *d)
 	set(o, "connections", connections);
 	set(o, "clients", clients(d, now));
 	set(o, "circuits", json_array());
+	set(o, "virtualNetworks", status_networks(&d->model));
 	set(o, "ports", ports);
 	set(o, "workers", workers(d));
 	set(o, "drops", status_drops(d->maps));
