@@ -105,10 +105,20 @@ static int by_key(const void *a, const void *b, void *map)
 	return plan_compare(*(const enum plan_map *)map, a, b);
 }
 
+static bool is_sorted(const struct plan *p, enum plan_map map)
+{
+	const uint8_t *at = *plan_array_const(p, map);
+	for (uint32_t i = 1; i < *plan_count_const(p, map); i++, at += tables[map].size) {
+		if (plan_compare(map, at, at + tables[map].size) > 0)
+			return false;
+	}
+	return true;
+}
+
 void plan_sort(struct plan *p)
 {
 	for (enum plan_map map = 0; map < PLAN_TABLES; map++) {
-		if (*plan_count(p, map))
+		if (!is_sorted(p, map))
 			qsort_r(*plan_array(p, map), *plan_count(p, map), tables[map].size, by_key,
 				&map);
 	}

@@ -89,8 +89,5 @@ void plan_choose_routes(struct plan *p);
 int plan_number_tables(struct plan_maker *k);
 /* Their routes: after those of all VNets have been chosen. */
 void plan_make_table_routes(struct plan_maker *k);
-/* Of the chosen routes of a VNet's id, the longest that covers a prefix; NULL. */
-const struct plan_entry_route *plan_cover(const struct plan *p, uint32_t vnet, uint32_t n_routes,
-					  const struct ip_prefix *prefix);
 
 #endif

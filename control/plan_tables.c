@@ -76,13 +76,18 @@ int plan_number_tables(struct plan_maker *k)
 
 /* ---- what covers a prefix ---- */
 
-/* The first route that is not before a VNet and prefix. */
-static uint32_t position(const struct plan *p, uint32_t n, const struct plan_entry_route *key)
+/* Routes of one VNet among the chosen ones: positions, since the array moves as it grows. */
+struct span {
+	uint32_t first, n;
+};
+
+/* How many of them stand before a VNet and prefix. */
+static uint32_t position(const struct plan *p, struct span s, const struct plan_entry_route *key)
 {
-	uint32_t low = 0, high = n;
+	uint32_t low = 0, high = s.n;
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
-		if (plan_compare(PLAN_ROUTES, &p->routes[middle], key) < 0)
+		if (plan_compare(PLAN_ROUTES, &p->routes[s.first + middle], key) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -90,35 +95,44 @@ static uint32_t position(const struct plan *p, uint32_t n, const struct plan_ent
 	return low;
 }
 
-const struct plan_entry_route *plan_cover(const struct plan *p, uint32_t vnet, uint32_t n_routes,
-					  const struct ip_prefix *prefix)
+static struct span routes_of(const struct plan_maker *k, uint32_t chosen, uint32_t vnet)
 {
-	struct plan_entry_route key = {.vnet = vnet};
-	for (int len = prefix->len; len >= 0; len--) {
+	const struct span all = {0, chosen};
+	const struct plan_entry_route first = {.vnet = k->m->vnets[vnet].id},
+				      behind = {.vnet = k->m->vnets[vnet].id + 1};
+	uint32_t at = position(k->p, all, &first);
+	return (struct span){at, position(k->p, all, &behind) - at};
+}
+
+/* The longest that covers a prefix; NULL. Until the next route is added. */
+static const struct plan_entry_route *cover(const struct plan *p, struct span s,
+					    const struct ip_prefix *prefix)
+{
+	struct plan_entry_route key = {.vnet = s.n ? p->routes[s.first].vnet : 0};
+	for (int len = prefix->len; s.n && len >= 0; len--) {
 		struct ip_prefix shorter = *prefix;
 		shorter.len = (uint8_t)len;
 		key.prefix = ip_prefix_canonical(shorter);
-		uint32_t i = position(p, n_routes, &key);
-		if (i < n_routes && plan_compare(PLAN_ROUTES, &p->routes[i], &key) == 0)
-			return &p->routes[i];
+		uint32_t i = position(p, s, &key);
+		const struct plan_entry_route *r = &p->routes[s.first + i];
+		if (i < s.n && ip_prefix_equal(&r->prefix, &key.prefix))
+			return r;
 	}
 	return NULL;
 }
 
 /* ---- next hops ---- */
 
-/* One table of one network while its routes are made. `chosen`: routes of all networks. */
+/* One table of one network while its routes are made. */
 struct tabling {
 	struct plan_maker *k;
-	uint32_t vnet, id, chosen, first_hop;
+	uint32_t vnet, id, first_hop;
 	const struct model_route_table *table;
+	uint32_t gateway, hub; /* that its VirtualNetworkGateway is, MODEL_NONE */
+	uint32_t default_hop;  /* to the gateway's default site */
+	uint32_t chosen;       /* how many routes the networks have */
+	struct span own, hubs; /* those of this one, and of the hub */
 };
-
-static const struct plan_entry_route *cover_in(const struct tabling *t, uint32_t vnet,
-					       const struct ip_prefix *prefix)
-{
-	return plan_cover(t->k->p, t->k->m->vnets[vnet].id, t->chosen, prefix);
-}
 
 /* All connections of a gateway to its default site. */
 static uint32_t default_site_hop(struct plan_maker *k, uint32_t gateway)
@@ -171,37 +185,35 @@ static const struct model_peering *peering_to(const struct model *m, uint32_t fr
  * gets it only when that one uses the gateway too, and the hub's own hosts only as the peering
  * between the two says.
  */
-static uint32_t through_hub(const struct tabling *t, uint32_t hub, const struct plan_entry_route *r,
+static uint32_t through_hub(const struct tabling *t, const struct plan_entry_route *r,
 			    const struct ip_prefix *prefix)
 {
 	const struct plan_maker *k = t->k;
 	if (r->value.next_hop == plan_local_id(k, t->vnet))
 		return r->value.next_hop;
 	if (r->value.source == XGW_ROUTE_SYSTEM) {
-		const struct plan_entry_route *own = cover_in(t, t->vnet, prefix);
+		const struct plan_entry_route *own = cover(t->k->p, t->own, prefix);
 		return own && own->value.source == XGW_ROUTE_PEERING ? hop_for_hosts(own)
 								     : PLAN_HOP_NONE;
 	}
 	if (r->value.source != XGW_ROUTE_PEERING)
 		return r->value.next_hop;
-	const struct model_peering *p = peering_to(k->m, hub, r->value.next_hop, k);
+	const struct model_peering *p = peering_to(k->m, t->hub, r->value.next_hop, k);
 	return p && model_peering_gives_transit(k->m, p) ? r->value.next_hop : PLAN_HOP_NONE;
 }
 
 static uint32_t to_gateway(const struct tabling *t, const struct ip_prefix *prefix)
 {
 	const struct model *m = t->k->m;
-	uint32_t gateway = model_gateway_of(m, t->vnet);
-	if (gateway == MODEL_NONE)
+	if (t->gateway == MODEL_NONE)
 		return PLAN_HOP_NONE;
-	uint32_t hub = m->gateways[gateway].vnet;
-	const struct plan_entry_route *r = cover_in(t, hub, prefix);
+	const struct plan_entry_route *r = cover(t->k->p, t->hubs, prefix);
 	/* the default site is the gateway's default route, whatever sites say of 0.0.0.0/0 */
-	if (m->gateways[gateway].default_site != MODEL_NONE && (!r || !r->prefix.len))
-		return default_site_hop(t->k, gateway);
+	if (m->gateways[t->gateway].default_site != MODEL_NONE && (!r || !r->prefix.len))
+		return t->default_hop;
 	if (!r)
 		return PLAN_HOP_NONE;
-	return hub == t->vnet ? hop_for_hosts(r) : through_hub(t, hub, r, prefix);
+	return t->hub == t->vnet ? hop_for_hosts(r) : through_hub(t, r, prefix);
 }
 
 /* One next hop for all routes of a table to the same appliance. */
@@ -232,7 +244,7 @@ static uint32_t to_appliance(const struct tabling *t, const struct model_route *
 {
 	const struct plan_maker *k = t->k;
 	struct ip_prefix alone = {route->appliance, (uint8_t)ip_addr_bits(&route->appliance)};
-	const struct plan_entry_route *r = cover_in(t, t->vnet, &alone);
+	const struct plan_entry_route *r = cover(t->k->p, t->own, &alone);
 	if (!r || hop_for_hosts(r) < PLAN_HOP_LOCAL)
 		return PLAN_HOP_NONE;
 	if (r->value.source == XGW_ROUTE_SYSTEM)
@@ -276,10 +288,10 @@ static const struct model_route *user_route(const struct model_route_table *tabl
  * itself has no routes to (a peering is not transitive): each of their prefixes gets a route, to
  * the spokes among them and to nowhere of the others, unless the spoke or its table knows better.
  */
-static void add_spokes(const struct tabling *t, uint32_t hub)
+static void add_spokes(const struct tabling *t)
 {
 	const struct model *m = t->k->m;
-	const struct model_vnet *v = &m->vnets[hub];
+	const struct model_vnet *v = &m->vnets[t->hub];
 	for (uint32_t i = 0; i < v->n_peerings; i++) {
 		const struct model_peering *p = &v->peerings[i];
 		if (p->remote == t->vnet || p->back == MODEL_NONE)
@@ -290,25 +302,49 @@ static void add_spokes(const struct tabling *t, uint32_t hub)
 		for (uint32_t j = 0; j < far->n_address_space; j++) {
 			const struct ip_prefix *prefix = &far->address_space[j];
 			const struct model_route *u = user_route(t->table, prefix);
-			const struct plan_entry_route *own = cover_in(t, t->vnet, prefix);
-			if (!u || u->hop != MODEL_HOP_GATEWAY || u->prefix.len == prefix->len ||
-			    (own && own->prefix.len > u->prefix.len))
+			if (!u || u->hop != MODEL_HOP_GATEWAY || u->prefix.len == prefix->len)
+				continue;
+			const struct plan_entry_route *own = cover(t->k->p, t->own, prefix);
+			if (own && own->prefix.len > u->prefix.len)
 				continue;
 			plan_add_route(t->k, t->id, prefix, hop, XGW_ROUTE_USER, 0);
 		}
 	}
 }
 
-static void make_table(const struct tabling *t)
+static bool asks_gateway(const struct model_route_table *t)
+{
+	for (uint32_t i = 0; i < t->n_routes; i++) {
+		if (t->routes[i].hop == MODEL_HOP_GATEWAY)
+			return true;
+	}
+	return false;
+}
+
+static void make_table(struct tabling *t)
 {
 	const struct model *m = t->k->m;
-	uint32_t gateway = model_gateway_of(m, t->vnet);
+	t->gateway = asks_gateway(t->table) ? model_gateway_of(m, t->vnet) : MODEL_NONE;
+	t->default_hop = PLAN_HOP_NONE;
+	t->hub = t->vnet;
+	t->own = routes_of(t->k, t->chosen, t->vnet);
+	if (t->gateway != MODEL_NONE) {
+		t->hub = m->gateways[t->gateway].vnet;
+		t->hubs = routes_of(t->k, t->chosen, t->hub);
+		if (m->gateways[t->gateway].default_site != MODEL_NONE)
+			t->default_hop = default_site_hop(t->k, t->gateway);
+	}
 	for (uint32_t i = 0; i < t->table->n_routes; i++) {
 		const struct model_route *route = &t->table->routes[i];
 		plan_add_route(t->k, t->id, &route->prefix, resolve(t, route), XGW_ROUTE_USER, 0);
 	}
-	if (gateway != MODEL_NONE && m->gateways[gateway].vnet != t->vnet)
-		add_spokes(t, m->gateways[gateway].vnet);
+	if (t->hub != t->vnet)
+		add_spokes(t);
+}
+
+static int by_route(const void *a, const void *b)
+{
+	return plan_compare(PLAN_ROUTES, a, b);
 }
 
 void plan_make_table_routes(struct plan_maker *k)
@@ -316,8 +352,16 @@ void plan_make_table_routes(struct plan_maker *k)
 	uint32_t chosen = k->p->n_routes;
 	for (uint32_t i = 0; i < k->n_pairs; i++) {
 		const struct plan_pair *p = &k->pairs[i];
-		const struct tabling t = {k,	  p->vnet,	p->id,
-					  chosen, k->p->n_hops, &k->m->tables[p->table]};
+		struct tabling t = {.k = k,
+				    .vnet = p->vnet,
+				    .id = p->id,
+				    .first_hop = k->p->n_hops,
+				    .table = &k->m->tables[p->table],
+				    .chosen = chosen};
 		make_table(&t);
 	}
+	/* numbers of tables are behind those of networks: with this the whole is in order */
+	if (k->p->n_routes > chosen)
+		qsort(k->p->routes + chosen, k->p->n_routes - chosen, sizeof *k->p->routes,
+		      by_route);
 }

@@ -10,7 +10,7 @@
 #include "control/config.h"
 
 #define TREE_MAX_DEPTH 32u
-#define TREE_MAX_NODES 1000000u
+#define TREE_MAX_NODES 4000000u
 #define TREE_MAX_TEXT  (64u << 20)
 
 enum tree_type { TREE_SCALAR, TREE_LIST, TREE_MAP };

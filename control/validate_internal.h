@@ -65,6 +65,9 @@ void validate_ports(struct judge *j);
 void validate_vnets(struct judge *j);
 void validate_peerings(struct judge *j);
 void validate_tables(struct judge *j);
+/* How many user routes of a family (0: IPv4, 1: IPv6) the tables make, counted in each network that
+ * uses them. */
+uint64_t validate_user_routes(const struct judge *j, int v6);
 void validate_gateways(struct judge *j);
 void validate_circuits(struct judge *j);
 void validate_connections(struct judge *j);

@@ -257,10 +257,11 @@ static void check_number(struct judge *j, const struct reach *at, uint32_t n)
 		count[at[i].prefix.addr.family == IP_V6] += users;
 	}
 	for (int v6 = 0; v6 < 2; v6++) {
+		count[v6] += validate_user_routes(j, v6);
 		if (count[v6] > most[v6])
 			findings_error(j->findings, (struct model_place){1, 1},
-				       "too large: %llu IPv%d prefixes behind gateways, counted in "
-				       "each network that uses them; at most %u",
+				       "too large: %llu IPv%d routes behind gateways and of route "
+				       "tables, counted in each network that uses them; at most %u",
 				       (unsigned long long)count[v6], v6 ? 6 : 4, most[v6]);
 	}
 }

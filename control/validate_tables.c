@@ -186,6 +186,56 @@ static uint32_t collect(const struct model *m, struct use *out)
 	return n;
 }
 
+static bool is_v6(const struct ip_prefix *p)
+{
+	return p->addr.family == IP_V6;
+}
+
+/* Networks peered with the hub: each of their prefixes may become one (plan_tables.c). */
+static uint64_t count_by_hub(const struct judge *j, const struct model_vnet *hub, int v6)
+{
+	uint64_t n = 0;
+	for (uint32_t i = 0; i < hub->n_peerings; i++) {
+		const struct model_vnet *far =
+			hub->peerings[i].incomplete ? NULL : &j->m->vnets[hub->peerings[i].remote];
+		for (uint32_t k = 0; far && k < far->n_address_space; k++)
+			n += is_v6(&far->address_space[k]) == (v6 != 0);
+	}
+	return n;
+}
+
+static uint64_t count_use(const struct judge *j, uint32_t vnet, uint32_t table, int v6)
+{
+	const struct model_route_table *t = &j->m->tables[table];
+	uint32_t gateway = model_gateway_of(j->m, vnet);
+	uint64_t n = 0;
+	bool asks = false;
+	for (uint32_t i = 0; i < t->n_routes; i++) {
+		n += is_v6(&t->routes[i].prefix) == (v6 != 0);
+		asks |= t->routes[i].hop == MODEL_HOP_GATEWAY;
+	}
+	if (asks && gateway != MODEL_NONE && j->m->gateways[gateway].vnet != vnet)
+		n += count_by_hub(j, &j->m->vnets[j->m->gateways[gateway].vnet], v6);
+	return n;
+}
+
+uint64_t validate_user_routes(const struct judge *j, int v6)
+{
+	uint64_t n = 0;
+	for (uint32_t i = 0; i < j->m->n_vnets; i++) {
+		const struct model_vnet *v = &j->m->vnets[i];
+		uint32_t last = MODEL_NONE; /* a table of neighbours is one table */
+		for (uint32_t k = 0; k < v->n_subnets; k++) {
+			uint32_t table = v->subnets[k].route_table;
+			if (table == MODEL_NONE || table == last)
+				continue;
+			n += count_use(j, i, table, v6);
+			last = table;
+		}
+	}
+	return n;
+}
+
 void validate_tables(struct judge *j)
 {
 	for (uint32_t i = 0; i < j->m->n_tables; i++)

@@ -742,7 +742,7 @@ static void alias_bomb(void **state)
 		}
 	}
 	expect(text,
-	       &(struct row){"bomb", "", "1:19: error: too large: more than 1000000 values\n"});
+	       &(struct row){"bomb", "", "1:13: error: too large: more than 4000000 values\n"});
 }
 
 static void too_many_findings(void **state)

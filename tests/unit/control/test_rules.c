@@ -621,12 +621,55 @@ static void gateways_of_networks(void **state)
 	model_free(&m);
 }
 
+/* Prefixes behind a hub's gateway count in each network that uses it. */
+static void too_many_routes(void **state)
+{
+	(void)state;
+	enum { SPOKES = 100, PREFIXES = 20800 };
+	struct model m;
+	struct config_findings findings;
+	char *text = calloc(1, 1 << 20), *at = text;
+	assert_non_null(text);
+	at += sprintf(at, "host: {ports: [{name: w, device: e, role: uplink}]}\nvirtualNetworks:\n"
+			  "  - {name: H, id: 1000, addressSpace: [10.0.0.0/16], subnets: [{name: "
+			  "GatewaySubnet, addressPrefix: 10.0.0.0/27}], peerings: [");
+	for (int i = 1; i <= SPOKES; i++)
+		at += sprintf(
+			at,
+			"{name: p%d, remoteVirtualNetwork: V%d, allowGatewayTransit: true},\n      ",
+			i, i);
+	at += sprintf(at, "]}\n");
+	for (int i = 1; i <= SPOKES; i++)
+		at += sprintf(
+			at,
+			"  - {name: V%d, id: %d, addressSpace: [10.%d.0.0/16], peerings: [{name: "
+			"p, remoteVirtualNetwork: H, useRemoteGateways: true}]}\n",
+			i, i, i);
+	at += sprintf(at, "virtualNetworkGateways: [{name: G, virtualNetwork: H, publicIPAddress: "
+			  "203.0.113.1}]\nlocalNetworkGateways: [{name: S, gatewayIpAddress: "
+			  "198.51.100.1, addressSpace: [");
+	for (int i = 0; i < PREFIXES; i++)
+		at += sprintf(at, "172.%d.%d.0/24, ", 16 + i / 256, i % 256);
+	sprintf(at,
+		"]}]\nconnections: [{name: C, connectionType: IPsec, virtualNetworkGateway1: G, "
+		"localNetworkGateway2: S, sharedKey: abcdefghijklmnopqrstuvwxyz}]\n");
+	assert_int_equal(test_parse(&m, text, &findings), -EINVAL);
+	assert_int_equal(findings.errors, 1);
+	assert_string_equal(findings.at[0].text,
+			    "too large: 2100800 IPv4 routes behind gateways and of route tables, "
+			    "counted in each network that uses them; at most 2097152");
+	config_findings_free(&findings);
+	model_free(&m);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_rule),
 		cmocka_unit_test(states_of_peerings),
 		cmocka_unit_test(gateways_of_networks),
+		cmocka_unit_test(too_many_routes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
