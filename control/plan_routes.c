@@ -230,13 +230,13 @@ void plan_make_gateway_routes(struct plan_maker *k)
 	if (n)
 		qsort(at, n, sizeof *at, by_reach);
 	for (uint32_t i = 0; i < n; i = last) {
-		uint32_t connections[XGW_HOP_MEMBERS], members = 0;
-		for (last = i; last < n && at[last].gateway == at[i].gateway &&
-			       ip_prefix_equal(&at[last].prefix, &at[i].prefix);
+		uint32_t connections[XGW_HOP_MEMBERS] = {at[i].connection}, members = 1;
+		for (last = i + 1; last < n && at[last].gateway == at[i].gateway &&
+				   ip_prefix_equal(&at[last].prefix, &at[i].prefix);
 		     last++) {
 			/* a site may say a prefix twice */
 			if (members < XGW_HOP_MEMBERS &&
-			    (last == i || at[last].connection != at[last - 1].connection))
+			    at[last].connection != at[last - 1].connection)
 				connections[members++] = at[last].connection;
 		}
 		add_everywhere(k, at[i].gateway, &at[i].prefix,

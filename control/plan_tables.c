@@ -189,8 +189,6 @@ static uint32_t through_hub(const struct tabling *t, const struct plan_entry_rou
 			    const struct ip_prefix *prefix)
 {
 	const struct plan_maker *k = t->k;
-	if (r->value.next_hop == plan_local_id(k, t->vnet))
-		return r->value.next_hop;
 	if (r->value.source == XGW_ROUTE_SYSTEM) {
 		const struct plan_entry_route *own = cover(t->k->p, t->own, prefix);
 		return own && own->value.source == XGW_ROUTE_PEERING ? hop_for_hosts(own)
