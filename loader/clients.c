@@ -21,7 +21,7 @@ struct client {
 
 struct client_gateway {
 	struct clients *of;
-	uint32_t index, first, vnet;
+	uint32_t index, first, vnet, table;
 	struct users *users;
 	struct trust *trust;
 	struct eap_tls *tls;
@@ -45,6 +45,7 @@ struct clients {
 
 struct making {
 	struct clients *c;
+	const struct plan *plan;
 	struct credentials_faults faults;
 };
 
@@ -97,9 +98,12 @@ static void make_gateway(struct making *k, struct client_gateway *g,
 	const struct model *m = k->c->m;
 	const struct model_gateway *from = &m->gateways[g->index];
 	struct fault f = {0};
-	uint32_t most = plan_clients(m, g->index, &g->first);
+	const struct plan_gateway *ids = k->plan ? &k->plan->gateways[g->index] : NULL;
+	uint32_t most = ids ? ids->n_clients : from->clients.most;
+	g->first = ids ? ids->first_client : PLAN_FIRST_CLIENT;
 	g->credential = credentials_of_gateway(credentials, g->index);
 	g->vnet = from->vnet;
+	g->table = ids ? ids->table : 0;
 	make_users(k, g, &from->clients);
 	make_trust(k, g, &from->clients);
 	if (pool_new(&g->pool, from->clients.pool, from->clients.n_pool, most, &f)) {
@@ -116,8 +120,9 @@ static void make_gateway(struct making *k, struct client_gateway *g,
 		.eap = g->users || g->tls ? &g->eap : NULL, .lease = lease, .owner = g};
 }
 
-int clients_new(struct clients **out, const struct model *m, const struct credentials *credentials,
-		struct config_findings *findings, struct fault *f)
+int clients_new(struct clients **out, const struct model *m, const struct plan *plan,
+		const struct credentials *credentials, struct config_findings *findings,
+		struct fault *f)
 {
 	struct clients *c = calloc(1, sizeof *c);
 	*out = NULL;
@@ -129,7 +134,7 @@ int clients_new(struct clients **out, const struct model *m, const struct creden
 	}
 	c->m = m;
 	c->n = m->n_gateways;
-	struct making k = {c, {findings, f, 0}};
+	struct making k = {c, plan, {findings, f, 0}};
 	for (uint32_t i = 0; i < c->n; i++) {
 		c->at[i].of = c;
 		c->at[i].index = i;
@@ -243,20 +248,58 @@ static uint32_t vnet_id(const struct client_gateway *g)
 	return g->of->m->vnets[g->vnet].id;
 }
 
-static int put_route(const struct client_gateway *g, const struct ip_addr *a, uint32_t hop)
+static int put_route(const struct client_gateway *g, uint32_t vnet, const struct ip_addr *a,
+		     uint32_t hop)
 {
 	struct ip_prefix p = {*a, (uint8_t)ip_addr_bits(a)};
 	const struct xgw_route r = {
 		.next_hop = hop, .source = XGW_ROUTE_CLIENT, .plen = p.len, .family = a->family};
-	return a->family ? maps_route_put(g->of->maps, vnet_id(g), &p, &r) : 0;
+	return a->family ? maps_route_put(g->of->maps, vnet, &p, &r) : 0;
 }
 
-static void delete_route(const struct client_gateway *g, const struct ip_addr *a)
+static void delete_route(const struct client_gateway *g, uint32_t vnet, const struct ip_addr *a)
 {
 	struct ip_prefix p = {*a, (uint8_t)ip_addr_bits(a)};
-	if (a->family && maps_route_delete(g->of->maps, vnet_id(g), &p))
+	if (a->family && maps_route_delete(g->of->maps, vnet, &p))
 		log_warn(LOG_MAP, "client-route-not-removed gateway=%s",
 			 g->of->m->gateways[g->index].name);
+}
+
+/* The gateway's virtual network, then those that use it, by their ids; 0 behind the last. *at: 0 at
+ * first. */
+static uint32_t next_user(const struct client_gateway *g, uint32_t *at)
+{
+	const struct model *m = g->of->m;
+	const struct model_vnet *v = &m->vnets[g->vnet];
+	if (!*at) {
+		*at = 1;
+		return v->id;
+	}
+	while (*at <= v->n_peerings) {
+		const struct model_peering *p = &v->peerings[(*at)++ - 1];
+		if (model_peering_gives_transit(m, p))
+			return m->vnets[p->remote].id;
+	}
+	return 0;
+}
+
+static int put_routes(const struct client_gateway *g, const struct client *x, uint32_t hop)
+{
+	int err = 0;
+	for (uint32_t at = 0, vnet; !err && (vnet = next_user(g, &at));) {
+		err = put_route(g, vnet, &x->lease.v4, hop);
+		if (!err)
+			err = put_route(g, vnet, &x->lease.v6, hop);
+	}
+	return err;
+}
+
+static void delete_routes(const struct client_gateway *g, const struct client *x)
+{
+	for (uint32_t at = 0, vnet; (vnet = next_user(g, &at));) {
+		delete_route(g, vnet, &x->lease.v4);
+		delete_route(g, vnet, &x->lease.v6);
+	}
 }
 
 /* What refers to something comes after it, and goes before it. */
@@ -266,16 +309,14 @@ static int put(const struct client_gateway *g, const struct client *x)
 	uint32_t id = g->first + x->lease.slot;
 	const struct xgw_name_key key = {XGW_NAME_CONNECTION, id};
 	const struct xgw_next_hop hop = {
-		.kind = XGW_HOP_TUNNEL, .vnet = vnet_id(g), .connection = id};
+		.kind = XGW_HOP_TUNNEL, .vnet = vnet_id(g), .connection = id, .table = g->table};
 	struct xgw_name name = {{0}};
 	memcpy(name.text, x->name, strnlen(x->name, sizeof name.text - 1));
 	int err = maps_put(maps, MAPS_names, &key, &name);
 	if (!err)
 		err = maps_put(maps, MAPS_next_hops, &id, &hop);
 	if (!err)
-		err = put_route(g, &x->lease.v4, id);
-	if (!err)
-		err = put_route(g, &x->lease.v6, id);
+		err = put_routes(g, x, id);
 	maps_bump(maps);
 	return err;
 }
@@ -285,8 +326,7 @@ static void withdraw(const struct client_gateway *g, const struct client *x)
 	const struct maps *maps = g->of->maps;
 	uint32_t id = g->first + x->lease.slot;
 	const struct xgw_name_key key = {XGW_NAME_CONNECTION, id};
-	delete_route(g, &x->lease.v4);
-	delete_route(g, &x->lease.v6);
+	delete_routes(g, x);
 	maps_delete(maps, MAPS_next_hops, &id);
 	maps_delete(maps, MAPS_names, &key);
 	maps_bump(maps);

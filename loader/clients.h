@@ -16,10 +16,11 @@
 struct clients;
 
 /*
- * `credentials` is borrowed and outlives it. What is wrong with a file or a user is a finding, the
- * first one is f's, too; both may be NULL. 0, -EINVAL, -ENOMEM.
+ * `plan` may be NULL, for who only wants to know what is wrong. `credentials` is borrowed and
+ * outlives it. What is wrong with a file or a user is a finding, the first one is f's, too; both
+ * may be NULL. 0, -EINVAL, -ENOMEM.
  */
-int must_check clients_new(struct clients **out, const struct model *m,
+int must_check clients_new(struct clients **out, const struct model *m, const struct plan *plan,
 			   const struct credentials *credentials, struct config_findings *findings,
 			   struct fault *f);
 void clients_free(struct clients *c);

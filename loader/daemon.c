@@ -128,7 +128,7 @@ static void watch_transmit(struct daemon *d)
 {
 	for (uint32_t i = 0; d->datapath && i < d->model.host.n_ports; i++)
 		if (d->model.host.ports[i].xdp_transmit)
-			datapath_port_transmit(d->datapath, i,
+			datapath_port_transmit(d->datapath, d->plan.port_ids[i],
 					       transmit_device_ready(d->ports[i].link.ifindex));
 }
 
@@ -304,7 +304,7 @@ static int prepare(struct daemon *d, struct fault *f)
 	if (!err)
 		err = apply_find_ports(d->netlink, &d->model, d->ports, d->facts, f);
 	if (!err)
-		err = plan_make(&d->plan, &d->model, d->facts, f);
+		err = plan_make(&d->plan, &d->model, d->facts, NULL, f);
 	if (!err)
 		err = attach_start(&d->attach, &d->instance, d->netlink, d->ports,
 				   d->model.host.n_ports, d->model.host.xdp_mode, f);
@@ -332,13 +332,13 @@ static int start(struct daemon *d, struct fault *f)
 		return fault_set(f, -ENOMEM, "not enough memory for the event loop");
 	err = start_datapath(d, f);
 	if (!err)
-		err = gateways_start(d, f);
+		err = gateways_set(d, &d->model, &d->plan, f);
 	if (!err)
 		err = start_underlay(d, f);
 	if (!err)
 		err = watch_all(d, f);
 	if (!err)
-		err = outer_open(&d->outer, d->base, d->datapath, &d->model, f);
+		err = outer_open(&d->outer, d->base, d->datapath, &d->model, &d->plan, f);
 	if (err)
 		return err;
 	const struct ike_host_options o = {d->base,	&d->model,   &d->plan,	d->maps,

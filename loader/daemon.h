@@ -30,7 +30,8 @@ struct daemon {
 	struct underlay *underlay;
 	struct ike_host *ike;
 	struct outer *outer;
-	struct gateway_rate *rates; /* by gateway of the model */
+	struct gateway_rate *rates; /* by the gateways' slots */
+	uint32_t n_rates;
 	struct control_socket *control;
 	struct capture *capture;    /* NULL: nobody has captured yet */
 	struct ring_buffer *events; /* from XDP */

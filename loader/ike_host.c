@@ -46,23 +46,24 @@ struct ike_host {
 
 const char *ike_host_name(const struct ike_host *h, uint32_t connection)
 {
-	uint32_t i = connection - PLAN_FIRST_CONNECTION;
-	uint32_t g = connection - PLAN_FIRST_TEMPLATE;
+	const struct plan_connection *c = plan_connection(h->o.plan, connection);
+	uint32_t g = connection < PLAN_FIRST_TEMPLATE
+			     ? MODEL_NONE
+			     : plan_gateway_index(h->o.plan, connection - PLAN_FIRST_TEMPLATE);
 	struct client_info client;
-	if (i < h->o.model->n_connections)
-		return h->o.model->connections[i].name;
-	if (g < h->o.model->n_gateways)
+	if (c)
+		return h->o.model->connections[c->model].name;
+	if (g != MODEL_NONE)
 		return h->o.model->gateways[g].name;
 	return clients_find(h->clients, connection, &client) ? "?" : client.name;
 }
 
 static uint32_t vnet_of(const struct ike_host *h, uint32_t connection)
 {
-	for (uint32_t i = 0; i < h->o.plan->n_connections; i++) {
-		if (h->o.plan->connections[i].id == connection)
-			return h->o.plan->connections[i].vnet;
-	}
+	const struct plan_connection *c = plan_connection(h->o.plan, connection);
 	struct client_info client;
+	if (c)
+		return c->vnet;
 	if (clients_find(h->clients, connection, &client))
 		return 0;
 	return h->o.model->vnets[h->o.model->gateways[client.gateway].vnet].id;
@@ -158,10 +159,12 @@ static void send_datagram(struct ike_host *h, const struct ike_effect *e)
 static void mark_hop(struct ike_host *h, uint32_t connection, bool up)
 {
 	struct xgw_next_hop hop;
-	if (maps_get(h->o.maps, MAPS_next_hops, &connection, &hop))
+	if (maps_get(h->o.maps, MAPS_next_hops, &connection, &hop) ||
+	    !(hop.flags & XGW_HOP_UP) == !up)
 		return;
-	hop.flags = up ? hop.flags | XGW_HOP_UP : hop.flags & ~XGW_HOP_UP;
+	hop.flags ^= XGW_HOP_UP;
 	maps_put(h->o.maps, MAPS_next_hops, &connection, &hop);
+	maps_bump(h->o.maps); /* choices were made by it */
 }
 
 static void install_child(struct ike_host *h, const struct ike_effect *e)
@@ -482,7 +485,7 @@ static int add_templates(struct ike_host *h, struct fault *f)
 	for (uint32_t i = 0; !err && i < h->o.model->n_gateways; i++) {
 		if (!h->o.model->gateways[i].clients.n_pool)
 			continue;
-		err = ike_host_translate_clients(c, h->o.model, i, f);
+		err = ike_host_translate_clients(c, h->o.model, i, h->o.plan->gateways[i].slot, f);
 		if (!err) {
 			clients_template(h->clients, i, c);
 			err = ike_add(h->engine, c, f);
@@ -568,7 +571,7 @@ int ike_host_start(struct ike_host **out, const struct ike_host_options *o, stru
 	if (!err)
 		err = credentials_new(&h->credentials, o->model, NULL, f);
 	if (!err)
-		err = clients_new(&h->clients, o->model, h->credentials, NULL, f);
+		err = clients_new(&h->clients, o->model, o->plan, h->credentials, NULL, f);
 	if (!err)
 		clients_serve(h->clients, o->maps, o->datapath, o->underlay);
 	if (!err)

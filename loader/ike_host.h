@@ -65,9 +65,9 @@ int ike_host_next_client(const struct ike_host *h, uint32_t after, struct client
 /* By name. -ENOENT. */
 int ike_host_find_client(const struct ike_host *h, const char *name, uint32_t *connection);
 
-/* What a gateway's clients come by. */
+/* What a gateway's clients come by; slot: the plan's. */
 int must_check ike_host_translate_clients(struct ike_connection *out, const struct model *m,
-					  uint32_t gateway, struct fault *f);
+					  uint32_t gateway, uint32_t slot, struct fault *f);
 /* A connection of the model as the engine takes it; the caller wipes `psk`. Pure. */
 int must_check ike_host_translate(struct ike_connection *out, const struct model *m,
 				  const struct plan_connection *c, struct fault *f);

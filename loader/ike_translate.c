@@ -97,7 +97,7 @@ static void set_ppk(struct ike_connection *out, const struct model_connection *c
 #define CLIENT_DPD_SECONDS 45
 
 int ike_host_translate_clients(struct ike_connection *out, const struct model *m, uint32_t gateway,
-			       struct fault *f)
+			       uint32_t slot, struct fault *f)
 {
 	const struct model_gateway *g = &m->gateways[gateway];
 	struct offer offer;
@@ -106,7 +106,7 @@ int ike_host_translate_clients(struct ike_connection *out, const struct model *m
 		return fault_set(f, -E2BIG, "'%s' has more than %d prefixes for its clients",
 				 g->name, CHILD_SA_MAX_TS);
 	copy_offer(out, &offer);
-	out->id = PLAN_FIRST_TEMPLATE + gateway;
+	out->id = PLAN_FIRST_TEMPLATE + slot;
 	out->name = g->name;
 	out->local = g->public_address;
 	out->rsa_pkcs1 = g->certificate.rsa_pkcs1;
