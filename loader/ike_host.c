@@ -158,10 +158,13 @@ static void send_datagram(struct ike_host *h, const struct ike_effect *e)
 static void mark_hop(struct ike_host *h, uint32_t connection, bool up)
 {
 	struct xgw_next_hop hop;
-	if (maps_get(h->o.maps, MAPS_next_hops, &connection, &hop))
+	if (maps_get(h->o.maps, MAPS_next_hops, &connection, &hop) ||
+	    up == !!(hop.flags & XGW_HOP_UP))
 		return;
-	hop.flags = up ? hop.flags | XGW_HOP_UP : hop.flags & ~XGW_HOP_UP;
+	hop.flags ^= XGW_HOP_UP;
 	maps_put(h->o.maps, MAPS_next_hops, &connection, &hop);
+	/* what was chosen by it is void */
+	maps_bump(h->o.maps);
 }
 
 static void install_child(struct ike_host *h, const struct ike_effect *e)
