@@ -297,12 +297,13 @@ struct xgw_trace {
 	__u16 verdict; /* enum xgw_hop_kind, or 0 with a drop, or XGW_TRACE_PASS */
 	__u16 drop;    /* enum xgw_drop */
 	__u32 vnet;
-	__u32 next_hop;
-	__u32 connection;
+	__u32 next_hop;			  /* the route's: a choice, not its member */
+	__u32 connection;		  /* of the member */
 	__u32 attachment;		  /* local: where it leaves */
-	__u8 plen, source, family, flags; /* of the route */
+	__u8 plen, source, family, flags; /* of the route; and XGW_TRACE_TABLE */
 };
 XGW_LAYOUT(struct xgw_trace, 32); /* kernels before 6.9 take no more metadata than this */
-#define XGW_TRACE_PASS 100u
+#define XGW_TRACE_PASS	100u
+#define XGW_TRACE_TABLE 0x80u /* the route stands in the table of the sender's subnet */
 
 #endif
