@@ -224,7 +224,7 @@ static bool same_rules(const struct ike_connection *a, const struct ike_connecti
 
 /* A field that is not compared is a change that a reload does not see: who adds one adds it here.
  */
-_Static_assert(sizeof(struct ike_connection) == 4048, "ike_host_same");
+_Static_assert(sizeof(struct ike_connection) == 4304, "ike_host_same");
 
 bool ike_host_same(const struct ike_connection *a, const struct ike_connection *b)
 {
