@@ -125,7 +125,7 @@ static __always_inline int vnet_packet(struct packet *p, int rc)
 		return not_routed(p);
 	rc = decide(p);
 	if (p->in->kind == XGW_TAG_VXLAN && rc != XGW_DROP_SOURCE) {
-		int learnt = learn_vtep(p, p->ip.source, eth->h_source);
+		int learnt = learn(p, p->ip.source, eth->h_source);
 
 		rc = learnt ? learnt : rc;
 	}

@@ -5,7 +5,7 @@
 
 #include "control/plan.h"
 
-#define PLAN_TABLES (PLAN_ROUTES + 1)
+#define PLAN_TABLES (PLAN_VTEPS + 1)
 
 struct plan_table {
 	const char *name;

@@ -96,6 +96,13 @@ static int put_route(const struct maps *m, const struct plan_entry_route *r, boo
 		       : maps_route_put(m, r->vnet, &r->prefix, &r->value);
 }
 
+static int put_vtep(const struct maps *m, const struct plan_entry_vtep *e, bool removal)
+{
+	struct xgw_vtep_key key = maps_vtep_key(e->attachment, &e->prefix);
+	return removal ? maps_delete(m, MAPS_vteps, &key)
+		       : maps_put(m, MAPS_vteps, &key, &e->value);
+}
+
 static int put(const struct maps *m, enum maps_id id, const void *key, const void *value,
 	       bool removal)
 {
@@ -128,6 +135,7 @@ static int carry_out(const struct maps *m, const struct plan_change *c)
 		return put(m, MAPS_next_hops, &e->id, &e->value, c->removal);
 	}
 	case PLAN_ROUTES: return put_route(m, c->entry, c->removal);
+	case PLAN_VTEPS: return put_vtep(m, c->entry, c->removal);
 	}
 	return -EINVAL;
 }
@@ -141,6 +149,7 @@ static const char *const table_names[] = {
 	[PLAN_ENDPOINTS] = "endpoints",
 	[PLAN_HOPS] = "next_hops",
 	[PLAN_ROUTES] = "routes",
+	[PLAN_VTEPS] = "vteps",
 };
 
 int apply_plan(const struct maps *m, const struct plan *have, const struct plan *want,

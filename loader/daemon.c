@@ -4,6 +4,7 @@
 #include "loader/capture.h"
 #include "loader/features.h"
 #include "loader/gateways.h"
+#include "loader/learning.h"
 #include "loader/outer.h"
 #include "loader/recover.h"
 #include "loader/transmit.h"
@@ -143,6 +144,7 @@ static void on_second(evutil_socket_t fd, short what, void *owner)
 	gateways_second(d);
 	recover_second(d);
 	watch_transmit(d);
+	underlay_second(d->underlay, clock_now_ns());
 	datapath_pmtu_expire(d->datapath, clock_now_ns());
 	sd_notify(0, "WATCHDOG=1");
 	if (++d->seconds % CONFIRM_SECONDS == 0)
@@ -312,6 +314,8 @@ static int prepare(struct daemon *d, struct fault *f)
 		return err;
 	d->maps = attach_maps(d->attach);
 	err = apply_plan(d->maps, NULL, &d->plan, f);
+	if (!err)
+		err = learning_limits(d->maps, &d->model, f);
 	return err ? err : apply_addresses(d->attach, d->netlink, &d->model, d->ports, f);
 }
 

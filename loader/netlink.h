@@ -17,6 +17,7 @@ struct netlink;
 struct netlink_link {
 	uint32_t ifindex, mtu;
 	bool up; /* administratively, and with carrier */
+	bool gone;
 	uint8_t mac[6];
 	bool ethernet;
 	char name[16], kind[16], driver[32];
@@ -30,6 +31,16 @@ struct netlink_neighbour {
 	struct ip_addr addr;
 	uint8_t mac[6];
 	bool usable; /* false: gone, failed or not resolved */
+};
+
+/* An entry of a VXLAN device's forwarding database that names a VTEP. */
+struct netlink_fdb {
+	uint32_t ifindex;
+	uint8_t mac[6];
+	struct ip_addr vtep;
+	uint32_t vni;	     /* of a device of many networks, else 0 */
+	uint32_t remote_vni; /* to be sent with, when it is another than the device's, else 0 */
+	bool present;	     /* false: withdrawn */
 };
 
 struct netlink_route {
@@ -47,6 +58,12 @@ int netlink_links(struct netlink *n, void (*each)(void *owner, const struct netl
 		  void *owner);
 int netlink_neighbours(struct netlink *n,
 		       void (*each)(void *owner, const struct netlink_neighbour *x), void *owner);
+/* Those of one device, and entries of forwarding databases: of one VXLAN device, or 0 for all. */
+int netlink_neighbours_of(struct netlink *n, uint32_t ifindex,
+			  void (*each)(void *owner, const struct netlink_neighbour *x),
+			  void *owner);
+int netlink_fdb(struct netlink *n, uint32_t ifindex,
+		void (*each)(void *owner, const struct netlink_fdb *x), void *owner);
 /* -ENOENT when there is no entry; `usable` says whether it has a link-layer address. */
 int must_check netlink_neighbour(struct netlink *n, uint32_t ifindex, const struct ip_addr *addr,
 				 struct netlink_neighbour *out);
@@ -69,6 +86,7 @@ int netlink_addresses(struct netlink *n,
 /* Changes, as they come. `lost`: some were missed; everything is to be read again. */
 struct netlink_watcher {
 	void (*neighbour)(void *owner, const struct netlink_neighbour *x);
+	void (*fdb)(void *owner, const struct netlink_fdb *x);
 	void (*link)(void *owner, const struct netlink_link *l);
 	void (*route)(void *owner);
 	void (*lost)(void *owner);
