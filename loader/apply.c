@@ -186,6 +186,8 @@ int apply_addresses(struct attach *a, struct netlink *n, const struct model *m,
 		const struct model_vnet *v = &m->vnets[i];
 		for (uint32_t j = 0; !err && j < v->n_attachments; j++) {
 			const struct model_attachment *at = &v->attachments[j];
+			if (at->kind == XGW_TAG_VLAN)
+				err = attach_vlan(a, n, &ports[at->port].link, f);
 			if (at->kind != XGW_TAG_NONE)
 				continue;
 			if (at->has_address)

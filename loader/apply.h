@@ -16,7 +16,8 @@ uint32_t apply_mtu(const struct netlink_link *l);
 /* Brings the maps from one plan (NULL: empty maps) to another, in an order that opens no hole. */
 int must_check apply_plan(const struct maps *m, const struct plan *have, const struct plan *want,
 			  struct fault *f);
-/* The gateway's own addresses on plain attachments are put on their devices. */
+/* What devices must be for their attachments: the gateway's own addresses on those of plain ones,
+ * VLAN tags left in the frames of the others. */
 int must_check apply_addresses(struct attach *a, struct netlink *n, const struct model *m,
 			       const struct attach_port *ports, struct fault *f);
 

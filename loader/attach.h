@@ -40,6 +40,9 @@ const struct maps *attach_maps(const struct attach *a);
 /* Puts an address on a device when it is not there, and remembers to take it away. */
 int must_check attach_address(struct attach *a, struct netlink *n, const struct netlink_link *l,
 			      const struct ip_prefix *p, struct fault *f);
+/* Makes the device leave VLAN tags in the frames, and remembers to undo it. */
+int must_check attach_vlan(struct attach *a, struct netlink *n, const struct netlink_link *l,
+			   struct fault *f);
 /* Detaches, unpins, takes added addresses away. */
 void attach_end(struct attach *a, struct netlink *n);
 /* Frees what this process holds and leaves programs, pins and maps working. */

@@ -108,20 +108,19 @@ void learning_free(struct learning *l)
 	free(l);
 }
 
-/* The configuration still has the attachment, in this VNet, and lets this host teach. */
-static bool may_teach(const struct place *p, const struct xgw_endpoint_key *k,
-		      const struct xgw_endpoint *e)
+/* The attachment is still there, of this VNet, and takes packets of this VTEP: as XDP asks. */
+static bool may_teach(const struct learning *l, const struct place *p,
+		      const struct xgw_endpoint_key *k, const struct xgw_endpoint *e)
 {
+	struct xgw_vtep found;
 	if (!p || p->vnet->id != k->vnet || p->attachment->kind == XGW_TAG_NONE)
 		return false;
 	if (p->attachment->kind == XGW_TAG_VLAN)
 		return true;
 	struct ip_addr vtep = ip_addr_from_mapped(e->vtep);
-	for (uint32_t i = 0; p->vnet->learning && i < p->attachment->n_remote_vteps; i++) {
-		if (ip_prefix_contains(&p->attachment->remote_vteps[i], &vtep))
-			return true;
-	}
-	return false;
+	struct ip_prefix alone = {vtep, (uint8_t)ip_addr_bits(&vtep)};
+	struct xgw_vtep_key key = maps_vtep_key(p->id, &alone);
+	return p->vnet->learning && maps_get(l->maps, MAPS_vteps, &key, &found) == 0;
 }
 
 /* True when the host has not answered for long enough; asks it meanwhile. */
@@ -150,7 +149,7 @@ static bool judge(struct learning *l, const struct places *places, const struct 
 		  const struct xgw_endpoint *e, uint64_t now_ns)
 {
 	const struct place *p = places_by_id(places, e->attachment);
-	if (!may_teach(p, k, e))
+	if (!may_teach(l, p, k, e))
 		return true;
 	uint64_t age_ns = p->vnet->learning_age_seconds * (uint64_t)NS_PER_S;
 	if (now_ns <= e->seen_ns + age_ns) {

@@ -193,11 +193,35 @@ static void add_ethtool(const struct netlink *n, struct netlink_link *l)
 		l->rx_queues = 1;
 	}
 	l->rx_queues = l->rx_queues ? l->rx_queues : 1;
+	struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};
+	r.ifr_data = (void *)&flags;
+	l->strips_vlan = ioctl(n->ioctl_fd, SIOCETHTOOL, &r) == 0 && flags.data & ETH_FLAG_RXVLAN;
 	r.ifr_data = (void *)&driver;
 	if (ioctl(n->ioctl_fd, SIOCETHTOOL, &r) == 0)
 		memcpy(l->driver, driver.driver, sizeof l->driver - 1);
 	else
 		memcpy(l->driver, l->kind, sizeof l->kind);
+}
+
+int netlink_strip_vlan(const struct netlink *n, const char *device, bool on)
+{
+	struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};
+	struct ifreq r = {0};
+	strncpy(r.ifr_name, device, sizeof r.ifr_name - 1);
+	r.ifr_data = (void *)&flags;
+	if (ioctl(n->ioctl_fd, SIOCETHTOOL, &r))
+		return errno == EOPNOTSUPP && !on ? 0 : -errno;
+	uint32_t want = on ? flags.data | ETH_FLAG_RXVLAN : flags.data & ~ETH_FLAG_RXVLAN;
+	if (want == flags.data)
+		return 0;
+	flags = (struct ethtool_value){.cmd = ETHTOOL_SFLAGS, .data = want};
+	if (ioctl(n->ioctl_fd, SIOCETHTOOL, &r))
+		return -errno;
+	/* some drivers take the word and leave the feature as it is */
+	flags = (struct ethtool_value){.cmd = ETHTOOL_GFLAGS};
+	if (ioctl(n->ioctl_fd, SIOCETHTOOL, &r))
+		return -errno;
+	return flags.data == want ? 0 : -EOPNOTSUPP;
 }
 
 static int take_link(const struct nlmsghdr *h, void *owner)

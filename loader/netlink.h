@@ -22,6 +22,7 @@ struct netlink_link {
 	bool ethernet;
 	char name[16], kind[16], driver[32];
 	uint32_t rx_queues;
+	bool strips_vlan; /* the device takes VLAN tags off before XDP sees the frame */
 	uint32_t xdp_mode,
 		xdp_id; /* of IFLA_XDP: 0 = none, 1 driver, 2 generic, 3 offload, 4 several */
 };
@@ -75,6 +76,8 @@ int must_check netlink_route_to(struct netlink *n, const struct ip_addr *to,
 /* -EEXIST when the device has it already. */
 int must_check netlink_address_add(struct netlink *n, uint32_t ifindex, const struct ip_prefix *p);
 int netlink_address_remove(struct netlink *n, uint32_t ifindex, const struct ip_prefix *p);
+/* Whether the device takes VLAN tags off; -EOPNOTSUPP when it will not change. */
+int must_check netlink_strip_vlan(const struct netlink *n, const char *device, bool on);
 /* True when some device of this host has the address. */
 bool netlink_has_address(struct netlink *n, const struct ip_addr *a);
 
