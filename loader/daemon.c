@@ -30,6 +30,7 @@
 #define EVENTS_PER_WAKEUP 1024
 #define REFRESH_MS	  10 /* changes of the network come in bursts */
 #define CONFIRM_SECONDS	  20
+#define ALONE_ROUNDS	  16 /* of underlay_refresh, each of which does a bounded part */
 
 /* ---- what wakes the loop ---- */
 
@@ -444,7 +445,8 @@ int daemon_attach_only(const struct instance *i, struct model *m)
 	if (!err)
 		err = start_underlay(d, &f);
 	if (!err) {
-		underlay_refresh(d->underlay);
+		for (int n = 0; n < ALONE_ROUNDS && (!n || underlay_dirty(d->underlay)); n++)
+			underlay_refresh(d->underlay);
 		attach_leave(d->attach);
 		d->attach = NULL;
 	}

@@ -449,25 +449,24 @@ static void drop_leftovers(struct directory *new, const struct directory *old)
 
 int directory_changed(struct directory *d)
 {
-	struct directory new = {.h = d->h}, old;
-	int err = fill(&new, d);
-	if (err) {
-		empty(&new);
-		return err;
-	}
-	if (same_entries(d, &new)) {
+	struct directory was, *new = calloc(1, sizeof *new);
+	if (!new)
+		return -ENOMEM;
+	new->h = d->h;
+	int err = fill(new, d);
+	if (!err && !same_entries(d, new)) {
+		/* the new ones are there before the old ones go */
+		was = *d;
+		*d = *new;
+		*new = was;
+		directory_read(d);
+		drop_leftovers(d, new);
+	} else if (!err) {
 		for (uint32_t i = 0; i < d->n; i++)
-			d->at[i].place = new.at[i].place;
-		empty(&new);
-		return 0;
+			d->at[i].place = new->at[i].place;
 	}
-	/* the new ones are there before the old ones go */
-	old = *d;
-	*d = new;
-	directory_read(d);
-	drop_leftovers(d, &old);
-	empty(&old);
-	return 0;
+	directory_free(new);
+	return err;
 }
 
 void directory_tell(struct directory *d)

@@ -74,9 +74,13 @@ static bool grow(struct hash *h)
 		memcpy(entry(&g, to), entry(h, i), g.size);
 		g.used[to] = true;
 	}
-	free(h->entries);
-	free(h->used);
-	*h = g;
+	uint8_t *entries = h->entries;
+	bool *used = h->used;
+	h->entries = g.entries;
+	h->used = g.used;
+	h->room = g.room;
+	free(entries);
+	free(used);
 	return true;
 }
 

@@ -63,11 +63,11 @@ static json_t *document_of(const struct state *s)
 	json_t *ports = json_array(), *addresses = json_array();
 	for (uint32_t i = 0; i < s->n_ports; i++) {
 		const struct state_port *p = &s->ports[i];
-		json_array_append_new(
-			ports, json_pack("{s:I,s:I,s:s,s:s,s:b,s:b}", "ifindex", (json_int_t)p->ifindex,
-					 "program", (json_int_t)p->program, "device", p->device,
-					 "programName", p->program_name, "generic", p->generic,
-					 "stripsVlan", p->strips_vlan));
+		json_array_append_new(ports, json_pack("{s:I,s:I,s:s,s:s,s:b,s:b}", "ifindex",
+						       (json_int_t)p->ifindex, "program",
+						       (json_int_t)p->program, "device", p->device,
+						       "programName", p->program_name, "generic",
+						       p->generic, "stripsVlan", p->strips_vlan));
 	}
 	for (uint32_t i = 0; i < s->n_addresses; i++)
 		json_array_append_new(addresses,
