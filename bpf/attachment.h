@@ -56,7 +56,8 @@ static __always_inline int vxlan_find(struct packet *p, bool is_strict)
 		return is_strict && udp->dest == VXLAN_PORT ? XGW_DROP_NO_ATTACHMENT : 0;
 	if (a->vxlan_port_be != udp->dest)
 		return 0;
-	if (!same_addr(a->local_vtep, p->ip.destination))
+	/* what comes from our own address was sent by nobody else honestly */
+	if (!same_addr(a->local_vtep, p->ip.destination) || same_addr(a->local_vtep, p->ip.source))
 		return XGW_DROP_VTEP;
 	if (p->ip.fragment)
 		return XGW_DROP_FRAGMENT;

@@ -106,13 +106,13 @@ static __noinline int resolve(struct packet *p, const struct ethhdr *eth)
 
 /*
  * VXLAN: the packet is from where its source lives. Of what is sent for others the source tells
- * nothing of that, and is not learnt: any host of the underlay that we know may send it.
+ * nothing of that, and is not learnt: any host that the attachment may have can send it.
  */
 static __always_inline int check_vtep(const struct packet *p, const struct ethhdr *eth)
 {
-	if (!p->forwarded && !p->appliance)
-		return learn_vtep(p, p->ip.source, eth->h_source);
-	return neighbour_find(p->in->ifindex, p->vtep) ? 0 : XGW_DROP_VTEP;
+	bool of_others = p->forwarded || p->appliance;
+
+	return learn(p, of_others ? NULL : p->ip.source, eth->h_source);
 }
 
 /* p->in, l2, l3 and proto are known; rc: of parsing p->ip. */

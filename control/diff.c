@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Two plans -> ordered changes. Puts go in the order of enum plan_map (names, ports, attachments,
- * tags, addresses, endpoints, next hops, routes), so that what is referred to is there first;
- * removals go the other way, after them. An id may come to stand for something else (an attachment
- * of another VNet, say): what refers to it is withdrawn before all else and put again afterwards,
- * so that at no step a packet of one VNet is taken for one of another.
+ * tags, addresses, endpoints, next hops, routes, VTEPs), so that what is referred to is there
+ * first; removals go the other way, after them. An id may come to stand for something else (an
+ * attachment of another VNet, say): what refers to it is withdrawn before all else and put again
+ * afterwards, so that at no step a packet of one VNet is taken for one of another.
  */
 #include "control/plan_internal.h"
 
@@ -51,6 +51,10 @@ static const struct plan_table tables[PLAN_TABLES] = {
 			 KEY(struct plan_entry_route, vnet, 1, sizeof(struct ip_prefix)),
 			 VALUE(struct plan_entry_route, value),
 			 REFERS(struct plan_entry_route, value.next_hop, PLAN_HOPS)},
+	[PLAN_VTEPS] = {"vteps", ARRAY(vteps),
+			KEY(struct plan_entry_vtep, attachment, 1, sizeof(struct ip_prefix)),
+			VALUE(struct plan_entry_vtep, value),
+			REFERS(struct plan_entry_vtep, attachment, PLAN_ATTACHMENTS)},
 };
 _Static_assert(offsetof(struct plan_entry_route, prefix) == sizeof(uint32_t), "key of a route");
 _Static_assert(sizeof(struct ip_prefix) == 18, "no padding in the key of a route");

@@ -102,6 +102,12 @@ static void free_vnet(struct model_vnet *v)
 	free(v->name);
 	free(v->address_space);
 	free(v->address_space_at);
+	for (uint32_t i = 0; i < v->n_attachments; i++) {
+		free(v->attachments[i].remote_vteps);
+		free(v->attachments[i].remote_vteps_at);
+		free(v->attachments[i].fdb);
+		free(v->attachments[i].neighbours);
+	}
 	free(v->attachments);
 	free(v->endpoints);
 }

@@ -59,8 +59,12 @@ struct model_attachment {
 	struct ip_prefix address; /* the gateway's own there, with the subnet's length */
 	struct ip_prefix address6;
 	bool has_address6;
-	struct ip_addr local_vtep; /* vxlan: localAddress */
-	uint16_t udp_port;	   /* vxlan */
+	struct ip_addr local_vtep;	/* vxlan: localAddress */
+	uint16_t udp_port;		/* vxlan */
+	struct ip_prefix *remote_vteps; /* vxlan: who may teach */
+	struct model_place *remote_vteps_at;
+	uint32_t n_remote_vteps;
+	char *fdb, *neighbours; /* vxlan: devices of the directory, "" without one */
 	bool incomplete;
 	struct model_place place;
 	struct model_place address_at;
@@ -114,6 +118,7 @@ struct model_vnet {
 	uint32_t n_peerings;
 	uint32_t vpn_gateway, express_route_gateway; /* indices of its gateways, MODEL_NONE */
 	bool learning;
+	uint32_t learning_limit, learning_age_seconds;
 	bool incomplete;
 	struct model_place place, id_at;
 };

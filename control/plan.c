@@ -132,6 +132,14 @@ static void add_address(struct plan_maker *k, const struct model_vnet *v, uint32
 	plan_add_route(k, v->id, &alone, PLAN_HOP_GATEWAY, XGW_ROUTE_SYSTEM, 0);
 }
 
+static void add_vtep(struct plan_maker *k, uint32_t attachment, const struct ip_prefix *prefix)
+{
+	struct plan_entry_vtep *e = append(k, PLAN_VTEPS);
+	if (e)
+		*e = (struct plan_entry_vtep){
+			attachment, ip_prefix_canonical(*prefix), {XGW_VTEP_STATIC}};
+}
+
 static void make_attachment(struct plan_maker *k, const struct model_vnet *v,
 			    const struct model_attachment *a, uint32_t id)
 {
@@ -156,6 +164,8 @@ static void make_attachment(struct plan_maker *k, const struct model_vnet *v,
 		   (v->learning ? XGW_ATTACHMENT_LEARN : 0);
 	tag->key = (struct xgw_tag_key){port->ifindex, a->kind, a->tag};
 	tag->attachment = id;
+	for (uint32_t i = 0; v->learning && i < a->n_remote_vteps; i++)
+		add_vtep(k, id, &a->remote_vteps[i]);
 	if (a->has_address)
 		add_address(k, v, id, &a->address);
 	if (a->has_address6)
@@ -177,6 +187,8 @@ static void make_endpoints(struct plan_maker *k, const struct model_vnet *v,
 		e->value.flags = XGW_ENDPOINT_STATIC;
 		memcpy(e->value.mac, from->mac, sizeof e->value.mac);
 		ip_addr_to_mapped(&from->host, e->value.vtep);
+		const struct ip_prefix alone = {from->host, (uint8_t)ip_addr_bits(&from->host)};
+		add_vtep(k, e->value.attachment, &alone);
 	}
 }
 
@@ -210,6 +222,17 @@ static void make_connection(struct plan_maker *k, uint32_t i)
 		k, id,
 		(struct xgw_next_hop){
 			.kind = XGW_HOP_TUNNEL, .vnet = vnet, .connection = id, .table = table});
+}
+
+/* Many endpoints live on one host, and a list may name it too. */
+static void unite_vteps(struct plan *p)
+{
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < p->n_vteps; i++) {
+		if (!kept || plan_compare(PLAN_VTEPS, &p->vteps[kept - 1], &p->vteps[i]) != 0)
+			p->vteps[kept++] = p->vteps[i];
+	}
+	p->n_vteps = kept;
 }
 
 /* Validation leaves no doubles; a port's interface index is the host's word. */
@@ -270,6 +293,7 @@ int plan_make(struct plan *out, const struct model *m, const struct plan_port *p
 			       : fault_set(f, -ENOMEM, "not enough memory for the plan");
 	}
 	plan_sort(out);
+	unite_vteps(out);
 	err = check_unique(out, f);
 	if (err)
 		plan_free(out);

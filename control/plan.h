@@ -30,6 +30,11 @@ struct plan_entry_endpoint {
 	struct xgw_endpoint_key key;
 	struct xgw_endpoint value;
 };
+struct plan_entry_vtep {
+	uint32_t attachment;
+	struct ip_prefix prefix;
+	struct xgw_vtep value;
+};
 struct plan_entry_route {
 	uint32_t vnet;
 	struct ip_prefix prefix;
@@ -108,6 +113,8 @@ struct plan {
 	uint32_t n_addresses;
 	struct plan_entry_endpoint *endpoints;
 	uint32_t n_endpoints;
+	struct plan_entry_vtep *vteps;
+	uint32_t n_vteps;
 	/* of VNets, and from XGW_FIRST_TABLE on of tables of user routes */
 	struct plan_entry_route *routes;
 	uint32_t n_routes;
@@ -160,7 +167,8 @@ enum plan_map {
 	PLAN_ADDRESSES,
 	PLAN_ENDPOINTS,
 	PLAN_HOPS,
-	PLAN_ROUTES
+	PLAN_ROUTES,
+	PLAN_VTEPS
 };
 struct plan_change {
 	enum plan_map map;

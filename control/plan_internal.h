@@ -6,7 +6,7 @@
 #include "control/plan.h"
 #include "control/plan_ids.h"
 
-#define PLAN_TABLES (PLAN_ROUTES + 1)
+#define PLAN_TABLES (PLAN_VTEPS + 1)
 
 struct plan_table {
 	const char *name;

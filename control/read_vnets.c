@@ -110,6 +110,23 @@ static void tag_property(struct read *r, const struct tree_node *map, struct mod
 	a->incomplete = true;
 }
 
+static void read_remote_vteps(struct read *r, const struct tree_node *map,
+			      struct model_attachment *a)
+{
+	tag_property(r, map, a, P_attachment_remoteVteps, XGW_TAG_VXLAN, SCHEMA_OPTIONAL);
+	a->n_remote_vteps = read_prefixes(r, map, P_attachment_remoteVteps, &a->remote_vteps,
+					  &a->remote_vteps_at);
+}
+
+static void read_directory(struct read *r, const struct tree_node *map, struct model_attachment *a)
+{
+	const struct tree_node *d = schema_value(map, P_attachment_directory);
+	bool good = d && d->type == TREE_MAP && !d->is_bad;
+	tag_property(r, map, a, P_attachment_directory, XGW_TAG_VXLAN, SCHEMA_OPTIONAL);
+	a->fdb = read_copy(r, good ? read_text(d, P_directory_fdb) : NULL);
+	a->neighbours = read_copy(r, good ? read_text(d, P_directory_neighbours) : NULL);
+}
+
 static void read_attachment(struct read *r, const struct tree_node *map, struct model_attachment *a)
 {
 	static const enum xgw_tag kinds[] = {XGW_TAG_NONE, XGW_TAG_VLAN, XGW_TAG_VXLAN};
@@ -128,6 +145,8 @@ static void read_attachment(struct read *r, const struct tree_node *map, struct 
 		a->local_vtep = read_address(map, P_attachment_localAddress);
 		a->udp_port = (uint16_t)read_number(map, P_attachment_udpPort);
 	}
+	read_remote_vteps(r, map, a);
+	read_directory(r, map, a);
 	read_addresses(r, map, a);
 	a->incomplete = a->incomplete || a->port == MODEL_NONE;
 }
@@ -275,6 +294,8 @@ static void read_vnet(struct read *r, const struct tree_node *map, struct model_
 	v->classic = read_choice(map, P_virtualNetwork_deploymentModel) == 1;
 	v->learning = read_boolean(map, P_virtualNetwork_learning);
 	v->vpn_gateway = v->express_route_gateway = MODEL_NONE;
+	v->learning_limit = read_number(map, P_virtualNetwork_learningLimit);
+	v->learning_age_seconds = read_number(map, P_virtualNetwork_learningAgeSeconds);
 	v->incomplete = map->is_bad;
 	v->place = read_place(map, P_virtualNetwork_name);
 	v->id_at = read_place(map, P_virtualNetwork_id);

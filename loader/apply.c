@@ -113,6 +113,7 @@ struct cell {
 		struct xgw_route4_key v4;
 		struct xgw_route6_key v6;
 	} route;
+	struct xgw_vtep_key vtep;
 };
 
 static bool find_cell(struct cell *c, const struct plan_change *x)
@@ -148,6 +149,12 @@ static bool find_cell(struct cell *c, const struct plan_change *x)
 			c->route.v6 = maps_route6_key(e->vnet, &e->prefix);
 		return true;
 	}
+	case PLAN_VTEPS: {
+		const struct plan_entry_vtep *e = x->entry;
+		*c = (struct cell){MAPS_vteps, &c->vtep, &e->value};
+		c->vtep = maps_vtep_key(e->attachment, &e->prefix);
+		return true;
+	}
 	case PLAN_PORTS:
 	case PLAN_ATTACHMENTS:
 	case PLAN_HOPS: return false;
@@ -180,7 +187,9 @@ struct batch {
 	uint32_t n;
 	_Alignas(8) uint8_t keys[BATCH * 24], values[BATCH * 64];
 };
-_Static_assert(sizeof(struct xgw_route6_key) <= 24 && sizeof(struct xgw_name) <= 64, "room");
+_Static_assert(sizeof(struct xgw_route6_key) <= 24 && sizeof(struct xgw_vtep_key) <= 24 &&
+		       sizeof(struct xgw_name) <= 64,
+	       "room");
 
 /* As many puts from changes[at] on as go into one map together; 0: not even two. */
 static size_t gather(struct batch *b, const struct plan_changes *changes, size_t at)
@@ -293,6 +302,8 @@ int apply_addresses(struct attach *a, struct netlink *n, const struct model *m,
 		const struct model_vnet *v = &m->vnets[i];
 		for (uint32_t j = 0; !err && j < v->n_attachments; j++) {
 			const struct model_attachment *at = &v->attachments[j];
+			if (at->kind == XGW_TAG_VLAN)
+				err = attach_vlan(a, n, &ports[at->port].link, f);
 			if (at->kind != XGW_TAG_NONE)
 				continue;
 			if (at->has_address)

@@ -25,7 +25,8 @@ int must_check apply_some(const struct maps *m, const struct plan_changes *chang
 /* Takes away what apply_addresses() put on a device and the model has no more. */
 void apply_addresses_gone(struct attach *a, struct netlink *n, const struct model *m,
 			  const struct attach_port *ports);
-/* The gateway's own addresses on plain attachments are put on their devices. */
+/* What devices must be for their attachments: the gateway's own addresses on those of plain ones,
+ * VLAN tags left in the frames of the others. */
 int must_check apply_addresses(struct attach *a, struct netlink *n, const struct model *m,
 			       const struct attach_port *ports, struct fault *f);
 

@@ -44,6 +44,9 @@ int must_check attach_address(struct attach *a, struct netlink *n, const struct 
 void attach_addresses_keep(struct attach *a, struct netlink *n,
 			   bool (*wanted)(void *owner, uint32_t ifindex, const struct ip_prefix *p),
 			   void *owner);
+/* Makes the device leave VLAN tags in the frames, and remembers to undo it. */
+int must_check attach_vlan(struct attach *a, struct netlink *n, const struct netlink_link *l,
+			   struct fault *f);
 /* Detaches, unpins, takes added addresses away. */
 void attach_end(struct attach *a, struct netlink *n);
 /* Frees what this process holds and leaves programs, pins and maps working. */

@@ -4,6 +4,7 @@
 #include "loader/capture.h"
 #include "loader/features.h"
 #include "loader/gateways.h"
+#include "loader/learning.h"
 #include "loader/outer.h"
 #include "loader/recover.h"
 #include "loader/reload.h"
@@ -30,6 +31,7 @@
 #define EVENTS_PER_WAKEUP 1024
 #define REFRESH_MS	  10 /* changes of the network come in bursts */
 #define CONFIRM_SECONDS	  20
+#define ALONE_ROUNDS	  16 /* of underlay_refresh, each of which does a bounded part */
 
 /* ---- what wakes the loop ---- */
 
@@ -145,6 +147,7 @@ static void on_second(evutil_socket_t fd, short what, void *owner)
 	if (!reload_busy(d->reload))
 		recover_second(d);
 	watch_transmit(d);
+	underlay_second(d->underlay, clock_now_ns());
 	datapath_pmtu_expire(d->datapath, clock_now_ns());
 	sd_notify(0, "WATCHDOG=1");
 	if (++d->seconds % CONFIRM_SECONDS == 0)
@@ -316,6 +319,8 @@ static int prepare(struct daemon *d, struct fault *f)
 		return err;
 	d->maps = attach_maps(d->attach);
 	err = apply_plan(d->maps, NULL, &d->plan, f);
+	if (!err)
+		err = learning_limits(d->maps, &d->model, f);
 	return err ? err : apply_addresses(d->attach, d->netlink, &d->model, d->ports, f);
 }
 
@@ -448,7 +453,8 @@ int daemon_attach_only(const struct instance *i, const char *path, struct model 
 	if (!err)
 		err = start_underlay(d, &f);
 	if (!err) {
-		underlay_refresh(d->underlay);
+		for (int n = 0; n < ALONE_ROUNDS && (!n || underlay_dirty(d->underlay)); n++)
+			underlay_refresh(d->underlay);
 		attach_leave(d->attach);
 		d->attach = NULL;
 	}

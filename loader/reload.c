@@ -325,8 +325,9 @@ static void switch_over(struct reload *r)
 	memcpy(d->ports, j->ports, sizeof d->ports);
 	memset(&j->model, 0, sizeof j->model);
 	memset(&j->plan, 0, sizeof j->plan);
-	underlay_changed(d->underlay, &j->old_plan, &j->changes);
-	int err = apply_addresses(d->attach, d->netlink, &d->model, d->ports, &j->fault);
+	int err = underlay_changed(d->underlay, &j->old_plan, &j->changes, &j->fault);
+	if (!err)
+		err = apply_addresses(d->attach, d->netlink, &d->model, d->ports, &j->fault);
 	apply_addresses_gone(d->attach, d->netlink, &d->model, d->ports);
 	int ike = ike_host_follow(d->ike, j->ike, &j->fault);
 	j->err = err ? err : ike;

@@ -89,6 +89,7 @@ static enum maps_id map_of(const struct plan_change *c)
 	case PLAN_ADDRESSES: return MAPS_addresses;
 	case PLAN_ENDPOINTS: return MAPS_endpoints;
 	case PLAN_HOPS: return MAPS_next_hops;
+	case PLAN_VTEPS: return MAPS_vteps;
 	case PLAN_ROUTES:
 		return ((const struct plan_entry_route *)c->entry)->prefix.addr.family == IP_V6
 			       ? MAPS_routes6
@@ -99,11 +100,10 @@ static enum maps_id map_of(const struct plan_change *c)
 
 int reload_judge_room(const struct plan *have, const struct plan_changes *changes, struct fault *f)
 {
-	uint64_t n[MAPS_COUNT] = {[MAPS_names] = have->n_names,
-				  [MAPS_attachments_in] = have->n_tags,
-				  [MAPS_addresses] = have->n_addresses,
-				  [MAPS_endpoints] = have->n_endpoints,
-				  [MAPS_next_hops] = have->n_hops};
+	uint64_t n[MAPS_COUNT] = {
+		[MAPS_names] = have->n_names,	      [MAPS_attachments_in] = have->n_tags,
+		[MAPS_addresses] = have->n_addresses, [MAPS_endpoints] = have->n_endpoints,
+		[MAPS_next_hops] = have->n_hops,      [MAPS_vteps] = have->n_vteps};
 	for (uint32_t i = 0; i < have->n_routes; i++)
 		n[have->routes[i].prefix.addr.family == IP_V6 ? MAPS_routes6 : MAPS_routes4]++;
 	for (size_t i = 0; i < changes->n; i++)

@@ -4,13 +4,15 @@
 #include "loader/apply.h"
 #include "base/instant.h"
 #include "base/log.h"
+#include "loader/directory.h"
 #include "loader/discover.h"
+#include "loader/learning.h"
+#include "loader/places.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,6 +21,8 @@
 #define MAX_VTEPS    4096
 #define ASKED	     256 /* slots of what was asked for lately */
 #define ASK_AGAIN_NS (500 * NS_PER_MS)
+#define VTEPS_ONCE   512 /* looked up in one go: two questions to the kernel for each */
+#define CONFIRM_PART 20	 /* one of so many parts of the VTEPs is confirmed each second */
 #define NO_PORT	     UINT32_MAX
 
 struct peer {
@@ -30,12 +34,19 @@ struct peer {
 	bool told;
 };
 
-struct vtep {
+struct vtep_key {
 	uint32_t ifindex;
-	struct ip_addr addr, next_hop;
+	struct ip_addr addr;
+};
+#define VTEP_KEY (sizeof(uint32_t) + sizeof(struct ip_addr))
+_Static_assert(offsetof(struct vtep_key, addr) + sizeof(struct ip_addr) == VTEP_KEY, "no padding");
+
+struct vtep {
+	struct vtep_key key;
+	struct ip_addr next_hop;
 	uint32_t out;
-	uint32_t endpoints;  /* of the configuration that are behind it */
-	bool present, asked; /* asked: packets were for it, so it stays */
+	uint32_t told; /* by the configuration and directories; 0: traffic alone asked for it */
+	bool present, stale;
 	struct xgw_neighbour value;
 };
 
@@ -50,13 +61,15 @@ struct underlay {
 	struct peer *peers;
 	uint32_t n_peers, room_peers;
 	uint32_t *peer_of; /* by connection: its place in peers and one, 0: none */
-	struct vtep **vteps;
-	uint32_t n_vteps;
-	void *vtep_tree; /* of the same, by device and address (tsearch(3)) */
+	struct hash vteps;
+	uint32_t confirmed; /* where among them */
+	struct places places;
+	struct learning *learning;
+	struct directory *directory;
 	struct asked asked[ASKED];
 	struct log_limit limit;
 	int packet_fd;
-	bool dirty, lost;
+	bool dirty, lost, full;
 };
 
 static uint32_t port_of(const struct underlay *u, uint32_t ifindex)
@@ -82,32 +95,15 @@ static struct peer *peer_of(const struct underlay *u, uint32_t connection)
 
 /* ---- hosts of plain attachments ---- */
 
-/* The VNet of a neighbour, if it is a host of a plain attachment; id of the attachment in
- * *attachment. */
-static const struct model_vnet *vnet_of(const struct underlay *u, uint32_t ifindex,
-					const struct ip_addr *a, uint32_t *attachment)
-{
-	const struct xgw_tag_key plain = {ifindex, XGW_TAG_NONE, 0};
-	const struct plan_attachment *at = plan_attachment_at(u->h.plan, &plain);
-	if (!at)
-		return NULL;
-	const struct model_vnet *v = &u->h.model->vnets[at->vnet];
-	*attachment = at->id;
-	for (uint32_t k = 0; k < v->n_address_space; k++) {
-		if (ip_prefix_contains(&v->address_space[k], a))
-			return v;
-	}
-	return NULL;
-}
-
 static void put_endpoint(struct underlay *u, const struct netlink_neighbour *x)
 {
 	struct xgw_endpoint_key key = {0};
 	struct xgw_endpoint have, want = {.flags = XGW_ENDPOINT_KERNEL};
-	const struct model_vnet *v = vnet_of(u, x->ifindex, &x->addr, &want.attachment);
-	if (!v)
+	const struct place *p = places_plain(&u->places, port_of(u, x->ifindex));
+	if (!p || !places_has_address(p->vnet, &x->addr))
 		return;
-	key.vnet = v->id;
+	want.attachment = p->id;
+	key.vnet = p->vnet->id;
 	ip_addr_to_mapped(&x->addr, key.addr);
 	memcpy(want.mac, x->mac, sizeof want.mac);
 	bool there = maps_get(u->h.maps, MAPS_endpoints, &key, &have) == 0;
@@ -121,6 +117,8 @@ static void put_endpoint(struct underlay *u, const struct netlink_neighbour *x)
 		err = maps_put(u->h.maps, MAPS_endpoints, &key, &want);
 	else
 		return;
+	if (there && have.flags & XGW_ENDPOINT_LEARNT)
+		learning_let_go(u->h.maps, key.vnet, 1);
 	if (err)
 		log_warn(LOG_MAP, "endpoint-refused: cannot write the map endpoints: %s",
 			 strerror(-err));
@@ -130,8 +128,21 @@ static void put_endpoint(struct underlay *u, const struct netlink_neighbour *x)
 static void on_neighbour(void *owner, const struct netlink_neighbour *x)
 {
 	struct underlay *u = owner;
+	directory_neighbour(u->directory, x);
+	if (port_of(u, x->ifindex) == NO_PORT)
+		return;
 	put_endpoint(u, x);
+	uint32_t at = 0;
+	for (struct vtep *v; (v = hash_next(&u->vteps, &at));) {
+		if (v->out == x->ifindex && ip_addr_equal(&v->next_hop, &x->addr))
+			v->stale = true;
+	}
 	u->dirty = true;
+}
+
+static void on_fdb(void *owner, const struct netlink_fdb *x)
+{
+	directory_fdb(((struct underlay *)owner)->directory, x);
 }
 
 /* ---- the way to an address ---- */
@@ -220,10 +231,11 @@ static void refresh_peer(struct underlay *u, struct peer *p)
 
 static void refresh_vtep(struct underlay *u, struct vtep *v)
 {
-	struct xgw_neighbour_key key = {.ifindex = v->ifindex};
+	struct xgw_neighbour_key key = {.ifindex = v->key.ifindex};
 	struct xgw_neighbour value = {0};
-	struct way w = find_way(u, &v->addr, NULL);
-	ip_addr_to_mapped(&v->addr, key.addr);
+	struct way w = find_way(u, &v->key.addr, NULL);
+	ip_addr_to_mapped(&v->key.addr, key.addr);
+	v->stale = false;
 	v->next_hop = w.next_hop;
 	v->out = w.ifindex;
 	if (!w.usable) {
@@ -247,90 +259,87 @@ static void refresh_vtep(struct underlay *u, struct vtep *v)
 			 strerror(-err));
 }
 
-static int by_place(const void *a, const void *b)
-{
-	const struct vtep *x = a, *y = b;
-	if (x->ifindex != y->ifindex)
-		return x->ifindex < y->ifindex ? -1 : 1;
-	if (x->addr.family != y->addr.family)
-		return x->addr.family < y->addr.family ? -1 : 1;
-	return memcmp(x->addr.b, y->addr.b, x->addr.family == IP_V4 ? 4 : 16);
-}
-
-static struct vtep *find_vtep(const struct underlay *u, uint32_t ifindex,
-			      const struct ip_addr *addr)
-{
-	const struct vtep wanted = {.ifindex = ifindex, .addr = *addr};
-	struct vtep *const *found = (struct vtep *const *)tfind(&wanted, &u->vtep_tree, by_place);
-	return found ? *found : NULL;
-}
-
-/* The one of this address, made when there is none; NULL: there is no room. */
+/* The VTEP, new or old; NULL when there are too many. */
 static struct vtep *add_vtep(struct underlay *u, uint32_t ifindex, const struct ip_addr *addr)
 {
-	struct vtep *v = find_vtep(u, ifindex, addr);
-	if (v || u->n_vteps == MAX_VTEPS || !addr->family)
+	struct vtep_key key;
+	memset(&key, 0, sizeof key);
+	key.ifindex = ifindex;
+	key.addr = *addr;
+	struct vtep *v = hash_find(&u->vteps, &key);
+	if (v || !addr->family)
 		return v;
-	v = calloc(1, sizeof *v);
-	if (!v)
-		return NULL;
-	v->ifindex = ifindex;
-	v->addr = *addr;
-	if (!tsearch(v, &u->vtep_tree, by_place)) {
-		free(v);
-		return NULL;
+	v = u->vteps.n < MAX_VTEPS ? hash_put(&u->vteps, &key) : NULL;
+	if (!v && !u->full) {
+		u->full = true;
+		log_warn(LOG_NET, "vteps-full: no way is kept to more than %d VXLAN hosts",
+			 MAX_VTEPS);
 	}
-	u->vteps[u->n_vteps++] = v;
-	u->dirty = true;
+	if (v)
+		v->stale = u->dirty = true;
 	return v;
 }
 
-static void drop_vtep(struct underlay *u, struct vtep *v)
+static void tell_vtep(struct underlay *u, uint32_t ifindex, const struct ip_addr *addr, bool told)
 {
-	struct xgw_neighbour_key key = {.ifindex = v->ifindex};
-	uint32_t i = 0;
-	ip_addr_to_mapped(&v->addr, key.addr);
-	if (v->present)
-		maps_delete(u->h.maps, MAPS_neighbours, &key);
-	while (u->vteps[i] != v)
-		i++;
-	u->vteps[i] = u->vteps[--u->n_vteps];
-	tdelete(v, &u->vtep_tree, by_place);
-	free(v);
+	struct vtep *v = add_vtep(u, ifindex, addr);
+	if (v && told)
+		v->told++;
+	else if (v && v->told)
+		v->told--;
 }
 
-/* An endpoint of a plan is there from now on, or no longer. */
-static void count_endpoint(struct underlay *u, const struct plan *p,
-			   const struct plan_entry_endpoint *e, bool there)
+void underlay_vtep(struct underlay *u, uint32_t port, const struct ip_addr *addr, bool told)
 {
-	struct ip_addr addr = ip_addr_from_mapped(e->value.vtep);
-	const struct xgw_attachment *a = plan_attachment_entry(p, e->value.attachment);
-	if (!a || a->kind != XGW_TAG_VXLAN)
-		return;
-	struct vtep *v = there ? add_vtep(u, a->ifindex, &addr) : find_vtep(u, a->ifindex, &addr);
-	if (!v)
-		return;
-	v->endpoints += there ? 1 : v->endpoints ? -1u : 0;
-	if (!v->endpoints && !v->asked)
-		drop_vtep(u, v);
+	tell_vtep(u, u->h.ports[port].link.ifindex, addr, told);
 }
 
-void underlay_changed(struct underlay *u, const struct plan *was,
-		      const struct plan_changes *changes)
+static void forget_vtep(struct underlay *u, struct vtep *v)
 {
-	bool again = false;
-	for (size_t i = 0; i < changes->n; i++) {
-		const struct plan_change *c = &changes->at[i];
-		again |= c->map == PLAN_ATTACHMENTS || c->map == PLAN_TAGS;
-		if (c->map != PLAN_ENDPOINTS)
-			continue;
-		if (!c->removal)
-			count_endpoint(u, u->h.plan, c->entry, true);
-		if (c->removal || c->was)
-			count_endpoint(u, was, c->removal ? c->entry : c->was, false);
-	}
+	struct xgw_neighbour_key key = {.ifindex = v->key.ifindex};
+	struct vtep_key own = v->key;
+	ip_addr_to_mapped(&own.addr, key.addr);
+	if (v->present && maps_delete(u->h.maps, MAPS_neighbours, &key) == 0)
+		maps_bump(u->h.maps);
+	hash_remove(&u->vteps, &own);
+	u->full = false;
+}
+
+static void all_stale(struct underlay *u)
+{
+	uint32_t at = 0;
+	for (struct vtep *v; (v = hash_next(&u->vteps, &at));)
+		v->stale = true;
 	u->dirty = true;
-	u->lost |= again; /* the kernel's table tells of hosts that were nobody's */
+}
+
+static void refresh_vteps(struct underlay *u)
+{
+	uint32_t at = 0, done = 0;
+	for (struct vtep *v; (v = hash_next(&u->vteps, &at));) {
+		if (!v->stale)
+			continue;
+		if (done++ == VTEPS_ONCE) {
+			u->dirty = true;
+			return;
+		}
+		refresh_vtep(u, v);
+	}
+}
+
+/* Keeps the kernel's entries alive; who was only asked for, and is not found, is let go. */
+static void confirm_vteps(struct underlay *u)
+{
+	uint32_t part = u->vteps.room / CONFIRM_PART + 1, end;
+	if (u->confirmed >= u->vteps.room)
+		u->confirmed = 0;
+	end = u->confirmed + part;
+	for (struct vtep *v; u->confirmed < end && (v = hash_next(&u->vteps, &u->confirmed));) {
+		if (v->out && v->next_hop.family)
+			netlink_resolve(u->h.netlink, v->out, &v->next_hop);
+		if (!v->told && !v->present && !v->stale)
+			forget_vtep(u, v);
+	}
 }
 
 /* ---- questions of the data path ---- */
@@ -373,15 +382,20 @@ static void ask_on_vlan(struct underlay *u, const struct model_attachment *a,
 		log_debug(LOG_NET, "ask device=%s: %s", l->name, strerror(errno));
 }
 
+/* A host of a VLAN attachment that was silent for long. */
+static void ask_again(void *owner, const struct place *p, const struct ip_addr *a)
+{
+	ask_on_vlan(owner, p->attachment, a);
+}
+
+/* Nobody is asked in an overlay: what is not known there is dropped and counted. */
 static void resolve(struct underlay *u, const struct xgw_event *e, const struct ip_addr *to)
 {
-	const struct plan_vnet *at = plan_vnet(u->h.plan, e->vnet);
-	if (!at)
-		return;
-	const struct model_vnet *v = &u->h.model->vnets[at->index];
-	for (uint32_t j = 0; j < v->n_attachments; j++) {
-		const struct model_attachment *a = &v->attachments[j];
-		if (e->attachment && e->attachment != u->h.plan->places[at->first_place + j].id)
+	uint32_t n;
+	const struct place *p = places_of_vnet(&u->places, e->vnet, &n);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct model_attachment *a = p[i].attachment;
+		if (e->attachment && e->attachment != p[i].id)
 			continue;
 		if (a->kind == XGW_TAG_NONE)
 			netlink_resolve(u->h.netlink, u->h.ports[a->port].link.ifindex, to);
@@ -406,8 +420,7 @@ void underlay_event(struct underlay *u, const struct xgw_event *e, uint64_t now_
 	} else if (e->kind == XGW_EVENT_NEIGHBOUR) {
 		struct vtep *v = add_vtep(u, e->ifindex, &a);
 		if (v)
-			v->asked = true;
-		u->dirty = true;
+			v->stale = u->dirty = true;
 	}
 }
 
@@ -417,6 +430,7 @@ static void on_link(void *owner, const struct netlink_link *l)
 {
 	struct underlay *u = owner;
 	uint32_t p = port_of(u, l->ifindex);
+	directory_link(u->directory, l);
 	if (p == NO_PORT)
 		return;
 	struct netlink_link *known = &u->h.ports[p].link;
@@ -426,24 +440,24 @@ static void on_link(void *owner, const struct netlink_link *l)
 		log_warn(LOG_NET, "mtu device=%s was=%u now=%u", known->name, known->mtu, l->mtu);
 	known->up = l->up;
 	known->mtu = l->mtu ? l->mtu : known->mtu;
-	u->dirty = true;
+	all_stale(u);
 }
 
 static void on_route(void *owner)
 {
-	((struct underlay *)owner)->dirty = true;
+	all_stale(owner);
 }
 
 static void on_lost(void *owner)
 {
 	struct underlay *u = owner;
-	u->dirty = true;
+	all_stale(u);
 	u->lost = true;
 }
 
 void underlay_watch(struct underlay *u)
 {
-	struct netlink_watcher w = {on_neighbour, on_link, on_route, on_lost, u};
+	struct netlink_watcher w = {on_neighbour, on_fdb, on_link, on_route, on_lost, u};
 	netlink_watch(u->h.netlink, &w);
 }
 
@@ -458,12 +472,12 @@ void underlay_refresh(struct underlay *u)
 	if (u->lost) {
 		u->lost = false;
 		netlink_neighbours(u->h.netlink, on_neighbour, u);
+		directory_read(u->directory);
 		u->dirty = false;
 	}
 	for (uint32_t i = 0; i < u->n_peers; i++)
 		refresh_peer(u, &u->peers[i]);
-	for (uint32_t i = 0; i < u->n_vteps; i++)
-		refresh_vtep(u, u->vteps[i]);
+	refresh_vteps(u);
 }
 
 void underlay_confirm(struct underlay *u)
@@ -472,10 +486,13 @@ void underlay_confirm(struct underlay *u)
 		if (u->peers[i].ifindex && u->peers[i].next_hop.family)
 			netlink_resolve(u->h.netlink, u->peers[i].ifindex, &u->peers[i].next_hop);
 	}
-	for (uint32_t i = 0; i < u->n_vteps; i++) {
-		if (u->vteps[i]->out && u->vteps[i]->next_hop.family)
-			netlink_resolve(u->h.netlink, u->vteps[i]->out, &u->vteps[i]->next_hop);
-	}
+}
+
+void underlay_second(struct underlay *u, uint64_t now_ns)
+{
+	confirm_vteps(u);
+	directory_second(u->directory);
+	learning_second(u->learning, &u->places, now_ns);
 }
 
 void underlay_peer(struct underlay *u, uint32_t connection, const struct ip_addr *local,
@@ -549,17 +566,26 @@ int underlay_own(struct underlay *u, struct ip_addr *out, unsigned room)
 	return err ? err : (int)list.n;
 }
 
+/* Those of the old device are looked up by the new one. */
+static void move_vteps(struct underlay *u, uint32_t was, uint32_t now)
+{
+	struct hash old = u->vteps;
+	uint32_t at = 0;
+	hash_init(&u->vteps, VTEP_KEY, sizeof(struct vtep));
+	for (struct vtep *v; (v = hash_next(&old, &at));) {
+		struct vtep *to =
+			add_vtep(u, v->key.ifindex == was ? now : v->key.ifindex, &v->key.addr);
+		if (to && v->key.ifindex == was)
+			to->told = v->told;
+		else if (to)
+			*to = *v;
+	}
+	hash_free(&old);
+}
+
 void underlay_moved(struct underlay *u, uint32_t was, uint32_t now)
 {
-	for (uint32_t i = 0; i < u->n_vteps; i++) {
-		struct vtep *v = u->vteps[i];
-		if (v->ifindex != was)
-			continue;
-		tdelete(v, &u->vtep_tree, by_place);
-		v->ifindex = now;
-		if (!tsearch(v, &u->vtep_tree, by_place))
-			log_error(LOG_NET, "no-memory: a VXLAN host is asked for again when used");
-	}
+	move_vteps(u, was, now);
 	on_lost(u);
 }
 
@@ -572,6 +598,86 @@ bool underlay_path(const struct underlay *u, uint32_t connection, struct datapat
 	return p->told;
 }
 
+/* The host of an endpoint that a plan names is one of its VTEPs from now on, or no longer. */
+static void tell_endpoint(struct underlay *u, const struct plan *p,
+			  const struct plan_entry_endpoint *e, bool there)
+{
+	struct ip_addr vtep = ip_addr_from_mapped(e->value.vtep);
+	const struct xgw_attachment *a = plan_attachment_entry(p, e->value.attachment);
+	if (a && a->kind == XGW_TAG_VXLAN)
+		tell_vtep(u, a->ifindex, &vtep, there);
+}
+
+static void tell_endpoints(struct underlay *u)
+{
+	for (uint32_t i = 0; i < u->h.plan->n_endpoints; i++)
+		tell_endpoint(u, u->h.plan, &u->h.plan->endpoints[i], true);
+}
+
+static int start_overlay(struct underlay *u)
+{
+	int err = places_make(&u->places, u->h.model, u->h.plan, u->h.ports);
+	if (err)
+		return err;
+	u->learning = learning_new(u->h.maps, ask_again, u);
+	const struct directory_host h = {u->h.netlink, u->h.maps, u->h.plan, &u->places, u};
+	u->directory = directory_new(&h);
+	return u->learning && u->directory ? 0 : -ENOMEM;
+}
+
+/* Attachments are others: who told which VTEP is counted anew, and the kernel's table tells of
+ * hosts that were nobody's. */
+static void tell_again(struct underlay *u)
+{
+	uint32_t at = 0;
+	for (struct vtep *v; (v = hash_next(&u->vteps, &at));)
+		v->told = 0;
+	tell_endpoints(u);
+	directory_tell(u->directory);
+	on_lost(u);
+}
+
+/* By the changes alone: their number is what this costs, not the configuration's size. */
+static void tell_changes(struct underlay *u, const struct plan *was,
+			 const struct plan_changes *changes)
+{
+	bool again = false;
+	for (size_t i = 0; i < changes->n; i++)
+		again |= changes->at[i].map == PLAN_ATTACHMENTS || changes->at[i].map == PLAN_TAGS;
+	if (again) {
+		tell_again(u);
+		return;
+	}
+	for (size_t i = 0; i < changes->n; i++) {
+		const struct plan_change *c = &changes->at[i];
+		if (c->map != PLAN_ENDPOINTS)
+			continue;
+		if (!c->removal)
+			tell_endpoint(u, u->h.plan, c->entry, true);
+		if (c->removal || c->was)
+			tell_endpoint(u, was, c->removal ? c->entry : c->was, false);
+	}
+}
+
+int underlay_changed(struct underlay *u, const struct plan *was, const struct plan_changes *changes,
+		     struct fault *f)
+{
+	struct places places = u->places;
+	int err = places_make(&u->places, u->h.model, u->h.plan, u->h.ports);
+	if (err) {
+		u->places = places;
+		return fault_set(f, err, "not enough memory to follow the network");
+	}
+	err = directory_changed(u->directory);
+	tell_changes(u, was, changes);
+	learning_changed(u->learning);
+	places_free(&places);
+	u->dirty = true;
+	if (err)
+		return fault_set(f, err, "not enough memory to follow the kernel's tables");
+	return learning_limits(u->h.maps, u->h.model, f);
+}
+
 int underlay_new(struct underlay **out, const struct underlay_host *h, struct fault *f)
 {
 	struct underlay *u = calloc(1, sizeof *u);
@@ -579,17 +685,17 @@ int underlay_new(struct underlay **out, const struct underlay_host *h, struct fa
 		u->h = *h;
 		u->packet_fd = -1;
 		u->peer_of = calloc(PLAN_CLIENTS_BEHIND, sizeof *u->peer_of);
-		u->vteps = calloc(MAX_VTEPS, sizeof(struct vtep *));
+		hash_init(&u->vteps, VTEP_KEY, sizeof(struct vtep));
 	}
-	int err = u && u->peer_of && u->vteps ? 0 : -ENOMEM;
+	int err = u && u->peer_of ? start_overlay(u) : -ENOMEM;
 	for (uint32_t i = 0; !err && i < h->plan->n_connections; i++)
 		err = underlay_add(u, h->plan->connections[i].id);
 	if (err) {
 		underlay_free(u);
 		return fault_set(f, -ENOMEM, "not enough memory to follow the network");
 	}
-	for (uint32_t i = 0; i < h->plan->n_endpoints; i++)
-		count_endpoint(u, h->plan, &h->plan->endpoints[i], true);
+	tell_endpoints(u);
+	directory_read(u->directory);
 	netlink_neighbours(h->netlink, on_neighbour, u);
 	u->dirty = true;
 	*out = u;
@@ -602,13 +708,11 @@ void underlay_free(struct underlay *u)
 		return;
 	if (u->packet_fd >= 0)
 		close(u->packet_fd);
-	while (u->vteps && u->n_vteps) {
-		struct vtep *v = u->vteps[--u->n_vteps];
-		tdelete(v, &u->vtep_tree, by_place);
-		free(v);
-	}
 	free(u->peers);
 	free(u->peer_of);
-	free((void *)u->vteps);
+	learning_free(u->learning);
+	directory_free(u->directory);
+	hash_free(&u->vteps);
+	places_free(&u->places);
 	free(u);
 }

@@ -165,6 +165,21 @@ static void decode_learnt(const struct maps *m, const void *key, const void *val
 	put_number(o, "limit", l->limit);
 }
 
+static void decode_vteps(const struct maps *m, const void *key, const void *value, json_t *o)
+{
+	static const char *const flags[] = {"static", "directory"};
+	const struct xgw_vtep_key *k = key;
+	const struct xgw_vtep *v = value;
+	struct ip_prefix p = {.addr = ip_addr_from_mapped(k->addr)};
+	char text[PREFIX_TEXT];
+
+	/* a mapped address has 96 bits in front */
+	p.len = (uint8_t)(k->prefixlen - 32 - (p.addr.family == IP_V4 ? 96 : 0));
+	put_name(o, "attachment", m, XGW_NAME_ATTACHMENT, ntohl(k->attachment_be));
+	put_text(o, "prefix", ip_prefix_format(&p, text));
+	PUT_FLAGS(o, flags, v->flags);
+}
+
 static void decode_neighbours(const struct maps *m, const void *key, const void *value, json_t *o)
 {
 	const struct xgw_neighbour_key *k = key;

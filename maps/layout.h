@@ -306,4 +306,21 @@ XGW_LAYOUT(struct xgw_trace, 32); /* kernels before 6.9 take no more metadata th
 #define XGW_TRACE_PASS	100u
 #define XGW_TRACE_TABLE 0x80u /* the route stands in the table of the sender's subnet */
 
+/*
+ * `vteps`: whose VXLAN packets an attachment takes, longest prefix. prefixlen counts the 32 bits of
+ * the attachment too, and IPv4 addresses are mapped (a /24 has 32 + 96 + 24).
+ */
+struct xgw_vtep_key {
+	__u32 prefixlen;
+	__be32 attachment_be;
+	__u8 addr[16];
+};
+XGW_LAYOUT(struct xgw_vtep_key, 24);
+struct xgw_vtep {
+	__u32 flags; /* XGW_VTEP_* */
+};
+XGW_LAYOUT(struct xgw_vtep, 4);
+#define XGW_VTEP_STATIC	   1u /* of the configuration */
+#define XGW_VTEP_DIRECTORY 2u /* the kernel's tables name hosts there */
+
 #endif
