@@ -57,7 +57,7 @@ static void on_refresh(evutil_socket_t fd, short what, void *owner)
 	struct daemon *d = owner;
 	(void)fd;
 	(void)what;
-	if (d->ike)
+	if (d->ike && underlay_readdressed(d->underlay))
 		ike_host_addresses(d->ike);
 	underlay_refresh(d->underlay);
 	schedule_refresh(d);
@@ -448,7 +448,9 @@ int daemon_attach_only(const struct instance *i, const char *path, struct model 
 	if (!err)
 		err = start_underlay(d, &f);
 	if (!err) {
-		underlay_refresh(d->underlay);
+		do
+			underlay_refresh(d->underlay);
+		while (underlay_dirty(d->underlay));
 		attach_leave(d->attach);
 		d->attach = NULL;
 	}
