@@ -194,7 +194,7 @@ static int by_ends(const void *a, const void *b)
 static int match_peerings(struct model *m)
 {
 	uint32_t n = 0;
-	for (uint32_t i = 0; i < m->n_vnets; i++)
+	for (uint32_t i = 0; m->vnets && i < m->n_vnets; i++)
 		n += m->vnets[i].n_peerings;
 	if (!n)
 		return 0;

@@ -252,12 +252,12 @@ struct child {
 /* ---- connection ---- */
 
 struct connection {
-	struct connection *next;
+	struct connection *next, *prev;
 	struct lookup_entry by_id;
 	/* those of one remote address in the order in which they came; the first is in the table
 	 * and knows the last */
 	struct lookup_entry by_remote;
-	struct connection *next_same, *last_same;
+	struct connection *next_same, *prev_same, *last_same;
 	/* list of those whose peer was once somewhere else than at its configured address */
 	struct connection *next_moved;
 	bool has_moved;
@@ -302,7 +302,7 @@ struct ike {
 	struct ike_random random;
 	uint8_t hash_key[16];
 	struct lookup by_spi, by_init, by_child, by_id, by_remote;
-	struct connection *connections, **last_connection, *moved, *over;
+	struct connection *connections, *last_connection, *moved, *over;
 	struct ike_sa *all; /* every IKE SA */
 	struct timers timers;
 	struct ike_sa *touched;
@@ -580,6 +580,8 @@ void clients_leave(struct connection *template,
 struct eap_rounds;
 void eap_rounds_free(struct eap_rounds *r);
 bool eap_offered(const struct ike_connection *cfg);
+/* Whether this conversation began by that template; r may be NULL. */
+bool eap_is_by(const struct eap_rounds *r, const struct connection *template);
 int eap_begin(struct ike_sa *sa, struct connection *template, const struct ike_message *in,
 	      struct builder *out);
 int eap_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);

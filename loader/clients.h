@@ -33,6 +33,41 @@ void clients_template(const struct clients *c, uint32_t gateway, struct ike_conn
 /* IKE_CLIENT_GONE. */
 void clients_gone(struct clients *c, uint32_t connection);
 
+/* What becomes of a gateway's clients with another configuration. */
+enum clients_fate {
+	CLIENTS_NONE,	  /* there were none and are none */
+	CLIENTS_NEW,	  /* from now on */
+	CLIENTS_GONE,	  /* no longer */
+	CLIENTS_REPLACED, /* other addresses: all begin anew */
+	CLIENTS_CHANGED,  /* other users or certificates: who may stay does */
+	CLIENTS_SAME,
+};
+/* Indices in the models that they were made of; MODEL_NONE: there is no such gateway. */
+enum clients_fate clients_compare(const struct clients *c, uint32_t gateway,
+				  const struct clients *old, uint32_t was);
+/*
+ * CHANGED: the next one behind `after` (0 at first) that may not stay: its user is gone or has
+ * another password; or it came by a certificate and an authority is gone or certificates were
+ * revoked since (it may be another one's, and then comes again). 0: nobody. `method` says how a
+ * connection authenticated, and as whom.
+ */
+uint32_t clients_cut_off(const struct clients *c, uint32_t gateway, const struct clients *old,
+			 uint32_t was, uint32_t after,
+			 const char *(*method)(void *owner, uint32_t connection, const char **user),
+			 void *owner);
+/* SAME (whole: everything) and CHANGED (leases alone) go over to the new one. */
+void clients_adopt(struct clients *c, uint32_t gateway, struct clients *old, uint32_t was,
+		   bool whole);
+/* The model that it was made of is here now. */
+void clients_rebase(struct clients *c, const struct model *m);
+/*
+ * SAME and CHANGED, before they go over: networks that no longer use the gateway forget its
+ * clients. And after: those that use it now know them. 0 or -errno.
+ */
+void clients_leave_networks(const struct clients *c, uint32_t gateway, const struct clients *old,
+			    uint32_t was);
+int must_check clients_enter_networks(const struct clients *c, uint32_t gateway);
+
 /* A client that has a lease. */
 struct client_info {
 	uint32_t connection, gateway; /* the model's */

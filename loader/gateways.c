@@ -63,8 +63,14 @@ static int set_all(struct daemon *d, const struct model *m, const struct plan *p
 	uint32_t n = slots_of(p);
 	int err = 0;
 	memset(bits, 0xff, n * sizeof *bits);
-	for (uint32_t i = 0; i < p->n_gateways; i++)
-		bits[p->gateways[i].slot] = m->gateways[i].bandwidth_mbps * BITS_PER_MBIT;
+	for (uint32_t i = 0; i < p->n_gateways; i++) {
+		uint32_t slot = p->gateways[i].slot;
+		struct datapath_gateway_account had;
+		bits[slot] = m->gateways[i].bandwidth_mbps * BITS_PER_MBIT;
+		if (datapath_gateway_account(d->datapath, slot, &had) ||
+		    had.bits_per_second != bits[slot])
+			tell(&m->gateways[i]);
+	}
 	for (uint32_t i = 0; !err && i < p->n_connections; i++) {
 		const struct plan_connection *c = &p->connections[i];
 		member[i] = (struct datapath_member){
@@ -105,8 +111,6 @@ int gateways_set(struct daemon *d, const struct model *m, const struct plan *p, 
 	if (err)
 		return fault_set(f, err, "cannot tell the data path of the gateways' bandwidth: %s",
 				 strerror(-err));
-	for (uint32_t i = 0; i < m->n_gateways; i++)
-		tell(&m->gateways[i]);
 	return 0;
 }
 

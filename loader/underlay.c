@@ -20,6 +20,8 @@
 #define ASKED	     256 /* slots of what was asked for lately */
 #define ASK_AGAIN_NS (500 * NS_PER_MS)
 #define NO_PORT	     UINT32_MAX
+/* Ways that are looked up in one go: each takes some questions to the kernel. */
+#define REFRESH_PIECE 256u
 
 struct peer {
 	uint32_t connection;
@@ -27,15 +29,15 @@ struct peer {
 	struct ip_addr next_hop;
 	uint32_t ifindex;
 	struct datapath_path path;
-	bool told;
+	bool told, stale;
 };
 
 struct vtep {
 	uint32_t ifindex;
 	struct ip_addr addr, next_hop;
 	uint32_t out;
-	uint32_t endpoints;  /* of the configuration that are behind it */
-	bool present, asked; /* asked: packets were for it, so it stays */
+	uint32_t endpoints;	    /* of the configuration that are behind it */
+	bool present, stale, asked; /* asked: packets were for it, so it stays */
 	struct xgw_neighbour value;
 };
 
@@ -56,7 +58,8 @@ struct underlay {
 	struct asked asked[ASKED];
 	struct log_limit limit;
 	int packet_fd;
-	bool dirty, lost;
+	uint32_t at;		     /* among peers, then VTEPs: where a refresh goes on */
+	bool dirty, lost, addresses; /* addresses: those of the host may be others */
 };
 
 static uint32_t port_of(const struct underlay *u, uint32_t ifindex)
@@ -127,11 +130,31 @@ static void put_endpoint(struct underlay *u, const struct netlink_neighbour *x)
 	maps_bump(u->h.maps);
 }
 
+/* Ways by this next hop, NULL: all. */
+static void make_stale(struct underlay *u, const struct netlink_neighbour *x)
+{
+	u->addresses |= !x;
+	u->dirty |= !x;
+	for (uint32_t i = 0; i < u->n_peers; i++) {
+		struct peer *p = &u->peers[i];
+		bool hit =
+			!x || (p->ifindex == x->ifindex && ip_addr_equal(&p->next_hop, &x->addr));
+		p->stale |= hit;
+		u->dirty |= hit;
+	}
+	for (uint32_t i = 0; i < u->n_vteps; i++) {
+		struct vtep *v = u->vteps[i];
+		bool hit = !x || (v->out == x->ifindex && ip_addr_equal(&v->next_hop, &x->addr));
+		v->stale |= hit;
+		u->dirty |= hit;
+	}
+}
+
 static void on_neighbour(void *owner, const struct netlink_neighbour *x)
 {
 	struct underlay *u = owner;
 	put_endpoint(u, x);
-	u->dirty = true;
+	make_stale(u, x);
 }
 
 /* ---- the way to an address ---- */
@@ -276,6 +299,7 @@ static struct vtep *add_vtep(struct underlay *u, uint32_t ifindex, const struct 
 		return NULL;
 	v->ifindex = ifindex;
 	v->addr = *addr;
+	v->stale = true;
 	if (!tsearch(v, &u->vtep_tree, by_place)) {
 		free(v);
 		return NULL;
@@ -329,7 +353,7 @@ void underlay_changed(struct underlay *u, const struct plan *was,
 		if (c->removal || c->was)
 			count_endpoint(u, was, c->removal ? c->entry : c->was, false);
 	}
-	u->dirty = true;
+	u->dirty |= again;
 	u->lost |= again; /* the kernel's table tells of hosts that were nobody's */
 }
 
@@ -405,9 +429,10 @@ void underlay_event(struct underlay *u, const struct xgw_event *e, uint64_t now_
 		resolve(u, e, &a);
 	} else if (e->kind == XGW_EVENT_NEIGHBOUR) {
 		struct vtep *v = add_vtep(u, e->ifindex, &a);
-		if (v)
-			v->asked = true;
-		u->dirty = true;
+		if (v) {
+			v->asked = v->stale = true;
+			u->dirty = true;
+		}
 	}
 }
 
@@ -426,17 +451,18 @@ static void on_link(void *owner, const struct netlink_link *l)
 		log_warn(LOG_NET, "mtu device=%s was=%u now=%u", known->name, known->mtu, l->mtu);
 	known->up = l->up;
 	known->mtu = l->mtu ? l->mtu : known->mtu;
-	u->dirty = true;
+	make_stale(u, NULL);
 }
 
 static void on_route(void *owner)
 {
-	((struct underlay *)owner)->dirty = true;
+	make_stale(owner, NULL);
 }
 
 static void on_lost(void *owner)
 {
 	struct underlay *u = owner;
+	make_stale(u, NULL);
 	u->dirty = true;
 	u->lost = true;
 }
@@ -447,6 +473,13 @@ void underlay_watch(struct underlay *u)
 	netlink_watch(u->h.netlink, &w);
 }
 
+bool underlay_readdressed(struct underlay *u)
+{
+	bool changed = u->addresses;
+	u->addresses = false;
+	return changed;
+}
+
 bool underlay_dirty(const struct underlay *u)
 {
 	return u->dirty;
@@ -454,23 +487,40 @@ bool underlay_dirty(const struct underlay *u)
 
 void underlay_refresh(struct underlay *u)
 {
-	u->dirty = false;
 	if (u->lost) {
 		u->lost = false;
 		netlink_neighbours(u->h.netlink, on_neighbour, u);
-		u->dirty = false;
 	}
-	for (uint32_t i = 0; i < u->n_peers; i++)
-		refresh_peer(u, &u->peers[i]);
-	for (uint32_t i = 0; i < u->n_vteps; i++)
-		refresh_vtep(u, u->vteps[i]);
+	uint32_t all = u->n_peers + u->n_vteps, done = 0, i = 0;
+	for (; i < all && done < REFRESH_PIECE; i++, u->at++) {
+		if (u->at >= all)
+			u->at = 0;
+		struct peer *p = u->at < u->n_peers ? &u->peers[u->at] : NULL;
+		struct vtep *v = p ? NULL : u->vteps[u->at - u->n_peers];
+		bool *stale = p ? &p->stale : &v->stale;
+		if (!*stale)
+			continue;
+		*stale = false;
+		done++;
+		if (p)
+			refresh_peer(u, p);
+		else
+			refresh_vtep(u, v);
+	}
+	u->dirty = i < all;
 }
 
 void underlay_confirm(struct underlay *u)
 {
+	const struct peer *last = NULL; /* most go by one router */
 	for (uint32_t i = 0; i < u->n_peers; i++) {
-		if (u->peers[i].ifindex && u->peers[i].next_hop.family)
-			netlink_resolve(u->h.netlink, u->peers[i].ifindex, &u->peers[i].next_hop);
+		const struct peer *p = &u->peers[i];
+		if (!p->ifindex || !p->next_hop.family ||
+		    (last && last->ifindex == p->ifindex &&
+		     ip_addr_equal(&last->next_hop, &p->next_hop)))
+			continue;
+		netlink_resolve(u->h.netlink, p->ifindex, &p->next_hop);
+		last = p;
 	}
 	for (uint32_t i = 0; i < u->n_vteps; i++) {
 		if (u->vteps[i]->out && u->vteps[i]->next_hop.family)
@@ -591,7 +641,7 @@ int underlay_new(struct underlay **out, const struct underlay_host *h, struct fa
 	for (uint32_t i = 0; i < h->plan->n_endpoints; i++)
 		count_endpoint(u, h->plan, &h->plan->endpoints[i], true);
 	netlink_neighbours(h->netlink, on_neighbour, u);
-	u->dirty = true;
+	make_stale(u, NULL);
 	*out = u;
 	return 0;
 }
