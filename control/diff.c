@@ -258,9 +258,12 @@ static void line_up(struct plan_changes *out, const struct comparison *c)
 {
 	for (int map = PLAN_TABLES; map-- > 0;)
 		append(out, &c->withdrawn[map]);
-	for (int map = 0; map < PLAN_ROUTES; map++)
-		append(out, &c->put[map]);
-	append_routes(out, &c->put[PLAN_ROUTES]);
+	for (int map = 0; map < PLAN_TABLES; map++) {
+		if (map == PLAN_ROUTES)
+			append_routes(out, &c->put[map]);
+		else
+			append(out, &c->put[map]);
+	}
 	for (int map = PLAN_TABLES; map-- > 0;)
 		append(out, &c->removed[map]);
 }
