@@ -246,12 +246,28 @@ static void append(struct plan_changes *out, const struct list *l)
 	out->n += l->n;
 }
 
+/* A table of user routes is whole before a network's route sends anybody there. */
+static void append_routes(struct plan_changes *out, const struct list *l)
+{
+	for (int tables_first = 1; tables_first >= 0; tables_first--) {
+		for (size_t i = 0; i < l->n; i++) {
+			const struct plan_entry_route *r = l->at[i].entry;
+			if ((r->vnet >= XGW_FIRST_TABLE) == tables_first)
+				out->at[out->n++] = l->at[i];
+		}
+	}
+}
+
 static void line_up(struct plan_changes *out, const struct comparison *c)
 {
 	for (int map = PLAN_TABLES; map-- > 0;)
 		append(out, &c->withdrawn[map]);
-	for (int map = 0; map < PLAN_TABLES; map++)
-		append(out, &c->put[map]);
+	for (int map = 0; map < PLAN_TABLES; map++) {
+		if (map == PLAN_ROUTES)
+			append_routes(out, &c->put[map]);
+		else
+			append(out, &c->put[map]);
+	}
 	for (int map = PLAN_TABLES; map-- > 0;)
 		append(out, &c->removed[map]);
 }

@@ -213,10 +213,12 @@ static int by_ends(const void *a, const void *b)
 static int match_peerings(struct model *m)
 {
 	uint32_t n = 0;
-	for (uint32_t i = 0; i < m->n_vnets; i++)
+	for (uint32_t i = 0; m->vnets && i < m->n_vnets; i++)
 		n += m->vnets[i].n_peerings;
-	struct half *at = n ? calloc(n, sizeof *at) : NULL;
-	if (n && !at)
+	if (!n)
+		return 0;
+	struct half *at = calloc(n, sizeof *at);
+	if (!at)
 		return -ENOMEM;
 	n = 0;
 	for (uint32_t i = 0; i < m->n_vnets; i++)
@@ -225,8 +227,7 @@ static int match_peerings(struct model *m)
 			if (!p->incomplete && p->remote != i)
 				at[n++] = (struct half){i, p->remote, p, k};
 		}
-	if (n)
-		qsort(at, n, sizeof *at, by_ends);
+	qsort(at, n, sizeof *at, by_ends);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct half key = {.from = at[i].to, .to = at[i].from};
 		const struct half *back = bsearch(&key, at, n, sizeof *at, by_ends);

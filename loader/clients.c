@@ -369,6 +369,7 @@ void clients_adopt(struct clients *c, uint32_t gateway, struct clients *old, uin
 		g->of = old;
 		h->index = g->index;
 		h->vnet = g->vnet;
+		h->table = g->table;
 		h->eap.server = g->eap.server;
 		return;
 	}
@@ -474,6 +475,41 @@ static void withdraw(const struct client_gateway *g, const struct client *x)
 	maps_delete(maps, MAPS_next_hops, &id);
 	maps_delete(maps, MAPS_names, &key);
 	maps_bump(maps);
+}
+
+static bool is_user(const struct client_gateway *g, uint32_t vnet)
+{
+	for (uint32_t at = 0, user; (user = next_user(g, &at));)
+		if (user == vnet)
+			return true;
+	return false;
+}
+
+void clients_leave_networks(const struct clients *c, uint32_t gateway, const struct clients *old,
+			    uint32_t was)
+{
+	const struct client_gateway *g = c->at[gateway], *h = old->at[was];
+	for (uint32_t at = 0, vnet; (vnet = next_user(h, &at));) {
+		if (is_user(g, vnet))
+			continue;
+		for (uint32_t k = 0; h->pool && k < pool_size(h->pool); k++) {
+			if (!h->client[k].there)
+				continue;
+			delete_route(h, vnet, &h->client[k].lease.v4);
+			delete_route(h, vnet, &h->client[k].lease.v6);
+		}
+	}
+}
+
+int clients_enter_networks(const struct clients *c, uint32_t gateway)
+{
+	const struct client_gateway *g = c->at[gateway];
+	int err = 0;
+	for (uint32_t k = 0; g->pool && k < pool_size(g->pool); k++) {
+		int bad = g->client[k].there ? put(g, &g->client[k]) : 0;
+		err = err ? err : bad;
+	}
+	return err;
 }
 
 static int lease(void *owner, const struct ike_client *who, struct ike_lease *out, struct fault *f)

@@ -60,6 +60,13 @@ void clients_adopt(struct clients *c, uint32_t gateway, struct clients *old, uin
 		   bool whole);
 /* The model that it was made of is here now. */
 void clients_rebase(struct clients *c, const struct model *m);
+/*
+ * SAME and CHANGED, before they go over: networks that no longer use the gateway forget its
+ * clients. And after: those that use it now know them. 0 or -errno.
+ */
+void clients_leave_networks(const struct clients *c, uint32_t gateway, const struct clients *old,
+			    uint32_t was);
+int must_check clients_enter_networks(const struct clients *c, uint32_t gateway);
 
 /* A client that has a lease. */
 struct client_info {

@@ -59,7 +59,7 @@ static void on_refresh(evutil_socket_t fd, short what, void *owner)
 	struct daemon *d = owner;
 	(void)fd;
 	(void)what;
-	if (d->ike)
+	if (d->ike && underlay_readdressed(d->underlay))
 		ike_host_addresses(d->ike);
 	underlay_refresh(d->underlay);
 	schedule_refresh(d);

@@ -246,6 +246,8 @@ static void withdraw_clients(struct ike_host *h, const struct ike_host_changes *
 			drop(h, PLAN_FIRST_TEMPLATE + had->gateways[i].slot);
 		else if (fate == CLIENTS_CHANGED)
 			cut_off(h, c, now);
+		if (fate == CLIENTS_SAME || fate == CLIENTS_CHANGED)
+			clients_leave_networks(c->clients, now, h->clients, i);
 	}
 }
 
@@ -272,6 +274,11 @@ static void exchange(struct ike_host *h, struct ike_host_changes *c)
 				      c->fate[i] == CLIENTS_SAME);
 	clients_rebase(c->clients, h->o.model);
 	clients_serve(c->clients, h->o.maps, h->o.datapath, h->o.underlay);
+	for (uint32_t i = 0; i < h->o.plan->n_gateways; i++)
+		if ((c->fate[i] == CLIENTS_SAME || c->fate[i] == CLIENTS_CHANGED) &&
+		    clients_enter_networks(c->clients, i))
+			log_error(LOG_MAP, "client-routes-missing gateway=%s",
+				  h->o.model->gateways[i].name);
 	credentials_settle(c->credentials);
 	h->clients = c->clients;
 	h->credentials = c->credentials;

@@ -40,6 +40,7 @@ struct job {
 	uint64_t began_ns, parsed_ns, planned_ns, compared_ns, applying_ns, applied_ns, done_ns;
 	uint64_t longest_ns; /* for which the loop did nothing else */
 	size_t applied;
+	bool switched;
 	struct model old_model; /* once it is replaced */
 	struct plan old_plan;
 };
@@ -86,6 +87,8 @@ static int compare(struct job *j, struct daemon *d)
 	if (j->refusals.n)
 		return fault_set(&j->fault, -EOPNOTSUPP, "%s", j->refusals.line[0]);
 	copy_ports(j, d, facts);
+	if (model_peerings_follow(&j->model, &d->model))
+		return fault_set(&j->fault, -ENOMEM, "not enough memory to compare the models");
 	int err = plan_make(&j->plan, &j->model, facts, &d->plan, &j->fault);
 	if (!err && plan_diff(&j->changes, &d->plan, &j->plan))
 		err = fault_set(&j->fault, -ENOMEM, "not enough memory to compare the plans");
@@ -112,33 +115,89 @@ static void *work(void *owner)
 	return NULL;
 }
 
+/* What is left of before: in memory, and hosts in the map `endpoints` that no plan knows. */
 struct leftovers {
 	struct model model;
 	struct plan plan;
+	const struct maps *maps;
+	uint32_t *gone; /* attachments */
+	uint32_t n_gone;
+	struct xgw_endpoint_key found[256];
+	uint32_t n_found;
 };
+
+static int by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+static int find_host(void *owner, const void *key, const void *value)
+{
+	struct leftovers *l = owner;
+	const struct xgw_endpoint *e = value;
+	if (!bsearch(&e->attachment, l->gone, l->n_gone, sizeof *l->gone, by_number))
+		return 0;
+	l->found[l->n_found++] = *(const struct xgw_endpoint_key *)key;
+	return l->n_found == sizeof l->found / sizeof *l->found;
+}
+
+/* Learnt ones, and those of the kernel's table, behind attachments that are gone. Packets to them
+ * have been dropped since; nobody else gets those numbers before. */
+static void forget_hosts(struct leftovers *l)
+{
+	do {
+		l->n_found = 0;
+		if (maps_walk(l->maps, MAPS_endpoints, find_host, l) < 0)
+			return;
+		for (uint32_t i = 0; i < l->n_found; i++)
+			maps_delete(l->maps, MAPS_endpoints, &l->found[i]);
+	} while (l->n_found == sizeof l->found / sizeof *l->found);
+}
 
 static void *reap(void *owner)
 {
 	struct leftovers *l = owner;
+	if (l->n_gone)
+		forget_hosts(l);
 	plan_free(&l->plan);
 	model_free(&l->model);
+	free(l->gone);
 	free(l);
 	return NULL;
 }
 
-static void start_reaping(struct reload *r, struct model *m, struct plan *p)
+static void take_gone(struct leftovers *l, const struct plan_changes *changes)
 {
-	struct leftovers *l = malloc(sizeof *l);
+	l->gone = calloc(changes->n + 1, sizeof *l->gone);
+	for (size_t i = 0; l->gone && i < changes->n; i++) {
+		const struct plan_change *c = &changes->at[i];
+		if (c->map == PLAN_ATTACHMENTS && c->removal)
+			l->gone[l->n_gone++] = ((const struct xgw_attachment *)c->entry)->id;
+	}
+	if (l->n_gone)
+		qsort(l->gone, l->n_gone, sizeof *l->gone, by_number);
+}
+
+static void start_reaping(struct reload *r, struct model *m, struct plan *p,
+			  const struct plan_changes *changes)
+{
+	struct leftovers *l = calloc(1, sizeof *l);
 	if (r->reaping)
 		pthread_join(r->reaper, NULL);
 	r->reaping = false;
 	if (l) {
-		*l = (struct leftovers){*m, *p};
+		l->model = *m;
+		l->plan = *p;
+		l->maps = r->d->maps;
+		take_gone(l, changes);
 		r->reaping = pthread_create(&r->reaper, NULL, reap, l) == 0;
 	}
 	if (!r->reaping) {
 		plan_free(p);
 		model_free(m);
+		if (l)
+			free(l->gone);
 		free(l);
 	}
 }
@@ -146,11 +205,12 @@ static void start_reaping(struct reload *r, struct model *m, struct plan *p)
 static void free_job(struct reload *r, struct job *j)
 {
 	ike_host_changes_free(r->d->ike, j->ike);
+	if (j->switched)
+		start_reaping(r, &j->old_model, &j->old_plan, &j->changes);
 	plan_changes_free(&j->changes);
 	plan_free(&j->plan);
 	model_free(&j->model);
 	config_findings_free(&j->findings);
-	start_reaping(r, &j->old_model, &j->old_plan);
 	free(j);
 }
 
@@ -320,6 +380,7 @@ static void switch_over(struct reload *r)
 	ike_host_withdraw(d->ike, j->ike);
 	j->old_model = d->model;
 	j->old_plan = d->plan;
+	j->switched = true;
 	d->model = j->model;
 	d->plan = j->plan;
 	memcpy(d->ports, j->ports, sizeof d->ports);

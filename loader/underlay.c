@@ -21,9 +21,10 @@
 #define MAX_VTEPS    4096
 #define ASKED	     256 /* slots of what was asked for lately */
 #define ASK_AGAIN_NS (500 * NS_PER_MS)
-#define VTEPS_ONCE   512 /* looked up in one go: two questions to the kernel for each */
-#define CONFIRM_PART 20	 /* one of so many parts of the VTEPs is confirmed each second */
+#define CONFIRM_PART 20 /* one of so many parts of the VTEPs is confirmed each second */
 #define NO_PORT	     UINT32_MAX
+/* Ways that are looked up in one go: each takes some questions to the kernel. */
+#define REFRESH_PIECE 256u
 
 struct peer {
 	uint32_t connection;
@@ -31,7 +32,7 @@ struct peer {
 	struct ip_addr next_hop;
 	uint32_t ifindex;
 	struct datapath_path path;
-	bool told;
+	bool told, stale;
 };
 
 struct vtep_key {
@@ -69,7 +70,9 @@ struct underlay {
 	struct asked asked[ASKED];
 	struct log_limit limit;
 	int packet_fd;
+	uint32_t at; /* among peers: where a refresh goes on */
 	bool dirty, lost, full;
+	bool addresses; /* those of the host may be others */
 };
 
 static uint32_t port_of(const struct underlay *u, uint32_t ifindex)
@@ -125,6 +128,26 @@ static void put_endpoint(struct underlay *u, const struct netlink_neighbour *x)
 	maps_bump(u->h.maps);
 }
 
+/* Ways by this next hop, NULL: all. */
+static void make_stale(struct underlay *u, const struct netlink_neighbour *x)
+{
+	u->addresses |= !x;
+	u->dirty |= !x;
+	for (uint32_t i = 0; i < u->n_peers; i++) {
+		struct peer *p = &u->peers[i];
+		bool hit =
+			!x || (p->ifindex == x->ifindex && ip_addr_equal(&p->next_hop, &x->addr));
+		p->stale |= hit;
+		u->dirty |= hit;
+	}
+	uint32_t at = 0;
+	for (struct vtep *v; (v = hash_next(&u->vteps, &at));) {
+		bool hit = !x || (v->out == x->ifindex && ip_addr_equal(&v->next_hop, &x->addr));
+		v->stale |= hit;
+		u->dirty |= hit;
+	}
+}
+
 static void on_neighbour(void *owner, const struct netlink_neighbour *x)
 {
 	struct underlay *u = owner;
@@ -132,12 +155,7 @@ static void on_neighbour(void *owner, const struct netlink_neighbour *x)
 	if (port_of(u, x->ifindex) == NO_PORT)
 		return;
 	put_endpoint(u, x);
-	uint32_t at = 0;
-	for (struct vtep *v; (v = hash_next(&u->vteps, &at));) {
-		if (v->out == x->ifindex && ip_addr_equal(&v->next_hop, &x->addr))
-			v->stale = true;
-	}
-	u->dirty = true;
+	make_stale(u, x);
 }
 
 static void on_fdb(void *owner, const struct netlink_fdb *x)
@@ -305,21 +323,13 @@ static void forget_vtep(struct underlay *u, struct vtep *v)
 	u->full = false;
 }
 
-static void all_stale(struct underlay *u)
-{
-	uint32_t at = 0;
-	for (struct vtep *v; (v = hash_next(&u->vteps, &at));)
-		v->stale = true;
-	u->dirty = true;
-}
-
 static void refresh_vteps(struct underlay *u)
 {
 	uint32_t at = 0, done = 0;
 	for (struct vtep *v; (v = hash_next(&u->vteps, &at));) {
 		if (!v->stale)
 			continue;
-		if (done++ == VTEPS_ONCE) {
+		if (done++ == REFRESH_PIECE) {
 			u->dirty = true;
 			return;
 		}
@@ -440,18 +450,19 @@ static void on_link(void *owner, const struct netlink_link *l)
 		log_warn(LOG_NET, "mtu device=%s was=%u now=%u", known->name, known->mtu, l->mtu);
 	known->up = l->up;
 	known->mtu = l->mtu ? l->mtu : known->mtu;
-	all_stale(u);
+	make_stale(u, NULL);
 }
 
 static void on_route(void *owner)
 {
-	all_stale(owner);
+	make_stale(owner, NULL);
 }
 
 static void on_lost(void *owner)
 {
 	struct underlay *u = owner;
-	all_stale(u);
+	make_stale(u, NULL);
+	u->dirty = true;
 	u->lost = true;
 }
 
@@ -461,30 +472,57 @@ void underlay_watch(struct underlay *u)
 	netlink_watch(u->h.netlink, &w);
 }
 
+bool underlay_readdressed(struct underlay *u)
+{
+	bool changed = u->addresses;
+	u->addresses = false;
+	return changed;
+}
+
 bool underlay_dirty(const struct underlay *u)
 {
 	return u->dirty;
 }
 
+/* Those whose way may be another, so many at once; true: there are more. */
+static bool refresh_peers(struct underlay *u)
+{
+	uint32_t done = 0, i = 0;
+	for (; i < u->n_peers && done < REFRESH_PIECE; i++, u->at++) {
+		if (u->at >= u->n_peers)
+			u->at = 0;
+		struct peer *p = &u->peers[u->at];
+		if (!p->stale)
+			continue;
+		p->stale = false;
+		done++;
+		refresh_peer(u, p);
+	}
+	return i < u->n_peers;
+}
+
 void underlay_refresh(struct underlay *u)
 {
-	u->dirty = false;
 	if (u->lost) {
 		u->lost = false;
 		netlink_neighbours(u->h.netlink, on_neighbour, u);
 		directory_read(u->directory);
-		u->dirty = false;
 	}
-	for (uint32_t i = 0; i < u->n_peers; i++)
-		refresh_peer(u, &u->peers[i]);
+	u->dirty = refresh_peers(u);
 	refresh_vteps(u);
 }
 
 void underlay_confirm(struct underlay *u)
 {
+	const struct peer *last = NULL; /* most go by one router */
 	for (uint32_t i = 0; i < u->n_peers; i++) {
-		if (u->peers[i].ifindex && u->peers[i].next_hop.family)
-			netlink_resolve(u->h.netlink, u->peers[i].ifindex, &u->peers[i].next_hop);
+		const struct peer *p = &u->peers[i];
+		if (!p->ifindex || !p->next_hop.family ||
+		    (last && last->ifindex == p->ifindex &&
+		     ip_addr_equal(&last->next_hop, &p->next_hop)))
+			continue;
+		netlink_resolve(u->h.netlink, p->ifindex, &p->next_hop);
+		last = p;
 	}
 }
 
@@ -697,7 +735,7 @@ int underlay_new(struct underlay **out, const struct underlay_host *h, struct fa
 	tell_endpoints(u);
 	directory_read(u->directory);
 	netlink_neighbours(h->netlink, on_neighbour, u);
-	u->dirty = true;
+	make_stale(u, NULL);
 	*out = u;
 	return 0;
 }

@@ -45,8 +45,11 @@ int must_check underlay_changed(struct underlay *u, const struct plan *was,
 void underlay_moved(struct underlay *u, uint32_t was, uint32_t now);
 /* XDP or a worker asks for an address. */
 void underlay_event(struct underlay *u, const struct xgw_event *e, uint64_t now_ns);
+/* True when the addresses of this host may be others than at the last call. */
+bool underlay_readdressed(struct underlay *u);
 /* True when something changed and underlay_refresh has work. */
 bool underlay_dirty(const struct underlay *u);
+/* Some of it: there may be more. */
 void underlay_refresh(struct underlay *u);
 /* Every few seconds: keeps the kernel's entries of next hops in use alive. */
 void underlay_confirm(struct underlay *u);

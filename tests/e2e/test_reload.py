@@ -47,7 +47,7 @@ class Gateway(rig.Xgw):
 
 @pytest.fixture
 def three(pair):
-    """`pair`, and carol 10.33.0.4 - gw3 (203.0.113.3) on the same wire; gw1 is connected to gw2 only."""
+    """`pair`, and carol 10.33.0.4 - gw3 (203.0.113.3, not started) on the same wire; gw1 is connected to gw2 only."""
     carol, gw3 = pair.host('carol'), pair.host('gw3')
     pair.plug(pair.wire, gw3, 'wan')
     pair.cable(carol, 'eth0', gw3, 'lan')
@@ -57,8 +57,9 @@ def three(pair):
     pair.carol = carol
     pair.g1, pair.g2, pair.g3 = (Gateway(h, config_of(n, o)) for h, n, o in
                                  ((pair.gw1, 1, [2]), (pair.gw2, 2, [1]), (gw3, 3, [1])))
-    for g in (pair.g1, pair.g2, pair.g3):
-        g.start()
+    for g in (pair.g1, pair.g2):
+        g.start(wait=False)
+    rig.wait_for(lambda: pair.g1.ready() and pair.g2.ready(), 'both to be ready', 90, pair.g1.process.text)
     pair.g1.wait_connected('to2')
     pair.g2.wait_connected('to1')
     return pair
@@ -100,7 +101,7 @@ def more(config):
 
 
 def test_what_did_not_change_loses_nothing(three):
-    g1, g3 = three.g1, three.g3
+    g1, g3 = three.g1, three.g3.start()
     three.gw1.address('wan', '203.0.113.11/24')
     three.alice.ping('10.22.0.4')
     before, spis, far = g1.now, g1.spis('to2'), three.g2.spis('to1')
@@ -156,20 +157,51 @@ def test_what_did_not_change_loses_nothing(three):
     three.alice.ping('10.22.0.4')
 
 
-def test_numbers_stay_where_they_are(three):
-    """Adding and taking away in front of everything leads back to the same maps."""
+def numbers_counters_and_hosts(three):
+    """Adding and taking away in front of everything leads back to the same maps; a gateway's counters outlive others that come and
+    another bandwidth; hosts of an attachment that goes are forgotten."""
     g1 = three.g1
     three.gw1.address('wan', '203.0.113.11/24')
+    three.alice.ping('10.22.0.4')
     before, maps = g1.now, g1.maps()
-    for _ in range(3):
+    for _ in range(2):
         g1.reload(more(before))
         assert g1.maps() != maps
         g1.reload(before)
         assert g1.maps() == maps
     assert 'nothing of these changed, 1 connection kept' in g1.reload().stdout
 
+    def counters():
+        return next(g for g in g1.json('status')['gateways'] if g['name'] == 'VNet1GW')
 
-def test_what_is_wrong_changes_nothing(three):
+    def hosts():
+        return json.dumps(g1.json('dump', 'endpoints')['entries'])
+
+    had, before = counters()['egressPackets'], g1.now
+    assert had >= 3 and counters()['bandwidthInMbps'] is None
+    assert '10.11.0.4' in hosts()
+    limited = more(before)
+    limited['virtualNetworkGateways'][-1]['bandwidthInMbps'] = 50
+    g1.reload(limited)
+    assert counters()['egressPackets'] >= had and counters()['bandwidthInMbps'] == 50
+    three.alice.ping('10.22.0.4')
+    assert counters()['egressPackets'] >= had + 3
+    # alice's network is a VLAN now
+    tagged = copy.deepcopy(before)
+    tagged['virtualNetworks'][0]['attachments'] = [{'port': 'lan0', 'encapsulation': 'vlan', 'vlanId': 5, 'address': '10.11.0.1/24'}]
+    spis = g1.spis('to2')
+    g1.reload(tagged)
+    rig.wait_for(lambda: '10.11.0.4' not in hosts(), 'the host to be forgotten', explain=hosts)
+    assert '10.11.0.1/24' not in three.gw1.run('ip', 'addr', 'show', 'lan').stdout
+    assert three.alice.run('ping', '-c', '1', '-W', '1', '10.22.0.4', check=False).returncode != 0
+    g1.reload(before)
+    assert '10.11.0.1/24' in three.gw1.run('ip', 'addr', 'show', 'lan').stdout
+    rig.wait_for(lambda: three.alice.ping('10.22.0.4', count=1, check=False).returncode == 0, 'traffic', explain=g1.explain)
+    assert g1.spis('to2') == spis
+
+
+def test_maps_follow_and_what_is_wrong_changes_nothing(three):
+    numbers_counters_and_hosts(three)
     g1 = three.g1
     maps, spis = g1.maps(), g1.spis('to2')
     wrong = more(g1.now)

@@ -81,6 +81,9 @@ def test_what_the_tools_show(pair):
     assert g1.json('next-hop', '--vnet', 'VNet1', '10.99.0.1')['verdict'] == 'drop'
     for document in (g1.json('dump'), g1.json('dump', 'routes4'), g1.json('dump', 'sas_in'), g1.json('doctor'), g1.json('version')):
         assert isinstance(document, dict)
+    networks = g1.json('status')['virtualNetworks']
+    assert [(v['name'], v['gateway'], v['peerings']) for v in networks] == [('VNet1', 'VNet1GW', [])], networks
+    assert 'NETWORK' in g1.command('status').stdout
     maps = {m['name'] for m in g1.json('dump')['maps']}
     assert {'routes4', 'sas_in', 'endpoints', 'drops'} <= maps
     pins = '/sys/fs/bpf/xgw/default'

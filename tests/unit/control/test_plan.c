@@ -253,63 +253,112 @@ static uint32_t pick(uint32_t below)
 	return (seed >> 8) % below;
 }
 
+struct scene {
+	bool there[6], gateway[6], peered[6], uses[6];
+};
+
+static size_t random_vnet(char *out, size_t size, const struct scene *s, unsigned i)
+{
+	size_t n = (size_t)snprintf(
+		out, size,
+		"  - {name: V%u, id: %u, addressSpace: [10.%u.0.0/16], subnets: "
+		"[{name: GatewaySubnet, addressPrefix: 10.%u.255.0/27%s}, {name: A, addressPrefix: "
+		"10.%u.0.0/24%s}],\n"
+		"     attachments: [{port: l, encapsulation: vxlan, vni: %u, "
+		"localAddress: 192.0.2.%u, address: 10.%u.0.%u/24}%s",
+		i, i + 10 * pick(2), i, i, pick(2) ? ", routeTable: U" : "", i,
+		pick(2) ? ", routeTable: T" : "", i + 100 * pick(2), 1 + pick(2), i, 1 + pick(3),
+		pick(2) ? ", {port: l, encapsulation: vlan" : "]");
+	if (out[n - 1] == 'n')
+		n += (size_t)snprintf(out + n, size - n, ", vlanId: %u}]", i);
+	n += (size_t)snprintf(out + n, size - n, ",\n     endpoints: [");
+	for (unsigned k = 10; k < 13; k++) {
+		if (pick(2))
+			n += (size_t)snprintf(out + n, size - n,
+					      "{address: 10.%u.0.%u, mac: "
+					      "'02:00:00:00:00:%02u', host: 192.0.2.9},",
+					      i, k, 1 + pick(4));
+	}
+	n += (size_t)snprintf(out + n, size - n, "], peerings: [");
+	for (unsigned k = 2; k <= 5; k++) {
+		if (i == 1 && s->peered[k])
+			n += (size_t)snprintf(out + n, size - n,
+					      "{name: p%u, remoteVirtualNetwork: V%u, "
+					      "allowGatewayTransit: true, "
+					      "allowVirtualNetworkAccess: %s}, ",
+					      k, k, pick(3) ? "true" : "false");
+	}
+	if (s->peered[i])
+		n += (size_t)snprintf(out + n, size - n,
+				      "{name: p, remoteVirtualNetwork: V1, useRemoteGateways: %s}",
+				      s->uses[i] ? "true" : "false");
+	return n + (size_t)snprintf(out + n, size - n, "]}\n");
+}
+
+static void random_scene(struct scene *s)
+{
+	*s = (struct scene){.there = {[1] = true}, .gateway = {[1] = true}};
+	for (unsigned i = 2; i <= 5; i++) {
+		s->there[i] = pick(3);
+		s->gateway[i] = s->there[i] && pick(2);
+		s->peered[i] = s->there[i] && pick(2);
+		s->uses[i] = s->peered[i] && !s->gateway[i] && pick(3);
+	}
+}
+
 /* A good configuration of some of five VNets, in some order of ids, with some of their parts. */
 static void random_text(char *out, size_t size)
 {
+	struct scene s;
 	size_t n = (size_t)snprintf(out, size,
 				    "host: {ports: [{name: w, device: e0, role: uplink}, "
 				    "{name: l, device: e1, role: vnet}]}\nvirtualNetworks:\n");
-	bool gateway[6] = {false};
+	random_scene(&s);
 	for (unsigned i = 1; i <= 5; i++) {
-		if (i > 1 && pick(3) == 0)
-			continue;
-		gateway[i] = i == 1 || pick(2);
-		n += (size_t)snprintf(
-			out + n, size - n,
-			"  - {name: V%u, id: %u, addressSpace: [10.%u.0.0/16], subnets: "
-			"[{name: GatewaySubnet, addressPrefix: 10.%u.255.0/27}],\n"
-			"     attachments: [{port: l, encapsulation: vxlan, vni: %u, "
-			"localAddress: 192.0.2.%u, address: 10.%u.0.%u/24}%s",
-			i, i + 10 * pick(2), i, i, i + 100 * pick(2), 1 + pick(2), i, 1 + pick(3),
-			pick(2) ? ", {port: l, encapsulation: vlan" : "]");
-		if (out[n - 1] == 'n')
-			n += (size_t)snprintf(out + n, size - n, ", vlanId: %u}]", i);
-		n += (size_t)snprintf(out + n, size - n, ",\n     endpoints: [");
-		for (unsigned k = 10; k < 13; k++) {
-			if (pick(2))
-				n += (size_t)snprintf(out + n, size - n,
-						      "{address: 10.%u.0.%u, mac: "
-						      "'02:00:00:00:00:%02u', host: 192.0.2.9},",
-						      i, k, 1 + pick(4));
-		}
-		n += (size_t)snprintf(out + n, size - n, "]}\n");
+		if (s.there[i])
+			n += random_vnet(out + n, size - n, &s, i);
 	}
-	n += (size_t)snprintf(out + n, size - n, "virtualNetworkGateways:\n");
+	n += (size_t)snprintf(out + n, size - n,
+			      "routeTables:\n"
+			      "  - {name: T, routes: [{name: d, addressPrefix: 0.0.0.0/0, "
+			      "nextHopType: VirtualNetworkGateway}, {name: a, addressPrefix: "
+			      "10.%u.0.0/16, nextHopType: VirtualAppliance, nextHopIpAddress: "
+			      "10.1.0.%u}]}\n"
+			      "  - {name: U, routes: [{name: n, addressPrefix: 10.%u.0.0/16, "
+			      "nextHopType: %s}]}\nvirtualNetworkGateways:\n",
+			      40 + pick(2), 9 + pick(2), 40 + pick(2),
+			      pick(2) ? "None" : "Internet");
 	for (unsigned i = 1; i <= 5; i++) {
-		if (gateway[i])
+		if (s.gateway[i])
 			n += (size_t)snprintf(out + n, size - n,
 					      "  - {name: G%u, virtualNetwork: V%u, "
-					      "publicIPAddress: 203.0.113.%u}\n",
-					      i, i, i);
+					      "publicIPAddress: 203.0.113.%u%s}\n",
+					      i, i, i, pick(2) ? ", gatewayDefaultSite: S" : "");
 	}
 	n += (size_t)snprintf(out + n, size - n,
 			      "localNetworkGateways:\n"
 			      "  - {name: S, gatewayIpAddress: 198.51.100.1, addressSpace: "
-			      "[192.168.0.0/16, 172.16.%u.0/24]}\nconnections:\n",
+			      "[192.168.0.0/16, 172.16.%u.0/24]}\n"
+			      "  - {name: R, gatewayIpAddress: 198.51.100.2, addressSpace: "
+			      "[192.168.0.0/16]}\nconnections:\n",
 			      pick(3));
 	for (unsigned i = 1; i <= 5; i++) {
-		if (gateway[i] && (i == 1 || pick(2)))
-			n += (size_t)snprintf(out + n, size - n,
-					      "  - {name: C%u, connectionType: IPsec, "
-					      "virtualNetworkGateway1: G%u, localNetworkGateway2: "
-					      "S, sharedKey: {file: /k}}\n",
-					      i, i);
+		for (unsigned k = 0; s.gateway[i] && k < 2; k++) {
+			if ((i == 1 && !k) || pick(2))
+				n += (size_t)snprintf(out + n, size - n,
+						      "  - {name: %c%u, connectionType: IPsec, "
+						      "virtualNetworkGateway1: G%u, "
+						      "localNetworkGateway2: %c, routingWeight: "
+						      "%u, sharedKey: {file: /k}}\n",
+						      k ? 'D' : 'C', i, i, k ? 'R' : 'S', pick(2));
+		}
 	}
 }
 
 /* A copy of the maps that changes are applied to: entries of each map in no order. */
 struct mirror {
 	struct plan p;
+	bool kept; /* the second plan keeps the numbers of the first */
 };
 
 static uint32_t find(const struct mirror *w, enum plan_map map, const void *entry)
@@ -352,8 +401,57 @@ static const struct xgw_attachment *attachment(const struct mirror *w, uint32_t 
 	return &w->p.attachments[i];
 }
 
+static const struct xgw_next_hop *hop_in(const struct plan *p, uint32_t id)
+{
+	for (uint32_t i = 0; i < p->n_hops; i++) {
+		if (p->hops[i].id == id)
+			return &p->hops[i].value;
+	}
+	return NULL;
+}
+
+/* Whether a plan has this route, and means by it what the hop says. */
+static bool says(const struct plan *p, const struct plan_entry_route *r,
+		 const struct xgw_next_hop *h)
+{
+	for (uint32_t i = 0; p && i < p->n_routes; i++) {
+		const struct xgw_next_hop *x = hop_in(p, p->routes[i].value.next_hop);
+		if (plan_compare(PLAN_ROUTES, &p->routes[i], r) == 0 && x && x->kind == h->kind &&
+		    x->vnet == h->vnet && x->connection == h->connection &&
+		    !memcmp(x->member, h->member, sizeof h->member))
+			return true;
+	}
+	return false;
+}
+
+static bool has_routes(const struct plan *p, uint32_t table)
+{
+	for (uint32_t i = 0; i < p->n_routes; i++) {
+		if (p->routes[i].vnet == table)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * It leads where one of the plans says, whoever may be chosen is there, and so is its table. Of
+ * plans that number apart, choices and appliances may be those of either.
+ */
+static void check_route(const struct mirror *w, const struct plan_entry_route *r,
+			const struct plan *have, const struct plan *want)
+{
+	bool apart = have && have->ids && want->ids && !w->kept;
+	const struct xgw_next_hop *h = hop_in(&w->p, r->value.next_hop);
+	assert_non_null(h);
+	assert_true((apart && h->kind >= XGW_HOP_CHOICE) || says(have, r, h) || says(want, r, h));
+	for (unsigned i = 0; h->kind == XGW_HOP_CHOICE && i < XGW_HOP_MEMBERS; i++)
+		assert_true(!h->member[i] || hop_in(&w->p, h->member[i]));
+	assert_true(apart || !r->value.table || has_routes(&w->p, r->value.table));
+}
+
 /* What refers to something finds it, and of the VNet it belongs to. */
-static void check_references(const struct mirror *w)
+static void check_references(const struct mirror *w, const struct plan *have,
+			     const struct plan *want)
 {
 	for (uint32_t i = 0; i < w->p.n_tags; i++) {
 		const struct xgw_attachment *a = attachment(w, w->p.tags[i].attachment);
@@ -365,14 +463,8 @@ static void check_references(const struct mirror *w)
 	for (uint32_t i = 0; i < w->p.n_endpoints; i++)
 		assert_int_equal(attachment(w, w->p.endpoints[i].value.attachment)->vnet,
 				 w->p.endpoints[i].key.vnet);
-	for (uint32_t i = 0; i < w->p.n_routes; i++) {
-		const struct plan_entry_hop key = {.id = w->p.routes[i].value.next_hop};
-		uint32_t k = find(w, PLAN_HOPS, &key);
-		assert_true(k < w->p.n_hops);
-		uint32_t kind = w->p.hops[k].value.kind;
-		assert_true(kind == XGW_HOP_GATEWAY ||
-			    w->p.hops[k].value.vnet == w->p.routes[i].vnet);
-	}
+	for (uint32_t i = 0; i < w->p.n_routes; i++)
+		check_route(w, &w->p.routes[i], have, want);
 }
 
 static bool same_plans(const struct plan *a, const struct plan *b)
@@ -390,7 +482,7 @@ static void walk(const struct plan *have, const struct plan *want, struct mirror
 	assert_int_equal(plan_diff(&changes, have, want), 0);
 	for (size_t i = 0; i < changes.n; i++) {
 		apply(w, &changes.at[i]);
-		check_references(w);
+		check_references(w, have, want);
 	}
 	plan_changes_free(&changes);
 	plan_sort(&w->p);
@@ -400,7 +492,7 @@ static void walk(const struct plan *have, const struct plan *want, struct mirror
 
 static void random_plan(struct plan *p, struct model *m, const struct plan *previous)
 {
-	char text[8192];
+	char text[16384];
 	random_text(text, sizeof text);
 	test_model(m, text);
 	test_plan_after(p, m, previous);
@@ -411,7 +503,7 @@ static void changes_lead_from_plan_to_plan(void **state)
 	(void)state;
 	static const struct plan nothing;
 	for (uint32_t round = 0; round < 500; round++) {
-		struct mirror w = {0};
+		struct mirror w = {.kept = round % 2};
 		struct plan a, b;
 		struct model m;
 		seed = round;
@@ -482,7 +574,12 @@ static void spares_connections(const struct numbered *was, const struct numbered
 		const struct plan_change *c = &changes.at[i];
 		uint32_t id =
 			c->map == PLAN_HOPS ? ((const struct plan_entry_hop *)c->entry)->id : 0;
-		assert_false(plan_connection(&was->p, id) && plan_connection(&now->p, id));
+		/* but the table of what comes out of it may be another */
+		if (!plan_connection(&was->p, id) || !plan_connection(&now->p, id))
+			continue;
+		assert_non_null(c->was);
+		assert_int_not_equal(((const struct plan_entry_hop *)c->was)->value.table,
+				     ((const struct plan_entry_hop *)c->entry)->value.table);
 	}
 	plan_changes_free(&changes);
 }
