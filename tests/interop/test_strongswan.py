@@ -202,31 +202,59 @@ def test_combinations(lab):
     assert capture.tshark('-Y', '_ws.malformed') == ''
 
 
-def test_peer_behind_nat(lab):
-    """The branch sits behind a masquerading router; xgw knows it by its identity only."""
-    topology(lab)
-    nat = lab.host('nat')
-    inside = lab.switch('inside')
-    lab.site.run('ip', 'link', 'set', 'wan', 'down')
+def through_nat(lab, who):
+    """A masquerading router before `who`; its inside address."""
+    nat, inside = lab.host('nat'), lab.switch('inside')
+    host = lab.site if who == 'site' else lab.gw1
+    host.run('ip', 'link', 'set', 'wan', 'down')
+    host.run('ip', 'address', 'flush', 'dev', 'wan')
+    host.run('ip', 'link', 'delete', 'wan')
     lab.plug(lab.wire, nat, 'out')
     lab.plug(inside, nat, 'in')
-    lab.cable(inside, 'p-site2', lab.site, 'nat0')
-    inside.run('ip', 'link', 'set', 'p-site2', 'master', 'br0')
+    lab.plug(inside, host, 'wan')
     nat.address('out', '203.0.113.9/24')
     nat.address('in', '172.30.0.1/24')
-    lab.site.address('nat0', '172.30.0.5/24')
-    lab.site.route('203.0.113.0/24', 'via', '172.30.0.1')
-    lab.site.run('ip', 'address', 'flush', 'dev', 'wan')
+    host.address('wan', '172.30.0.5/24')
+    host.route('203.0.113.0/24', 'via', '172.30.0.1')
     nat.run('sysctl', '-qw', 'net.ipv4.ip_forward=1')
     nat.run('nft', '-f', '-', text_in='table ip nat { chain post { type nat hook postrouting priority 100; '
             'oifname "out" masquerade; }; }\n')
-    swan = rig.StrongSwan(lab.site, '172.30.0.5', '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16', my_id='branch.example.org')
+    to = '203.0.113.1' if who == 'site' else '203.0.113.5'
+    rig.wait_for(lambda: host.ping(to, count=1, check=False).returncode == 0, 'a way through the NAT')
+    return '172.30.0.5'
+
+
+def test_peer_behind_nat(lab):
+    """The branch sits behind a masquerading router; xgw knows it by its identity only."""
+    topology(lab)
+    me = through_nat(lab, 'site')
+    swan = rig.StrongSwan(lab.site, me, '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16', my_id='branch.example.org')
     g = xgw_on(lab.gw1, 'ResponderOnly', peer='any', site={'identity': 'branch.example.org'}).start()
     r = swan.initiate()
     assert r.returncode == 0, r.stdout + r.stderr + g.explain()
     c = g.wait_connected('toSite')
     assert c['peer'].startswith('203.0.113.9'), c
     through(lab, g)
+
+
+def test_we_behind_nat(lab):
+    """And rekeyed by either side: what the peer asks comes through the mapping that we keep awake."""
+    topology(lab)
+    me = through_nat(lab, 'gw1')
+    swan = rig.StrongSwan(lab.site, '203.0.113.5', '203.0.113.9', '192.168.5.0/24', '10.11.0.0/16', peer_id='branch.example.org')
+    c = rig.gateway_config('VNet1', 1001, ['10.11.0.0/16'], '10.11.0.1/24', me,
+                           [{'name': 'toSite', 'connectionType': 'IPsec', 'localNetworkGateway2': 'Site5', 'connectionMode': 'InitiatorOnly'}],
+                           sites=[{'name': 'Site5', 'gatewayIpAddress': '203.0.113.5', 'addressSpace': ['192.168.5.0/24']}])
+    c['virtualNetworkGateways'][0]['identity'] = 'branch.example.org'
+    g = rig.Xgw(lab.gw1, c).start()
+    g.wait_connected('toSite')
+    assert '203.0.113.9' in swan.sas(), swan.sas()
+    through(lab, g)
+    for rekey in (lambda: swan.swanctl('--rekey', '--child', 'net'), lambda: g.command('rekey', 'toSite')):
+        before = g.connection('toSite')
+        rekey()
+        rig.wait_for(lambda: g.connection('toSite')['rekeysChild'] > before['rekeysChild'], 'a new child SA', explain=g.explain)
+        rig.wait_for(lambda: lab.alice.ping('192.168.5.4', count=1, check=False).returncode == 0, 'traffic', explain=g.explain)
 
 
 def test_strongswan_rekeys(lab):
