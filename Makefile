@@ -38,7 +38,7 @@ HARDEN     := -fPIE
 SAN        := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 endif
 
-PKGS       := libbpf libxdp openssl liburcu-qsbr libevent_core libevent_extra libmnl libfyaml jansson libsystemd
+PKGS       := libbpf libxdp openssl liburcu-qsbr libevent_core libevent_extra libmnl libfyaml jansson libxml-2.0 libsystemd
 ifneq ($(MAKECMDGOALS),clean)
 HAVE_PKGS  := $(shell pkg-config --exists $(PKGS) 2>/dev/null && echo yes)
 PKG_CFLAGS := $(if $(HAVE_PKGS),$(shell pkg-config --cflags $(PKGS)))
@@ -53,7 +53,7 @@ L_BASE     := -lssl -lcrypto
 L_ESP      := $(if $(HAVE_IMB),-lIPSec_MB) -lcrypto
 L_MAPS     := -lbpf -ljansson
 L_ALL      := -lxdp -lbpf -lssl -lcrypto $(if $(HAVE_IMB),-lIPSec_MB) -lurcu-qsbr -levent_core \
-              -levent_extra -lmnl -lfyaml -ljansson -lsystemd
+              -levent_extra -lmnl -lfyaml -ljansson -lxml2 -lsystemd
 
 # ---- folders and their arrows: a folder's tests link its own library and those behind it ----
 FOLDERS    := base auth esp maps datapath ike p2s control loader

@@ -33,11 +33,13 @@ struct nd_message {
 static __always_inline int learn_sender(const struct packet *p, const __u32 *addr, __u8 family,
 					const __u8 *mac)
 {
-	if (!route_is_local(p->in->vnet, family, addr))
-		return XGW_DROP_SOURCE;
-	if (p->in->kind == XGW_TAG_VXLAN)
-		return learn_vtep(p, addr, mac);
-	return learn(p, addr, mac);
+	return route_is_local(p->in->vnet, family, addr) ? learn(p, addr, mac) : XGW_DROP_SOURCE;
+}
+
+/* Nothing can be learnt; on VXLAN the host that sent it must be one that may. */
+static __always_inline int taught_by_nobody(const struct packet *p)
+{
+	return p->in->kind == XGW_TAG_VXLAN ? learn(p, NULL, NULL) : 0;
 }
 
 static __always_inline bool is_ours_here(const struct packet *p, const __u32 *addr)
@@ -45,6 +47,11 @@ static __always_inline bool is_ours_here(const struct packet *p, const __u32 *ad
 	const struct xgw_address *a = address_find(p->in->vnet, addr);
 
 	return a && a->attachment == p->in->id;
+}
+
+static __always_inline bool is_unspecified(const __u32 *addr)
+{
+	return !(addr[0] | addr[1] | addr[2] | addr[3]);
 }
 
 static __always_inline void map_ipv4(__u32 *to, const __u8 *from)
@@ -71,7 +78,9 @@ static __always_inline int arp_decide(const struct packet *p)
 	map_ipv4(target, arp->ar_tip);
 	if (!is_ours_here(p, target))
 		return XGW_DROP_UNANSWERED;
-	rc = learn_sender(p, sender, 4, arp->ar_sha);
+	/* a probe (RFC 5227 section 2.1.1) has no sender yet, and is told that the address is ours
+	 */
+	rc = sender[3] ? learn_sender(p, sender, 4, arp->ar_sha) : taught_by_nobody(p);
 	if (rc)
 		return rc;
 	if (arp->ar_op == bpf_htons(1))
@@ -98,28 +107,54 @@ static __always_inline bool nd_is_valid(const struct packet *p, const struct nd_
 	return checksum_fold(checksum_pseudo(&p->ip) + (__u64)(__u32)sum) == 0xffff;
 }
 
+/*
+ * Duplicate address detection for an address of ours (RFC 4862 section 5.4.3): who asks from nobody
+ * asks the group, without a link-layer address (RFC 4861 section 7.1.1), and is told that it is
+ * taken.
+ */
+static __always_inline bool nd_is_detection(const struct packet *p)
+{
+	const __u32 *to = p->ip.destination;
+
+	return p->ip.end - p->ip.l4 == ND_BARE && to[0] == bpf_htonl(0xff020000) && !to[1] &&
+	       to[2] == bpf_htonl(1) && (to[3] & bpf_htonl(0xff000000)) == bpf_htonl(0xff000000);
+}
+
+/* The sender's link-layer address, or NULL when there is nothing to learn; else a drop in *rc. */
+static __always_inline const __u8 *nd_teacher(const struct packet *p, int *rc)
+{
+	const struct nd_message *whole;
+
+	*rc = 0;
+	if (p->ip.end - p->ip.l4 == ND_BARE)
+		return NULL;
+	whole = HEADER(p, p->ip.l4, struct nd_message);
+	if (!whole || whole->option != 1 || whole->option_len != 1 || !is_unicast_mac(whole->mac)) {
+		*rc = XGW_DROP_MALFORMED;
+		return NULL;
+	}
+	/* link-local senders are answered, but are no hosts that anything is routed to */
+	return p->ip.source[0] == bpf_htonl(0xfe800000) ? NULL : whole->mac;
+}
+
 static __always_inline int nd_solicited(const struct packet *p, const struct nd_message *nd)
 {
-	__u32 *source = (__u32 *)p->ip.source;
-	const struct nd_message *whole;
+	const __u8 *mac;
 	__u32 target[4];
 	int rc;
 
 	copy_addr(target, nd->target);
-	/* duplicate address detection has no sender: who takes our address is to be told by a
-	 * person */
-	if (!is_ours_here(p, target) || !(source[0] | source[1] | source[2] | source[3]))
+	if (!is_ours_here(p, target))
 		return XGW_DROP_UNANSWERED;
-	if (p->ip.end - p->ip.l4 == ND_BARE)
-		return same_addr(target, p->ip.destination) ? VERDICT_ANSWER_ND
-							    : XGW_DROP_UNANSWERED;
-	whole = HEADER(p, p->ip.l4, struct nd_message);
-	if (!whole || whole->option != 1 || whole->option_len != 1 || !is_unicast_mac(whole->mac))
-		return XGW_DROP_MALFORMED;
-	/* link-local senders are answered, but are no hosts that anything is routed to */
-	if (p->ip.source[0] == bpf_htonl(0xfe800000))
-		return VERDICT_ANSWER_ND;
-	rc = learn_sender(p, p->ip.source, 6, whole->mac);
+	if (is_unspecified(p->ip.source)) {
+		if (!nd_is_detection(p))
+			return XGW_DROP_MALFORMED;
+	} else if (p->ip.end - p->ip.l4 == ND_BARE && !same_addr(target, p->ip.destination)) {
+		return XGW_DROP_UNANSWERED;
+	}
+	mac = nd_teacher(p, &rc);
+	if (!rc)
+		rc = mac ? learn_sender(p, p->ip.source, 6, mac) : taught_by_nobody(p);
 	return rc ? rc : VERDICT_ANSWER_ND;
 }
 
@@ -227,21 +262,32 @@ static __always_inline bool turn_outer(struct packet *p)
 	__u8 ours[6];
 	struct ethhdr *eth = HEADER(p, 0, struct ethhdr);
 	struct udphdr *udp = HEADER(p, p->l2 - 16, struct udphdr);
+	__u32 l3 = sizeof(*eth);
+	__be16 proto;
 
 	if (!eth || !udp)
 		return false;
 	__builtin_memcpy(ours, eth->h_dest, 6);
 	swap_macs(eth, ours);
 	udp->check = 0;
-	if (eth->h_proto == ETH_IPV4) {
-		struct iphdr *h = HEADER(p, sizeof(*eth), struct iphdr);
+	proto = eth->h_proto;
+	if (proto == ETH_VLAN) {
+		const struct vlan_hdr *priority = HEADER(p, sizeof(*eth), struct vlan_hdr);
+
+		if (!priority)
+			return false;
+		proto = priority->h_vlan_encapsulated_proto;
+		l3 += sizeof(*priority);
+	}
+	if (proto == ETH_IPV4) {
+		struct iphdr *h = HEADER(p, l3, struct iphdr);
 
 		/* options: what they ask for would have to be done */
 		if (!h || h->ihl != 5)
 			return false;
 		swap_ipv4(h);
 	} else {
-		struct ipv6hdr *h = HEADER(p, sizeof(*eth), struct ipv6hdr);
+		struct ipv6hdr *h = HEADER(p, l3, struct ipv6hdr);
 
 		if (!h)
 			return false;
@@ -266,6 +312,23 @@ static __always_inline bool write_arp(struct packet *p)
 	return true;
 }
 
+/* The group of all nodes, in both headers. */
+static __always_inline void to_all_nodes(struct packet *p, struct ipv6hdr *h)
+{
+	__u32 *group = (__u32 *)&h->daddr;
+	__u8 *mac = packet_at(p, p->l2, 6);
+
+	group[0] = bpf_htonl(0xff020000);
+	group[1] = group[2] = 0;
+	group[3] = bpf_htonl(1);
+	if (!mac)
+		return;
+	/* by bytes: the loader sets the object's constants, and there are to be no others */
+	mac[0] = mac[1] = 0x33;
+	mac[2] = mac[3] = mac[4] = 0;
+	mac[5] = 1;
+}
+
 static __always_inline bool write_nd(struct packet *p)
 {
 	struct ipv6hdr *h = HEADER(p, p->l3, struct ipv6hdr);
@@ -277,10 +340,14 @@ static __always_inline bool write_nd(struct packet *p)
 	if (!h || !nd)
 		return false;
 	h->daddr = h->saddr;
+	nd->flags = bpf_htonl(0xe0000000); /* router, solicited, override */
+	if (is_unspecified(p->ip.source)) {
+		to_all_nodes(p, h);
+		nd->flags = bpf_htonl(0xa0000000); /* not solicited: RFC 4861 section 7.2.4 */
+	}
 	__builtin_memcpy(&h->saddr, nd->target, 16);
 	h->hop_limit = 255;
 	nd->type = ND_ADVERTISEMENT;
-	nd->flags = bpf_htonl(0xe0000000); /* router, solicited, override */
 	nd->check = 0;
 	copy_addr(p->ip.source, &h->saddr);
 	copy_addr(p->ip.destination, &h->daddr);

@@ -29,12 +29,6 @@ static __always_inline const struct xgw_attachment *attachment_find(struct packe
 	return id ? attachment_by_id(id) : NULL;
 }
 
-/* The gateway's address there is the kernel's own, and so are ARP and the rest of the link. */
-static __always_inline bool attachment_is_kernels(const struct xgw_attachment *a)
-{
-	return a->kind == XGW_TAG_NONE && !(a->flags & XGW_ATTACHMENT_ANSWERS);
-}
-
 /*
  * Outer IP of an untagged frame parsed in p->ip. 0 and p->in set: decapsulated as far as l2, l3 and
  * limit go, p->ip still that of the outer packet. 0 without: no VXLAN of ours, perhaps the
@@ -62,7 +56,8 @@ static __always_inline int vxlan_find(struct packet *p, bool is_strict)
 		return is_strict && udp->dest == VXLAN_PORT ? XGW_DROP_NO_ATTACHMENT : 0;
 	if (a->vxlan_port_be != udp->dest)
 		return 0;
-	if (!same_addr(a->local_vtep, p->ip.destination))
+	/* what comes from our own address was sent by nobody else honestly */
+	if (!same_addr(a->local_vtep, p->ip.destination) || same_addr(a->local_vtep, p->ip.source))
 		return XGW_DROP_VTEP;
 	if (p->ip.fragment)
 		return XGW_DROP_FRAGMENT;

@@ -28,17 +28,22 @@ static __always_inline bool event_may_pass(const struct xgw_event *e)
 	return true;
 }
 
-static __always_inline void event_send(const struct packet *p, __u32 kind, __u32 vnet,
-				       __u32 attachment, __u32 ifindex, const void *addr)
+static __always_inline void event_emit(__u32 kind, __u32 vnet, __u32 attachment, __u32 ifindex,
+				       const void *addr)
 {
 	struct xgw_event e = {
 		.kind = kind, .vnet = vnet, .attachment = attachment, .ifindex = ifindex};
 
-	if (p->tracing)
-		return;
 	__builtin_memcpy(e.addr, addr, 16);
 	if (event_may_pass(&e))
 		bpf_ringbuf_output(&events, &e, sizeof(e), 0);
+}
+
+static __always_inline void event_send(const struct packet *p, __u32 kind, __u32 vnet,
+				       __u32 attachment, __u32 ifindex, const void *addr)
+{
+	if (!p->tracing)
+		event_emit(kind, vnet, attachment, ifindex, addr);
 }
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,6 +96,40 @@ static uint32_t read_file(struct read *r, const struct tree_node *n, const char 
 		return MODEL_NONE;
 	}
 	return secret ? index : remember(r, index);
+}
+
+#define PEM_BEGIN "-----BEGIN CERTIFICATE-----"
+#define PEM_END	  "-----END CERTIFICATE-----"
+#define PEM_LINE  64u
+
+/* PEM (RFC 7468) has lines of 64 digits. */
+static size_t put_pem(char *out, const char *base64, const char *end)
+{
+	size_t n = (size_t)sprintf(out, PEM_BEGIN "\n"), digits = 0;
+	for (; base64 < end; base64++) {
+		if (strchr(" \r\n", *base64))
+			continue;
+		out[n++] = *base64;
+		if (++digits % PEM_LINE == 0)
+			out[n++] = '\n';
+	}
+	return n + (size_t)sprintf(out + n, "%s" PEM_END "\n", digits % PEM_LINE ? "\n" : "");
+}
+
+uint32_t read_inline_certificate(struct read *r, const char *base64)
+{
+	const char *begin = strstr(base64, PEM_BEGIN), *end;
+	base64 = begin ? begin + strlen(PEM_BEGIN) : base64;
+	end = strstr(base64, PEM_END);
+	size_t len = end ? (size_t)(end - base64) : strlen(base64);
+	char *pem = malloc(len + len / PEM_LINE + 80);
+	uint32_t index = pem ? add_file(r, NULL, (uint8_t *)pem, put_pem(pem, base64, base64 + len))
+			     : MODEL_NONE;
+	if (index == MODEL_NONE) {
+		r->no_memory = true;
+		free(pem);
+	}
+	return index;
 }
 
 /* The text itself, or a file. */

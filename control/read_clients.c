@@ -61,6 +61,24 @@ static void read_revoked(struct read *r, const struct tree_node *map, struct mod
 	}
 }
 
+/* A file, or the certificate itself. */
+static uint32_t read_root(struct read *r, const struct tree_node *item)
+{
+	const struct tree_node *file = schema_value(item, P_rootCertificate_file);
+	const struct tree_node *data = schema_value(item, P_rootCertificate_publicCertData);
+	if (file && data)
+		findings_error(r->findings, data->place,
+			       "publicCertData: expected this or file, came both");
+	else if (!file && !data && !item->is_bad)
+		findings_error(r->findings, item->place,
+			       "file: missing in this root certificate; give a file, or "
+			       "publicCertData");
+	if (!data || file)
+		return file && !data ? read_path(r, item, P_rootCertificate_file) : MODEL_NONE;
+	return data->is_bad || data->type != TREE_SCALAR ? MODEL_NONE
+							 : read_inline_certificate(r, data->text);
+}
+
 static void read_roots(struct read *r, const struct tree_node *map, struct model_gateway *g)
 {
 	struct model_clients *c = &g->clients;
@@ -70,7 +88,7 @@ static void read_roots(struct read *r, const struct tree_node *map, struct model
 	for (uint32_t i = 0; c->roots && i < n; i++) {
 		const struct tree_node *item =
 			read_item(map, P_vpnClientConfiguration_vpnClientRootCertificates, i);
-		uint32_t file = read_path(r, item, P_rootCertificate_file);
+		uint32_t file = read_root(r, item);
 		if (file == MODEL_NONE)
 			g->incomplete = true;
 		else
@@ -98,6 +116,19 @@ static void read_user(struct read *r, const struct tree_node *item, struct model
 		       fault_format(&fault, text));
 }
 
+static void read_protocols(const struct tree_node *map, struct model_clients *c)
+{
+	uint32_t n = read_length(map, P_vpnClientConfiguration_vpnClientProtocols);
+	c->protocols_at = read_place(map, P_vpnClientConfiguration_vpnClientProtocols);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct tree_node *v =
+			read_item(map, P_vpnClientConfiguration_vpnClientProtocols, i);
+		bool sstp = v->type == TREE_SCALAR && !strcmp(v->text, "SSTP");
+		c->sstp |= sstp;
+		c->ike |= !sstp;
+	}
+}
+
 void read_clients(struct read *r, const struct tree_node *gateway, struct model_gateway *g)
 {
 	struct model_clients *c = &g->clients;
@@ -109,7 +140,7 @@ void read_clients(struct read *r, const struct tree_node *gateway, struct model_
 	c->most = most_clients(gateway);
 	c->n_pool = read_prefixes(r, map, P_vpnClientConfiguration_vpnClientAddressPool, &c->pool,
 				  &c->pool_at);
-	c->ike = read_length(map, P_vpnClientConfiguration_vpnClientProtocols) > 0;
+	read_protocols(map, c);
 	read_roots(r, map, g);
 	read_revoked(r, map, g);
 	uint32_t n = read_length(map, P_vpnClientConfiguration_users);

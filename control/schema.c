@@ -2,6 +2,8 @@
 /* The tables of schema.def, and the check of a configuration's tree against them. */
 #include "control/schema_internal.h"
 
+#include "control/import.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,10 +57,9 @@ enum schema_property schema_first(enum schema_kind k, uint32_t *n)
 
 const struct tree_node *schema_value(const struct tree_node *map, enum schema_property p)
 {
-	uint32_t n;
 	if (!map || map->type != TREE_MAP || !map->values)
 		return NULL;
-	const struct tree_node *v = map->values[p - schema_first(rows[p].kind, &n)];
+	const struct tree_node *v = map->values[p - map->first];
 	return v && (v->type != TREE_SCALAR || !v->is_bad) ? v : NULL;
 }
 
@@ -89,10 +90,31 @@ static enum schema_kind kind_by_id(const char *id)
 	return k;
 }
 
+/* A value that an import left to be filled in: reported for what it is, nothing else of it. */
+static bool is_blank(struct checker *c, const struct schema_row *row, const struct tree_node *n)
+{
+	const size_t begin = strlen(IMPORT_BLANK_BEGIN), end = strlen(IMPORT_BLANK_END);
+	char what[200], expected[EXPECTED_TEXT];
+	if (n->type != TREE_SCALAR || strncmp(n->text, IMPORT_BLANK_BEGIN, begin) != 0)
+		return false;
+	size_t len = strlen(n->text);
+	if (strcmp(n->text + len - end, IMPORT_BLANK_END) != 0)
+		return false;
+	snprintf(what, sizeof what, "%.*s", (int)(len - begin - end), n->text + begin);
+	for (char *p = what; *p; p++)
+		*p = (unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e ? '?' : *p;
+	findings_error(c->findings, n->place, "%s: expected %.100s, came a blank; fill in: %s",
+		       row->name, schema_expected(row, expected), what);
+	return true;
+}
+
 /* A text, or a mapping with `file` alone. Its text never comes into a message. */
 static bool check_secret(struct checker *c, const struct schema_row *row, struct tree_node *n)
 {
-	static const struct schema_row file = {.type = SCHEMA_PATH};
+	static const struct schema_row file = {.name = "file", .type = SCHEMA_PATH, .detail = ""};
+	if (is_blank(c, row, n) ||
+	    (n->type == TREE_MAP && n->n == 1 && is_blank(c, &file, n->items[0].value)))
+		return false;
 	const char *wrong = NULL;
 	struct model_place at = n->place;
 	if (n->type == TREE_LIST)
@@ -142,6 +164,8 @@ static bool check_one(struct checker *c, const struct schema_row *row, struct tr
 	bool later = false;
 	if (row->type == SCHEMA_SECRET)
 		return check_secret(c, row, n);
+	if (is_blank(c, row, n))
+		return false;
 	if (row->type == SCHEMA_OBJECT && n->type == TREE_MAP)
 		return check_map(c, kind_by_id(row->detail), n);
 	if (n->type != TREE_SCALAR || tree_is_null(n) || !schema_text_fits(row, n)) {
@@ -151,11 +175,10 @@ static bool check_one(struct checker *c, const struct schema_row *row, struct tr
 	if (row->type == SCHEMA_PREFIX)
 		return check_canonical(c, row, n);
 	if (row->type == SCHEMA_ENUM && schema_word(row->detail, n->text, &later) >= 0 && later &&
-	    !c->inside_later) {
+	    !c->inside_later)
+		/* taken all the same: its own rules are to be told too */
 		findings_error(c->findings, n->place, "%s: %s: not supported yet", row->name,
 			       n->text);
-		return false;
-	}
 	return true;
 }
 
@@ -277,6 +300,7 @@ static bool check_map(struct checker *c, enum schema_kind kind, struct tree_node
 	bool good = true;
 	enum schema_property first = schema_first(kind, &n);
 	map->values = tree_alloc(c->tree, n * sizeof *map->values);
+	map->first = first;
 	if (!map->values)
 		return false;
 	for (uint32_t i = 0; i < map->n; i++) {

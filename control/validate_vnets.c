@@ -58,7 +58,8 @@ static void check_subnets(struct judge *j, const struct model_vnet *v,
 			unique_add(j, &names, s->name, strlen(s->name), s->place, NULL);
 		if (s->incomplete)
 			continue;
-		subnets.at[subnets.n++] = (struct placed_prefix){s->prefix, s->prefix_at, s->name};
+		subnets.at[subnets.n++] =
+			(struct placed_prefix){s->prefix, s->prefix_at, s->name, s};
 		if (!v->incomplete && !prefix_set_cover(space, &s->prefix))
 			findings_error(j->findings, s->prefix_at,
 				       "addressPrefix: %s is not inside the address space of %s",
@@ -119,6 +120,30 @@ static void check_own_address(struct judge *j, const struct model_vnet *v,
 			       ip_addr_format(&own->addr, text), v->name);
 }
 
+/* Whose packets an attachment takes: without a list nobody could teach it anything. */
+static void check_remote_vteps(struct judge *j, const struct model_vnet *v,
+			       const struct model_attachment *a)
+{
+	char text[PREFIX_TEXT];
+	if (a->kind != XGW_TAG_VXLAN)
+		return;
+	if (v->learning && !a->n_remote_vteps)
+		findings_error(j->findings, a->place,
+			       "remoteVteps: missing, %s learns endpoints: say which hosts of the "
+			       "underlay may teach them",
+			       v->name);
+	if (!v->learning && a->n_remote_vteps)
+		findings_warn(j->findings, a->remote_vteps_at[0],
+			      "remoteVteps: has no effect, %s does not learn", v->name);
+	for (uint32_t i = 0; i < a->n_remote_vteps; i++) {
+		const struct ip_prefix *p = &a->remote_vteps[i];
+		if (p->addr.family != a->local_vtep.family)
+			findings_error(j->findings, a->remote_vteps_at[i],
+				       "remoteVteps: %s is not of the family of localAddress",
+				       ip_prefix_format(p, text));
+	}
+}
+
 static void check_attachments(struct judge *j, const struct model_vnet *v,
 			      const struct prefix_set *space, struct unique *addresses)
 {
@@ -129,9 +154,10 @@ static void check_attachments(struct judge *j, const struct model_vnet *v,
 		const struct model_port *p = &j->m->host.ports[a->port];
 		if (!p->incomplete && p->role != XGW_ROLE_VNET)
 			findings_error(j->findings, a->place,
-				       "port: %s has role uplink, an attachment needs a port with "
+				       "port: %s has role %s, an attachment needs a port with "
 				       "role vnet",
-				       p->name);
+				       p->name, p->role == XGW_ROLE_UPLINK ? "uplink" : "circuit");
+		check_remote_vteps(j, v, a);
 		if (a->has_address) {
 			check_own_address(j, v, a, &a->address, space);
 			unique_add(j, addresses, &a->address.addr, sizeof a->address.addr,

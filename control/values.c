@@ -115,6 +115,16 @@ static bool is_socket(const char *t)
 	return !ip_addr_parse(&a, host);
 }
 
+/* Base64 of a certificate, with or without line ends and PEM's lines around it. */
+static bool is_certificate(const char *t)
+{
+	size_t n = strlen(t);
+	return n >= 64 && n <= 65536 &&
+	       strspn(t,
+		      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=- \r\n") ==
+		       n;
+}
+
 static bool is_boolean(const struct tree_node *n)
 {
 	return n->is_plain && schema_word("true True TRUE false False FALSE", n->text, NULL) >= 0;
@@ -143,6 +153,7 @@ bool schema_text_fits(const struct schema_row *row, const struct tree_node *n)
 	case SCHEMA_RANGE: return !ip_range_parse(&r, n->text);
 	case SCHEMA_MAC: return !mac_parse(mac, n->text) && !(mac[0] & 1);
 	case SCHEMA_SOCKET: return is_socket(n->text);
+	case SCHEMA_CERTIFICATE: return is_certificate(n->text);
 	case SCHEMA_OBJECT:
 	case SCHEMA_SECRET: break;
 	}
@@ -195,6 +206,7 @@ const char *schema_expected(const struct schema_row *row, char out[EXPECTED_TEXT
 		[SCHEMA_MAC] = "a unicast MAC address such as \"02:00:00:00:00:04\" (in quotes)",
 		[SCHEMA_SOCKET] = "an address and a port such as 127.0.0.1:9187",
 		[SCHEMA_SECRET] = "a text or {file: PATH}",
+		[SCHEMA_CERTIFICATE] = "a certificate in base64",
 	};
 	if (row->type == SCHEMA_ENUM)
 		list_words(row->detail, out, EXPECTED_TEXT);

@@ -282,12 +282,14 @@ void sa_lost(struct ike_sa *sa, const struct fault *why)
 /* Its time to get somewhere is over. */
 void sa_gave_up(struct ike_sa *sa)
 {
-	if (sa->state == SA_ESTABLISHED)
+	if (sa->state == SA_ESTABLISHED) {
 		sa_delete(sa, "no child SA was made over it");
-	else if (sa->state == SA_REKEYED)
+	} else if (sa->state == SA_REKEYED) {
 		sa_delete(sa, "replaced, and the peer did not delete it");
-	else
+	} else {
+		diagnose_unfinished(sa);
 		sa_set_state(sa, SA_DEAD, "given up");
+	}
 }
 
 void sa_expired(struct ike_sa *sa)

@@ -121,6 +121,7 @@ void v2_sa_init_start_at(struct connection *c, const struct ip_addr *local,
 	sa->replaces = replaces;
 	sa_attach(sa, c);
 	c->attempts++;
+	c->stray.n = 0;
 	task_add(sa, EXCHANGE_SA_INIT, 0);
 }
 

@@ -575,6 +575,7 @@ static bool known_peer(const struct ike *e, const struct arrival *a)
 static void unknown_sa(struct ike *e, const struct ike_message *m, const struct arrival *a)
 {
 	e->counters[IKE_COUNT_UNKNOWN_SA]++;
+	diagnose_stranger(e, &a->remote, "a message of an IKE SA that is not there");
 	if (known_peer(e, a))
 		reply_error(e, a, &m->h, NOTIFY_INVALID_IKE_SPI);
 }
@@ -607,6 +608,7 @@ static void receive_init(struct ike *e, const struct ike_message *m, const struc
 	struct ike_sa *sa = sa_by_spi(e, m->h.spi_i);
 	if (!sa || sa->v1 || !sa->is_initiator || sa->state != SA_HALF_OPEN || !sa->in_flight) {
 		e->counters[IKE_COUNT_UNKNOWN_SA]++;
+		diagnose_stranger(e, &a->remote, "an answer to an IKE_SA_INIT that nobody sent");
 		return;
 	}
 	v2_sa_init_answered(sa, m);

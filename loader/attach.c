@@ -334,6 +334,51 @@ int attach_address(struct attach *a, struct netlink *n, const struct netlink_lin
 	return state_write(a->instance.state, &a->state, f);
 }
 
+void attach_addresses_keep(struct attach *a, struct netlink *n,
+			   bool (*wanted)(void *owner, uint32_t ifindex, const struct ip_prefix *p),
+			   void *owner)
+{
+	char text[PREFIX_TEXT];
+	struct fault f = {0};
+	uint32_t kept = 0, had = a->state.n_addresses;
+	for (uint32_t i = 0; i < had; i++) {
+		const struct state_address *x = &a->state.addresses[i];
+		if (wanted(owner, x->ifindex, &x->prefix)) {
+			a->state.addresses[kept++] = *x;
+			continue;
+		}
+		netlink_address_remove(n, x->ifindex, &x->prefix);
+		log_info(LOG_NET, "address-removed ifindex=%u address=%s", x->ifindex,
+			 ip_prefix_format(&x->prefix, text));
+	}
+	a->state.n_addresses = kept;
+	if (kept != had && state_write(a->instance.state, &a->state, &f))
+		log_warn(LOG_NET, "state-not-written: %s", f.text);
+}
+
+int attach_vlan(struct attach *a, struct netlink *n, const struct netlink_link *l, struct fault *f)
+{
+	struct state_port *mine = NULL;
+	for (uint32_t i = 0; i < a->state.n_ports; i++) {
+		if (a->state.ports[i].ifindex == l->ifindex)
+			mine = &a->state.ports[i];
+	}
+	if (!l->strips_vlan || !mine || mine->strips_vlan)
+		return 0;
+	int err = netlink_strip_vlan(n, l->name, false);
+	if (err) {
+		fault_set(f, err, "the device %s takes VLAN tags off and cannot be told not to: %s",
+			  l->name, strerror(-err));
+		return fault_advise(f, "XDP would take tagged frames for untagged ones; use "
+				       "another device for VLAN attachments");
+	}
+	log_info(LOG_NET,
+		 "vlan-stripping device=%s: off, so that XDP sees the tags; on again at the end",
+		 l->name);
+	mine->strips_vlan = true;
+	return state_write(a->instance.state, &a->state, f);
+}
+
 void attach_end(struct attach *a, struct netlink *n)
 {
 	for (unsigned i = 0; i < a->n; i++) {
@@ -343,6 +388,11 @@ void attach_end(struct attach *a, struct netlink *n)
 			log_debug(LOG_XDP, "detach device=%s: %s", at->device, strerror(-err));
 		else
 			log_info(LOG_XDP, "detached device=%s", at->device);
+	}
+	for (uint32_t i = 0; i < a->state.n_ports; i++) {
+		const struct state_port *p = &a->state.ports[i];
+		if (p->strips_vlan && netlink_strip_vlan(n, p->device, true))
+			log_debug(LOG_NET, "vlan-stripping device=%s: stays off", p->device);
 	}
 	for (uint32_t i = 0; i < a->state.n_addresses; i++)
 		netlink_address_remove(n, a->state.addresses[i].ifindex,

@@ -45,6 +45,7 @@ static void add_device(void *owner, const struct netlink_link *l)
 	for (size_t i = 0; i < sizeof features / sizeof *features; i++)
 		json_object_set_new(device, features[i].name,
 				    known ? json_boolean(can & features[i].bit) : json_null());
+	json_object_set_new(device, "vlanStripping", json_boolean(l->strips_vlan));
 	json_object_set_new(device, "zeroCopyBuffers",
 			    json_integer((json_int_t)features_segments(l->ifindex)));
 	json_array_append_new(x->devices, device);

@@ -50,11 +50,20 @@ static const struct command commands[] = {
 	 cmd_version},
 	{"bench", "esp|xdp [--json]", "built-in benchmarks that need no network", "", OPTION_JSON,
 	 1, 1, cmd_bench},
-	{"reload", "[-c FILE]", "applies a changed configuration (not supported yet)", "",
-	 OPTION_ANY, 0, 99, cmd_later},
-	{"import", "[--from arm|netcfg] FILE",
-	 "turns a template into a configuration (not supported yet)", "", OPTION_ANY, 0, 99,
-	 cmd_later},
+	{"reload", "[-c FILE] [--json]", "applies a changed configuration by its difference",
+	 "What did not change loses no packet and no SA. A configuration with errors changes nothing: exit status 2.\n"
+	 "Without -c, the file of the start, or of the last reload that named one. SIGHUP does the same.",
+	 OPTION_CONFIG | OPTION_JSON, 0, 0, cmd_reload},
+	{"import", "[--from arm|netcfg] FILE... [--parameters FILE]",
+	 "turns templates and classic network configurations into a configuration",
+	 "Resource Manager templates (JSON) and network configurations (XML) become one configuration on standard output.\n"
+	 "A parameters file may also stand behind its template. What was not carried over is named on standard error; what\n"
+	 "no template tells stands as <fill in: ...>, and `xgw check` asks for it.\n"
+	 "--from            which of the two the files are, where they do not tell\n"
+	 "--parameters      a parameters file for every template\n"
+	 "--resource-group  what resourceGroup().name is; --location NAME its location",
+	 OPTION_FROM | OPTION_PARAMETERS | OPTION_RESOURCE_GROUP | OPTION_LOCATION, 1, 99,
+	 cmd_import},
 	{"capture", "[NAME] [-w FILE] [--seconds N]",
 	 "a pcapng of a connection: clear text, ESP, IKE, and each drop with its reason",
 	 "Without NAME, of all connections. Without -w, to a pipe. SIGINT or --seconds ends it. IKE is decrypted\n"

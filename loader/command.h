@@ -17,8 +17,10 @@ enum exit_status { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 struct command_options {
 	struct instance instance;
 	const char *config; /* -c, never NULL */
+	bool config_given;
 	const char *vnet, *from;
 	const char *output, *seconds; /* NULL: not given */
+	const char *parameters, *resource_group, *location;
 	bool json, watch;
 	int verbosity; /* -v counts up, -q down */
 	int argc;      /* positional arguments */
@@ -34,6 +36,9 @@ enum command_option {
 	OPTION_FROM = 16,
 	OPTION_WRITE = 64,
 	OPTION_SECONDS = 128,
+	OPTION_PARAMETERS = 256,
+	OPTION_RESOURCE_GROUP = 512,
+	OPTION_LOCATION = 1024,
 	OPTION_ANY = 32, /* the command is refused anyway: whatever stands there */
 };
 
@@ -73,6 +78,8 @@ int cmd_version(const struct command_options *o);
 int cmd_bench(const struct command_options *o);
 int cmd_capture(const struct command_options *o);
 int cmd_keys(const struct command_options *o);
+int cmd_import(const struct command_options *o);
+int cmd_reload(const struct command_options *o);
 int cmd_later(const struct command_options *o);
 int cmd_help(const struct command_options *o);
 

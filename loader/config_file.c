@@ -150,7 +150,7 @@ static int judge_certificates(const struct model *m, struct config_findings *fin
 	struct clients *clients = NULL;
 	int err = credentials_new(&c, m, findings, NULL);
 	if (!err)
-		err = clients_new(&clients, m, c, findings, NULL);
+		err = clients_new(&clients, m, NULL, c, findings, NULL);
 	clients_free(clients);
 	if (!err)
 		credentials_judge(c, m, clock_wall_seconds(), WARN_DAYS, findings);

@@ -24,6 +24,9 @@ static const struct option_row option_rows[] = {
 	{"--from", OPTION_FROM, true},
 	{"-w", OPTION_WRITE, true},
 	{"--seconds", OPTION_SECONDS, true},
+	{"--parameters", OPTION_PARAMETERS, true},
+	{"--resource-group", OPTION_RESOURCE_GROUP, true},
+	{"--location", OPTION_LOCATION, true},
 	{"-v", 0, false},
 	{"-vv", 0, false},
 	{"-q", 0, false},
@@ -54,9 +57,10 @@ static void take(struct command_line *l, const struct option_row *r, const char 
 	l->used |= r->bit;
 	if (strcmp(r->name, "--instance") == 0)
 		l->instance = value;
-	else if (r->bit == OPTION_CONFIG)
+	else if (r->bit == OPTION_CONFIG) {
 		l->o.config = value;
-	else if (r->bit == OPTION_VNET)
+		l->o.config_given = true;
+	} else if (r->bit == OPTION_VNET)
 		l->o.vnet = value;
 	else if (r->bit == OPTION_FROM)
 		l->o.from = value;
@@ -64,6 +68,12 @@ static void take(struct command_line *l, const struct option_row *r, const char 
 		l->o.output = value;
 	else if (r->bit == OPTION_SECONDS)
 		l->o.seconds = value;
+	else if (r->bit == OPTION_PARAMETERS)
+		l->o.parameters = value;
+	else if (r->bit == OPTION_RESOURCE_GROUP)
+		l->o.resource_group = value;
+	else if (r->bit == OPTION_LOCATION)
+		l->o.location = value;
 	else if (r->bit == OPTION_JSON)
 		l->o.json = true;
 	else if (r->bit == OPTION_WATCH)

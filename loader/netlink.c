@@ -193,11 +193,35 @@ static void add_ethtool(const struct netlink *n, struct netlink_link *l)
 		l->rx_queues = 1;
 	}
 	l->rx_queues = l->rx_queues ? l->rx_queues : 1;
+	struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};
+	r.ifr_data = (void *)&flags;
+	l->strips_vlan = ioctl(n->ioctl_fd, SIOCETHTOOL, &r) == 0 && flags.data & ETH_FLAG_RXVLAN;
 	r.ifr_data = (void *)&driver;
 	if (ioctl(n->ioctl_fd, SIOCETHTOOL, &r) == 0)
 		memcpy(l->driver, driver.driver, sizeof l->driver - 1);
 	else
 		memcpy(l->driver, l->kind, sizeof l->kind);
+}
+
+int netlink_strip_vlan(const struct netlink *n, const char *device, bool on)
+{
+	struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};
+	struct ifreq r = {0};
+	strncpy(r.ifr_name, device, sizeof r.ifr_name - 1);
+	r.ifr_data = (void *)&flags;
+	if (ioctl(n->ioctl_fd, SIOCETHTOOL, &r))
+		return errno == EOPNOTSUPP && !on ? 0 : -errno;
+	uint32_t want = on ? flags.data | ETH_FLAG_RXVLAN : flags.data & ~ETH_FLAG_RXVLAN;
+	if (want == flags.data)
+		return 0;
+	flags = (struct ethtool_value){.cmd = ETHTOOL_SFLAGS, .data = want};
+	if (ioctl(n->ioctl_fd, SIOCETHTOOL, &r))
+		return -errno;
+	/* some drivers take the word and leave the feature as it is */
+	flags = (struct ethtool_value){.cmd = ETHTOOL_GFLAGS};
+	if (ioctl(n->ioctl_fd, SIOCETHTOOL, &r))
+		return -errno;
+	return flags.data == want ? 0 : -EOPNOTSUPP;
 }
 
 static int take_link(const struct nlmsghdr *h, void *owner)
@@ -285,6 +309,8 @@ static bool read_neighbour(const struct nlmsghdr *h, struct netlink_neighbour *x
 	const struct nlattr *a;
 	bool has_addr = false, has_mac = false;
 	memset(x, 0, sizeof *x);
+	if (m->ndm_flags & NTF_PROXY)
+		return false;
 	x->ifindex = (uint32_t)m->ndm_ifindex;
 	mnl_attr_for_each(a, h, sizeof *m)
 	{
@@ -323,6 +349,77 @@ int netlink_neighbours(struct netlink *n,
 	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	mnl_nlmsg_put_extra_header(h, sizeof(struct ndmsg));
 	return ask(n, h, pass_neighbour, &w);
+}
+
+int netlink_neighbours_of(struct netlink *n, uint32_t ifindex,
+			  void (*each)(void *owner, const struct netlink_neighbour *x), void *owner)
+{
+	char buffer[128];
+	struct neighbour_walk w = {each, owner};
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
+	h->nlmsg_type = RTM_GETNEIGH;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	mnl_nlmsg_put_extra_header(h, sizeof(struct ndmsg));
+	mnl_attr_put_u32(h, NDA_IFINDEX, ifindex);
+	return ask(n, h, pass_neighbour, &w);
+}
+
+/* What the bridge keeps of the same device names no VTEP. */
+static bool read_fdb(const struct nlmsghdr *h, struct netlink_fdb *x)
+{
+	const struct ndmsg *m = mnl_nlmsg_get_payload(h);
+	const struct nlattr *a;
+	bool has_mac = false;
+	memset(x, 0, sizeof *x);
+	if (m->ndm_family != AF_BRIDGE)
+		return false;
+	x->ifindex = (uint32_t)m->ndm_ifindex;
+	x->present = h->nlmsg_type == RTM_NEWNEIGH;
+	mnl_attr_for_each(a, h, sizeof *m)
+	{
+		unsigned len = mnl_attr_get_payload_len(a);
+		switch (mnl_attr_get_type(a)) {
+		case NDA_DST: get_addr(a, len == 4 ? AF_INET : AF_INET6, &x->vtep); break;
+		case NDA_LLADDR:
+			has_mac = len == 6;
+			if (has_mac)
+				memcpy(x->mac, mnl_attr_get_payload(a), 6);
+			break;
+		case NDA_SRC_VNI: x->vni = len == 4 ? mnl_attr_get_u32(a) : 0; break;
+		case NDA_VNI: x->remote_vni = len == 4 ? mnl_attr_get_u32(a) : 0; break;
+		default: break;
+		}
+	}
+	return has_mac && x->vtep.family;
+}
+
+struct fdb_walk {
+	void (*each)(void *owner, const struct netlink_fdb *x);
+	void *owner;
+};
+
+static int pass_fdb(const struct nlmsghdr *h, void *owner)
+{
+	struct fdb_walk *w = owner;
+	struct netlink_fdb x;
+	if (h->nlmsg_type == RTM_NEWNEIGH && read_fdb(h, &x))
+		w->each(w->owner, &x);
+	return MNL_CB_OK;
+}
+
+int netlink_fdb(struct netlink *n, uint32_t ifindex,
+		void (*each)(void *owner, const struct netlink_fdb *x), void *owner)
+{
+	char buffer[128];
+	struct fdb_walk w = {each, owner};
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
+	h->nlmsg_type = RTM_GETNEIGH;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	/* for this family a filter by device is what a request of this form asks for */
+	struct ifinfomsg *m = mnl_nlmsg_put_extra_header(h, sizeof *m);
+	m->ifi_family = AF_BRIDGE;
+	m->ifi_index = (int)ifindex;
+	return ask(n, h, pass_fdb, &w);
 }
 
 static void keep_neighbour(void *owner, const struct netlink_neighbour *x)
@@ -527,17 +624,24 @@ static int pass_change(const struct nlmsghdr *h, void *owner)
 {
 	const struct netlink_watcher *w = owner;
 	struct netlink_neighbour x;
+	struct netlink_fdb entry;
 	struct netlink_link l;
 	switch (h->nlmsg_type) {
 	case RTM_NEWNEIGH:
 	case RTM_DELNEIGH:
 		if (read_neighbour(h, &x))
 			w->neighbour(w->owner, &x);
+		else if (read_fdb(h, &entry))
+			w->fdb(w->owner, &entry);
 		break;
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
 		read_link(h, &l);
-		l.up = l.up && h->nlmsg_type == RTM_NEWLINK;
+		/* leaving a bridge is told as RTM_DELLINK of that family */
+		if (((const struct ifinfomsg *)mnl_nlmsg_get_payload(h))->ifi_family == AF_BRIDGE)
+			break;
+		l.gone = h->nlmsg_type == RTM_DELLINK;
+		l.up = l.up && !l.gone;
 		w->link(w->owner, &l);
 		break;
 	case RTM_NEWROUTE:

@@ -17,10 +17,12 @@ struct netlink;
 struct netlink_link {
 	uint32_t ifindex, mtu;
 	bool up; /* administratively, and with carrier */
+	bool gone;
 	uint8_t mac[6];
 	bool ethernet;
 	char name[16], kind[16], driver[32];
 	uint32_t rx_queues;
+	bool strips_vlan; /* the device takes VLAN tags off before XDP sees the frame */
 	uint32_t xdp_mode,
 		xdp_id; /* of IFLA_XDP: 0 = none, 1 driver, 2 generic, 3 offload, 4 several */
 };
@@ -30,6 +32,16 @@ struct netlink_neighbour {
 	struct ip_addr addr;
 	uint8_t mac[6];
 	bool usable; /* false: gone, failed or not resolved */
+};
+
+/* An entry of a VXLAN device's forwarding database that names a VTEP. */
+struct netlink_fdb {
+	uint32_t ifindex;
+	uint8_t mac[6];
+	struct ip_addr vtep;
+	uint32_t vni;	     /* of a device of many networks, else 0 */
+	uint32_t remote_vni; /* to be sent with, when it is another than the device's, else 0 */
+	bool present;	     /* false: withdrawn */
 };
 
 struct netlink_route {
@@ -47,6 +59,12 @@ int netlink_links(struct netlink *n, void (*each)(void *owner, const struct netl
 		  void *owner);
 int netlink_neighbours(struct netlink *n,
 		       void (*each)(void *owner, const struct netlink_neighbour *x), void *owner);
+/* Those of one device, and entries of forwarding databases: of one VXLAN device, or 0 for all. */
+int netlink_neighbours_of(struct netlink *n, uint32_t ifindex,
+			  void (*each)(void *owner, const struct netlink_neighbour *x),
+			  void *owner);
+int netlink_fdb(struct netlink *n, uint32_t ifindex,
+		void (*each)(void *owner, const struct netlink_fdb *x), void *owner);
 /* -ENOENT when there is no entry; `usable` says whether it has a link-layer address. */
 int must_check netlink_neighbour(struct netlink *n, uint32_t ifindex, const struct ip_addr *addr,
 				 struct netlink_neighbour *out);
@@ -58,6 +76,8 @@ int must_check netlink_route_to(struct netlink *n, const struct ip_addr *to,
 /* -EEXIST when the device has it already. */
 int must_check netlink_address_add(struct netlink *n, uint32_t ifindex, const struct ip_prefix *p);
 int netlink_address_remove(struct netlink *n, uint32_t ifindex, const struct ip_prefix *p);
+/* Whether the device takes VLAN tags off; -EOPNOTSUPP when it will not change. */
+int must_check netlink_strip_vlan(const struct netlink *n, const char *device, bool on);
 /* True when some device of this host has the address. */
 bool netlink_has_address(struct netlink *n, const struct ip_addr *a);
 
@@ -69,6 +89,7 @@ int netlink_addresses(struct netlink *n,
 /* Changes, as they come. `lost`: some were missed; everything is to be read again. */
 struct netlink_watcher {
 	void (*neighbour)(void *owner, const struct netlink_neighbour *x);
+	void (*fdb)(void *owner, const struct netlink_fdb *x);
 	void (*link)(void *owner, const struct netlink_link *l);
 	void (*route)(void *owner);
 	void (*lost)(void *owner);

@@ -27,6 +27,7 @@ static void read_port(struct state *s, json_t *at)
 	p->ifindex = (uint32_t)json_integer_value(json_object_get(at, "ifindex"));
 	p->program = (uint32_t)json_integer_value(json_object_get(at, "program"));
 	p->generic = json_is_true(json_object_get(at, "generic"));
+	p->strips_vlan = json_is_true(json_object_get(at, "stripsVlan"));
 	strncpy(p->device, device, sizeof p->device - 1);
 	strncpy(p->program_name, name, sizeof p->program_name - 1);
 	s->n_ports++;
@@ -62,10 +63,11 @@ static json_t *document_of(const struct state *s)
 	json_t *ports = json_array(), *addresses = json_array();
 	for (uint32_t i = 0; i < s->n_ports; i++) {
 		const struct state_port *p = &s->ports[i];
-		json_array_append_new(
-			ports, json_pack("{s:I,s:I,s:s,s:s,s:b}", "ifindex", (json_int_t)p->ifindex,
-					 "program", (json_int_t)p->program, "device", p->device,
-					 "programName", p->program_name, "generic", p->generic));
+		json_array_append_new(ports, json_pack("{s:I,s:I,s:s,s:s,s:b,s:b}", "ifindex",
+						       (json_int_t)p->ifindex, "program",
+						       (json_int_t)p->program, "device", p->device,
+						       "programName", p->program_name, "generic",
+						       p->generic, "stripsVlan", p->strips_vlan));
 	}
 	for (uint32_t i = 0; i < s->n_addresses; i++)
 		json_array_append_new(addresses,

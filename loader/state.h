@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What an instance has changed on this host, written to RUN_DIRECTORY as it changes it, so that it
- * can be taken back after a crash: attached programs, added addresses.
+ * can be taken back after a crash: attached programs, added addresses, VLAN stripping
+ * turned off.
  */
 #ifndef XGW_LOADER_STATE_H
 #define XGW_LOADER_STATE_H
@@ -18,6 +19,7 @@ struct state_port {
 	uint32_t ifindex, program; /* kernel's program id */
 	char device[16], program_name[16];
 	bool generic;
+	bool strips_vlan; /* was on, and is to be on again */
 };
 struct state_address {
 	uint32_t ifindex;

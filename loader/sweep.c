@@ -129,6 +129,21 @@ static void sweep_addresses(struct sweeper *s)
 	}
 }
 
+static void sweep_vlan(struct sweeper *s)
+{
+	if (s->own.netns != s->netns)
+		return;
+	for (uint32_t i = 0; i < s->own.n_ports; i++) {
+		const struct state_port *p = &s->own.ports[i];
+		struct netlink_link l;
+		if (!p->strips_vlan || netlink_link_by_index(s->n, p->ifindex, &l) || l.strips_vlan)
+			continue;
+		say(s, "VLAN stripping of %s turned off", l.name);
+		if (!s->dry && netlink_strip_vlan(s->n, l.name, true))
+			say(s, "VLAN stripping of %s: stays off", l.name);
+	}
+}
+
 static void sweep_file(struct sweeper *s, const char *what, const char *path)
 {
 	if (access(path, F_OK))
@@ -185,6 +200,7 @@ int sweep(const struct instance *i, struct netlink *n, bool dry, json_t *removed
 	if (err && !s->err)
 		s->err = fault_set(f, err, "cannot list the devices: %s", strerror(-err));
 	sweep_addresses(s);
+	sweep_vlan(s);
 	sweep_pins(s);
 	sweep_file(s, "control socket", i->socket);
 	check_elsewhere(s);

@@ -4,7 +4,10 @@
 #include "loader/apply.h"
 #include "base/instant.h"
 #include "base/log.h"
+#include "loader/directory.h"
 #include "loader/discover.h"
+#include "loader/learning.h"
+#include "loader/places.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,6 +21,8 @@
 #define MAX_VTEPS    4096
 #define ASKED	     256 /* slots of what was asked for lately */
 #define ASK_AGAIN_NS (500 * NS_PER_MS)
+#define VTEPS_ONCE   512 /* looked up in one go: two questions to the kernel for each */
+#define CONFIRM_PART 20	 /* one of so many parts of the VTEPs is confirmed each second */
 #define NO_PORT	     UINT32_MAX
 
 struct peer {
@@ -29,11 +34,19 @@ struct peer {
 	bool told;
 };
 
-struct vtep {
+struct vtep_key {
 	uint32_t ifindex;
-	struct ip_addr addr, next_hop;
+	struct ip_addr addr;
+};
+#define VTEP_KEY (sizeof(uint32_t) + sizeof(struct ip_addr))
+_Static_assert(offsetof(struct vtep_key, addr) + sizeof(struct ip_addr) == VTEP_KEY, "no padding");
+
+struct vtep {
+	struct vtep_key key;
+	struct ip_addr next_hop;
 	uint32_t out;
-	bool present;
+	uint32_t told; /* by the configuration and directories; 0: traffic alone asked for it */
+	bool present, stale;
 	struct xgw_neighbour value;
 };
 
@@ -46,13 +59,17 @@ struct asked {
 struct underlay {
 	struct underlay_host h;
 	struct peer *peers;
-	uint32_t n_peers;
-	struct vtep *vteps;
-	uint32_t n_vteps;
+	uint32_t n_peers, room_peers;
+	uint32_t *peer_of; /* by connection: its place in peers and one, 0: none */
+	struct hash vteps;
+	uint32_t confirmed; /* where among them */
+	struct places places;
+	struct learning *learning;
+	struct directory *directory;
 	struct asked asked[ASKED];
 	struct log_limit limit;
 	int packet_fd;
-	bool dirty, lost;
+	bool dirty, lost, full;
 };
 
 static uint32_t port_of(const struct underlay *u, uint32_t ifindex)
@@ -66,42 +83,27 @@ static uint32_t port_of(const struct underlay *u, uint32_t ifindex)
 
 static const char *name_of(const struct underlay *u, uint32_t connection)
 {
-	uint32_t i = connection - PLAN_FIRST_CONNECTION;
-	return i < u->h.model->n_connections ? u->h.model->connections[i].name : "client";
+	const struct plan_connection *c = plan_connection(u->h.plan, connection);
+	return c ? u->h.model->connections[c->model].name : "client";
+}
+
+static struct peer *peer_of(const struct underlay *u, uint32_t connection)
+{
+	uint32_t i = connection < PLAN_CLIENTS_BEHIND ? u->peer_of[connection] : 0;
+	return i ? &u->peers[i - 1] : NULL;
 }
 
 /* ---- hosts of plain attachments ---- */
-
-/* The VNet of a neighbour, if it is a host of a plain attachment; id of the attachment in
- * *attachment. */
-static const struct model_vnet *vnet_of(const struct underlay *u, uint32_t ifindex,
-					const struct ip_addr *a, uint32_t *attachment)
-{
-	uint32_t id = 1;
-	for (uint32_t i = 0; i < u->h.model->n_vnets; i++) {
-		const struct model_vnet *v = &u->h.model->vnets[i];
-		for (uint32_t j = 0; j < v->n_attachments; j++, id++) {
-			if (v->attachments[j].kind != XGW_TAG_NONE ||
-			    u->h.ports[v->attachments[j].port].link.ifindex != ifindex)
-				continue;
-			*attachment = id;
-			for (uint32_t k = 0; k < v->n_address_space; k++) {
-				if (ip_prefix_contains(&v->address_space[k], a))
-					return v;
-			}
-		}
-	}
-	return NULL;
-}
 
 static void put_endpoint(struct underlay *u, const struct netlink_neighbour *x)
 {
 	struct xgw_endpoint_key key = {0};
 	struct xgw_endpoint have, want = {.flags = XGW_ENDPOINT_KERNEL};
-	const struct model_vnet *v = vnet_of(u, x->ifindex, &x->addr, &want.attachment);
-	if (!v)
+	const struct place *p = places_plain(&u->places, port_of(u, x->ifindex));
+	if (!p || !places_has_address(p->vnet, &x->addr))
 		return;
-	key.vnet = v->id;
+	want.attachment = p->id;
+	key.vnet = p->vnet->id;
 	ip_addr_to_mapped(&x->addr, key.addr);
 	memcpy(want.mac, x->mac, sizeof want.mac);
 	bool there = maps_get(u->h.maps, MAPS_endpoints, &key, &have) == 0;
@@ -115,6 +117,8 @@ static void put_endpoint(struct underlay *u, const struct netlink_neighbour *x)
 		err = maps_put(u->h.maps, MAPS_endpoints, &key, &want);
 	else
 		return;
+	if (there && have.flags & XGW_ENDPOINT_LEARNT)
+		learning_let_go(u->h.maps, key.vnet, 1);
 	if (err)
 		log_warn(LOG_MAP, "endpoint-refused: cannot write the map endpoints: %s",
 			 strerror(-err));
@@ -124,8 +128,21 @@ static void put_endpoint(struct underlay *u, const struct netlink_neighbour *x)
 static void on_neighbour(void *owner, const struct netlink_neighbour *x)
 {
 	struct underlay *u = owner;
+	directory_neighbour(u->directory, x);
+	if (port_of(u, x->ifindex) == NO_PORT)
+		return;
 	put_endpoint(u, x);
+	uint32_t at = 0;
+	for (struct vtep *v; (v = hash_next(&u->vteps, &at));) {
+		if (v->out == x->ifindex && ip_addr_equal(&v->next_hop, &x->addr))
+			v->stale = true;
+	}
 	u->dirty = true;
+}
+
+static void on_fdb(void *owner, const struct netlink_fdb *x)
+{
+	directory_fdb(((struct underlay *)owner)->directory, x);
 }
 
 /* ---- the way to an address ---- */
@@ -189,7 +206,7 @@ static void refresh_peer(struct underlay *u, struct peer *p)
 	p->next_hop = w.next_hop;
 	path.usable = w.usable;
 	if (w.usable) {
-		path.port_id = w.port;
+		path.port_id = u->h.plan->port_ids[w.port];
 		path.mtu = w.mtu;
 		memcpy(path.source_mac, u->h.ports[w.port].link.mac, 6);
 		memcpy(path.destination_mac, w.mac, 6);
@@ -214,10 +231,11 @@ static void refresh_peer(struct underlay *u, struct peer *p)
 
 static void refresh_vtep(struct underlay *u, struct vtep *v)
 {
-	struct xgw_neighbour_key key = {.ifindex = v->ifindex};
+	struct xgw_neighbour_key key = {.ifindex = v->key.ifindex};
 	struct xgw_neighbour value = {0};
-	struct way w = find_way(u, &v->addr, NULL);
-	ip_addr_to_mapped(&v->addr, key.addr);
+	struct way w = find_way(u, &v->key.addr, NULL);
+	ip_addr_to_mapped(&v->key.addr, key.addr);
+	v->stale = false;
 	v->next_hop = w.next_hop;
 	v->out = w.ifindex;
 	if (!w.usable) {
@@ -241,16 +259,87 @@ static void refresh_vtep(struct underlay *u, struct vtep *v)
 			 strerror(-err));
 }
 
-static void add_vtep(struct underlay *u, uint32_t ifindex, const struct ip_addr *addr)
+/* The VTEP, new or old; NULL when there are too many. */
+static struct vtep *add_vtep(struct underlay *u, uint32_t ifindex, const struct ip_addr *addr)
 {
-	for (uint32_t i = 0; i < u->n_vteps; i++) {
-		if (u->vteps[i].ifindex == ifindex && ip_addr_equal(&u->vteps[i].addr, addr))
-			return;
+	struct vtep_key key;
+	memset(&key, 0, sizeof key);
+	key.ifindex = ifindex;
+	key.addr = *addr;
+	struct vtep *v = hash_find(&u->vteps, &key);
+	if (v || !addr->family)
+		return v;
+	v = u->vteps.n < MAX_VTEPS ? hash_put(&u->vteps, &key) : NULL;
+	if (!v && !u->full) {
+		u->full = true;
+		log_warn(LOG_NET, "vteps-full: no way is kept to more than %d VXLAN hosts",
+			 MAX_VTEPS);
 	}
-	if (u->n_vteps == MAX_VTEPS || !addr->family)
-		return;
-	u->vteps[u->n_vteps++] = (struct vtep){.ifindex = ifindex, .addr = *addr};
+	if (v)
+		v->stale = u->dirty = true;
+	return v;
+}
+
+static void tell_vtep(struct underlay *u, uint32_t ifindex, const struct ip_addr *addr, bool told)
+{
+	struct vtep *v = add_vtep(u, ifindex, addr);
+	if (v && told)
+		v->told++;
+	else if (v && v->told)
+		v->told--;
+}
+
+void underlay_vtep(struct underlay *u, uint32_t port, const struct ip_addr *addr, bool told)
+{
+	tell_vtep(u, u->h.ports[port].link.ifindex, addr, told);
+}
+
+static void forget_vtep(struct underlay *u, struct vtep *v)
+{
+	struct xgw_neighbour_key key = {.ifindex = v->key.ifindex};
+	struct vtep_key own = v->key;
+	ip_addr_to_mapped(&own.addr, key.addr);
+	if (v->present && maps_delete(u->h.maps, MAPS_neighbours, &key) == 0)
+		maps_bump(u->h.maps);
+	hash_remove(&u->vteps, &own);
+	u->full = false;
+}
+
+static void all_stale(struct underlay *u)
+{
+	uint32_t at = 0;
+	for (struct vtep *v; (v = hash_next(&u->vteps, &at));)
+		v->stale = true;
 	u->dirty = true;
+}
+
+static void refresh_vteps(struct underlay *u)
+{
+	uint32_t at = 0, done = 0;
+	for (struct vtep *v; (v = hash_next(&u->vteps, &at));) {
+		if (!v->stale)
+			continue;
+		if (done++ == VTEPS_ONCE) {
+			u->dirty = true;
+			return;
+		}
+		refresh_vtep(u, v);
+	}
+}
+
+/* Keeps the kernel's entries alive; who was only asked for, and is not found, is let go. */
+static void confirm_vteps(struct underlay *u)
+{
+	uint32_t part = u->vteps.room / CONFIRM_PART + 1, end;
+	if (u->confirmed >= u->vteps.room)
+		u->confirmed = 0;
+	end = u->confirmed + part;
+	for (struct vtep *v; u->confirmed < end && (v = hash_next(&u->vteps, &u->confirmed));) {
+		if (v->out && v->next_hop.family)
+			netlink_resolve(u->h.netlink, v->out, &v->next_hop);
+		if (!v->told && !v->present && !v->stale)
+			forget_vtep(u, v);
+	}
 }
 
 /* ---- questions of the data path ---- */
@@ -293,20 +382,25 @@ static void ask_on_vlan(struct underlay *u, const struct model_attachment *a,
 		log_debug(LOG_NET, "ask device=%s: %s", l->name, strerror(errno));
 }
 
+/* A host of a VLAN attachment that was silent for long. */
+static void ask_again(void *owner, const struct place *p, const struct ip_addr *a)
+{
+	ask_on_vlan(owner, p->attachment, a);
+}
+
+/* Nobody is asked in an overlay: what is not known there is dropped and counted. */
 static void resolve(struct underlay *u, const struct xgw_event *e, const struct ip_addr *to)
 {
-	uint32_t id = 1;
-	for (uint32_t i = 0; i < u->h.model->n_vnets; i++) {
-		const struct model_vnet *v = &u->h.model->vnets[i];
-		for (uint32_t j = 0; j < v->n_attachments; j++, id++) {
-			const struct model_attachment *a = &v->attachments[j];
-			if (v->id != e->vnet || (e->attachment && e->attachment != id))
-				continue;
-			if (a->kind == XGW_TAG_NONE)
-				netlink_resolve(u->h.netlink, u->h.ports[a->port].link.ifindex, to);
-			else if (a->kind == XGW_TAG_VLAN)
-				ask_on_vlan(u, a, to);
-		}
+	uint32_t n;
+	const struct place *p = places_of_vnet(&u->places, e->vnet, &n);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct model_attachment *a = p[i].attachment;
+		if (e->attachment && e->attachment != p[i].id)
+			continue;
+		if (a->kind == XGW_TAG_NONE)
+			netlink_resolve(u->h.netlink, u->h.ports[a->port].link.ifindex, to);
+		else if (a->kind == XGW_TAG_VLAN)
+			ask_on_vlan(u, a, to);
 	}
 }
 
@@ -324,8 +418,9 @@ void underlay_event(struct underlay *u, const struct xgw_event *e, uint64_t now_
 	if (e->kind == XGW_EVENT_RESOLVE) {
 		resolve(u, e, &a);
 	} else if (e->kind == XGW_EVENT_NEIGHBOUR) {
-		add_vtep(u, e->ifindex, &a);
-		u->dirty = true;
+		struct vtep *v = add_vtep(u, e->ifindex, &a);
+		if (v)
+			v->stale = u->dirty = true;
 	}
 }
 
@@ -335,6 +430,7 @@ static void on_link(void *owner, const struct netlink_link *l)
 {
 	struct underlay *u = owner;
 	uint32_t p = port_of(u, l->ifindex);
+	directory_link(u->directory, l);
 	if (p == NO_PORT)
 		return;
 	struct netlink_link *known = &u->h.ports[p].link;
@@ -344,24 +440,24 @@ static void on_link(void *owner, const struct netlink_link *l)
 		log_warn(LOG_NET, "mtu device=%s was=%u now=%u", known->name, known->mtu, l->mtu);
 	known->up = l->up;
 	known->mtu = l->mtu ? l->mtu : known->mtu;
-	u->dirty = true;
+	all_stale(u);
 }
 
 static void on_route(void *owner)
 {
-	((struct underlay *)owner)->dirty = true;
+	all_stale(owner);
 }
 
 static void on_lost(void *owner)
 {
 	struct underlay *u = owner;
-	u->dirty = true;
+	all_stale(u);
 	u->lost = true;
 }
 
 void underlay_watch(struct underlay *u)
 {
-	struct netlink_watcher w = {on_neighbour, on_link, on_route, on_lost, u};
+	struct netlink_watcher w = {on_neighbour, on_fdb, on_link, on_route, on_lost, u};
 	netlink_watch(u->h.netlink, &w);
 }
 
@@ -376,12 +472,12 @@ void underlay_refresh(struct underlay *u)
 	if (u->lost) {
 		u->lost = false;
 		netlink_neighbours(u->h.netlink, on_neighbour, u);
+		directory_read(u->directory);
 		u->dirty = false;
 	}
 	for (uint32_t i = 0; i < u->n_peers; i++)
 		refresh_peer(u, &u->peers[i]);
-	for (uint32_t i = 0; i < u->n_vteps; i++)
-		refresh_vtep(u, &u->vteps[i]);
+	refresh_vteps(u);
 }
 
 void underlay_confirm(struct underlay *u)
@@ -390,50 +486,62 @@ void underlay_confirm(struct underlay *u)
 		if (u->peers[i].ifindex && u->peers[i].next_hop.family)
 			netlink_resolve(u->h.netlink, u->peers[i].ifindex, &u->peers[i].next_hop);
 	}
-	for (uint32_t i = 0; i < u->n_vteps; i++) {
-		if (u->vteps[i].out && u->vteps[i].next_hop.family)
-			netlink_resolve(u->h.netlink, u->vteps[i].out, &u->vteps[i].next_hop);
-	}
+}
+
+void underlay_second(struct underlay *u, uint64_t now_ns)
+{
+	confirm_vteps(u);
+	directory_second(u->directory);
+	learning_second(u->learning, &u->places, now_ns);
 }
 
 void underlay_peer(struct underlay *u, uint32_t connection, const struct ip_addr *local,
 		   const struct ip_addr *remote)
 {
-	for (uint32_t i = 0; i < u->n_peers; i++) {
-		struct peer *p = &u->peers[i];
-		if (p->connection != connection)
-			continue;
-		if (!ip_addr_equal(&p->local, local) || !ip_addr_equal(&p->remote, remote)) {
-			p->local = *local;
-			p->remote = *remote;
-			refresh_peer(u, p);
-		}
+	struct peer *p = peer_of(u, connection);
+	if (!p || (ip_addr_equal(&p->local, local) && ip_addr_equal(&p->remote, remote)))
 		return;
+	p->local = *local;
+	p->remote = *remote;
+	refresh_peer(u, p);
+}
+
+int underlay_add(struct underlay *u, uint32_t connection)
+{
+	if (connection >= PLAN_CLIENTS_BEHIND)
+		return -EINVAL;
+	if (u->n_peers == u->room_peers) {
+		uint32_t room = u->room_peers * 2 + 16;
+		struct peer *grown = reallocarray(u->peers, room, sizeof *grown);
+		if (!grown)
+			return -ENOMEM;
+		u->peers = grown;
+		u->room_peers = room;
 	}
+	u->peers[u->n_peers++] = (struct peer){.connection = connection};
+	u->peer_of[connection] = u->n_peers;
+	return 0;
 }
 
 void underlay_client(struct underlay *u, uint32_t connection, const struct ip_addr *local,
 		     const struct ip_addr *remote)
 {
 	underlay_forget(u, connection);
-	struct peer *grown = reallocarray(u->peers, u->n_peers + 1, sizeof *grown);
-	if (!grown) {
+	if (underlay_add(u, connection)) {
 		log_error(LOG_NET, "no-memory connection=%u: no way to this client", connection);
 		return;
 	}
-	u->peers = grown;
-	u->peers[u->n_peers++] = (struct peer){.connection = connection};
 	underlay_peer(u, connection, local, remote);
 }
 
 void underlay_forget(struct underlay *u, uint32_t connection)
 {
-	for (uint32_t i = 0; i < u->n_peers; i++) {
-		if (u->peers[i].connection != connection)
-			continue;
-		u->peers[i] = u->peers[--u->n_peers];
+	struct peer *p = peer_of(u, connection);
+	if (!p)
 		return;
-	}
+	*p = u->peers[--u->n_peers];
+	u->peer_of[p->connection] = (uint32_t)(p - u->peers) + 1;
+	u->peer_of[connection] = 0;
 }
 
 struct own_list {
@@ -458,23 +566,116 @@ int underlay_own(struct underlay *u, struct ip_addr *out, unsigned room)
 	return err ? err : (int)list.n;
 }
 
+/* Those of the old device are looked up by the new one. */
+static void move_vteps(struct underlay *u, uint32_t was, uint32_t now)
+{
+	struct hash old = u->vteps;
+	uint32_t at = 0;
+	hash_init(&u->vteps, VTEP_KEY, sizeof(struct vtep));
+	for (struct vtep *v; (v = hash_next(&old, &at));) {
+		struct vtep *to =
+			add_vtep(u, v->key.ifindex == was ? now : v->key.ifindex, &v->key.addr);
+		if (to && v->key.ifindex == was)
+			to->told = v->told;
+		else if (to)
+			*to = *v;
+	}
+	hash_free(&old);
+}
+
 void underlay_moved(struct underlay *u, uint32_t was, uint32_t now)
 {
-	for (uint32_t i = 0; i < u->n_vteps; i++)
-		if (u->vteps[i].ifindex == was)
-			u->vteps[i].ifindex = now;
+	move_vteps(u, was, now);
 	on_lost(u);
 }
 
 bool underlay_path(const struct underlay *u, uint32_t connection, struct datapath_path *out)
 {
-	for (uint32_t i = 0; i < u->n_peers; i++) {
-		if (u->peers[i].connection == connection) {
-			*out = u->peers[i].path;
-			return u->peers[i].told;
-		}
+	const struct peer *p = peer_of(u, connection);
+	if (!p)
+		return false;
+	*out = p->path;
+	return p->told;
+}
+
+/* The host of an endpoint that a plan names is one of its VTEPs from now on, or no longer. */
+static void tell_endpoint(struct underlay *u, const struct plan *p,
+			  const struct plan_entry_endpoint *e, bool there)
+{
+	struct ip_addr vtep = ip_addr_from_mapped(e->value.vtep);
+	const struct xgw_attachment *a = plan_attachment_entry(p, e->value.attachment);
+	if (a && a->kind == XGW_TAG_VXLAN)
+		tell_vtep(u, a->ifindex, &vtep, there);
+}
+
+static void tell_endpoints(struct underlay *u)
+{
+	for (uint32_t i = 0; i < u->h.plan->n_endpoints; i++)
+		tell_endpoint(u, u->h.plan, &u->h.plan->endpoints[i], true);
+}
+
+static int start_overlay(struct underlay *u)
+{
+	int err = places_make(&u->places, u->h.model, u->h.plan, u->h.ports);
+	if (err)
+		return err;
+	u->learning = learning_new(u->h.maps, ask_again, u);
+	const struct directory_host h = {u->h.netlink, u->h.maps, u->h.plan, &u->places, u};
+	u->directory = directory_new(&h);
+	return u->learning && u->directory ? 0 : -ENOMEM;
+}
+
+/* Attachments are others: who told which VTEP is counted anew, and the kernel's table tells of
+ * hosts that were nobody's. */
+static void tell_again(struct underlay *u)
+{
+	uint32_t at = 0;
+	for (struct vtep *v; (v = hash_next(&u->vteps, &at));)
+		v->told = 0;
+	tell_endpoints(u);
+	directory_tell(u->directory);
+	on_lost(u);
+}
+
+/* By the changes alone: their number is what this costs, not the configuration's size. */
+static void tell_changes(struct underlay *u, const struct plan *was,
+			 const struct plan_changes *changes)
+{
+	bool again = false;
+	for (size_t i = 0; i < changes->n; i++)
+		again |= changes->at[i].map == PLAN_ATTACHMENTS || changes->at[i].map == PLAN_TAGS;
+	if (again) {
+		tell_again(u);
+		return;
 	}
-	return false;
+	for (size_t i = 0; i < changes->n; i++) {
+		const struct plan_change *c = &changes->at[i];
+		if (c->map != PLAN_ENDPOINTS)
+			continue;
+		if (!c->removal)
+			tell_endpoint(u, u->h.plan, c->entry, true);
+		if (c->removal || c->was)
+			tell_endpoint(u, was, c->removal ? c->entry : c->was, false);
+	}
+}
+
+int underlay_changed(struct underlay *u, const struct plan *was, const struct plan_changes *changes,
+		     struct fault *f)
+{
+	struct places places = u->places;
+	int err = places_make(&u->places, u->h.model, u->h.plan, u->h.ports);
+	if (err) {
+		u->places = places;
+		return fault_set(f, err, "not enough memory to follow the network");
+	}
+	err = directory_changed(u->directory);
+	tell_changes(u, was, changes);
+	learning_changed(u->learning);
+	places_free(&places);
+	u->dirty = true;
+	if (err)
+		return fault_set(f, err, "not enough memory to follow the kernel's tables");
+	return learning_limits(u->h.maps, u->h.model, f);
 }
 
 int underlay_new(struct underlay **out, const struct underlay_host *h, struct fault *f)
@@ -483,24 +684,18 @@ int underlay_new(struct underlay **out, const struct underlay_host *h, struct fa
 	if (u) {
 		u->h = *h;
 		u->packet_fd = -1;
-		u->n_peers = h->plan->n_connections;
-		u->peers = calloc(u->n_peers + 1, sizeof *u->peers);
-		u->vteps = calloc(MAX_VTEPS, sizeof *u->vteps);
+		u->peer_of = calloc(PLAN_CLIENTS_BEHIND, sizeof *u->peer_of);
+		hash_init(&u->vteps, VTEP_KEY, sizeof(struct vtep));
 	}
-	if (!u || !u->peers || !u->vteps) {
+	int err = u && u->peer_of ? start_overlay(u) : -ENOMEM;
+	for (uint32_t i = 0; !err && i < h->plan->n_connections; i++)
+		err = underlay_add(u, h->plan->connections[i].id);
+	if (err) {
 		underlay_free(u);
 		return fault_set(f, -ENOMEM, "not enough memory to follow the network");
 	}
-	for (uint32_t i = 0; i < u->n_peers; i++)
-		u->peers[i].connection = h->plan->connections[i].id;
-	for (uint32_t i = 0; i < h->plan->n_endpoints; i++) {
-		const struct plan_entry_endpoint *e = &h->plan->endpoints[i];
-		struct ip_addr vtep = ip_addr_from_mapped(e->value.vtep);
-		for (uint32_t j = 0; j < h->plan->n_attachments; j++) {
-			if (h->plan->attachments[j].id == e->value.attachment)
-				add_vtep(u, h->plan->attachments[j].ifindex, &vtep);
-		}
-	}
+	tell_endpoints(u);
+	directory_read(u->directory);
 	netlink_neighbours(h->netlink, on_neighbour, u);
 	u->dirty = true;
 	*out = u;
@@ -514,6 +709,10 @@ void underlay_free(struct underlay *u)
 	if (u->packet_fd >= 0)
 		close(u->packet_fd);
 	free(u->peers);
-	free(u->vteps);
+	free(u->peer_of);
+	learning_free(u->learning);
+	directory_free(u->directory);
+	hash_free(&u->vteps);
+	places_free(&u->places);
 	free(u);
 }

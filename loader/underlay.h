@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the network around the gateway says, carried into the maps and the data path: the way to
- * each peer, link-layer addresses of VXLAN hosts, and hosts of plain attachments out of the
- * kernel's neighbour table.
+ * each peer, link-layer addresses of VXLAN hosts, hosts of plain attachments out of the kernel's
+ * neighbour table, and those of an overlay by its directory (loader/directory.h) or by learning
+ * (loader/learning.h).
  */
 #ifndef XGW_LOADER_UNDERLAY_H
 #define XGW_LOADER_UNDERLAY_H
@@ -34,6 +35,12 @@ void underlay_peer(struct underlay *u, uint32_t connection, const struct ip_addr
 void underlay_client(struct underlay *u, uint32_t connection, const struct ip_addr *local,
 		     const struct ip_addr *remote);
 void underlay_forget(struct underlay *u, uint32_t connection);
+/* One that is new, without addresses yet. 0, -ENOMEM. */
+int must_check underlay_add(struct underlay *u, uint32_t connection);
+/* The model and the plan that underlay_host points to are others; the plan differs from `was` by
+ * these. 0 or -errno with a fault. */
+int must_check underlay_changed(struct underlay *u, const struct plan *was,
+				const struct plan_changes *changes, struct fault *f);
 /* A port's device has another index now: all ways are looked up again. */
 void underlay_moved(struct underlay *u, uint32_t was, uint32_t now);
 /* XDP or a worker asks for an address. */
@@ -43,6 +50,10 @@ bool underlay_dirty(const struct underlay *u);
 void underlay_refresh(struct underlay *u);
 /* Every few seconds: keeps the kernel's entries of next hops in use alive. */
 void underlay_confirm(struct underlay *u);
+/* Each second: VTEPs in use are confirmed, learnt endpoints that are silent for long forgotten. */
+void underlay_second(struct underlay *u, uint64_t now_ns);
+/* A directory names a host behind a VTEP of this port, or (told false) no longer does. */
+void underlay_vtep(struct underlay *u, uint32_t port, const struct ip_addr *addr, bool told);
 /* Addresses of the uplink ports whose devices are up, at most `room`: how many, or -errno. */
 int underlay_own(struct underlay *u, struct ip_addr *out, unsigned room);
 /* Way to the peer: mtu, and whether there is one. */

@@ -288,6 +288,22 @@ int maps_walk(const struct maps *m, enum maps_id id,
 	return rc;
 }
 
+int maps_slice(const struct maps *m, enum maps_id id, uint32_t *cursor, bool *begun, void *keys,
+	       void *values, uint32_t *n)
+{
+	__u32 count = *n, next = 0;
+	int err = bpf_map_lookup_batch(m->fd[id], *begun ? cursor : NULL, &next, keys, values,
+				       &count, NULL);
+
+	*n = 0;
+	if (err && errno != ENOENT)
+		return -errno;
+	*n = count;
+	*cursor = next;
+	*begun = true;
+	return err ? -ENOENT : 0;
+}
+
 long maps_entries(const struct maps *m, enum maps_id id)
 {
 	uint8_t key[64] = {0}, next[64];
@@ -355,6 +371,16 @@ struct xgw_route6_key maps_route6_key(uint32_t vnet, const struct ip_prefix *p)
 	struct xgw_route6_key key = {.prefixlen = 32u + p->len, .vnet_be = vnet_be(vnet)};
 
 	memcpy(key.addr, p->addr.b, sizeof(key.addr));
+	return key;
+}
+
+struct xgw_vtep_key maps_vtep_key(uint32_t attachment, const struct ip_prefix *p)
+{
+	uint32_t before = p->addr.family == IP_V4 ? 96 : 0;
+	struct xgw_vtep_key key = {.prefixlen = 32u + before + p->len,
+				   .attachment_be = htonl(attachment)};
+
+	ip_addr_to_mapped(&p->addr, key.addr);
 	return key;
 }
 

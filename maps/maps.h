@@ -59,6 +59,13 @@ int maps_put_batch(const struct maps *m, enum maps_id id, const void *keys, cons
  * summed (they all are arrays of u64). */
 int maps_walk(const struct maps *m, enum maps_id id,
 	      int (*each)(void *owner, const void *key, const void *value), void *owner);
+/*
+ * Part of a map that holds no per-CPU values: at most *n entries into keys and values, from where
+ * the cursor stands; *n becomes how many. *begun false: from the beginning. 0, -ENOENT when nothing
+ * is left behind these, -errno.
+ */
+int maps_slice(const struct maps *m, enum maps_id id, uint32_t *cursor, bool *begun, void *keys,
+	       void *values, uint32_t *n);
 /* Entries in use; -errno. */
 long maps_entries(const struct maps *m, enum maps_id id);
 /* Bumps config.generation: cached decisions are void. */
@@ -78,6 +85,7 @@ struct xgw_route6_key maps_route6_key(uint32_t vnet, const struct ip_prefix *p);
 int maps_route_put(const struct maps *m, uint32_t vnet, const struct ip_prefix *p,
 		   const struct xgw_route *r);
 int maps_route_delete(const struct maps *m, uint32_t vnet, const struct ip_prefix *p);
+struct xgw_vtep_key maps_vtep_key(uint32_t attachment, const struct ip_prefix *p);
 /* 0 and the text, or "#ID" when the id has no name. */
 const char *maps_name(const struct maps *m, enum xgw_name_kind kind, uint32_t id,
 		      char out[XGW_NAME]);

@@ -20,7 +20,8 @@ build=(
 	libevent-dev                            # event loop, metrics over HTTP
 	libmnl-dev                              # netlink: links, neighbours, routes
 	libfyaml-dev                            # YAML with positions
-	libjansson-dev                          # JSON output
+	libjansson-dev                          # JSON output, templates of Resource Manager
+	libxml2-dev                             # classic network configurations (xgw import)
 	libsystemd-dev                          # readiness and watchdog (sd_notify)
 	linux-libc-dev libc6-dev                # kernel and C headers
 )

@@ -141,6 +141,24 @@ static inline void world_neighbour(struct world *w, const char *addr)
 	must(maps_put(&w->maps, MAPS_neighbours, &key, &n) == 0);
 }
 
+/* Hosts of the prefix may send VXLAN to the attachment. */
+static inline void world_vtep(struct world *w, uint32_t attachment, const char *prefix)
+{
+	struct ip_prefix p;
+	struct xgw_vtep v = {XGW_VTEP_STATIC};
+
+	must(ip_prefix_parse(&p, prefix) == 0);
+	struct xgw_vtep_key key = maps_vtep_key(attachment, &p);
+	must(maps_put(&w->maps, MAPS_vteps, &key, &v) == 0);
+}
+
+static inline void world_limit(struct world *w, uint32_t vnet, uint32_t limit)
+{
+	struct xgw_learnt l = {.limit = limit};
+
+	must(maps_put(&w->maps, MAPS_learnt, &vnet, &l) == 0);
+}
+
 static inline void world_sa(struct world *w, const char *destination, uint32_t spi)
 {
 	struct xgw_sa_key key = {.spi_be = __builtin_bswap32(spi)};
@@ -190,6 +208,7 @@ static inline void world_configure(struct world *w)
 	world_address(w, "10.11.1.1", VLAN);
 	world_address(w, "10.11.2.1", VXLAN);
 	world_address(w, "fd00:11::1:1", VLAN);
+	world_address(w, "fd00:11::2:1", VXLAN);
 	world_endpoint(w, "10.11.0.4", PLAIN, NULL);
 	world_endpoint(w, "10.11.1.4", VLAN, NULL);
 	world_endpoint(w, "10.11.2.4", VXLAN, "192.0.2.11");
@@ -198,6 +217,11 @@ static inline void world_configure(struct world *w)
 	world_endpoint(w, "10.11.9.9", 99, NULL);
 	world_endpoint(w, "fd00:11::4", PLAIN, NULL);
 	world_endpoint(w, "fd00:11::24", VXLAN, "192.0.2.11");
+	world_vtep(w, VXLAN, "192.0.2.11");
+	world_vtep(w, VXLAN, "192.0.2.12");
+	world_vtep(w, VXLAN_LEARN, "192.0.2.0/26");
+	world_limit(w, VNET, 4096);
+	world_limit(w, LEARNING, 4096);
 	world_neighbour(w, "192.0.2.11");
 	world_neighbour(w, "2001:db8::11");
 	world_sa(w, "203.0.113.1", 0xc0000001);

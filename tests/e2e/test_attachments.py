@@ -121,3 +121,28 @@ def test_vlan_host(lab):
     connect((g1, 'to2'), (g2, 'to1'))
     r = alice.run('/usr/bin/python3', '-c', VLAN_HOST, check=False, timeout=40)
     assert r.returncode == 0, r.stdout + r.stderr + g1.explain() + str(g1.drops()) + str(g2.drops())
+
+
+def strips_vlan(host, device):
+    return 'rx-vlan-offload: on' in host.run('ethtool', '-k', device).stdout
+
+
+def test_vlan_stripping(lab):
+    """A device that takes tags off would make tagged frames untagged ones: turned off while VLANs are attached, and only then."""
+    lab.gw1, alice = lab.host('gw1'), lab.host('alice')
+    lab.cable(alice, 'eth0', lab.gw1, 'lan')
+    lab.cable(lab.gw1, 'wan', alice, 'eth1')
+    lab.gw1.address('wan', '203.0.113.1/24')
+    lab.gw1.run('ethtool', '-K', 'lan', 'rxvlan', 'on')
+    lab.gw1.run('ethtool', '-K', 'wan', 'rxvlan', 'on')
+    g1 = near_side(lab, [{'port': 'lan0', 'encapsulation': 'vlan', 'vlanId': 11, 'address': '10.11.1.1/24'}])
+    g1.start()
+    assert not strips_vlan(lab.gw1, 'lan') and strips_vlan(lab.gw1, 'wan')
+    assert g1.process.stop() == 0
+    assert strips_vlan(lab.gw1, 'lan')
+    g1.start()
+    g1.process.popen.kill()
+    g1.process.popen.wait()
+    assert not strips_vlan(lab.gw1, 'lan')
+    g1.command('detach')
+    assert strips_vlan(lab.gw1, 'lan')

@@ -198,7 +198,7 @@ static void refuse(enum group_id group, const uint8_t *value, size_t len)
 	dh_free(dh);
 }
 
-/* FIELD 4A 3 and 9: absent, short, long, zero values. */
+/* SECURITY A3 and A9: absent, short, long, zero values. */
 static void wrong_lengths_and_zero_are_refused(void **state)
 {
 	(void)state;
@@ -217,7 +217,7 @@ static void wrong_lengths_and_zero_are_refused(void **state)
 	}
 }
 
-/* FIELD 4C 19: RFC 6989 section 2.1: 1, p - 1, p, more than p. */
+/* SECURITY C19: RFC 6989 section 2.1: 1, p - 1, p, more than p. */
 static void modp_extremes_are_refused(void **state)
 {
 	(void)state;
@@ -236,7 +236,7 @@ static void modp_extremes_are_refused(void **state)
 	BN_free(p);
 }
 
-/* FIELD 4C 19: RFC 6989 section 2.2: 2 is not in the subgroup of group 24. */
+/* SECURITY C19: RFC 6989 section 2.2: 2 is not in the subgroup of group 24. */
 static void value_outside_the_subgroup_is_refused(void **state)
 {
 	(void)state;
@@ -245,7 +245,7 @@ static void value_outside_the_subgroup_is_refused(void **state)
 	refuse(DH_MODP_2048_256, value, sizeof value);
 }
 
-/* FIELD 4C 19: RFC 6989 section 2.3: y changed, so that the point is on another curve. */
+/* SECURITY C19: RFC 6989 section 2.3: y changed, so that the point is on another curve. */
 static void point_off_the_curve_is_refused(void **state)
 {
 	(void)state;
@@ -259,7 +259,7 @@ static void point_off_the_curve_is_refused(void **state)
 	}
 }
 
-/* FIELD 4C 19: x + p names the same point; only x below p is the encoding. */
+/* SECURITY C19: x + p names the same point; only x below p is the encoding. */
 static void coordinate_not_below_p_is_refused(void **state)
 {
 	(void)state;
@@ -274,7 +274,7 @@ static void coordinate_not_below_p_is_refused(void **state)
 	BN_free(p);
 }
 
-/* FIELD 4C 19: RFC 7748 section 6.1, RFC 8031 section 2.3: points of small order give zero. */
+/* SECURITY C19: RFC 7748 section 6.1, RFC 8031 section 2.3: points of small order give zero. */
 static void small_order_points_of_curve25519_are_refused(void **state)
 {
 	static const char *const points[] = {
