@@ -102,22 +102,25 @@ int followup_answered(struct task *task, const struct ike_message **in, enum pro
 {
 	struct ike_chosen chosen;
 	struct fault ignored = {0};
+	struct followup *fu = task->followup;
 	int err;
-	if (task->followup) {
-		err = take_key(task->followup, *in, f);
+	if (fu) {
+		err = take_key(fu, *in, f);
 	} else {
 		/* what is wrong with the answer, its own reader says */
 		if (proposal_accept((*in)->sa, kind, ours, n, &chosen, &ignored) ||
 		    !chosen.n_additional)
 			return 0;
-		err = followup_new(&task->followup, *in, &chosen);
-		err = err ? fault_set(f, err, "not enough memory for the key exchanges")
-			  : take_link(task->followup, *in, f);
+		err = followup_new(&fu, *in, &chosen);
+		if (err)
+			return fault_set(f, err, "not enough memory for the key exchanges");
+		task->followup = fu;
+		err = take_link(fu, *in, f);
 	}
 	if (err)
 		return err;
-	*in = &task->followup->first;
-	task->again = task->followup->done < task->followup->n;
+	*in = &fu->first;
+	task->again = fu->done < fu->n;
 	return task->again ? -EAGAIN : 0;
 }
 

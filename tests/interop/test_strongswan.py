@@ -133,31 +133,128 @@ def test_every_policy(lab, encryption, integrity, esp, shown):
     assert capture.contains(b'HTTP/1.') == (encryption == 'None')
 
 
-def test_peer_behind_nat(lab):
-    """The branch sits behind a masquerading router; xgw knows it by its identity only."""
+# of IKE: encryption, integrity or PRF, group; of ESP: encryption, integrity. Each word of each list is in one row at least,
+# and no row is in OFFERS or POLICIES.
+COMBINATIONS = [('AES128', 'SHA1', 'DHGroup2', 'AES128', 'SHA1'), ('AES128', 'SHA256', 'DHGroup14', 'GCMAES256', 'GCMAES256'),
+                ('AES128', 'SHA384', 'ECP256', 'AES192', 'SHA384'), ('AES128', 'SHA512', 'ECP521', 'AES256', 'SHA1'),
+                ('AES192', 'SHA1', 'DHGroup15', 'AES128', 'SHA384'), ('AES192', 'SHA256', 'ECP384', 'AES192', 'SHA512'),
+                ('AES192', 'SHA512', 'DHGroup24', 'CHACHA20POLY1305', 'CHACHA20POLY1305'), ('AES256', 'SHA1', 'CURVE25519', 'AES192', 'SHA1'),
+                ('AES256', 'SHA256', 'ECP256', 'GCMAES128', 'GCMAES128'), ('AES256', 'SHA384', 'DHGroup16', 'AES256', 'SHA256'),
+                ('AES256', 'SHA512', 'CURVE25519', 'AES128', 'SHA512'), ('GCMAES128', 'SHA256', 'ECP384', 'GCMAES192', 'GCMAES192'),
+                ('GCMAES128', 'SHA512', 'DHGroup14', 'AES256', 'SHA384'), ('GCMAES256', 'SHA256', 'DHGroup16', 'AES128', 'SHA256'),
+                ('GCMAES256', 'SHA512', 'ECP521', 'GCMAES256', 'GCMAES256'), ('CHACHA20POLY1305', 'SHA384', 'DHGroup15', 'GCMAES128', 'GCMAES128'),
+                ('CHACHA20POLY1305', 'SHA512', 'ECP256', 'AES192', 'SHA256'), ('DES3', 'SHA256', 'DHGroup24', 'AES256', 'SHA512')]
+# the other end's word, ours in status
+WORDS = {**{f'AES{n}': (f'aes{n}', f'AES{n}') for n in (128, 192, 256)}, **{f'GCMAES{n}': (f'aes{n}gcm16', f'AES{n}GCM16') for n in (128, 192, 256)},
+         'CHACHA20POLY1305': ('chacha20poly1305', 'CHACHA20POLY1305'), 'DES3': ('3des', '3DES'), 'CURVE25519': ('curve25519', 'CURVE25519'),
+         **{f'SHA{n}': (f'sha{n}', f'SHA{n}') for n in (1, 256, 384, 512)}, **{f'ECP{n}': (f'ecp{n}', f'ECP{n}') for n in (256, 384, 521)},
+         **{f'DHGroup{g}': (f'modp{n}', f'MODP{n}') for g, n in ((2, 1024), (14, 2048), (15, 3072), (16, 4096))},
+         'DHGroup24': ('modp2048s256', 'MODP2048_256')}
+
+
+def words(row, which):
+    """(of IKE, of ESP)"""
+    ike, integrity, group, esp, esp_integrity = (WORDS[w][which] for w in row)
+    aead = row[0].startswith('GCM') or row[0].startswith('CHACHA')
+    prf = ('prf' if which == 0 else 'PRF') + integrity
+    parts = [ike, *([] if aead else [integrity]), *([prf] if aead or which else []), group]
+    return '-'.join(parts), esp if row[3] == row[4] else f'{esp}-{esp_integrity}'
+
+
+def test_combinations(lab):
+    """Eighteen sites at once, each with algorithms of its own; every second one begins itself."""
     topology(lab)
-    nat = lab.host('nat')
-    inside = lab.switch('inside')
-    lab.site.run('ip', 'link', 'set', 'wan', 'down')
+    mine, conns = [], []
+    for i, row in enumerate(COMBINATIONS):
+        ike, esp = words(row, 0)
+        lab.site.address('wan', f'203.0.113.{20 + i}/24')
+        lab.site.address('lan', f'192.168.{100 + i}.1/24')
+        keys = ('ikeEncryption', 'ikeIntegrity', 'dhGroup', 'ipsecEncryption', 'ipsecIntegrity')
+        mine.append({'name': f'to{i}', 'connectionType': 'IPsec', 'localNetworkGateway2': f'Site{i}',
+                     'connectionMode': 'ResponderOnly' if i % 2 else 'InitiatorOnly', 'ipsecPolicies': [dict(zip(keys, row))]})
+        conns.append(f'''c{i} {{ version = 2
+  local_addrs = 203.0.113.{20 + i}
+  remote_addrs = 203.0.113.1
+  proposals = {ike}
+  mobike = no
+  local {{ auth = psk }}
+  remote {{ auth = psk }}
+  children {{ n{i} {{ local_ts = 192.168.{100 + i}.0/24
+    remote_ts = 10.11.0.0/16
+    esp_proposals = {esp} }} }} }}''')
+    swan = rig.StrongSwan(lab.site, '203.0.113.5', '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16')
+    more = lab.file('more.conf', 'connections {\n%s\n}\nsecrets { ike-all { secret = "%s" } }\n' % ('\n'.join(conns), rig.PSK))
+    swan.swanctl('--load-all', '--file', more)
+    c = rig.gateway_config('VNet1', 1001, ['10.11.0.0/16'], '10.11.0.1/24', '203.0.113.1', mine,
+                           sites=[{'name': f'Site{i}', 'gatewayIpAddress': f'203.0.113.{20 + i}', 'addressSpace': [f'192.168.{100 + i}.0/24']}
+                                  for i in range(len(COMBINATIONS))])
+    g = rig.Xgw(lab.gw1, c).start()
+    capture = rig.Capture(lab.wire, 'br0')
+    for i in range(1, len(COMBINATIONS), 2):
+        r = swan.initiate(f'n{i}')
+        assert r.returncode == 0, f'{COMBINATIONS[i]}: ' + r.stdout + r.stderr + swan.text()[-3000:] + g.explain()
+    for i, row in enumerate(COMBINATIONS):
+        now = g.wait_connected(f'to{i}')
+        ike, esp = words(row, 1)
+        assert now['ikeProposal'] == ike and now['childSas'][0]['proposal'].startswith(esp), (row, now)
+        rig.wait_for(lambda: lab.alice.ping(f'192.168.{100 + i}.1', count=1, check=False).returncode == 0, f'traffic of {row}', explain=g.explain)
+    capture.stop()
+    assert capture.tshark('-Y', '_ws.malformed') == ''
+
+
+def through_nat(lab, who):
+    """A masquerading router before `who`; its inside address."""
+    nat, inside = lab.host('nat'), lab.switch('inside')
+    host = lab.site if who == 'site' else lab.gw1
+    host.run('ip', 'link', 'set', 'wan', 'down')
+    host.run('ip', 'address', 'flush', 'dev', 'wan')
+    host.run('ip', 'link', 'delete', 'wan')
     lab.plug(lab.wire, nat, 'out')
     lab.plug(inside, nat, 'in')
-    lab.cable(inside, 'p-site2', lab.site, 'nat0')
-    inside.run('ip', 'link', 'set', 'p-site2', 'master', 'br0')
+    lab.plug(inside, host, 'wan')
     nat.address('out', '203.0.113.9/24')
     nat.address('in', '172.30.0.1/24')
-    lab.site.address('nat0', '172.30.0.5/24')
-    lab.site.route('203.0.113.0/24', 'via', '172.30.0.1')
-    lab.site.run('ip', 'address', 'flush', 'dev', 'wan')
+    host.address('wan', '172.30.0.5/24')
+    host.route('203.0.113.0/24', 'via', '172.30.0.1')
     nat.run('sysctl', '-qw', 'net.ipv4.ip_forward=1')
     nat.run('nft', '-f', '-', text_in='table ip nat { chain post { type nat hook postrouting priority 100; '
             'oifname "out" masquerade; }; }\n')
-    swan = rig.StrongSwan(lab.site, '172.30.0.5', '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16', my_id='branch.example.org')
+    to = '203.0.113.1' if who == 'site' else '203.0.113.5'
+    rig.wait_for(lambda: host.ping(to, count=1, check=False).returncode == 0, 'a way through the NAT')
+    return '172.30.0.5'
+
+
+def test_peer_behind_nat(lab):
+    """The branch sits behind a masquerading router; xgw knows it by its identity only."""
+    topology(lab)
+    me = through_nat(lab, 'site')
+    swan = rig.StrongSwan(lab.site, me, '203.0.113.1', '192.168.5.0/24', '10.11.0.0/16', my_id='branch.example.org')
     g = xgw_on(lab.gw1, 'ResponderOnly', peer='any', site={'identity': 'branch.example.org'}).start()
     r = swan.initiate()
     assert r.returncode == 0, r.stdout + r.stderr + g.explain()
     c = g.wait_connected('toSite')
     assert c['peer'].startswith('203.0.113.9'), c
     through(lab, g)
+
+
+def test_we_behind_nat(lab):
+    """And rekeyed by either side: what the peer asks comes through the mapping that we keep awake."""
+    topology(lab)
+    me = through_nat(lab, 'gw1')
+    swan = rig.StrongSwan(lab.site, '203.0.113.5', '203.0.113.9', '192.168.5.0/24', '10.11.0.0/16', peer_id='branch.example.org')
+    c = rig.gateway_config('VNet1', 1001, ['10.11.0.0/16'], '10.11.0.1/24', me,
+                           [{'name': 'toSite', 'connectionType': 'IPsec', 'localNetworkGateway2': 'Site5', 'connectionMode': 'InitiatorOnly'}],
+                           sites=[{'name': 'Site5', 'gatewayIpAddress': '203.0.113.5', 'addressSpace': ['192.168.5.0/24']}])
+    c['virtualNetworkGateways'][0]['identity'] = 'branch.example.org'
+    g = rig.Xgw(lab.gw1, c).start()
+    g.wait_connected('toSite')
+    assert '203.0.113.9' in swan.sas(), swan.sas()
+    through(lab, g)
+    for rekey in (lambda: swan.swanctl('--rekey', '--child', 'net'), lambda: g.command('rekey', 'toSite')):
+        before = g.connection('toSite')
+        rekey()
+        rig.wait_for(lambda: g.connection('toSite')['rekeysChild'] > before['rekeysChild'], 'a new child SA', explain=g.explain)
+        rig.wait_for(lambda: lab.alice.ping('192.168.5.4', count=1, check=False).returncode == 0, 'traffic', explain=g.explain)
 
 
 def test_strongswan_rekeys(lab):

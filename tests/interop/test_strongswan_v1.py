@@ -138,29 +138,9 @@ def test_policy_based(lab):
     lab.alice.ping('192.168.5.4')
 
 
-def through_nat(lab, who):
-    """A masquerading router before `who`; its inside address."""
-    nat, inside = lab.host('nat'), lab.switch('inside')
-    host = lab.site if who == 'site' else lab.gw1
-    host.run('ip', 'link', 'set', 'wan', 'down')
-    host.run('ip', 'address', 'flush', 'dev', 'wan')
-    host.run('ip', 'link', 'delete', 'wan')
-    lab.plug(lab.wire, nat, 'out')
-    lab.plug(inside, nat, 'in')
-    lab.plug(inside, host, 'wan')
-    nat.address('out', '203.0.113.9/24')
-    nat.address('in', '172.30.0.1/24')
-    host.address('wan', '172.30.0.5/24')
-    host.route('203.0.113.0/24', 'via', '172.30.0.1')
-    nat.run('sysctl', '-qw', 'net.ipv4.ip_forward=1')
-    nat.run('nft', '-f', '-', text_in='table ip nat { chain post { type nat hook postrouting priority 100; '
-            'oifname "out" masquerade; }; }\n')
-    return '172.30.0.5'
-
-
 def test_peer_behind_nat(lab):
     v2.topology(lab)
-    me = through_nat(lab, 'site')
+    me = v2.through_nat(lab, 'site')
     swan = swan_on(lab, me=me, my_id='branch.example.org')
     g = xgw_on(lab, 'ResponderOnly', peer='any', site={'identity': 'branch.example.org'}).start()
     r = swan.initiate()
@@ -172,7 +152,7 @@ def test_peer_behind_nat(lab):
 
 def test_we_behind_nat(lab):
     v2.topology(lab)
-    me = through_nat(lab, 'gw1')
+    me = v2.through_nat(lab, 'gw1')
     swan = rig.StrongSwan(lab.site, '203.0.113.5', '203.0.113.9', THEIRS, OURS, ike='aes256-sha256-modp2048', esp='aes256-sha256',
                           version=1, peer_id='branch.example.org')
     c = rig.gateway_config('VNet1', 1001, ['10.11.0.0/16'], '10.11.0.1/24', me,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What strangers can do to memory and to a tunnel that is up: a million datagrams of garbage and a
- * million first messages of IKE_SA_INIT, each from another address with another SPI.
+ * What strangers can do to memory and to a tunnel that is up: a million datagrams of garbage, a
+ * million first messages of IKE_SA_INIT and a million of IKEv1's main mode, each from another
+ * address with another SPI.
  */
 #include "tests/sim/sim.h"
 
@@ -37,11 +38,31 @@ struct flood {
 	struct sim *s;
 	struct ip_endpoint to;
 	uint64_t random, spi_i, spi_r;
-	uint8_t first[1024];
-	size_t first_len;
+	struct first {
+		uint8_t b[1024];
+		size_t len;
+	} first[2]; /* of IKEv2, of IKEv1 */
 };
 
-/* A responder for anybody and a tunnel to node 0; the first message is one that node 2 sends. */
+/* What a stranger says first, as node 2 does. */
+static void note_first(struct sim *s, struct ike_connection *c, struct first *first)
+{
+	struct sim_node *n = &s->node[2];
+	sim_add(s, 2, c);
+	s->hold = true;
+	(void)ike_up(n->ike, c->id, s->now_ns, &n->effects);
+	sim_apply(n);
+	assert_int_equal(s->n_queue, 1);
+	first->len = s->queue[0].len;
+	assert_true(first->len <= sizeof first->b);
+	memcpy(first->b, s->queue[0].bytes, first->len);
+	sim_drop(s, 0);
+	(void)ike_down(n->ike, c->id, s->now_ns, &n->effects);
+	ike_effects_clear(&n->effects);
+	s->hold = false;
+}
+
+/* A responder for anybody and a tunnel to node 0. */
 static void set_up(struct flood *f)
 {
 	struct sim *s = f->s = sim_new(1, 3, NULL);
@@ -56,6 +77,12 @@ static void set_up(struct flood *f)
 	anybody.remote = (struct ip_addr){0};
 	anybody.start = IKE_START_RESPOND;
 	sim_add(s, RESPONDER, &anybody);
+	anybody.id = 3;
+	anybody.ikev1 = true;
+	anybody.ike[0].encryption[0] = ENCR_AES_CBC_128;
+	anybody.ike[0].integrity[0] = AUTH_HMAC_SHA2_256_128;
+	anybody.ike[0].n_integrity = 1;
+	sim_add(s, RESPONDER, &anybody);
 	sim_up(s, 0);
 	sim_run(s, s->now_ns + 2 * NS_PER_S);
 	assert_true(s->node[0].up && s->node[RESPONDER].up);
@@ -64,17 +91,13 @@ static void set_up(struct flood *f)
 	f->spi_r = status.spi_r;
 	f->to = (struct ip_endpoint){s->node[RESPONDER].addr, IKE_PORT};
 	f->random = sim_seeded(7);
-	sim_add(s, 2, &stranger);
-	s->hold = true;
-	sim_up(s, 2);
-	assert_int_equal(s->n_queue, 1);
-	f->first_len = s->queue[0].len;
-	assert_true(f->first_len <= sizeof f->first);
-	memcpy(f->first, s->queue[0].bytes, f->first_len);
-	sim_drop(s, 0);
-	(void)ike_down(s->node[2].ike, 1, s->now_ns, &s->node[2].effects);
-	ike_effects_clear(&s->node[2].effects);
-	s->hold = false;
+	note_first(s, &stranger, &f->first[0]);
+	stranger.id = 2;
+	stranger.ikev1 = true;
+	stranger.ike[0].encryption[0] = ENCR_AES_CBC_128;
+	stranger.ike[0].integrity[0] = AUTH_HMAC_SHA2_256_128;
+	stranger.ike[0].n_integrity = 1;
+	note_first(s, &stranger, &f->first[1]);
 }
 
 static struct ip_endpoint somebody(struct flood *f)
@@ -133,11 +156,21 @@ static void garbage(struct flood *f)
 	receive(f, &from, b, len);
 }
 
-static void first_message(struct flood *f)
+static void first_message_of(struct flood *f, struct first *first)
 {
 	struct ip_endpoint from = somebody(f);
-	store_be64(f->first, sim_draw(&f->random) | 1);
-	receive(f, &from, f->first, f->first_len);
+	store_be64(first->b, sim_draw(&f->random) | 1);
+	receive(f, &from, first->b, first->len);
+}
+
+static void first_message(struct flood *f)
+{
+	first_message_of(f, &f->first[0]);
+}
+
+static void first_message_v1(struct flood *f)
+{
+	first_message_of(f, &f->first[1]);
 }
 
 static void flood(struct flood *f, void (*one)(struct flood *), const char *what)
@@ -169,9 +202,12 @@ static void test_tunnel_outlives(void **state)
 	struct ike *e = f.s->node[RESPONDER].ike;
 	flood(&f, garbage, "garbage");
 	flood(&f, first_message, "first messages");
+	flood(&f, first_message_v1, "first messages of IKEv1");
 	assert_true(ike_count(e, IKE_COUNT_MALFORMED) > MILLION / 10);
 	assert_true(ike_count(e, IKE_COUNT_INTEGRITY) > 1000);
 	assert_true(ike_count(e, IKE_COUNT_COOKIES_SENT) > MILLION / 2);
+	/* IKEv1 knows no cookies: there is a cap, and those in the table get old */
+	assert_true(ike_count(e, IKE_COUNT_HALF_OPEN_FULL) > MILLION / 2);
 	assert_int_equal(ike_status(e, 1, &status), 0);
 	assert_int_equal(status.state, IKE_STATE_ESTABLISHED);
 	assert_int_equal(status.spi_i, f.spi_i);
