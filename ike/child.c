@@ -138,8 +138,14 @@ static bool usable(const struct child *child)
 	       (child->state == CHILD_STANDBY || child->state == CHILD_IN_USE);
 }
 
+/* The peer is known to have it installed. (IKEv1 knows by `unconfirmed`.) */
+static bool certain(const struct child *child)
+{
+	return child->sa->v1 || child->is_ours || child->alive || child->used || child->proven;
+}
+
 /* Another child that can carry this worker's outbound traffic: the one that replaces `to`, or else
- * the newest. */
+ * the newest that is certain, or else the newest. */
 static struct child *alternative(const struct connection *c, uint16_t worker,
 				 const struct child *to)
 {
@@ -151,7 +157,7 @@ static struct child *alternative(const struct connection *c, uint16_t worker,
 			continue; /* our answer is on its way */
 		if (to && to->replaced_by == child->plain.spi_in)
 			return child;
-		if (!best)
+		if (!best || (!certain(best) && certain(child)))
 			best = child;
 	}
 	return best;

@@ -306,6 +306,15 @@ static void went_down(struct connection *c, const struct fault *why)
 		connection_blame(c, why);
 }
 
+/* The traffic went with one IKE SA (a duplicate, say), and another one that has no child stays: it
+ * gets one, or its time. */
+static void revive(struct connection *c)
+{
+	for (struct ike_sa *sa = c->sas; sa && !c->refused; sa = sa->next)
+		if (!sa->v1)
+			v2_without_child(sa);
+}
+
 /*
  * Puts a connection's state in order after anything happened to its SAs: outbound traffic on a
  * child that works, up or down said once, the next attempt planned. `why` is told when it went
@@ -318,10 +327,12 @@ void connection_settle(struct connection *c, const struct fault *why)
 		if (child)
 			child_use(child);
 	}
-	if (c->current && !c->is_up)
+	if (c->current && !c->is_up) {
 		went_up(c);
-	else if (!connection_has_outbound(c) && c->is_up)
+	} else if (!connection_has_outbound(c) && c->is_up) {
 		went_down(c, why);
+		revive(c);
+	}
 	if (c->is_up || in_progress(c) || !c->wanted || c->cfg.start == IKE_START_RESPOND ||
 	    c->cfg.remote.family == IP_NONE)
 		c->retry_at_ns = INSTANT_NEVER;

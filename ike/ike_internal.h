@@ -76,6 +76,7 @@ struct create_half {
 	uint8_t shared[DH_SHARED_MAX];
 	size_t len; /* of shared; 0: no key exchange */
 	uint64_t spi;
+	uint16_t worker; /* of a child SA: whose, as in struct child_sa */
 };
 
 /* CREATE_CHILD_SA whose additional key exchanges are under way: v2_followup.c */

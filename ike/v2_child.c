@@ -403,9 +403,11 @@ static int make(struct ike_sa *sa, const struct child_terms *agreed, const struc
 	return 0;
 }
 
-/* What the peer asks for, and of which child. False: it is refused, and told so. */
-static bool judge(struct ike_sa *sa, const struct ike_message *in, struct child_terms *t,
-		  struct child **old, struct builder *out)
+#define ASKS_NOW (-1)
+/* What the peer asks for, and of which child. `worker`: whose it was to be when the peer asked for
+ * it, ASKS_NOW: it asks now. False: it is refused, and told so. */
+static bool judge(struct ike_sa *sa, const struct ike_message *in, int worker,
+		  struct child_terms *t, struct child **old, struct builder *out)
 {
 	uint16_t refusal = 0;
 	if (!find_old(sa, in, old)) {
@@ -418,6 +420,8 @@ static bool judge(struct ike_sa *sa, const struct ike_message *in, struct child_
 		refusal = NOTIFY_TEMPORARY_FAILURE;
 	else if (*old)
 		t->worker = (*old)->plain.worker;
+	else if (worker != ASKS_NOW)
+		t->worker = (uint16_t)worker;
 	else if (!workers_place(sa, in, &t->worker))
 		refusal = NOTIFY_TS_MAX_QUEUE;
 	if (!refusal && !agree_with_peer(sa, in, t, &refusal))
@@ -434,6 +438,7 @@ static int answer_with(struct ike_sa *sa, const struct ike_message *in, struct c
 	struct dh *dh;
 	int err = answer_half(sa, in, t->chosen.group, &dh, &h);
 	t->spi_in = (uint32_t)h.spi;
+	h.worker = t->worker;
 	if (!err && !t->chosen.n_additional)
 		err = make(sa, t, &h, (struct bytes){NULL, 0}, what, old);
 	if (!err) {
@@ -456,7 +461,7 @@ int v2_child_answer(struct ike_sa *sa, const struct ike_message *in, struct buil
 	struct fault f = {0};
 	if (!sa->c)
 		return create_refuse(out, NOTIFY_TEMPORARY_FAILURE);
-	if (!judge(sa, in, &t, &old, out))
+	if (!judge(sa, in, ASKS_NOW, &t, &old, out))
 		return 0;
 	enum collision what = collision_of(sa, old ? EXCHANGE_REKEY_CHILD : EXCHANGE_NEW_CHILD,
 					   old ? old->plain.spi_in : 0);
@@ -482,7 +487,7 @@ int v2_child_followed(struct ike_sa *sa, const struct followup *fu)
 	struct builder b;
 	struct child *old;
 	builder_init(&b, refusal, sizeof refusal);
-	if (!sa->c || !judge(sa, &fu->first, &t, &old, &b))
+	if (!sa->c || !judge(sa, &fu->first, fu->half.worker, &t, &old, &b))
 		return -ENOENT;
 	int err = make(sa, &t, &fu->half, followup_secrets(fu), COLLISION_ANSWER, old);
 	if (!err)

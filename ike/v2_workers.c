@@ -68,12 +68,20 @@ void workers_stop(struct ike_sa *sa, const struct task *task, const char *why)
 			 sa->worker_limit, sa->c->cfg.workers, why);
 }
 
+static bool has_children(const struct ike_sa *sa)
+{
+	for (const struct child *child = sa->c->children; child; child = child->next)
+		if (child->sa == sa)
+			return true;
+	return false;
+}
+
 /* Responder: whose the new child is. False when there is no room for it. */
 bool workers_place(const struct ike_sa *sa, const struct ike_message *in, uint16_t *worker)
 {
 	*worker = 0;
 	if (!ike_message_notify(in, NOTIFY_SA_RESOURCE_INFO) ||
-	    (!sa->resources && !worker_has_child(sa, 0)))
+	    (!worker_has_child(sa, 0) && (!sa->resources || !has_children(sa))))
 		return true;
 	if (!sa->c->cfg.workers)
 		return false;

@@ -344,6 +344,47 @@ static void test_down(void **state)
 	}
 }
 
+/* The first child comes behind a childless IKE_AUTH and is made only when its additional key
+ * exchange is done: it is for all, though workers were agreed on when it was asked for. So it is
+ * when that exchange came to nothing the first time. */
+static void test_first_child_of_several_exchanges(void **state)
+{
+	(void)state;
+	for (unsigned lost = 0; lost < 2; lost++) {
+		struct sim *s = sim_new(5, 2, NULL);
+		for (unsigned i = 0; i < 2; i++) {
+			struct ike_connection c = sim_connection(s, i, 1 - i);
+			c.workers = 2;
+			c.childless = true;
+			c.start = i ? IKE_START_RESPOND : IKE_START_BOTH;
+			c.ike[0].n_additional = 1;
+			c.ike[0].additional[0] = DH_ECP_256;
+			c.child[0].n_group = c.child[0].n_additional = 1;
+			c.child[0].group[0] = DH_CURVE25519;
+			c.child[0].additional[0] = DH_ECP_256;
+			sim_add(s, i, &c);
+		}
+		s->hold = true;
+		sim_up(s, 0);
+		for (unsigned k = 0; k < 8; k++)
+			sim_deliver(s, 0);
+		assert_int_equal(s->n_queue, 1);
+		assert_int_equal(s->queue[0].bytes[18], 44); /* IKE_FOLLOWUP_KE */
+		if (lost)
+			sim_drop(s, 0);
+		s->hold = false;
+		s->loss = lost ? 1000 : 0;
+		after(s, 21);
+		s->loss = 0;
+		after(s, 60);
+		assert_true(s->node[0].up && s->node[1].up);
+		assert_int_equal(s->node[0].ups, 1);
+		assert_int_equal(lanes(&s->node[0]), 2);
+		all_agree(s);
+		sim_free(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,6 +398,7 @@ int main(void)
 		cmocka_unit_test(test_rekey_of_one),
 		cmocka_unit_test(test_rekey_of_all),
 		cmocka_unit_test(test_both_begin_at_once),
+		cmocka_unit_test(test_first_child_of_several_exchanges),
 		cmocka_unit_test(test_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
