@@ -87,7 +87,8 @@ struct prf {
 struct group {
 	uint16_t number;
 	const char *contract_name, *pfs_name, *name; /* pfs_name may be NULL */
-	uint16_t public_bytes, shared_bytes;
+	/* of the initiator's value, of the responder's (another one with a KEM), of the secret */
+	uint16_t public_bytes, answer_bytes, shared_bytes;
 	bool weak;
 };
 

@@ -29,12 +29,6 @@ static __always_inline const struct xgw_attachment *attachment_find(struct packe
 	return id ? attachment_by_id(id) : NULL;
 }
 
-/* The gateway's address there is the kernel's own, and so are ARP and the rest of the link. */
-static __always_inline bool attachment_is_kernels(const struct xgw_attachment *a)
-{
-	return a->kind == XGW_TAG_NONE && !(a->flags & XGW_ATTACHMENT_ANSWERS);
-}
-
 /*
  * Outer IP of an untagged frame parsed in p->ip. 0 and p->in set: decapsulated as far as l2, l3 and
  * limit go, p->ip still that of the outer packet. 0 without: no VXLAN of ours, perhaps the

@@ -7,8 +7,8 @@
 #ifndef XGW_BPF_ENCAP_H
 #define XGW_BPF_ENCAP_H
 
-#include "attachment.h"
 #include "checksum.h"
+#include "decide.h"
 
 #define ENCAP_PLAIN  (sizeof(struct ethhdr))
 #define ENCAP_VLAN   (sizeof(struct ethhdr) + sizeof(struct vlan_hdr))
@@ -16,29 +16,10 @@
 #define ENCAP_VXLAN4 (sizeof(struct ethhdr) + sizeof(struct iphdr) + ENCAP_TUNNEL)
 #define ENCAP_VXLAN6 (sizeof(struct ethhdr) + sizeof(struct ipv6hdr) + ENCAP_TUNNEL)
 
-static __always_inline bool is_mapped(const void *addr)
-{
-	const __u32 *w = addr;
-
-	return !(w[0] | w[1]) && w[2] == bpf_htonl(0xffff);
-}
-
 /* Packets of one flow keep one UDP source port, so that the underlay keeps their order. */
 static __always_inline __be16 flow_port(const struct packet *p)
 {
-	const struct ip *ip = &p->ip;
-	__u32 hash = ip->protocol;
-	const __u32 *ports_word;
-
-	for (int i = 0; i < 4; i++)
-		hash = (hash ^ ip->source[i]) * 0x9e3779b1u ^ ip->destination[i];
-	if (!ip->fragment && (ip->protocol == PROTO_TCP || ip->protocol == PROTO_UDP)) {
-		ports_word = packet_at(p, ip->l4, 4);
-		if (ports_word)
-			hash ^= *ports_word;
-	}
-	hash *= 0x85ebca6bu;
-	return bpf_htons((__u16)(0xc000 | (hash >> 18)));
+	return bpf_htons((__u16)(0xc000 | (flow_of(p) >> 18)));
 }
 
 static __always_inline void write_ether(struct ethhdr *eth, const __u8 *to, const __u8 *from,

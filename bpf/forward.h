@@ -4,7 +4,6 @@
 #define XGW_BPF_FORWARD_H
 
 #include "encap.h"
-#include "route.h"
 
 /* VXLAN needs the outer link-layer addresses too. */
 static __always_inline int forward_underlay(struct packet *p)
@@ -21,14 +20,16 @@ static __always_inline int forward_underlay(struct packet *p)
 	return XGW_DROP_NO_NEIGHBOUR;
 }
 
-/* The next hop is a host of a VNet. */
+/* The next hop is a host of a VNet: the one whom the packet is for, or an appliance. */
 static __always_inline int forward_decide(struct packet *p)
 {
+	const __u32 *host = p->hop->kind == XGW_HOP_APPLIANCE ? p->hop->member /* = address */
+							      : p->ip.destination;
 	int rc;
 
-	p->to = endpoint_find(p->hop->vnet, p->ip.destination);
+	p->to = endpoint_find(p->hop->vnet, host);
 	if (!p->to) {
-		event_send(p, XGW_EVENT_RESOLVE, p->hop->vnet, 0, 0, p->ip.destination);
+		event_send(p, XGW_EVENT_RESOLVE, p->hop->vnet, 0, 0, host);
 		return XGW_DROP_NO_ENDPOINT;
 	}
 	p->out = attachment_by_id(p->to->attachment);

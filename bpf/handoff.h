@@ -17,7 +17,7 @@ static __always_inline void fill_meta(const struct packet *p, struct xgw_meta *m
 	m->slot = 0;
 	m->attachment = 0;
 	m->port_id = p->port->id;
-	m->reserved = 0;
+	m->next_hop = p->route ? p->route->next_hop : 0;
 	if (p->sa) {
 		m->vnet = p->sa->vnet;
 		m->connection = p->sa->connection;

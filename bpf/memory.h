@@ -7,6 +7,8 @@
  *
  * A copy is void before anyone can rely on a change: what is kept bears the generation that was
  * read before the maps were, while the daemon changes the maps first and the generation after them.
+ * A decision depends on the packet's attachment, source and destination alone; where a choice
+ * spreads flows, the choice is what is kept, and each packet chooses (vnet.h).
  * Generation 0 stands for nobody who counts: nothing is kept.
  */
 #ifndef XGW_BPF_MEMORY_H
@@ -29,10 +31,20 @@ struct known_tag {
 };
 struct known_decision {
 	__u64 generation;
+	/* the question */
 	__u32 source[4], destination[4];
+	__u32 attachment, vnet;
+	__u8 family;
+	bool is_kernels; /* the kernel's own address is there */
+	bool returned;	 /* an appliance sends on what was sent to it: */
+	/* the answer (decide.h) */
+	bool forwarded;	 /* the source is none of the VNet's: its sender forwards for others */
+	bool from_table; /* the route is a user's */
+	__u8 padding[3];
+	__u32 appliance[4];
 	struct xgw_route route;
-	struct xgw_next_hop hop;
-	__u32 attachment;
+	struct xgw_next_hop hop; /* of a choice the member, unless it spreads flows */
+	__u32 padding2;
 };
 
 #define MEMORY(name_, value_, entries_)                  \
@@ -45,6 +57,12 @@ struct known_decision {
 MEMORY(known_ports, struct known_port, KNOWN_PORTS);
 MEMORY(known_tags, struct known_tag, KNOWN_TAGS);
 MEMORY(known_decisions, struct known_decision, KNOWN_DECISIONS);
+
+/* The gateway's address there is the kernel's own, and so are ARP and the rest of the link. */
+static __always_inline bool attachment_is_kernels(const struct xgw_attachment *a)
+{
+	return a->kind == XGW_TAG_NONE && !(a->flags & XGW_ATTACHMENT_ANSWERS);
+}
 
 static __always_inline struct xgw_config *memory_config(void)
 {
@@ -131,23 +149,29 @@ static __always_inline struct known_decision *decision_of(const struct packet *p
 
 	/* different factors, so that a flow and its answers do not meet */
 	place = ((s[0] ^ s[1] ^ s[2] ^ s[3]) * 0x9e3779b1u) ^
-		((t[0] ^ t[1] ^ t[2] ^ t[3]) * 0x85ebca6bu) ^ p->in->id;
+		((t[0] ^ t[1] ^ t[2] ^ t[3]) * 0x85ebca6bu) ^ p->in->id ^ (p->appliance ? 256u : 0);
 	place = (place ^ place >> 15) & (KNOWN_DECISIONS - 1);
 	k = bpf_map_lookup_elem(&known_decisions, &place);
 	*known = k && memory_is_fresh(p, k->generation) && k->attachment == p->in->id &&
-		 same_addr(k->source, s) && same_addr(k->destination, t);
+		 k->returned == !!p->appliance && same_addr(k->source, s) &&
+		 same_addr(k->destination, t);
 	return k;
 }
 
-/* p->route and p->hop go on as those of the copy: fewer cases for the verifier. */
-static __always_inline void decision_keep(struct packet *p, struct known_decision *k)
+/* The packet's question; what stood in the place is gone. */
+static __always_inline void decision_ask(const struct packet *p, struct known_decision *k)
 {
-	k->attachment = p->in->id;
+	__builtin_memset(k, 0, sizeof(*k));
 	copy_addr(k->source, p->ip.source);
 	copy_addr(k->destination, p->ip.destination);
-	k->route = *p->route;
-	k->hop = *p->hop;
-	k->generation = p->generation;
+	k->attachment = p->in->id;
+	k->vnet = p->in->vnet;
+	k->family = p->ip.family;
+	k->is_kernels = attachment_is_kernels(p->in);
+	if (p->appliance) {
+		k->returned = true;
+		copy_addr(k->appliance, p->appliance->address);
+	}
 }
 
 #endif

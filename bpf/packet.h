@@ -66,6 +66,10 @@ struct packet {
 	struct ip ip;
 
 	/* decided */
+	bool forwarded;	 /* the source is none of the VNet's: its sender forwards for others */
+	bool from_table; /* the route is a user's */
+	/* it sends on what had been sent to it; NULL: the usual packet */
+	const struct xgw_next_hop *appliance;
 	const struct xgw_route *route;
 	const struct xgw_next_hop *hop;
 	const struct xgw_endpoint *to;

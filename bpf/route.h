@@ -5,6 +5,7 @@
 
 #include "attachment.h"
 #include "event.h"
+#include "maps/routing.h"
 
 static __always_inline const struct xgw_route *route_find(__u32 vnet, __u8 family,
 							  const __u32 *addr)
@@ -19,6 +20,15 @@ static __always_inline const struct xgw_route *route_find(__u32 vnet, __u8 famil
 
 	__builtin_memcpy(key.addr, addr, 16);
 	return bpf_map_lookup_elem(&routes6, &key);
+}
+
+/* Of the VNet's routes and those of a table (0: none) the one that counts. */
+static __always_inline const struct xgw_route *route_prefer(__u32 vnet, __u32 table, __u8 family,
+							    const __u32 *addr)
+{
+	const struct xgw_route *own = route_find(vnet, family, addr);
+
+	return table ? routing_prefer(own, route_find(table, family, addr)) : own;
 }
 
 /* The address is one that hosts of the VNet may have. */
@@ -51,6 +61,17 @@ static __always_inline const struct xgw_neighbour *neighbour_find(__u32 ifindex,
 
 	__builtin_memcpy(key.addr, addr, 16);
 	return bpf_map_lookup_elem(&neighbours, &key);
+}
+
+static __always_inline __u32 flow_of(const struct packet *p)
+{
+	const struct ip *ip = &p->ip;
+	const __u32 *ports_word = NULL;
+
+	if (!ip->fragment && (ip->protocol == PROTO_TCP || ip->protocol == PROTO_UDP))
+		ports_word = packet_at(p, ip->l4, 4);
+	return routing_flow(ip->source, ip->destination, ip->protocol,
+			    ports_word ? *ports_word : 0);
 }
 
 /* Link-local and multicast destinations end at the link they are on (RFC 4291, RFC 3927). */

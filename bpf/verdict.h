@@ -102,13 +102,15 @@ static __always_inline int explain(const struct packet *p, int verdict)
 	t->source = p->route ? p->route->source : 0;
 	t->family = p->route ? p->route->family : 0;
 	t->flags = p->route ? p->route->flags : 0;
+	if (p->from_table)
+		t->flags |= XGW_TRACE_TABLE;
 	if (p->sa) {
 		t->vnet = p->sa->vnet;
 		t->connection = p->sa->connection;
 	}
 	if (verdict < VERDICT_PASS)
 		t->drop = (__u16)verdict;
-	else if (p->hop)
+	else if (p->hop && p->hop->kind)
 		t->verdict = (__u16)p->hop->kind;
 	else if (p->sa)
 		t->verdict = XGW_HOP_TUNNEL;

@@ -21,75 +21,36 @@ static __always_inline int not_ip(const struct packet *p, const struct ethhdr *e
 	return attachment_is_kernels(p->in) && eth->h_dest[0] & 1 ? VERDICT_PASS : XGW_DROP_NOT_IP;
 }
 
-static __always_inline int check_source(const struct packet *p)
-{
-	return route_is_local(p->in->vnet, p->ip.family, p->ip.source) ? 0 : XGW_DROP_SOURCE;
-}
-
-static __always_inline int own_address(const struct packet *p)
-{
-	const struct xgw_address *a = address_find(p->in->vnet, p->ip.destination);
-
-	if (!a)
-		return 0;
-	if (attachment_is_kernels(p->in) && a->attachment == p->in->id)
-		return VERDICT_PASS;
-	return echo_decide(p);
-}
-
 static __always_inline int follow(struct packet *p)
 {
 	switch (p->hop->kind) {
 	case XGW_HOP_DROP: return XGW_DROP_ROUTE_NONE;
 	case XGW_HOP_TUNNEL: p->meta_kind = XGW_META_ENCRYPT; return VERDICT_WORKER;
-	case XGW_HOP_LOCAL: return forward_decide(p);
+	case XGW_HOP_LOCAL:
+	case XGW_HOP_APPLIANCE: return forward_decide(p);
 	case XGW_HOP_GATEWAY: return not_routed(p);
+	/* the kernel cannot take what is inside VXLAN */
+	case XGW_HOP_INTERNET:
+		return p->in->kind == XGW_TAG_VXLAN ? XGW_DROP_INTERNET : VERDICT_PASS;
 	}
 	return XGW_DROP_NO_NEXT_HOP;
 }
 
-/*
- * A tunnel's route decides alone, without asking for our own addresses: the plan gives each of
- * those a route of full length to the gateway, so no tunnel can take them.
- */
-static __always_inline int find_route(struct packet *p)
-{
-	int rc;
-
-	p->route = route_find(p->in->vnet, p->ip.family, p->ip.destination);
-	if (p->route) {
-		__u32 id = p->route->next_hop;
-
-		p->hop = bpf_map_lookup_elem(&next_hops, &id);
-	}
-	if (!p->hop || p->hop->kind != XGW_HOP_TUNNEL) {
-		rc = own_address(p);
-		if (rc)
-			return rc;
-	}
-	if (!p->route)
-		return XGW_DROP_NO_ROUTE;
-	return p->hop ? 0 : XGW_DROP_NO_NEXT_HOP;
-}
-
-/*
- * Source, route and next hop by the maps. A function of its own for its stack: what the keys need
- * is free again when it returns.
- */
-static __noinline int decide_anew(struct packet *p, struct known_decision *k)
+static __always_inline int decide_anew(struct packet *p, struct known_decision *k)
 {
 	int rc;
 
 	memory_begin(p);
-	rc = check_source(p);
-	/* the kernel judges by its own rules what is for itself */
-	if (rc && attachment_is_kernels(p->in) && own_address(p) == VERDICT_PASS)
-		return VERDICT_PASS;
+	decision_ask(p, k);
+	rc = decide_by_maps(k);
+	p->forwarded = k->forwarded;
+	p->from_table = k->from_table;
 	if (!rc)
-		rc = find_route(p);
-	if (!rc && k)
-		decision_keep(p, k);
-	return rc;
+		k->generation = p->generation;
+	if (rc == VERDICT_ANSWER_ECHO)
+		return echo_decide(p);
+	/* the verifier knows of no more than this */
+	return rc < 0 || rc > VERDICT_PASS ? VERDICT_PASS : rc;
 }
 
 /* A unicast packet to us that wants on: 0 when p->hop says where. */
@@ -98,11 +59,60 @@ static __always_inline int decide(struct packet *p)
 	bool known;
 	struct known_decision *k = decision_of(p, &known);
 
-	if (!known)
-		return decide_anew(p, k);
+	if (!k)
+		return XGW_DROP_MAP_FULL;
 	p->route = &k->route;
 	p->hop = &k->hop;
+	if (!known)
+		return decide_anew(p, k);
+	p->forwarded = k->forwarded;
 	return 0;
+}
+
+/* The appliance that p->hop names sent the frame itself. */
+static __always_inline bool is_of_appliance(const struct packet *p, const struct ethhdr *eth)
+{
+	const struct xgw_endpoint *e;
+	__u32 appliance[4];
+
+	if (p->hop->kind != XGW_HOP_APPLIANCE || p->hop->vnet != p->in->vnet)
+		return false;
+	copy_addr(appliance, p->hop->address);
+	e = endpoint_find(p->hop->vnet, appliance);
+	return e && e->attachment == p->in->id && same_mac(e->mac, eth->h_source) &&
+	       (p->in->kind != XGW_TAG_VXLAN || same_addr(e->vtep, p->vtep));
+}
+
+/* Next hops that depend on more than source and destination: on who sent the frame, on its flow. */
+static __noinline int resolve(struct packet *p, const struct ethhdr *eth)
+{
+	int rc;
+
+	if (is_of_appliance(p, eth)) {
+		p->appliance = p->hop;
+		rc = decide(p);
+		if (rc)
+			return rc;
+		if (is_of_appliance(p, eth))
+			return XGW_DROP_LOOP;
+	}
+	if (p->hop->kind == XGW_HOP_CHOICE) {
+		__u32 id = choose_member(p->hop, flow_of(p));
+
+		p->hop = bpf_map_lookup_elem(&next_hops, &id);
+	}
+	return p->hop ? 0 : XGW_DROP_NO_NEXT_HOP;
+}
+
+/*
+ * VXLAN: the packet is from where its source lives. Of what is sent for others the source tells
+ * nothing of that, and is not learnt: any host of the underlay that we know may send it.
+ */
+static __always_inline int check_vtep(const struct packet *p, const struct ethhdr *eth)
+{
+	if (!p->forwarded && !p->appliance)
+		return learn_vtep(p, p->ip.source, eth->h_source);
+	return neighbour_find(p->in->ifindex, p->vtep) ? 0 : XGW_DROP_VTEP;
 }
 
 /* p->in, l2, l3 and proto are known; rc: of parsing p->ip. */
@@ -124,8 +134,10 @@ static __always_inline int vnet_packet(struct packet *p, int rc)
 	if (!same_mac(eth->h_dest, p->in->mac) || is_link_scope(&p->ip))
 		return not_routed(p);
 	rc = decide(p);
+	if (!rc && p->hop->kind >= XGW_HOP_CHOICE)
+		rc = resolve(p, eth);
 	if (p->in->kind == XGW_TAG_VXLAN && rc != XGW_DROP_SOURCE) {
-		int learnt = learn_vtep(p, p->ip.source, eth->h_source);
+		int learnt = check_vtep(p, eth);
 
 		rc = learnt ? learnt : rc;
 	}

@@ -13,11 +13,15 @@ static int read_all(struct read *r)
 		return err;
 	err = read_host(r);
 	if (!err)
+		err = read_tables(r);
+	if (!err)
 		err = read_vnets(r);
+	if (!err)
+		err = read_far_ends(r);
 	if (!err)
 		err = read_gateways(r);
 	if (!err)
-		err = read_far_ends(r);
+		err = read_circuits(r);
 	if (!err)
 		err = read_connections(r);
 	return r->no_memory ? -ENOMEM : err;

@@ -105,10 +105,20 @@ static int by_key(const void *a, const void *b, void *map)
 	return plan_compare(*(const enum plan_map *)map, a, b);
 }
 
+static bool is_sorted(const struct plan *p, enum plan_map map)
+{
+	const uint8_t *at = *plan_array_const(p, map);
+	for (uint32_t i = 1; i < *plan_count_const(p, map); i++, at += tables[map].size) {
+		if (plan_compare(map, at, at + tables[map].size) > 0)
+			return false;
+	}
+	return true;
+}
+
 void plan_sort(struct plan *p)
 {
 	for (enum plan_map map = 0; map < PLAN_TABLES; map++) {
-		if (*plan_count(p, map))
+		if (!is_sorted(p, map))
 			qsort_r(*plan_array(p, map), *plan_count(p, map), tables[map].size, by_key,
 				&map);
 	}
@@ -137,76 +147,140 @@ static const uint8_t *by_id(const struct plan *p, enum plan_map map, uint32_t id
 	return low < n && word_at(at + low * t->size, t->key) == id ? at + low * t->size : NULL;
 }
 
+const struct xgw_attachment *plan_attachment_entry(const struct plan *p, uint32_t id)
+{
+	return (const struct xgw_attachment *)by_id(p, PLAN_ATTACHMENTS, id);
+}
+
+/* ---- what is compared ---- */
+
+struct list {
+	struct plan_change *at;
+	size_t n, room;
+};
+
+struct comparison {
+	const struct plan *have, *want;
+	bool turned[PLAN_TABLES]; /* an id of this table stands for something else from now on */
+	struct list withdrawn[PLAN_TABLES], put[PLAN_TABLES], removed[PLAN_TABLES];
+	bool no_memory;
+};
+
+static void add(struct comparison *c, struct list *l, struct plan_change change)
+{
+	if (l->n == l->room) {
+		size_t room = l->room ? l->room * 2 : 64;
+		struct plan_change *grown = reallocarray(l->at, room, sizeof *grown);
+		if (!grown) {
+			c->no_memory = true;
+			return;
+		}
+		l->at = grown;
+		l->room = room;
+	}
+	l->at[l->n++] = change;
+}
+
 /* Whether what an entry refers to gets another meaning under the same id. */
-static bool is_withdrawn(const struct plan *have, const struct plan *want, enum plan_map map,
-			 const uint8_t *entry)
+static bool is_withdrawn(const struct comparison *c, enum plan_map map, const uint8_t *entry)
 {
 	const struct plan_table *t = &tables[map], *to = &tables[t->to];
-	if (!t->refers)
+	if (!t->refers || !c->turned[t->to])
 		return false;
 	uint32_t id = word_at(entry, t->refers);
-	const uint8_t *old = by_id(have, t->to, id), *new = by_id(want, t->to, id);
+	const uint8_t *old = by_id(c->have, t->to, id), *new = by_id(c->want, t->to, id);
 	return old && new &&memcmp(old + to->meaning, new + to->meaning, to->meaning_size) != 0;
 }
 
-enum phase { WITHDRAW, PUT, REMOVE };
-
-struct pair {
-	const struct plan *have, *want;
-};
-
-/* Walks both arrays in the order of keys; counts only when out is NULL. */
-static size_t compare_map(const struct pair *p, enum plan_map map, enum phase phase,
-			  struct plan_change *out)
+/* An entry of both plans, or of one. */
+static void compare_entry(struct comparison *c, enum plan_map map, const uint8_t *old,
+			  const uint8_t *new)
 {
-	size_t size = tables[map].size, n = 0, i = 0, j = 0;
-	size_t had = *plan_count_const(p->have, map), wanted = *plan_count_const(p->want, map);
-	const uint8_t *a = *plan_array_const(p->have, map), *b = *plan_array_const(p->want, map);
+	const struct plan_table *t = &tables[map];
+	bool withdrawn = old && is_withdrawn(c, map, old);
+	if (withdrawn)
+		add(c, &c->withdrawn[map], (struct plan_change){map, true, old, NULL});
+	if (new && (!old || withdrawn || !plan_same_value(map, old, new)))
+		add(c, &c->put[map], (struct plan_change){map, false, new, withdrawn ? NULL : old});
+	if (old && !new && !withdrawn)
+		add(c, &c->removed[map], (struct plan_change){map, true, old, NULL});
+	if (old && new && t->meaning_size &&
+	    memcmp(old + t->meaning, new + t->meaning, t->meaning_size) != 0)
+		c->turned[map] = true;
+}
+
+/* Once through both arrays, in the order of keys. */
+static void compare_map(struct comparison *c, enum plan_map map)
+{
+	size_t size = tables[map].size, i = 0, j = 0;
+	size_t had = *plan_count_const(c->have, map), wanted = *plan_count_const(c->want, map);
+	const uint8_t *a = *plan_array_const(c->have, map), *b = *plan_array_const(c->want, map);
 	while (i < had || j < wanted) {
 		const uint8_t *old = i < had ? a + i * size : NULL;
 		const uint8_t *new = j < wanted ? b + j *size : NULL;
-		int c = !old ? 1 : !new ? -1 : plan_compare(map, old, new);
-		bool withdrawn = c <= 0 && is_withdrawn(p->have, p->want, map, old);
-		bool change =
-			phase == WITHDRAW ? withdrawn
-			: phase == REMOVE
-				? c < 0 && !withdrawn
-				: c > 0 || (!c && (withdrawn || !plan_same_value(map, old, new)));
-		if (change && out)
-			out[n] = (struct plan_change){map, phase != PUT, phase == PUT ? new : old};
-		n += change;
-		i += c <= 0;
-		j += c >= 0;
+		int order = !old ? 1 : !new ? -1 : plan_compare(map, old, new);
+		compare_entry(c, map, order <= 0 ? old : NULL, order >= 0 ? new : NULL);
+		i += order <= 0;
+		j += order >= 0;
 	}
+}
+
+/* ---- in their order ---- */
+
+static size_t count(const struct comparison *c)
+{
+	size_t n = 0;
+	for (int map = 0; map < PLAN_TABLES; map++)
+		n += c->withdrawn[map].n + c->put[map].n + c->removed[map].n;
 	return n;
 }
 
-static size_t compare(const struct pair *p, struct plan_change *out)
+static void append(struct plan_changes *out, const struct list *l)
 {
-	size_t n = 0;
+	if (l->n)
+		memcpy(out->at + out->n, l->at, l->n * sizeof *l->at);
+	out->n += l->n;
+}
+
+static void line_up(struct plan_changes *out, const struct comparison *c)
+{
 	for (int map = PLAN_TABLES; map-- > 0;)
-		n += compare_map(p, (enum plan_map)map, WITHDRAW, out ? out + n : NULL);
+		append(out, &c->withdrawn[map]);
 	for (int map = 0; map < PLAN_TABLES; map++)
-		n += compare_map(p, (enum plan_map)map, PUT, out ? out + n : NULL);
+		append(out, &c->put[map]);
 	for (int map = PLAN_TABLES; map-- > 0;)
-		n += compare_map(p, (enum plan_map)map, REMOVE, out ? out + n : NULL);
-	return n;
+		append(out, &c->removed[map]);
 }
 
 int plan_diff(struct plan_changes *out, const struct plan *have, const struct plan *want)
 {
 	static const struct plan nothing;
-	const struct pair p = {have ? have : &nothing, want};
-	*out = (struct plan_changes){.n = compare(&p, NULL)};
-	if (!out->n)
-		return 0;
-	out->at = calloc(out->n, sizeof *out->at);
-	if (!out->at) {
-		out->n = 0;
+	struct comparison *c = calloc(1, sizeof *c);
+	*out = (struct plan_changes){0};
+	if (!c)
 		return -ENOMEM;
+	c->have = have ? have : &nothing;
+	c->want = want;
+	/* what is referred to comes before what refers */
+	compare_map(c, PLAN_ATTACHMENTS);
+	compare_map(c, PLAN_HOPS);
+	for (enum plan_map map = 0; map < PLAN_TABLES; map++)
+		if (map != PLAN_ATTACHMENTS && map != PLAN_HOPS)
+			compare_map(c, map);
+	size_t n = count(c);
+	out->at = n ? calloc(n, sizeof *out->at) : NULL;
+	int err = c->no_memory || (n && !out->at) ? -ENOMEM : 0;
+	if (err)
+		plan_changes_free(out);
+	else if (n)
+		line_up(out, c);
+	for (int map = 0; map < PLAN_TABLES; map++) {
+		free(c->withdrawn[map].at);
+		free(c->put[map].at);
+		free(c->removed[map].at);
 	}
-	compare(&p, out->at);
-	return 0;
+	free(c);
+	return err;
 }
 
 void plan_changes_free(struct plan_changes *c)

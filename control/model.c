@@ -1,13 +1,104 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/model.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+enum model_peering_state model_peering_state(const struct model_peering *p)
+{
+	if (p->back != MODEL_NONE)
+		return MODEL_PEERING_CONNECTED;
+	return p->was_connected ? MODEL_PEERING_DISCONNECTED : MODEL_PEERING_INITIATED;
+}
+
+const char *model_peering_state_text(enum model_peering_state s)
+{
+	static const char *const texts[] = {"Initiated", "Connected", "Disconnected"};
+	return texts[s];
+}
+
+const struct model_peering *model_peering_back(const struct model *m, const struct model_peering *p)
+{
+	return p->back == MODEL_NONE ? NULL : &m->vnets[p->remote].peerings[p->back];
+}
+
+bool model_peering_gives_transit(const struct model *m, const struct model_peering *p)
+{
+	const struct model_peering *back = model_peering_back(m, p);
+	return back && p->gateway_transit && back->remote_gateways;
+}
+
+uint32_t model_gateway_of(const struct model *m, uint32_t vnet)
+{
+	const struct model_vnet *v = &m->vnets[vnet];
+	if (v->vpn_gateway != MODEL_NONE)
+		return v->vpn_gateway;
+	for (uint32_t i = 0; i < v->n_peerings; i++) {
+		const struct model_peering *back = model_peering_back(m, &v->peerings[i]);
+		if (back && model_peering_gives_transit(m, back))
+			return m->vnets[v->peerings[i].remote].vpn_gateway;
+	}
+	return MODEL_NONE;
+}
+
+struct named_vnet {
+	const char *name;
+	const struct model_vnet *vnet;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	const struct named_vnet *x = a, *y = b;
+	return strcmp(x->name, y->name);
+}
+
+/* The peering of that name to a virtual network of that name. */
+static const struct model_peering *same_peering(const struct model *m, const struct model_vnet *v,
+						const char *name, const char *remote)
+{
+	for (uint32_t i = 0; i < v->n_peerings; i++) {
+		const struct model_peering *p = &v->peerings[i];
+		if (!strcmp(p->name, name) && !strcmp(m->vnets[p->remote].name, remote))
+			return p;
+	}
+	return NULL;
+}
+
+int model_peerings_follow(struct model *now, const struct model *before)
+{
+	struct named_vnet *old = calloc(before->n_vnets + 1, sizeof *old);
+	if (!old)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < before->n_vnets; i++)
+		old[i] = (struct named_vnet){before->vnets[i].name, &before->vnets[i]};
+	qsort(old, before->n_vnets, sizeof *old, by_name);
+	for (uint32_t i = 0; i < now->n_vnets; i++) {
+		struct model_vnet *v = &now->vnets[i];
+		const struct named_vnet key = {v->name, NULL};
+		const struct named_vnet *found =
+			v->n_peerings ? bsearch(&key, old, before->n_vnets, sizeof *old, by_name)
+				      : NULL;
+		for (uint32_t k = 0; found && k < v->n_peerings; k++) {
+			const struct model_peering *was =
+				same_peering(before, found->vnet, v->peerings[k].name,
+					     now->vnets[v->peerings[k].remote].name);
+			v->peerings[k].was_connected =
+				was && model_peering_state(was) != MODEL_PEERING_INITIATED;
+		}
+	}
+	free(old);
+	return 0;
+}
 
 static void free_vnet(struct model_vnet *v)
 {
 	for (uint32_t i = 0; i < v->n_subnets; i++)
 		free(v->subnets[i].name);
 	free(v->subnets);
+	for (uint32_t i = 0; i < v->n_peerings; i++)
+		free(v->peerings[i].name);
+	free(v->peerings);
 	free(v->name);
 	free(v->address_space);
 	free(v->address_space_at);
@@ -26,9 +117,28 @@ static void free_host(struct model_host *h)
 	free(h->metrics);
 }
 
+static void free_table(struct model_route_table *t)
+{
+	for (uint32_t i = 0; i < t->n_routes; i++)
+		free(t->routes[i].name);
+	free(t->routes);
+	free(t->name);
+}
+
+static void free_circuit(struct model_circuit *c)
+{
+	for (uint32_t i = 0; i < c->n_peerings; i++) {
+		free(c->peerings[i].advertised);
+		free(c->peerings[i].advertised_at);
+	}
+	free(c->peerings);
+	free(c->name);
+}
+
 static void free_site(struct model_site *s)
 {
 	free(s->name);
+	free(s->fqdn);
 	free(s->identity);
 	free(s->address_space);
 	free(s->address_space_at);
@@ -86,8 +196,14 @@ void model_free(struct model *m)
 		free_site(&m->sites[i]);
 	for (uint32_t i = 0; i < m->n_connections; i++)
 		free_connection(&m->connections[i]);
+	for (uint32_t i = 0; i < m->n_tables; i++)
+		free_table(&m->tables[i]);
+	for (uint32_t i = 0; i < m->n_circuits; i++)
+		free_circuit(&m->circuits[i]);
 	for (uint32_t i = 0; i < m->n_files; i++)
 		free_file(&m->files[i]);
+	free(m->tables);
+	free(m->circuits);
 	free(m->files);
 	free(m->vnets);
 	free(m->gateways);

@@ -78,8 +78,23 @@ struct model_endpoint {
 struct model_subnet {
 	char *name;
 	struct ip_prefix prefix;
+	uint32_t route_table; /* MODEL_NONE: the virtual network's routes alone */
 	bool incomplete;
-	struct model_place place, prefix_at;
+	struct model_place place, prefix_at, table_at;
+};
+#define MODEL_GATEWAY_SUBNET "GatewaySubnet"
+
+/* One side of a peering: what it says governs packets from its own VNet to the remote one. */
+struct model_peering {
+	char *name;
+	uint32_t remote; /* VNet */
+	uint32_t back;	 /* index of the other side among the remote's peerings; MODEL_NONE */
+	bool access;	 /* allowVirtualNetworkAccess */
+	bool forwarded;	 /* allowForwardedTraffic: takes what did not begin in the remote VNet */
+	bool gateway_transit, remote_gateways;
+	bool was_connected; /* set by model_peerings_follow */
+	bool incomplete;
+	struct model_place place, remote_at, transit_at, gateways_at;
 };
 
 struct model_vnet {
@@ -95,9 +110,43 @@ struct model_vnet {
 	uint32_t n_attachments;
 	struct model_endpoint *endpoints;
 	uint32_t n_endpoints;
+	struct model_peering *peerings;
+	uint32_t n_peerings;
+	uint32_t vpn_gateway, express_route_gateway; /* indices of its gateways, MODEL_NONE */
 	bool learning;
 	bool incomplete;
 	struct model_place place, id_at;
+};
+
+enum model_hop {
+	MODEL_HOP_VNET_LOCAL,
+	MODEL_HOP_GATEWAY,
+	MODEL_HOP_INTERNET,
+	MODEL_HOP_NONE,
+	MODEL_HOP_APPLIANCE
+};
+
+struct model_route {
+	char *name;
+	struct ip_prefix prefix;
+	enum model_hop hop;
+	struct ip_addr appliance; /* with MODEL_HOP_APPLIANCE */
+	bool incomplete;
+	struct model_place place, prefix_at, hop_at;
+};
+
+struct model_route_table {
+	char *name;
+	struct model_route *routes;
+	uint32_t n_routes;
+	bool incomplete;
+	struct model_place place;
+};
+
+struct model_bgp {
+	uint32_t asn;		/* 0: no bgpSettings */
+	struct ip_addr address; /* family IP_NONE: none given */
+	struct model_place asn_at, address_at;
 };
 
 /* Content of a file that the configuration names, or text that stands in it; one for each path. */
@@ -133,7 +182,7 @@ struct model_clients {
 	struct ip_prefix *pool;
 	struct model_place *pool_at;
 	uint32_t n_pool;
-	bool ike;	 /* IkeV2 is among the protocols */
+	bool ike, sstp;	 /* the protocols */
 	uint32_t *roots; /* of the model's files */
 	uint32_t n_roots;
 	uint8_t (*revoked)[20]; /* SHA-1 of certificates */
@@ -141,21 +190,42 @@ struct model_clients {
 	struct model_user *users;
 	uint32_t n_users;
 	uint32_t most; /* clients at once, by the SKU */
-	struct model_place place, roots_at;
+	struct model_place place, protocols_at, roots_at;
+};
+
+/* In the order of the schema's words. */
+enum model_sku {
+	MODEL_SKU_UNLIMITED,
+	MODEL_SKU_BASIC,
+	MODEL_SKU_STANDARD,
+	MODEL_SKU_HIGH_PERFORMANCE,
+	MODEL_SKU_VPN_GW1,
+	MODEL_SKU_VPN_GW2,
+	MODEL_SKU_VPN_GW3,
+	MODEL_SKU_VPN_GW4,
+	MODEL_SKU_VPN_GW5,
+	MODEL_SKUS
 };
 
 struct model_gateway {
 	char *name;
 	uint32_t vnet;
+	bool express_route; /* else Vpn */
 	bool policy_based;
 	struct ip_addr public_address;
 	char *identity; /* text; the address when none is given */
 	struct model_certificate certificate;
 	char *sku;
+	enum model_sku size;
 	struct model_clients clients;
+	bool enable_bgp;
+	struct model_bgp bgp;
+	uint32_t default_site;	 /* gatewayDefaultSite, of the sites; MODEL_NONE */
 	uint32_t bandwidth_mbps; /* that its connections share, both directions; 0 = no limit */
+	uint32_t own_bandwidth;	 /* bandwidthInMbps as given, 0: the SKU's */
 	bool incomplete;
-	struct model_place place, vnet_at, address_at;
+	struct model_place place, vnet_at, address_at, type_at, vpn_type_at, sku_at, bandwidth_at,
+		bgp_at, default_site_at;
 };
 
 /* A localNetworkGateway or a remoteGateway: the far end of a tunnel. */
@@ -163,8 +233,10 @@ struct model_site {
 	char *name;
 	bool is_remote_gateway;
 	bool incomplete;
-	struct ip_addr address; /* family IP_NONE: `any` */
+	struct ip_addr address; /* family IP_NONE: `any`, or fqdn */
+	char *fqdn;		/* NULL: by address */
 	char *identity;		/* NULL: the address, or anyone when that is `any` */
+	struct model_bgp bgp;
 	struct ip_prefix *address_space;
 	struct model_place *address_space_at; /* of each prefix */
 	uint32_t n_address_space;
@@ -203,8 +275,9 @@ enum model_mobike { MODEL_MOBIKE_OFF, MODEL_MOBIKE_ON, MODEL_MOBIKE_WITHOUT_NAT 
 
 struct model_connection {
 	char *name;
-	bool vnet2vnet;
-	uint32_t gateway; /* virtualNetworkGateway1 */
+	bool vnet2vnet, express_route; /* else IPsec */
+	uint32_t gateway;	       /* virtualNetworkGateway1 */
+	uint32_t circuit;	       /* MODEL_NONE but with express_route */
 	uint32_t site; /* localNetworkGateway2 or a remote gateway; MODEL_NONE when peer_gateway is
 			  set */
 	uint32_t peer_gateway; /* virtualNetworkGateway2 of this file */
@@ -225,6 +298,7 @@ struct model_connection {
 	uint32_t dpd_timeout_seconds; /* 45 */
 	uint32_t ike_fragment_size;   /* 1280; bytes of an IP packet */
 	uint32_t routing_weight;
+	bool enable_bgp;
 	bool always_encapsulate, port_entropy;
 	enum model_mobike mobike;
 	uint32_t reauthentication_seconds; /* 0: never */
@@ -233,7 +307,36 @@ struct model_connection {
 	uint8_t dscp;
 	enum model_dont_fragment dont_fragment;
 	bool incomplete;
-	struct model_place place, gateway_at, peer_at, psk_at, ppk_at, mode_at, policies_at;
+	struct model_place place, gateway_at, peer_at, psk_at, ppk_at, mode_at, policies_at,
+		protocol_at, selectors_at, bgp_at;
+};
+
+/* A link is there when its prefix has a family. */
+struct model_circuit_link {
+	uint32_t port; /* MODEL_NONE: the primary link's */
+	struct ip_prefix prefix;
+	struct model_place port_at, prefix_at;
+};
+
+struct model_circuit_peering {
+	uint32_t vlan, outer_vlan; /* 0 = none */
+	struct model_circuit_link link[2];
+	uint32_t peer_asn;
+	struct ip_prefix *advertised;
+	struct model_place *advertised_at; /* of each prefix */
+	uint32_t n_advertised;
+	bool bfd;
+	bool incomplete;
+	struct model_place place, asn_at, vlan_at, outer_at;
+};
+
+struct model_circuit {
+	char *name;
+	uint32_t bandwidth_mbps; /* 0: not said */
+	struct model_circuit_peering *peerings;
+	uint32_t n_peerings;
+	bool incomplete;
+	struct model_place place;
 };
 
 struct model {
@@ -246,9 +349,38 @@ struct model {
 	uint32_t n_sites;
 	struct model_connection *connections;
 	uint32_t n_connections;
+	struct model_route_table *tables;
+	uint32_t n_tables;
+	struct model_circuit *circuits;
+	uint32_t n_circuits;
 	struct model_file *files;
 	uint32_t n_files;
 };
+
+/* As Azure names them. */
+enum model_peering_state {
+	MODEL_PEERING_INITIATED,   /* the other side has none yet */
+	MODEL_PEERING_CONNECTED,   /* both sides are there */
+	MODEL_PEERING_DISCONNECTED /* the other side was there and was taken away */
+};
+enum model_peering_state model_peering_state(const struct model_peering *p);
+const char *model_peering_state_text(enum model_peering_state s);
+/* The other side, or NULL. */
+const struct model_peering *model_peering_back(const struct model *m,
+					       const struct model_peering *p);
+/*
+ * Of a reload: peerings of `now` that were connected in `before` and have lost their other side are
+ * Disconnected from here on. 0 or -ENOMEM.
+ */
+int model_peerings_follow(struct model *now, const struct model *before);
+
+/*
+ * Index of the Vpn gateway that a VNet's traffic may use: its own, or with useRemoteGateways the
+ * peer's. MODEL_NONE without one.
+ */
+uint32_t model_gateway_of(const struct model *m, uint32_t vnet);
+/* Whether a peering lets its remote VNet use the gateway of the VNet that it belongs to. */
+bool model_peering_gives_transit(const struct model *m, const struct model_peering *p);
 
 void model_free(struct model *m); /* wipes secrets; the struct itself stays the caller's */
 

@@ -178,16 +178,40 @@ static int any_to_any(struct offer *o, bool v6)
 	return err;
 }
 
+/* A gateway's VNet, and those that use it by useRemoteGateways. */
+static int add_near_side(const struct model *m, uint32_t gateway, struct offer *o)
+{
+	const struct model_vnet *v = &m->vnets[m->gateways[gateway].vnet];
+	int err = add_prefixes(o->local_ts, &o->n_local_ts, v->address_space, v->n_address_space);
+	for (uint32_t i = 0; !err && i < v->n_peerings; i++) {
+		const struct model_vnet *far = &m->vnets[v->peerings[i].remote];
+		if (model_peering_gives_transit(m, &v->peerings[i]))
+			err = add_prefixes(o->local_ts, &o->n_local_ts, far->address_space,
+					   far->n_address_space);
+	}
+	return err;
+}
+
+static bool near_side_has_v6(const struct model *m, uint32_t gateway)
+{
+	const struct model_vnet *v = &m->vnets[m->gateways[gateway].vnet];
+	bool found = has_v6(v->address_space, v->n_address_space);
+	for (uint32_t i = 0; !found && i < v->n_peerings; i++) {
+		const struct model_vnet *far = &m->vnets[v->peerings[i].remote];
+		found = model_peering_gives_transit(m, &v->peerings[i]) &&
+			has_v6(far->address_space, far->n_address_space);
+	}
+	return found;
+}
+
 static int take_selectors(const struct model *m, const struct model_connection *c, struct offer *o)
 {
 	uint32_t n;
 	int err = 0;
 	const struct ip_prefix *remote = offer_remote_space(m, c, &n);
-	const struct model_vnet *vnet = &m->vnets[m->gateways[c->gateway].vnet];
 	if (!c->n_ts_policies && !c->policy_based_selectors &&
 	    !m->gateways[c->gateway].policy_based)
-		return any_to_any(o, has_v6(remote, n) ||
-					     has_v6(vnet->address_space, vnet->n_address_space));
+		return any_to_any(o, has_v6(remote, n) || near_side_has_v6(m, c->gateway));
 	for (uint32_t i = 0; !err && i < c->n_ts_policies; i++) {
 		const struct model_ts_policy *t = &c->ts_policies[i];
 		err = add_ranges(o->local_ts, &o->n_local_ts, t->local, t->n_local);
@@ -196,7 +220,7 @@ static int take_selectors(const struct model *m, const struct model_connection *
 	}
 	if (c->n_ts_policies)
 		return err;
-	err = add_prefixes(o->local_ts, &o->n_local_ts, vnet->address_space, vnet->n_address_space);
+	err = add_near_side(m, c->gateway, o);
 	return err ? err : add_prefixes(o->remote_ts, &o->n_remote_ts, remote, n);
 }
 
@@ -214,11 +238,8 @@ int offer_of(const struct model *m, uint32_t connection, struct offer *out)
 
 int offer_of_clients(const struct model *m, uint32_t gateway, struct offer *out)
 {
-	const struct model_vnet *v = &m->vnets[m->gateways[gateway].vnet];
 	*out = default_offer;
 	int err = any_to_any(out, true);
 	out->n_local_ts = 0;
-	return err ? err
-		   : add_prefixes(out->local_ts, &out->n_local_ts, v->address_space,
-				  v->n_address_space);
+	return err ? err : add_near_side(m, gateway, out);
 }

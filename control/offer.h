@@ -49,14 +49,15 @@ struct offer {
 
 /*
  * Offer of model.connections[connection]. Selectors: those of trafficSelectorPolicies; with
- * usePolicyBasedTrafficSelectors, and on a policy-based gateway, the prefixes of both sides; else
- * any-to-any, of IPv6 too when either side has it. 0, or -E2BIG when there are more selectors than
- * CHILD_SA_MAX_TS (validate reports that before).
+ * usePolicyBasedTrafficSelectors, and on a policy-based gateway, the prefixes of both sides, near
+ * the gateway those of its VNet and of the peered ones that use it; else any-to-any, of IPv6 too
+ * when either side has it. 0, or -E2BIG when there are more selectors than CHILD_SA_MAX_TS
+ * (validate reports that before).
  */
 int must_check offer_of(const struct model *m, uint32_t connection, struct offer *out);
 
-/* What a gateway's clients (point-to-site) are offered: the default, and its virtual network behind
- * it; the client's side is its own address. 0 or -E2BIG. */
+/* What a gateway's clients (point-to-site) are offered: the default, and its virtual network and
+ * the peered ones that use it behind it; the client's side is its own address. 0 or -E2BIG. */
 int must_check offer_of_clients(const struct model *m, uint32_t gateway, struct offer *out);
 
 /* Prefixes of the far end of a connection: of its site, or of the VNet behind the other gateway of

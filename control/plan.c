@@ -2,7 +2,6 @@
 /* A validated model and what the host says of its ports -> wanted contents of the maps. */
 #include "control/plan.h"
 
-#include "control/offer.h"
 #include "control/plan_internal.h"
 
 #include <arpa/inet.h>
@@ -11,16 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct maker {
-	const struct model *m;
-	const struct plan_port *ports;
-	struct plan *p;
-	uint32_t room[PLAN_TABLES];
-	bool no_memory;
-};
-
 /* A new zeroed entry at the end of a table, or NULL. */
-static void *append(struct maker *k, enum plan_map map)
+static void *append(struct plan_maker *k, enum plan_map map)
 {
 	const struct plan_table *t = plan_table(map);
 	uint32_t *n = plan_count(k->p, map);
@@ -39,7 +30,7 @@ static void *append(struct maker *k, enum plan_map map)
 	return memset(entry, 0, t->size);
 }
 
-static void add_name(struct maker *k, enum xgw_name_kind kind, uint32_t id, const char *text)
+void plan_add_name(struct plan_maker *k, enum xgw_name_kind kind, uint32_t id, const char *text)
 {
 	struct plan_entry_name *e = append(k, PLAN_NAMES);
 	if (!e)
@@ -48,19 +39,20 @@ static void add_name(struct maker *k, enum xgw_name_kind kind, uint32_t id, cons
 	memcpy(e->value.text, text, strnlen(text, sizeof e->value.text - 1));
 }
 
-static void add_hop(struct maker *k, uint32_t id, struct xgw_next_hop value)
+void plan_add_hop(struct plan_maker *k, uint32_t id, struct xgw_next_hop value)
 {
 	struct plan_entry_hop *e = append(k, PLAN_HOPS);
 	if (e)
 		*e = (struct plan_entry_hop){id, value};
 }
 
-static void add_route(struct maker *k, uint32_t vnet, const struct ip_prefix *prefix,
-		      uint32_t next_hop, enum xgw_route_source source, uint8_t flags)
+struct plan_entry_route *plan_add_route(struct plan_maker *k, uint32_t vnet,
+					const struct ip_prefix *prefix, uint32_t next_hop,
+					enum xgw_route_source source, uint8_t flags)
 {
 	struct plan_entry_route *e = append(k, PLAN_ROUTES);
 	if (!e)
-		return;
+		return NULL;
 	e->vnet = vnet;
 	e->prefix = ip_prefix_canonical(*prefix);
 	e->value = (struct xgw_route){.next_hop = next_hop,
@@ -68,20 +60,41 @@ static void add_route(struct maker *k, uint32_t vnet, const struct ip_prefix *pr
 				      .flags = flags,
 				      .plen = prefix->len,
 				      .family = prefix->addr.family};
+	return e;
 }
 
-static void make_ports(struct maker *k)
+uint32_t plan_connection_id(const struct plan_maker *k, uint32_t connection)
+{
+	return k->p->connections[connection].id;
+}
+
+uint32_t plan_local_id(const struct plan_maker *k, uint32_t vnet)
+{
+	return PLAN_HOP_LOCAL + k->m->vnets[vnet].id;
+}
+
+uint32_t plan_take_id(struct plan_maker *k, enum plan_id_kind kind, const char *key, uint32_t of)
+{
+	uint32_t id;
+	int err = plan_ids_take(k->p->ids, kind, key, of, &id, k->f);
+	if (!err)
+		return id;
+	k->err = err;
+	return 0;
+}
+
+static void make_ports(struct plan_maker *k)
 {
 	for (uint32_t i = 0; i < k->m->host.n_ports; i++) {
 		struct xgw_port *p = append(k, PLAN_PORTS);
 		if (!p)
 			return;
-		p->id = i;
+		p->id = k->p->port_ids[i];
 		p->role = k->m->host.ports[i].role;
 		p->ifindex = k->ports[i].ifindex;
 		p->mtu = k->ports[i].mtu;
 		memcpy(p->mac, k->ports[i].mac, sizeof p->mac);
-		add_name(k, XGW_NAME_PORT, i, k->m->host.ports[i].name);
+		plan_add_name(k, XGW_NAME_PORT, p->id, k->m->host.ports[i].name);
 	}
 }
 
@@ -92,7 +105,7 @@ static uint32_t inner_mtu(const struct model_attachment *a, uint32_t mtu)
 	return mtu > outer ? mtu - outer : 0;
 }
 
-static void name_attachment(struct maker *k, uint32_t id, const struct model_attachment *a)
+static void name_attachment(struct plan_maker *k, uint32_t id, const struct model_attachment *a)
 {
 	char text[XGW_NAME + 32];
 	const char *port = k->m->host.ports[a->port].name;
@@ -101,12 +114,12 @@ static void name_attachment(struct maker *k, uint32_t id, const struct model_att
 	else
 		snprintf(text, sizeof text, "%.40s/%s%u", port,
 			 a->kind == XGW_TAG_VLAN ? "vlan" : "vxlan", a->tag);
-	add_name(k, XGW_NAME_ATTACHMENT, id, text);
+	plan_add_name(k, XGW_NAME_ATTACHMENT, id, text);
 }
 
 /* What goes to the gateway itself is not looked for among the hosts, and no host may send from
  * there. */
-static void add_address(struct maker *k, const struct model_vnet *v, uint32_t attachment,
+static void add_address(struct plan_maker *k, const struct model_vnet *v, uint32_t attachment,
 			const struct ip_prefix *address)
 {
 	struct plan_entry_address *e = append(k, PLAN_ADDRESSES);
@@ -116,10 +129,10 @@ static void add_address(struct maker *k, const struct model_vnet *v, uint32_t at
 	ip_addr_to_mapped(&address->addr, e->key.addr);
 	e->value.attachment = attachment;
 	struct ip_prefix alone = {address->addr, (uint8_t)ip_addr_bits(&address->addr)};
-	add_route(k, v->id, &alone, PLAN_HOP_GATEWAY, XGW_ROUTE_SYSTEM, 0);
+	plan_add_route(k, v->id, &alone, PLAN_HOP_GATEWAY, XGW_ROUTE_SYSTEM, 0);
 }
 
-static void make_attachment(struct maker *k, const struct model_vnet *v,
+static void make_attachment(struct plan_maker *k, const struct model_vnet *v,
 			    const struct model_attachment *a, uint32_t id)
 {
 	const struct plan_port *port = &k->ports[a->port];
@@ -130,7 +143,7 @@ static void make_attachment(struct maker *k, const struct model_vnet *v,
 	x->id = id;
 	x->vnet = v->id;
 	x->ifindex = port->ifindex;
-	x->port_id = a->port;
+	x->port_id = k->p->port_ids[a->port];
 	x->kind = a->kind;
 	x->tag = a->tag;
 	if (a->kind == XGW_TAG_VXLAN) {
@@ -150,7 +163,8 @@ static void make_attachment(struct maker *k, const struct model_vnet *v,
 	name_attachment(k, id, a);
 }
 
-static void make_endpoints(struct maker *k, const struct model_vnet *v, uint32_t first_attachment)
+static void make_endpoints(struct plan_maker *k, const struct model_vnet *v,
+			   const struct plan_attachment *attachments)
 {
 	for (uint32_t i = 0; i < v->n_endpoints; i++) {
 		const struct model_endpoint *from = &v->endpoints[i];
@@ -159,106 +173,43 @@ static void make_endpoints(struct maker *k, const struct model_vnet *v, uint32_t
 			return;
 		e->key.vnet = v->id;
 		ip_addr_to_mapped(&from->address, e->key.addr);
-		e->value.attachment = first_attachment + from->attachment;
+		e->value.attachment = attachments[from->attachment].id;
 		e->value.flags = XGW_ENDPOINT_STATIC;
 		memcpy(e->value.mac, from->mac, sizeof e->value.mac);
 		ip_addr_to_mapped(&from->host, e->value.vtep);
 	}
 }
 
-static void make_vnets(struct maker *k)
+static void make_vnets(struct plan_maker *k)
 {
-	uint32_t id = 1;
+	const struct plan_attachment *at = k->p->places;
 	for (uint32_t i = 0; i < k->m->n_vnets; i++) {
 		const struct model_vnet *v = &k->m->vnets[i];
-		uint32_t hop = PLAN_HOP_LOCAL + v->id;
-		add_name(k, XGW_NAME_VNET, v->id, v->name);
-		add_hop(k, hop, (struct xgw_next_hop){.kind = XGW_HOP_LOCAL, .vnet = v->id});
-		for (uint32_t j = 0; j < v->n_address_space; j++)
-			add_route(k, v->id, &v->address_space[j], hop, XGW_ROUTE_SYSTEM,
-				  XGW_ROUTE_LOCAL);
+		uint32_t hop = plan_local_id(k, i);
+		plan_add_name(k, XGW_NAME_VNET, v->id, v->name);
+		plan_add_hop(k, hop, (struct xgw_next_hop){.kind = XGW_HOP_LOCAL, .vnet = v->id});
+		plan_make_vnet_routes(k, i);
 		for (uint32_t j = 0; j < v->n_attachments; j++)
-			make_attachment(k, v, &v->attachments[j], id + j);
-		make_endpoints(k, v, id);
-		id += v->n_attachments;
+			make_attachment(k, v, &v->attachments[j], at[j].id);
+		make_endpoints(k, v, at);
+		at += v->n_attachments;
 	}
 	for (uint32_t i = 0; i < k->m->n_gateways; i++)
-		add_name(k, XGW_NAME_GATEWAY, k->m->vnets[k->m->gateways[i].vnet].id,
-			 k->m->gateways[i].name);
+		plan_add_name(k, XGW_NAME_GATEWAY, k->m->vnets[k->m->gateways[i].vnet].id,
+			      k->m->gateways[i].name);
 }
 
-static void make_connection(struct maker *k, uint32_t i)
+static void make_connection(struct plan_maker *k, uint32_t i)
 {
 	const struct model_connection *c = &k->m->connections[i];
-	uint32_t n, id = PLAN_FIRST_CONNECTION + i;
-	uint32_t vnet = k->m->vnets[k->m->gateways[c->gateway].vnet].id;
-	const struct ip_prefix *remote = offer_remote_space(k->m, c, &n);
-	k->p->connections[k->p->n_connections++] = (struct plan_connection){id, i, vnet};
-	add_name(k, XGW_NAME_CONNECTION, id, c->name);
-	add_hop(k, id,
-		(struct xgw_next_hop){.kind = XGW_HOP_TUNNEL, .vnet = vnet, .connection = id});
-	for (uint32_t j = 0; j < n; j++)
-		add_route(k, vnet, &remote[j], id, XGW_ROUTE_STATIC, 0);
-}
-
-static int make_connections(struct maker *k)
-{
-	uint32_t n = k->m->n_connections;
-	k->p->connections = n ? calloc(n, sizeof *k->p->connections) : NULL;
-	if (n && !k->p->connections)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < n; i++)
-		make_connection(k, i);
-	return k->no_memory ? -ENOMEM : 0;
-}
-
-uint32_t plan_clients(const struct model *m, uint32_t gateway, uint32_t *first)
-{
-	uint32_t at = PLAN_FIRST_CLIENT;
-	for (uint32_t i = 0; i < gateway; i++)
-		if (m->gateways[i].clients.n_pool)
-			at += m->gateways[i].clients.most;
-	*first = at;
-	if (!m->gateways[gateway].clients.n_pool || at >= PLAN_CLIENTS_BEHIND)
-		return 0;
-	uint32_t most = m->gateways[gateway].clients.most, room = PLAN_CLIENTS_BEHIND - at;
-	return most < room ? most : room;
-}
-
-static int rank(uint32_t next_hop)
-{
-	return next_hop < PLAN_FIRST_CONNECTION ? 0 : next_hop >= PLAN_HOP_LOCAL ? 1 : 2;
-}
-
-/* Of two routes for one prefix: the gateway's, the VNet's own, then the larger weight, then the
- * lesser name. */
-static int prefer(const struct model *m, const struct plan_entry_route *a,
-		  const struct plan_entry_route *b)
-{
-	int ra = rank(a->value.next_hop), rb = rank(b->value.next_hop);
-	if (ra != rb || ra < 2)
-		return ra - rb;
-	const struct model_connection *x =
-		&m->connections[a->value.next_hop - PLAN_FIRST_CONNECTION];
-	const struct model_connection *y =
-		&m->connections[b->value.next_hop - PLAN_FIRST_CONNECTION];
-	if (x->routing_weight != y->routing_weight)
-		return x->routing_weight > y->routing_weight ? -1 : 1;
-	return strcmp(x->name, y->name);
-}
-
-static void choose_routes(struct maker *k)
-{
-	struct plan *p = k->p;
-	uint32_t kept = 0;
-	for (uint32_t i = 0; i < p->n_routes; i++) {
-		struct plan_entry_route *last = kept ? &p->routes[kept - 1] : NULL;
-		if (!last || plan_compare(PLAN_ROUTES, last, &p->routes[i]) != 0)
-			p->routes[kept++] = p->routes[i];
-		else if (prefer(k->m, &p->routes[i], last) < 0)
-			*last = p->routes[i];
-	}
-	p->n_routes = kept;
+	uint32_t id = k->p->connections[i].id, vnet = k->p->connections[i].vnet;
+	uint32_t table = k->gateway_tables[k->m->gateways[c->gateway].vnet];
+	k->p->connections[i].table = table;
+	plan_add_name(k, XGW_NAME_CONNECTION, id, c->name);
+	plan_add_hop(
+		k, id,
+		(struct xgw_next_hop){
+			.kind = XGW_HOP_TUNNEL, .vnet = vnet, .connection = id, .table = table});
 }
 
 /* Validation leaves no doubles; a port's interface index is the host's word. */
@@ -277,22 +228,48 @@ static int check_unique(const struct plan *p, struct fault *f)
 	return 0;
 }
 
-int plan_make(struct plan *out, const struct model *m, const struct plan_port *ports,
-	      struct fault *f)
+static int make_all(struct plan_maker *k)
 {
-	struct maker k = {.m = m, .ports = ports, .p = out};
+	int err = plan_number_tables(k);
+	if (err)
+		return err;
+	make_vnets(k);
+	for (uint32_t i = 0; i < k->m->n_gateways; i++)
+		k->p->gateways[i].table = k->gateway_tables[k->m->gateways[i].vnet];
+	for (uint32_t i = 0; i < k->m->n_connections; i++)
+		make_connection(k, i);
+	plan_make_gateway_routes(k);
+	plan_choose_routes(k->p);
+	plan_make_table_routes(k);
+	return k->err;
+}
+
+int plan_make(struct plan *out, const struct model *m, const struct plan_port *ports,
+	      const struct plan *previous, struct fault *f)
+{
+	struct plan_maker k = {.m = m, .ports = ports, .p = out, .f = f};
 	*out = (struct plan){0};
+	int err = plan_number(out, m, previous, f);
+	if (err) {
+		plan_free(out);
+		return err;
+	}
 	make_ports(&k);
-	add_hop(&k, PLAN_HOP_NONE, (struct xgw_next_hop){.kind = XGW_HOP_DROP});
-	add_hop(&k, PLAN_HOP_GATEWAY, (struct xgw_next_hop){.kind = XGW_HOP_GATEWAY});
-	make_vnets(&k);
-	int err = make_connections(&k);
+	plan_add_hop(&k, PLAN_HOP_NONE, (struct xgw_next_hop){.kind = XGW_HOP_DROP});
+	plan_add_hop(&k, PLAN_HOP_GATEWAY, (struct xgw_next_hop){.kind = XGW_HOP_GATEWAY});
+	plan_add_hop(&k, PLAN_HOP_INTERNET, (struct xgw_next_hop){.kind = XGW_HOP_INTERNET});
+	err = make_all(&k);
+	plan_ids_close(out->ids);
+	free(k.gateway_tables);
+	free(k.pairs);
+	free(k.choices);
 	if (err || k.no_memory) {
 		plan_free(out);
-		return fault_set(f, -ENOMEM, "not enough memory for the plan");
+		return err && err != -ENOMEM
+			       ? err
+			       : fault_set(f, -ENOMEM, "not enough memory for the plan");
 	}
 	plan_sort(out);
-	choose_routes(&k);
 	err = check_unique(out, f);
 	if (err)
 		plan_free(out);
@@ -303,6 +280,6 @@ void plan_free(struct plan *p)
 {
 	for (enum plan_map map = 0; map < PLAN_TABLES; map++)
 		free(*plan_array(p, map));
-	free(p->connections);
+	plan_numbers_free(p);
 	*p = (struct plan){0};
 }

@@ -46,29 +46,55 @@ struct plan_entry_name {
 
 /* A connection's ids and effective settings, for the host of IKE. */
 struct plan_connection {
-	uint32_t id;	/* = next hop, = index in model.connections + PLAN_FIRST_CONNECTION */
+	uint32_t id;	/* = next hop; kept while the connection's name and gateway stay */
 	uint32_t model; /* index in model.connections */
+	uint32_t table; /* of user routes that what comes out of it asks too, 0 = none */
 	uint32_t vnet;	/* id of the VNet whose gateway it is */
 	/* this side of the connection; a Vnet2Vnet connection of two gateways of one file gives one
 	 * entry for each connection resource, as each side has its own */
 };
 #define PLAN_FIRST_CONNECTION 1024u /* below: next hops that are no connections */
 
+#define PLAN_GATEWAYS_BEHIND	65536u
+#define PLAN_ATTACHMENTS_BEHIND 16384u
+
 /*
- * Clients (point-to-site): ids of connections that come and go, a range for each gateway. How many
- * it has, the first through `first`; 0: none.
+ * A gateway's numbers, kept while its name and VNet stay: its slot in the data path, and, when it
+ * has clients (point-to-site), the ids of connections that come and go: a range of n_clients, 0:
+ * none.
  */
+struct plan_gateway {
+	uint32_t slot, first_client, n_clients;
+	uint32_t table; /* of user routes that what comes out of its tunnels asks too, 0 = none */
+};
 #define PLAN_FIRST_CLIENT   32768u
 #define PLAN_CLIENTS_BEHIND 65536u
-uint32_t plan_clients(const struct model *m, uint32_t gateway, uint32_t *first);
-/* Ids of their templates, which are no connections: this and the gateway's index. */
+/* Ids of their templates, which are no connections: this and the gateway's slot. */
 #define PLAN_FIRST_TEMPLATE 0x20000000u
 
-/* Next hops with fixed ids: PLAN_HOP_NONE (route type None), PLAN_HOP_GATEWAY; local ones are
- * PLAN_HOP_LOCAL + n. */
-#define PLAN_HOP_NONE	 1u
-#define PLAN_HOP_GATEWAY 2u
-#define PLAN_HOP_LOCAL	 0x1000000u /* + VNet id */
+/* An attachment's id, and where the model has it. */
+struct plan_attachment {
+	uint32_t id, vnet, index; /* vnet: index in model.vnets; index: among its attachments */
+};
+
+/* Next hops with fixed ids: PLAN_HOP_NONE (route type None), PLAN_HOP_GATEWAY, PLAN_HOP_INTERNET;
+ * local ones are PLAN_HOP_LOCAL + n. */
+#define PLAN_HOP_NONE	  1u
+#define PLAN_HOP_GATEWAY  2u
+#define PLAN_HOP_INTERNET 3u
+#define PLAN_HOP_LOCAL	  0x1000000u /* + VNet id */
+/* Choices of connections, and appliances. */
+#define PLAN_FIRST_CHOICE      0x3000000u
+#define PLAN_CHOICES_BEHIND    0x3010000u
+#define PLAN_FIRST_APPLIANCE   0x4000000u
+#define PLAN_APPLIANCES_BEHIND 0x4010000u
+/* Tables of user routes begin at XGW_FIRST_TABLE. */
+#define PLAN_TABLES_BEHIND 0x1100000u
+
+/* A VNet by its id. */
+struct plan_vnet {
+	uint32_t id, index, first_place; /* index in model.vnets; of its attachments in places */
+};
 
 struct plan {
 	struct xgw_port *ports;
@@ -82,6 +108,7 @@ struct plan {
 	uint32_t n_addresses;
 	struct plan_entry_endpoint *endpoints;
 	uint32_t n_endpoints;
+	/* of VNets, and from XGW_FIRST_TABLE on of tables of user routes */
 	struct plan_entry_route *routes;
 	uint32_t n_routes;
 	struct plan_entry_hop *hops;
@@ -90,18 +117,39 @@ struct plan {
 	 * the maps' */
 	struct plan_entry_name *names;
 	uint32_t n_names;
-	struct plan_connection *connections;
+	struct plan_connection *connections; /* as in the model */
 	uint32_t n_connections;
+	uint32_t *port_ids;	       /* as in the model's host */
+	struct plan_gateway *gateways; /* as in the model */
+	uint32_t n_gateways;
+	struct plan_attachment *places; /* of attachments, as in the model's VNets */
+	uint32_t n_places;
+	struct plan_vnet *vnets; /* by id */
+	uint32_t n_vnets;
+	struct plan_ids *ids;
 };
 
 /*
- * 0, -ENOMEM, -EINVAL with a fault. ports: as many as model.host.ports. Every array is sorted by
- * its key and its keys are unique, which plan_diff relies on. What IKE offers for a connection is
- * in offer.h.
+ * 0, -ENOMEM, -EINVAL, -ENOSPC with a fault. ports: as many as model.host.ports. Every array is
+ * sorted by its key and its keys are unique, which plan_diff relies on. What IKE offers for a
+ * connection is in offer.h. previous: the plan in force, whose numbers are kept; NULL: none.
  */
 int must_check plan_make(struct plan *out, const struct model *m, const struct plan_port *ports,
-			 struct fault *f);
+			 const struct plan *previous, struct fault *f);
 void plan_free(struct plan *p);
+
+/* From a number to what has it, in constant time; NULL: nobody. */
+const struct plan_connection *plan_connection(const struct plan *p, uint32_t id);
+const struct plan_attachment *plan_attachment(const struct plan *p, uint32_t id);
+/* As it is in the map; NULL. */
+const struct xgw_attachment *plan_attachment_entry(const struct plan *p, uint32_t id);
+/* To the index in model.host.ports, in model.gateways; MODEL_NONE: nobody. */
+uint32_t plan_port_index(const struct plan *p, uint32_t id);
+uint32_t plan_gateway_index(const struct plan *p, uint32_t slot);
+/* By a VNet's id, and by a device and tag; NULL: nobody. */
+const struct plan_vnet *plan_vnet(const struct plan *p, uint32_t id);
+const struct plan_attachment *plan_attachment_at(const struct plan *p,
+						 const struct xgw_tag_key *key);
 
 /* One change of one map. `key` and `value` point into the plans, which must outlive it. */
 enum plan_map {
@@ -118,6 +166,7 @@ struct plan_change {
 	enum plan_map map;
 	bool removal;
 	const void *entry; /* the plan_entry_* (or xgw_port, xgw_attachment) to put, or to remove */
+	const void *was;   /* what a put replaces; NULL: nothing */
 };
 struct plan_changes {
 	struct plan_change *at;

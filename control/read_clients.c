@@ -116,6 +116,19 @@ static void read_user(struct read *r, const struct tree_node *item, struct model
 		       fault_format(&fault, text));
 }
 
+static void read_protocols(const struct tree_node *map, struct model_clients *c)
+{
+	uint32_t n = read_length(map, P_vpnClientConfiguration_vpnClientProtocols);
+	c->protocols_at = read_place(map, P_vpnClientConfiguration_vpnClientProtocols);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct tree_node *v =
+			read_item(map, P_vpnClientConfiguration_vpnClientProtocols, i);
+		bool sstp = v->type == TREE_SCALAR && !strcmp(v->text, "SSTP");
+		c->sstp |= sstp;
+		c->ike |= !sstp;
+	}
+}
+
 void read_clients(struct read *r, const struct tree_node *gateway, struct model_gateway *g)
 {
 	struct model_clients *c = &g->clients;
@@ -127,7 +140,7 @@ void read_clients(struct read *r, const struct tree_node *gateway, struct model_
 	c->most = most_clients(gateway);
 	c->n_pool = read_prefixes(r, map, P_vpnClientConfiguration_vpnClientAddressPool, &c->pool,
 				  &c->pool_at);
-	c->ike = read_length(map, P_vpnClientConfiguration_vpnClientProtocols) > 0;
+	read_protocols(map, c);
 	read_roots(r, map, g);
 	read_revoked(r, map, g);
 	uint32_t n = read_length(map, P_vpnClientConfiguration_users);

@@ -25,6 +25,58 @@ static uint32_t bandwidth(const struct tree_node *gateway)
 	return own ? own : mbps[read_choice(gateway, P_virtualNetworkGateway_sku)];
 }
 
+void read_bgp(const struct tree_node *map, enum schema_property p, struct model_bgp *out)
+{
+	const struct tree_node *v = schema_value(map, p);
+	if (!v || v->type != TREE_MAP || v->is_bad)
+		return;
+	out->asn = read_number(v, P_bgpSettings_asn);
+	out->address = read_address(v, P_bgpSettings_bgpPeeringAddress);
+	out->asn_at = read_place(v, P_bgpSettings_asn);
+	out->address_at = read_place(v, P_bgpSettings_bgpPeeringAddress);
+}
+
+static void read_kind(struct read *r, const struct tree_node *map, struct model_gateway *g)
+{
+	g->express_route = read_choice(map, P_virtualNetworkGateway_gatewayType) == 1;
+	g->policy_based = read_choice(map, P_virtualNetworkGateway_vpnType) == 1;
+	g->size = (enum model_sku)read_choice(map, P_virtualNetworkGateway_sku);
+	g->own_bandwidth = read_number(map, P_virtualNetworkGateway_bandwidthInMbps);
+	g->bandwidth_mbps = bandwidth(map);
+	g->type_at = read_place(map, P_virtualNetworkGateway_gatewayType);
+	g->vpn_type_at = read_place(map, P_virtualNetworkGateway_vpnType);
+	g->sku_at = read_place(map, P_virtualNetworkGateway_sku);
+	g->bandwidth_at = read_place(map, P_virtualNetworkGateway_bandwidthInMbps);
+	if (map->is_bad || g->express_route ||
+	    schema_value(map, P_virtualNetworkGateway_publicIPAddress))
+		return;
+	g->incomplete = true;
+	findings_error(r->findings, map->place,
+		       "publicIPAddress: missing in this virtual network gateway");
+}
+
+static void read_gateway_bgp(struct read *r, const struct tree_node *map, struct model_gateway *g)
+{
+	g->enable_bgp = read_boolean(map, P_virtualNetworkGateway_enableBgp);
+	g->bgp_at = read_place(map, P_virtualNetworkGateway_enableBgp);
+	read_bgp(map, P_virtualNetworkGateway_bgpSettings, &g->bgp);
+	g->default_site_at = read_place(map, P_virtualNetworkGateway_gatewayDefaultSite);
+	g->default_site = read_reference(r, map, P_virtualNetworkGateway_gatewayDefaultSite,
+					 &r->sites, "local network gateway");
+}
+
+/* The first of each kind is its VNet's; a second one is a mistake that is told. */
+static void note_gateway(struct model *m, uint32_t i)
+{
+	const struct model_gateway *g = &m->gateways[i];
+	if (g->vnet == MODEL_NONE)
+		return;
+	struct model_vnet *v = &m->vnets[g->vnet];
+	uint32_t *at = g->express_route ? &v->express_route_gateway : &v->vpn_gateway;
+	if (*at == MODEL_NONE)
+		*at = i;
+}
+
 int read_gateways(struct read *r)
 {
 	const struct tree_node *root = r->tree->root;
@@ -38,22 +90,53 @@ int read_gateways(struct read *r)
 		g->name = read_copy(r, read_text(item, P_virtualNetworkGateway_name));
 		g->vnet = read_reference(r, item, P_virtualNetworkGateway_virtualNetwork, &r->vnets,
 					 "virtual network");
-		g->policy_based = read_choice(item, P_virtualNetworkGateway_vpnType) == 1;
+		read_kind(r, item, g);
+		read_gateway_bgp(r, item, g);
 		g->public_address = read_address(item, P_virtualNetworkGateway_publicIPAddress);
 		g->identity =
 			identity(r, item, P_virtualNetworkGateway_identity, &g->public_address);
 		g->sku = read_copy(r, read_text(item, P_virtualNetworkGateway_sku));
-		g->bandwidth_mbps = bandwidth(item);
 		read_certificate(r, item, g);
 		read_clients(r, item, g);
 		g->incomplete = g->incomplete || item->is_bad || g->vnet == MODEL_NONE;
 		g->place = read_place(item, P_virtualNetworkGateway_name);
 		g->vnet_at = read_place(item, P_virtualNetworkGateway_virtualNetwork);
 		g->address_at = read_place(item, P_virtualNetworkGateway_publicIPAddress);
+		note_gateway(m, i);
 	}
 	return r->no_memory ? -ENOMEM
 			    : read_index_names(r, P_configuration_virtualNetworkGateways,
 					       P_virtualNetworkGateway_name, 0, &r->gateways);
+}
+
+/* Labels of letters, digits and hyphens (RFC 1123 section 2.1). */
+static bool is_host_name(const char *t)
+{
+	size_t label = 0;
+	if (!*t || strlen(t) > 253)
+		return false;
+	for (const char *p = t; *p; p++) {
+		bool alnum = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+			     (*p >= '0' && *p <= '9');
+		if (*p == '.' ? !label || p[-1] == '-' : !alnum && (*p != '-' || !label))
+			return false;
+		label = *p == '.' ? 0 : label + 1;
+		if (label > 63)
+			return false;
+	}
+	return t[strlen(t) - 1] != '-';
+}
+
+static void read_fqdn(struct read *r, const struct tree_node *v, struct model_site *s)
+{
+	char shown[SHOWN_TEXT];
+	s->fqdn = read_copy(r, v->text);
+	if (is_host_name(v->text))
+		return;
+	s->incomplete = true;
+	findings_error(r->findings, v->place,
+		       "fqdn: expected a name such as site5.example.net, came '%s'",
+		       findings_show(v->text, shown));
 }
 
 static void read_site(struct read *r, const struct tree_node *map, struct model_site *s)
@@ -66,10 +149,18 @@ static void read_site(struct read *r, const struct tree_node *map, struct model_
 	s->address_at = read_place(map, P_localNetworkGateway_gatewayIpAddress);
 	s->n_address_space = read_prefixes(r, map, P_localNetworkGateway_addressSpace,
 					   &s->address_space, &s->address_space_at);
-	if (map->is_bad || schema_value(map, P_localNetworkGateway_gatewayIpAddress))
+	read_bgp(map, P_localNetworkGateway_bgpSettings, &s->bgp);
+	const struct tree_node *address = schema_value(map, P_localNetworkGateway_gatewayIpAddress);
+	const struct tree_node *fqdn = schema_value(map, P_localNetworkGateway_fqdn);
+	if (fqdn && fqdn->type == TREE_SCALAR && !fqdn->is_bad)
+		read_fqdn(r, fqdn, s);
+	if (map->is_bad || (address != NULL) != (fqdn != NULL))
 		return;
 	s->incomplete = true;
-	if (!schema_value(map, P_localNetworkGateway_fqdn))
+	if (fqdn)
+		findings_error(r->findings, fqdn->place,
+			       "fqdn: the site has a gatewayIpAddress already; give one of them");
+	else
 		findings_error(r->findings, map->place,
 			       "gatewayIpAddress: missing in this local network gateway; give the "
 			       "site's address, or any when it is not known");
@@ -86,6 +177,7 @@ static void read_remote(struct read *r, const struct tree_node *map, struct mode
 	s->address_at = read_place(map, P_remoteGateway_publicIPAddress);
 	s->n_address_space = read_prefixes(r, map, P_remoteGateway_addressSpace, &s->address_space,
 					   &s->address_space_at);
+	read_bgp(map, P_remoteGateway_bgpSettings, &s->bgp);
 }
 
 int read_far_ends(struct read *r)
@@ -231,38 +323,33 @@ static void read_selectors(struct read *r, const struct tree_node *map, struct m
 	}
 }
 
+static const enum schema_property far_ends[] = {P_connection_localNetworkGateway2,
+						P_connection_virtualNetworkGateway2,
+						P_connection_expressRouteCircuit};
+
 /* Exactly the far end that the type of the connection needs. */
-static void wrong_far_end(struct read *r, const struct tree_node *map, const char *type,
-			  enum schema_property needed, enum schema_property other)
+static void check_far_end(struct read *r, const struct tree_node *map, unsigned type)
 {
-	const struct tree_node *v = schema_value(map, other);
+	static const char *const types[] = {"IPsec", "Vnet2Vnet", "ExpressRoute"};
+	const char *needed = schema_row(far_ends[type])->name;
 	if (map->is_bad)
 		return;
-	if (v)
-		findings_error(r->findings, v->place,
-			       "%s: does not belong to connectionType %s, which has %s",
-			       schema_row(other)->name, type, schema_row(needed)->name);
-	if (!schema_value(map, needed))
+	for (unsigned i = 0; i < 3; i++) {
+		const struct tree_node *v = schema_value(map, far_ends[i]);
+		if (v && i != type)
+			findings_error(r->findings, v->place,
+				       "%s: does not belong to connectionType %s, which has %s",
+				       schema_row(far_ends[i])->name, types[type], needed);
+	}
+	if (!schema_value(map, far_ends[type]))
 		findings_error(r->findings, map->place,
-			       "%s: missing in this connection, connectionType %s needs it",
-			       schema_row(needed)->name, type);
+			       "%s: missing in this connection, connectionType %s needs it", needed,
+			       types[type]);
 }
 
-static void read_far_end(struct read *r, const struct tree_node *map, struct model_connection *c)
+static void read_peer_gateway(struct read *r, const struct tree_node *map,
+			      struct model_connection *c)
 {
-	c->site = c->peer_gateway = MODEL_NONE;
-	c->vnet2vnet = read_choice(map, P_connection_connectionType) == 1;
-	if (!c->vnet2vnet) {
-		wrong_far_end(r, map, "IPsec", P_connection_localNetworkGateway2,
-			      P_connection_virtualNetworkGateway2);
-		c->peer_at = read_place(map, P_connection_localNetworkGateway2);
-		c->site = read_reference(r, map, P_connection_localNetworkGateway2, &r->sites,
-					 "local network gateway");
-		return;
-	}
-	wrong_far_end(r, map, "Vnet2Vnet", P_connection_virtualNetworkGateway2,
-		      P_connection_localNetworkGateway2);
-	c->peer_at = read_place(map, P_connection_virtualNetworkGateway2);
 	const char *name = read_text(map, P_connection_virtualNetworkGateway2);
 	if (name)
 		c->site = read_find(&r->remotes, name);
@@ -270,6 +357,45 @@ static void read_far_end(struct read *r, const struct tree_node *map, struct mod
 		c->peer_gateway =
 			read_reference(r, map, P_connection_virtualNetworkGateway2, &r->gateways,
 				       "virtual network gateway or remote gateway");
+}
+
+static void read_far_end(struct read *r, const struct tree_node *map, struct model_connection *c)
+{
+	c->site = c->peer_gateway = c->circuit = MODEL_NONE;
+	/* of a type that was refused only the type is told */
+	if (!schema_value(map, P_connection_connectionType))
+		return;
+	unsigned type = (unsigned)read_choice(map, P_connection_connectionType);
+	c->vnet2vnet = type == 1;
+	c->express_route = type == 2;
+	c->peer_at = read_place(map, far_ends[type]);
+	check_far_end(r, map, type);
+	if (c->express_route)
+		c->circuit = read_reference(r, map, far_ends[2], &r->circuits, "circuit");
+	else if (c->vnet2vnet)
+		read_peer_gateway(r, map, c);
+	else
+		c->site = read_reference(r, map, far_ends[0], &r->sites, "local network gateway");
+}
+
+/* What only a tunnel has. */
+static void refuse_tunnel_settings(struct read *r, const struct tree_node *map)
+{
+	static const enum schema_property of_tunnels[] = {
+		P_connection_sharedKey,
+		P_connection_ipsecPolicies,
+		P_connection_trafficSelectorPolicies,
+		P_connection_connectionProtocol,
+		P_connection_peerCertificateAuthority,
+	};
+	for (unsigned i = 0; i < sizeof of_tunnels / sizeof *of_tunnels; i++) {
+		const struct tree_node *v = schema_value(map, of_tunnels[i]);
+		if (v && (v->type != TREE_LIST || v->n))
+			findings_error(r->findings, v->place,
+				       "%s: does not belong to connectionType ExpressRoute, a "
+				       "circuit has no tunnel",
+				       schema_row(of_tunnels[i])->name);
+	}
 }
 
 static void read_connection(struct read *r, const struct tree_node *map, struct model_connection *c)
@@ -280,11 +406,7 @@ static void read_connection(struct read *r, const struct tree_node *map, struct 
 	c->gateway = read_reference(r, map, P_connection_virtualNetworkGateway1, &r->gateways,
 				    "virtual network gateway");
 	c->gateway_at = read_place(map, P_connection_virtualNetworkGateway1);
-	/* of a type that is not supported only the type is reported */
-	if (schema_value(map, P_connection_connectionType))
-		read_far_end(r, map, c);
-	else
-		c->site = c->peer_gateway = MODEL_NONE;
+	read_far_end(r, map, c);
 	/* as in Azure, a policy-based gateway speaks IKEv1 unless it says otherwise */
 	if (schema_value(map, P_connection_connectionProtocol))
 		c->ikev1 = read_choice(map, P_connection_connectionProtocol) == 1;
@@ -293,7 +415,9 @@ static void read_connection(struct read *r, const struct tree_node *map, struct 
 	c->mode = (enum model_mode)read_choice(map, P_connection_connectionMode);
 	c->mode_at = read_place(map, P_connection_connectionMode);
 	c->by_certificate = read_choice(map, P_connection_authenticationType) == 1;
-	if (c->by_certificate)
+	if (c->express_route)
+		refuse_tunnel_settings(r, map);
+	else if (c->by_certificate)
 		read_trust(r, map, c);
 	else
 		read_key(r, map, c);
@@ -301,6 +425,10 @@ static void read_connection(struct read *r, const struct tree_node *map, struct 
 	read_selectors(r, map, c);
 	read_policies(r, map, c);
 	c->policies_at = read_place(map, P_connection_ipsecPolicies);
+	c->protocol_at = read_place(map, P_connection_connectionProtocol);
+	c->selectors_at = read_place(map, P_connection_usePolicyBasedTrafficSelectors);
+	c->enable_bgp = read_boolean(map, P_connection_enableBgp);
+	c->bgp_at = read_place(map, P_connection_enableBgp);
 	c->dpd_timeout_seconds = read_number(map, P_connection_dpdTimeoutSeconds);
 	c->ike_fragment_size = read_number(map, P_connection_ikeFragmentSize);
 	c->routing_weight = read_number(map, P_connection_routingWeight);
@@ -315,7 +443,8 @@ static void read_connection(struct read *r, const struct tree_node *map, struct 
 	c->childless = read_boolean(map, P_connection_childlessInitiation);
 	c->allow_redirect = read_boolean(map, P_connection_allowRedirect);
 	c->incomplete = c->incomplete || c->gateway == MODEL_NONE ||
-			(c->site == MODEL_NONE && c->peer_gateway == MODEL_NONE);
+			(c->site == MODEL_NONE && c->peer_gateway == MODEL_NONE &&
+			 c->circuit == MODEL_NONE);
 }
 
 int read_connections(struct read *r)

@@ -21,7 +21,8 @@ struct read {
 	struct model *model;
 	struct config_findings *findings;
 	const struct config_files *files;
-	struct read_names ports, vnets, gateways, sites, remotes; /* in the tree's memory */
+	struct read_names ports, vnets, gateways, sites, remotes, tables, circuits; /* in the
+							tree's memory */
 	void *paths; /* files read so far, by path (read_certificates.c) */
 	uint32_t room_files;
 	bool no_memory;
@@ -50,11 +51,14 @@ uint32_t read_prefixes(struct read *r, const struct tree_node *map, enum schema_
 /* Index of the resource that a property names, MODEL_NONE with a finding. */
 uint32_t read_reference(struct read *r, const struct tree_node *map, enum schema_property p,
 			const struct read_names *names, const char *kind);
+void read_bgp(const struct tree_node *map, enum schema_property p, struct model_bgp *out);
 uint32_t read_find(const struct read_names *names, const char *name);
 
 /* The halves: host and virtual networks; gateways, sites, connections. 0 or -ENOMEM. */
 int read_host(struct read *r);
+int read_tables(struct read *r); /* before the virtual networks, whose subnets name them */
 int read_vnets(struct read *r);
+int read_circuits(struct read *r); /* read_circuits.c; before the connections */
 int read_far_ends(struct read *r);
 int read_gateways(struct read *r);
 int read_connections(struct read *r);

@@ -3,6 +3,7 @@
 #include "control/read_internal.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 int read_host(struct read *r)
@@ -50,6 +51,9 @@ static void read_subnets(struct read *r, const struct tree_node *map, struct mod
 		s->incomplete = item->is_bad || !prefix || ip_prefix_parse(&s->prefix, prefix);
 		s->place = read_place(item, P_subnet_name);
 		s->prefix_at = read_place(item, P_subnet_addressPrefix);
+		s->table_at = read_place(item, P_subnet_routeTable);
+		s->route_table =
+			read_reference(r, item, P_subnet_routeTable, &r->tables, "route table");
 	}
 }
 
@@ -149,6 +153,120 @@ static void read_endpoints(struct read *r, const struct tree_node *map, struct m
 	}
 }
 
+static void read_peerings(struct read *r, const struct tree_node *map, struct model_vnet *v)
+{
+	uint32_t n = read_length(map, P_virtualNetwork_peerings);
+	v->peerings = read_array(r, n, sizeof *v->peerings);
+	for (uint32_t i = 0; v->peerings && i < n; i++) {
+		const struct tree_node *item = read_item(map, P_virtualNetwork_peerings, i);
+		struct model_peering *p = &v->peerings[v->n_peerings++];
+		p->name = read_copy(r, read_text(item, P_peering_name));
+		p->access = read_boolean(item, P_peering_allowVirtualNetworkAccess);
+		p->forwarded = read_boolean(item, P_peering_allowForwardedTraffic);
+		p->gateway_transit = read_boolean(item, P_peering_allowGatewayTransit);
+		p->remote_gateways = read_boolean(item, P_peering_useRemoteGateways);
+		p->remote = read_reference(r, item, P_peering_remoteVirtualNetwork, &r->vnets,
+					   "virtual network");
+		p->back = MODEL_NONE;
+		p->place = read_place(item, P_peering_name);
+		p->remote_at = read_place(item, P_peering_remoteVirtualNetwork);
+		p->transit_at = read_place(item, P_peering_allowGatewayTransit);
+		p->gateways_at = read_place(item, P_peering_useRemoteGateways);
+		p->incomplete = item->is_bad || p->remote == MODEL_NONE;
+	}
+}
+
+struct half {
+	uint32_t from, to;
+	struct model_peering *p;
+	uint32_t index;
+};
+
+static int by_ends(const void *a, const void *b)
+{
+	const struct half *x = a, *y = b;
+	if (x->from != y->from)
+		return x->from < y->from ? -1 : 1;
+	return x->to < y->to ? -1 : x->to > y->to;
+}
+
+/* Finds the other side of each; sorted, since a hub may have thousands. */
+static int match_peerings(struct model *m)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < m->n_vnets; i++)
+		n += m->vnets[i].n_peerings;
+	struct half *at = n ? calloc(n, sizeof *at) : NULL;
+	if (n && !at)
+		return -ENOMEM;
+	n = 0;
+	for (uint32_t i = 0; i < m->n_vnets; i++)
+		for (uint32_t k = 0; k < m->vnets[i].n_peerings; k++) {
+			struct model_peering *p = &m->vnets[i].peerings[k];
+			if (!p->incomplete && p->remote != i)
+				at[n++] = (struct half){i, p->remote, p, k};
+		}
+	if (n)
+		qsort(at, n, sizeof *at, by_ends);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct half key = {.from = at[i].to, .to = at[i].from};
+		const struct half *back = bsearch(&key, at, n, sizeof *at, by_ends);
+		at[i].p->back = back ? back->index : MODEL_NONE;
+	}
+	free(at);
+	return 0;
+}
+
+static void read_route(struct read *r, const struct tree_node *map, struct model_route *t)
+{
+	static const enum model_hop hops[] = {MODEL_HOP_VNET_LOCAL, MODEL_HOP_GATEWAY,
+					      MODEL_HOP_INTERNET, MODEL_HOP_NONE,
+					      MODEL_HOP_APPLIANCE};
+	const char *prefix = read_text(map, P_route_addressPrefix);
+	const struct tree_node *address = schema_value(map, P_route_nextHopIpAddress);
+	t->name = read_copy(r, read_text(map, P_route_name));
+	t->place = read_place(map, P_route_name);
+	t->prefix_at = read_place(map, P_route_addressPrefix);
+	t->hop_at = read_place(map, P_route_nextHopType);
+	t->hop = hops[read_choice(map, P_route_nextHopType)];
+	t->appliance = read_address(map, P_route_nextHopIpAddress);
+	t->incomplete = map->is_bad || !prefix || ip_prefix_parse(&t->prefix, prefix);
+	if (t->incomplete || (t->hop == MODEL_HOP_APPLIANCE) == (address != NULL))
+		return;
+	t->incomplete = true;
+	if (address)
+		findings_error(r->findings, address->place,
+			       "nextHopIpAddress: belongs to nextHopType VirtualAppliance, this "
+			       "route has %s",
+			       read_text(map, P_route_nextHopType));
+	else
+		findings_error(r->findings, map->place,
+			       "nextHopIpAddress: missing, nextHopType VirtualAppliance needs it");
+}
+
+int read_tables(struct read *r)
+{
+	const struct tree_node *root = r->tree->root;
+	struct model *m = r->model;
+	uint32_t n = read_length(root, P_configuration_routeTables);
+	m->tables = read_array(r, n, sizeof *m->tables);
+	for (uint32_t i = 0; m->tables && i < n; i++) {
+		const struct tree_node *item = read_item(root, P_configuration_routeTables, i);
+		struct model_route_table *t = &m->tables[m->n_tables++];
+		uint32_t routes = read_length(item, P_routeTable_routes);
+		t->name = read_copy(r, read_text(item, P_routeTable_name));
+		t->place = read_place(item, P_routeTable_name);
+		t->incomplete = item->is_bad;
+		t->routes = read_array(r, routes, sizeof *t->routes);
+		for (uint32_t k = 0; t->routes && k < routes; k++)
+			read_route(r, read_item(item, P_routeTable_routes, k),
+				   &t->routes[t->n_routes++]);
+	}
+	return r->no_memory ? -ENOMEM
+			    : read_index_names(r, P_configuration_routeTables, P_routeTable_name, 0,
+					       &r->tables);
+}
+
 static void read_vnet(struct read *r, const struct tree_node *map, struct model_vnet *v)
 {
 	uint32_t n = read_length(map, P_virtualNetwork_attachments);
@@ -156,6 +274,7 @@ static void read_vnet(struct read *r, const struct tree_node *map, struct model_
 	v->id = read_number(map, P_virtualNetwork_id);
 	v->classic = read_choice(map, P_virtualNetwork_deploymentModel) == 1;
 	v->learning = read_boolean(map, P_virtualNetwork_learning);
+	v->vpn_gateway = v->express_route_gateway = MODEL_NONE;
 	v->incomplete = map->is_bad;
 	v->place = read_place(map, P_virtualNetwork_name);
 	v->id_at = read_place(map, P_virtualNetwork_id);
@@ -167,6 +286,7 @@ static void read_vnet(struct read *r, const struct tree_node *map, struct model_
 		read_attachment(r, read_item(map, P_virtualNetwork_attachments, i),
 				&v->attachments[v->n_attachments++]);
 	read_endpoints(r, map, v);
+	read_peerings(r, map, v);
 }
 
 int read_vnets(struct read *r)
@@ -174,11 +294,12 @@ int read_vnets(struct read *r)
 	const struct tree_node *root = r->tree->root;
 	struct model *m = r->model;
 	uint32_t n = read_length(root, P_configuration_virtualNetworks);
-	m->vnets = read_array(r, n, sizeof *m->vnets);
+	/* before they are read: their peerings name each other */
+	int err = read_index_names(r, P_configuration_virtualNetworks, P_virtualNetwork_name, 0,
+				   &r->vnets);
+	m->vnets = err ? NULL : read_array(r, n, sizeof *m->vnets);
 	for (uint32_t i = 0; m->vnets && i < n; i++)
 		read_vnet(r, read_item(root, P_configuration_virtualNetworks, i),
 			  &m->vnets[m->n_vnets++]);
-	return r->no_memory ? -ENOMEM
-			    : read_index_names(r, P_configuration_virtualNetworks,
-					       P_virtualNetwork_name, 0, &r->vnets);
+	return err || r->no_memory ? -ENOMEM : match_peerings(m);
 }

@@ -57,10 +57,9 @@ enum schema_property schema_first(enum schema_kind k, uint32_t *n)
 
 const struct tree_node *schema_value(const struct tree_node *map, enum schema_property p)
 {
-	uint32_t n;
 	if (!map || map->type != TREE_MAP || !map->values)
 		return NULL;
-	const struct tree_node *v = map->values[p - schema_first(rows[p].kind, &n)];
+	const struct tree_node *v = map->values[p - map->first];
 	return v && (v->type != TREE_SCALAR || !v->is_bad) ? v : NULL;
 }
 
@@ -176,11 +175,10 @@ static bool check_one(struct checker *c, const struct schema_row *row, struct tr
 	if (row->type == SCHEMA_PREFIX)
 		return check_canonical(c, row, n);
 	if (row->type == SCHEMA_ENUM && schema_word(row->detail, n->text, &later) >= 0 && later &&
-	    !c->inside_later) {
+	    !c->inside_later)
+		/* taken all the same: its own rules are to be told too */
 		findings_error(c->findings, n->place, "%s: %s: not supported yet", row->name,
 			       n->text);
-		return false;
-	}
 	return true;
 }
 
@@ -302,6 +300,7 @@ static bool check_map(struct checker *c, enum schema_kind kind, struct tree_node
 	bool good = true;
 	enum schema_property first = schema_first(kind, &n);
 	map->values = tree_alloc(c->tree, n * sizeof *map->values);
+	map->first = first;
 	if (!map->values)
 		return false;
 	for (uint32_t i = 0; i < map->n; i++) {

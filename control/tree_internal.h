@@ -10,7 +10,7 @@
 #include "control/config.h"
 
 #define TREE_MAX_DEPTH 32u
-#define TREE_MAX_NODES 1000000u
+#define TREE_MAX_NODES 4000000u
 #define TREE_MAX_TEXT  (64u << 20)
 
 enum tree_type { TREE_SCALAR, TREE_LIST, TREE_MAP };
@@ -29,7 +29,9 @@ struct tree_node {
 	char *text; /* of a scalar, ends with NUL and holds none */
 	struct tree_item *items;
 	uint32_t n;
-	struct tree_node **values; /* set by schema_check for a mapping: by property */
+	/* set by schema_check for a mapping: by property, from `first` of its kind on */
+	uint32_t first;
+	struct tree_node **values;
 };
 
 struct tree_chunk;

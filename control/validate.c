@@ -167,6 +167,18 @@ void validate_names(struct judge *j)
 	unique_report(j, &u, name_twice);
 }
 
+static void validate_more_names(struct judge *j)
+{
+	const struct model *m = j->m;
+	struct unique u = {0};
+	for (uint32_t i = 0; i < m->n_tables; i++)
+		add_name(j, &u, m->tables[i].name, m->tables[i].place, "route table");
+	unique_report(j, &u, name_twice);
+	for (uint32_t i = 0; i < m->n_circuits; i++)
+		add_name(j, &u, m->circuits[i].name, m->circuits[i].place, "circuit");
+	unique_report(j, &u, name_twice);
+}
+
 static void device_twice(struct judge *j, const struct unique_item *item,
 			 const struct unique_item *first)
 {
@@ -196,15 +208,47 @@ void validate_ports(struct judge *j)
 			       "ports: no port has role uplink, connections need one");
 }
 
+/* Counts, then fills: no list of connections is walked for each gateway. */
+static bool index_connections(struct judge *j)
+{
+	const struct model *m = j->m;
+	j->first = calloc(m->n_gateways + 2, sizeof *j->first);
+	j->by_gateway = calloc(m->n_connections + 1, sizeof *j->by_gateway);
+	if (!j->first || !j->by_gateway)
+		return false;
+	for (uint32_t i = 0; i < m->n_connections; i++) {
+		if (m->connections[i].gateway != MODEL_NONE)
+			j->first[m->connections[i].gateway + 2]++;
+	}
+	for (uint32_t g = 0; g < m->n_gateways; g++)
+		j->first[g + 2] += j->first[g + 1];
+	for (uint32_t i = 0; i < m->n_connections; i++) {
+		if (m->connections[i].gateway != MODEL_NONE)
+			j->by_gateway[j->first[m->connections[i].gateway + 1]++] = i;
+	}
+	return true;
+}
+
 void validate(const struct model *m, struct config_findings *findings)
 {
 	struct judge j = {.m = m, .findings = findings};
-	validate_names(&j);
-	validate_ports(&j);
-	validate_vnets(&j);
-	validate_gateways(&j);
-	validate_connections(&j);
-	validate_clients(&j);
+	j.no_memory = !index_connections(&j);
+	if (!j.no_memory) {
+		validate_names(&j);
+		validate_more_names(&j);
+		validate_ports(&j);
+		validate_vnets(&j);
+		validate_peerings(&j);
+		validate_tables(&j);
+		validate_gateways(&j);
+		validate_circuits(&j);
+		validate_connections(&j);
+		validate_bgp(&j);
+		validate_spaces(&j);
+		validate_clients(&j);
+	}
+	free(j.first);
+	free(j.by_gateway);
 	if (j.no_memory)
 		findings_error(findings, (struct model_place){1, 1},
 			       "not enough memory to judge the configuration");

@@ -32,10 +32,15 @@ static void check_pool(struct judge *j, const struct model_gateway *g, uint32_t 
 		check_pool_against(j, c, i, &c->pool[k], "the pool itself");
 	for (uint32_t k = 0; k < v->n_address_space; k++)
 		check_pool_against(j, c, i, &v->address_space[k], v->name);
-	for (uint32_t n = 0; n < m->n_connections; n++) {
-		const struct model_connection *x = &m->connections[n];
-		if (x->gateway == MODEL_NONE || &m->gateways[x->gateway] != g)
-			continue;
+	for (uint32_t k = 0; k < v->n_peerings; k++) {
+		const struct model_peering *p = &v->peerings[k];
+		const struct model_vnet *far = p->incomplete ? NULL : &m->vnets[p->remote];
+		for (uint32_t n = 0; far && n < far->n_address_space; n++)
+			check_pool_against(j, c, i, &far->address_space[n], far->name);
+	}
+	uint32_t gateway = (uint32_t)(g - m->gateways);
+	for (uint32_t n = j->first[gateway]; n < j->first[gateway + 1]; n++) {
+		const struct model_connection *x = &m->connections[j->by_gateway[n]];
 		uint32_t space;
 		const struct ip_prefix *far = offer_remote_space(m, x, &space);
 		for (uint32_t k = 0; k < space; k++)
@@ -88,11 +93,11 @@ static void check(struct judge *j, const struct model_gateway *g)
 		findings_error(j->findings, c->place,
 			       "vpnClientConfiguration: a PolicyBased gateway has no "
 			       "point-to-site; set vpnType: RouteBased");
-	if (!c->ike)
+	if (!c->ike && !c->sstp)
 		findings_error(
 			j->findings, c->place,
 			"vpnClientProtocols: missing, no client could connect; give [IkeV2]");
-	if (c->ike && g->certificate.chain == MODEL_NONE && !g->incomplete)
+	if ((c->ike || c->sstp) && g->certificate.chain == MODEL_NONE && !g->incomplete)
 		findings_error(j->findings, c->place,
 			       "vpnClientConfiguration: clients know the gateway by its "
 			       "certificate; give `certificate` of %s",
@@ -108,6 +113,12 @@ static void check(struct judge *j, const struct model_gateway *g)
 	check_users(j, c);
 	if (g->vnet == MODEL_NONE)
 		return;
+	struct offer offer;
+	if (offer_of_clients(j->m, (uint32_t)(g - j->m->gateways), &offer))
+		findings_error(j->findings, c->place,
+			       "vpnClientConfiguration: clients can be told of %d prefixes, %s and "
+			       "the networks that use its gateway have more",
+			       CHILD_SA_MAX_TS, j->m->vnets[g->vnet].name);
 	for (uint32_t i = 0; i < c->n_pool; i++)
 		check_pool(j, g, i);
 	if (g->public_address.family)

@@ -1,70 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rules of gateways and connections: one gateway a VNet, peers that can be told apart, spaces that
- * do not overlap. */
+/* Rules of connections: what goes with their gateway, peers that can be told apart, two sides that
+ * agree. */
 #include "control/validate_internal.h"
 
 #include "control/offer.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-static void vnet_twice(struct judge *j, const struct unique_item *item,
-		       const struct unique_item *first)
-{
-	findings_error(j->findings, item->place,
-		       "virtualNetwork: %s serves it already, in line %u; a virtual network has "
-		       "one gateway",
-		       first->name, first->place.line);
-}
-
-static void public_address_twice(struct judge *j, const struct unique_item *item,
-				 const struct unique_item *first)
-{
-	findings_error(j->findings, item->place,
-		       "publicIPAddress: it is the address of %s already, in line %u; each gateway "
-		       "has its own",
-		       first->name, first->place.line);
-}
-
-static void check_gateway_subnet(struct judge *j, const struct model_gateway *g)
-{
-	const struct model_vnet *v = &j->m->vnets[g->vnet];
-	bool known = !v->incomplete;
-	for (uint32_t i = 0; i < v->n_subnets; i++) {
-		known = known && !v->subnets[i].incomplete;
-		if (!strcmp(v->subnets[i].name, "GatewaySubnet"))
-			return;
-	}
-	if (known)
-		findings_error(j->findings, g->vnet_at,
-			       "virtualNetwork: %s has no subnet with the name GatewaySubnet, its "
-			       "gateway %s needs one of /29 or larger",
-			       v->name, g->name);
-}
-
-void validate_gateways(struct judge *j)
-{
-	struct unique vnets = {0}, addresses = {0};
-	for (uint32_t i = 0; i < j->m->n_gateways; i++) {
-		const struct model_gateway *g = &j->m->gateways[i];
-		if (g->public_address.family)
-			unique_add(j, &addresses, &g->public_address, sizeof g->public_address,
-				   g->address_at, g->name);
-		if (g->vnet == MODEL_NONE)
-			continue;
-		unique_add(j, &vnets, &g->vnet, sizeof g->vnet, g->vnet_at, g->name);
-		check_gateway_subnet(j, g);
-	}
-	/* a remote gateway lives on another host */
-	for (uint32_t i = 0; i < j->m->n_sites; i++) {
-		const struct model_site *s = &j->m->sites[i];
-		if (s->is_remote_gateway && s->address.family)
-			unique_add(j, &addresses, &s->address, sizeof s->address, s->address_at,
-				   s->name);
-	}
-	unique_report(j, &vnets, vnet_twice);
-	unique_report(j, &addresses, public_address_twice);
-}
 
 /* The far end's outer address; family IP_NONE: any. */
 static struct ip_addr peer_address(const struct model *m, const struct model_connection *c)
@@ -81,6 +22,8 @@ bool validate_is_known(const struct model *m, const struct model_connection *c)
 		return false;
 	if (c->site != MODEL_NONE)
 		return !m->sites[c->site].incomplete;
+	if (c->express_route)
+		return !m->circuits[c->circuit].incomplete;
 	return !m->gateways[c->peer_gateway].incomplete &&
 	       !m->vnets[m->gateways[c->peer_gateway].vnet].incomplete;
 }
@@ -104,6 +47,8 @@ static void check_peer(struct judge *j, const struct model_connection *c)
 {
 	const struct model_gateway *g = &j->m->gateways[c->gateway];
 	struct ip_addr peer = peer_address(j->m, c);
+	if (c->site != MODEL_NONE && j->m->sites[c->site].fqdn)
+		return;
 	if (!peer.family) {
 		check_any_peer(j, c);
 		return;
@@ -120,40 +65,12 @@ static void check_peer(struct judge *j, const struct model_connection *c)
 			c->vnet2vnet ? "virtualNetworkGateway2" : "localNetworkGateway2", g->name);
 }
 
-/* Prefixes behind the peer may not be those of the VNet; a default route may: longer prefixes win.
- */
-static void check_spaces(struct judge *j, const struct model_connection *c)
-{
-	uint32_t n;
-	char a[PREFIX_TEXT], b[PREFIX_TEXT];
-	const struct model_vnet *v = &j->m->vnets[j->m->gateways[c->gateway].vnet];
-	const struct ip_prefix *remote = offer_remote_space(j->m, c, &n);
-	struct prefix_set space = prefix_set_of_vnet(j, v);
-	prefix_set_reduce(&space);
-	for (uint32_t i = 0; space.at && i < n; i++) {
-		const struct placed_prefix *own =
-			remote[i].len ? prefix_set_overlap(&space, &remote[i]) : NULL;
-		if (own)
-			findings_error(j->findings, c->peer_at,
-				       "addressSpace: %s behind the peer overlaps %s of %s",
-				       ip_prefix_format(&remote[i], a),
-				       ip_prefix_format(&own->prefix, b), v->name);
-	}
-	free(space.at);
-	if (!n)
-		findings_warn(
-			j->findings, c->peer_at,
-			"addressSpace: the peer of %s has no prefixes, nothing is routed to it",
-			c->name);
-}
-
-static const struct model_connection *way_back(const struct model *m,
+static const struct model_connection *way_back(const struct judge *j,
 					       const struct model_connection *c)
 {
-	for (uint32_t i = 0; i < m->n_connections; i++) {
-		const struct model_connection *back = &m->connections[i];
-		if (back->vnet2vnet && back->gateway == c->peer_gateway &&
-		    back->peer_gateway == c->gateway)
+	for (uint32_t i = j->first[c->peer_gateway]; i < j->first[c->peer_gateway + 1]; i++) {
+		const struct model_connection *back = &j->m->connections[j->by_gateway[i]];
+		if (back->vnet2vnet && back->peer_gateway == c->gateway)
 			return back;
 	}
 	return NULL;
@@ -189,6 +106,11 @@ static void compare_sides(struct judge *j, const struct model_connection *c,
 			       "postQuantumPreSharedKey: it differs from that of %s, the other "
 			       "side of this connection",
 			       c->name);
+	if (c->enable_bgp != back->enable_bgp)
+		findings_error(j->findings, back->bgp_at,
+			       "enableBgp: it differs from that of %s, the other side of this "
+			       "connection",
+			       c->name);
 	if (!same_algorithms(c, back))
 		findings_error(j->findings, back->policies_at,
 			       "ipsecPolicies: the algorithms differ from those of %s, the other "
@@ -205,7 +127,7 @@ static void check_both_sides(struct judge *j, const struct model_connection *c)
 			       m->gateways[c->gateway].name);
 		return;
 	}
-	const struct model_connection *back = way_back(m, c);
+	const struct model_connection *back = way_back(j, c);
 	if (!back)
 		findings_error(j->findings, c->peer_at,
 			       "virtualNetworkGateway2: %s is a gateway of this file and has no "
@@ -299,7 +221,8 @@ static void check_pfs(struct judge *j, const struct model_connection *c)
 {
 	for (uint32_t i = 0; !c->ikev1 && i < c->n_policies; i++) {
 		const struct model_policy *p = &c->policies[i];
-		if (p->pfs_group != DH_NONE && p->pfs_group != p->dh_group)
+		if (p->dh_group != DH_NONE && p->pfs_group != DH_NONE &&
+		    p->pfs_group != p->dh_group)
 			findings_warn(
 				j->findings, p->place,
 				"pfsGroup: %s is another group than dhGroup's %s and is needed "
@@ -349,11 +272,10 @@ static void check_ikev1(struct judge *j, const struct model_connection *c)
 static void check_policy_based(struct judge *j, const struct model_connection *c)
 {
 	const struct model_gateway *g = &j->m->gateways[c->gateway];
-	const struct model_connection *first = j->m->connections;
+	const struct model_connection *first =
+		&j->m->connections[j->by_gateway[j->first[c->gateway]]];
 	if (!g->policy_based)
 		return;
-	while (first->gateway != c->gateway)
-		first++;
 	if (first != c)
 		findings_error(j->findings, c->gateway_at,
 			       "virtualNetworkGateway1: %s is PolicyBased and has one connection, "
@@ -364,6 +286,64 @@ static void check_policy_based(struct judge *j, const struct model_connection *c
 			       "virtualNetworkGateway1: %s is PolicyBased; connectionType "
 			       "Vnet2Vnet needs a RouteBased gateway",
 			       g->name);
+	if (c->policy_based_selectors)
+		findings_error(j->findings, c->selectors_at,
+			       "usePolicyBasedTrafficSelectors: %s is PolicyBased and has such "
+			       "selectors anyway; the switch is for a RouteBased gateway",
+			       g->name);
+}
+
+/* What sku Basic leaves out (vpn-gateway-about-compliance-crypto). */
+static void check_basic(struct judge *j, const struct model_connection *c)
+{
+	const struct model_gateway *g = &j->m->gateways[c->gateway];
+	if (g->size != MODEL_SKU_BASIC)
+		return;
+	if (c->n_policies)
+		findings_error(
+			j->findings, c->policies_at,
+			"ipsecPolicies: %s is of sku Basic, which has the default offer alone",
+			g->name);
+	if (c->policy_based_selectors)
+		findings_error(j->findings, c->selectors_at,
+			       "usePolicyBasedTrafficSelectors: %s is of sku Basic, which has none",
+			       g->name);
+	if (c->ikev1 != g->policy_based)
+		findings_error(
+			j->findings, c->protocol_at,
+			"connectionProtocol: %s is of sku Basic and %s, which speaks %s alone",
+			g->name, g->policy_based ? "PolicyBased" : "RouteBased",
+			g->policy_based ? "IKEv1" : "IKEv2");
+}
+
+/* A circuit by a gateway for circuits, a tunnel by one for tunnels. */
+static bool check_kind(struct judge *j, const struct model_connection *c)
+{
+	const struct model_gateway *g = &j->m->gateways[c->gateway];
+	if (c->express_route == g->express_route)
+		return true;
+	findings_error(
+		j->findings, c->gateway_at,
+		"virtualNetworkGateway1: %s is of gatewayType %s; connectionType %s needs one "
+		"of gatewayType %s",
+		g->name, g->express_route ? "ExpressRoute" : "Vpn",
+		c->express_route ? "ExpressRoute"
+		: c->vnet2vnet	 ? "Vnet2Vnet"
+				 : "IPsec",
+		c->express_route ? "ExpressRoute" : "Vpn");
+	return false;
+}
+
+/* The gateway at the other side of a Vnet2Vnet connection has tunnels too. */
+static bool check_far_kind(struct judge *j, const struct model_connection *c)
+{
+	if (c->peer_gateway == MODEL_NONE || !j->m->gateways[c->peer_gateway].express_route)
+		return true;
+	findings_error(j->findings, c->peer_at,
+		       "virtualNetworkGateway2: %s is of gatewayType ExpressRoute; connectionType "
+		       "Vnet2Vnet needs one of gatewayType Vpn",
+		       j->m->gateways[c->peer_gateway].name);
+	return false;
 }
 
 struct peer_key {
@@ -394,60 +374,26 @@ static void add_peer(struct judge *j, struct unique *u, const struct model_conne
 	unique_add(j, u, &key, sizeof key, c->place, c->name);
 }
 
-struct prefix_key {
-	uint32_t gateway, weight;
-	struct ip_prefix prefix;
-};
-
-static void prefix_twice(struct judge *j, const struct unique_item *item,
-			 const struct unique_item *first)
-{
-	struct prefix_key key;
-	char text[PREFIX_TEXT];
-	memcpy(&key, item->key, sizeof key);
-	if (!strcmp(item->name, first->name))
-		return;
-	findings_warn(j->findings, item->place,
-		      "routingWeight: %s leads to %s too, with the same weight; the one whose name "
-		      "comes first is taken",
-		      ip_prefix_format(&key.prefix, text), first->name);
-}
-
-static void add_prefixes(struct judge *j, struct unique *u, const struct model_connection *c)
-{
-	uint32_t n;
-	const struct ip_prefix *remote = offer_remote_space(j->m, c, &n);
-	for (uint32_t i = 0; i < n; i++) {
-		struct prefix_key key;
-		memset(&key, 0, sizeof key);
-		key.gateway = c->gateway;
-		key.weight = c->routing_weight;
-		key.prefix = remote[i];
-		unique_add(j, u, &key, sizeof key, c->place, c->name);
-	}
-}
-
 void validate_connections(struct judge *j)
 {
-	struct unique peers = {0}, prefixes = {0};
+	struct unique peers = {0};
 	for (uint32_t i = 0; i < j->m->n_connections; i++) {
 		const struct model_connection *c = &j->m->connections[i];
-		if (!validate_is_known(j->m, c))
+		if (!validate_is_known(j->m, c) || !check_kind(j, c) || c->express_route ||
+		    !check_far_kind(j, c))
 			continue;
 		check_peer(j, c);
-		check_spaces(j, c);
 		check_selectors(j, i);
 		check_ikev1(j, c);
 		check_pfs(j, c);
 		validate_overlap(j, c);
 		validate_sequence_numbers(j, c);
 		check_policy_based(j, c);
+		check_basic(j, c);
 		if (c->peer_gateway != MODEL_NONE)
 			check_both_sides(j, c);
-		add_peer(j, &peers, c);
-		add_prefixes(j, &prefixes, c);
+		if (c->site == MODEL_NONE || !j->m->sites[c->site].fqdn)
+			add_peer(j, &peers, c);
 	}
 	unique_report(j, &peers, peer_twice);
-	unique_report(j, &prefixes, prefix_twice);
-	validate_nested(j);
 }

@@ -9,6 +9,9 @@
 struct judge {
 	const struct model *m;
 	struct config_findings *findings;
+	/* Connections of each gateway, in the order of the file: by_gateway[first[g]] up to,
+	 * without, by_gateway[first[g + 1]]. */
+	uint32_t *by_gateway, *first;
 	bool no_memory;
 };
 
@@ -34,7 +37,8 @@ void unique_report(struct judge *j, struct unique *u,
 struct placed_prefix {
 	struct ip_prefix prefix;
 	struct model_place place;
-	const char *name; /* of a subnet; NULL */
+	const char *name; /* of what it belongs to; NULL */
+	const void *of;	  /* what it belongs to, for who collected it */
 };
 struct prefix_set {
 	struct placed_prefix *at;
@@ -50,18 +54,35 @@ const struct placed_prefix *prefix_set_cover(const struct prefix_set *s, const s
 const struct placed_prefix *prefix_set_overlap(const struct prefix_set *s,
 					       const struct ip_prefix *p);
 
+/* 4 or 6: the length of the smallest subnet that still has this many bits for hosts. */
+static inline int length_of(const struct ip_prefix *p, int host_bits)
+{
+	return (int)ip_addr_bits(&p->addr) - host_bits;
+}
+
 void validate_names(struct judge *j);
 void validate_ports(struct judge *j);
 void validate_vnets(struct judge *j);
+void validate_peerings(struct judge *j);
+void validate_tables(struct judge *j);
+/* How many user routes of a family (0: IPv4, 1: IPv6) the tables make, counted in each network that
+ * uses them. */
+uint64_t validate_user_routes(const struct judge *j, int v6);
 void validate_gateways(struct judge *j);
+void validate_circuits(struct judge *j);
 void validate_connections(struct judge *j);
+void validate_bgp(struct judge *j);
+void validate_spaces(struct judge *j);
 void validate_clients(struct judge *j);
+
+/* Why an AS number may not be had, or NULL (validate_bgp.c). `azure`: one of Azure's own is no
+ * mistake there. */
+const char *validate_asn(uint32_t asn, bool azure);
 
 /* validate_connections.c: nothing of it that the rules look at was refused. */
 bool validate_is_known(const struct model *m, const struct model_connection *c);
 /* validate_selectors.c: of a connection that is known; and of all of them together. */
 void validate_overlap(struct judge *j, const struct model_connection *c);
 void validate_sequence_numbers(struct judge *j, const struct model_connection *c);
-void validate_nested(struct judge *j);
 
 #endif

@@ -58,7 +58,8 @@ static void check_subnets(struct judge *j, const struct model_vnet *v,
 			unique_add(j, &names, s->name, strlen(s->name), s->place, NULL);
 		if (s->incomplete)
 			continue;
-		subnets.at[subnets.n++] = (struct placed_prefix){s->prefix, s->prefix_at, s->name};
+		subnets.at[subnets.n++] =
+			(struct placed_prefix){s->prefix, s->prefix_at, s->name, s};
 		if (!v->incomplete && !prefix_set_cover(space, &s->prefix))
 			findings_error(j->findings, s->prefix_at,
 				       "addressPrefix: %s is not inside the address space of %s",
@@ -129,9 +130,9 @@ static void check_attachments(struct judge *j, const struct model_vnet *v,
 		const struct model_port *p = &j->m->host.ports[a->port];
 		if (!p->incomplete && p->role != XGW_ROLE_VNET)
 			findings_error(j->findings, a->place,
-				       "port: %s has role uplink, an attachment needs a port with "
+				       "port: %s has role %s, an attachment needs a port with "
 				       "role vnet",
-				       p->name);
+				       p->name, p->role == XGW_ROLE_UPLINK ? "uplink" : "circuit");
 		if (a->has_address) {
 			check_own_address(j, v, a, &a->address, space);
 			unique_add(j, addresses, &a->address.addr, sizeof a->address.addr,

@@ -238,10 +238,13 @@ const char *datapath_port_mode(const struct datapath *d, uint32_t port_id, char 
 struct datapath_member {
 	uint32_t connection, gateway;
 };
+#define DATAPATH_NO_GATEWAY UINT64_MAX
 /*
- * bits_per_second: of each gateway, inner bytes of both directions together; 0 = no limit, at most
- * RATE_MAX_MBPS (rate.h). member: which gateway a connection belongs to. Replaces all that was set
- * before, counters too. -EINVAL (a number is too large), -ENOMEM: the old ones stay.
+ * bits_per_second: of the gateway in each slot, inner bytes of both directions together; 0 = no
+ * limit, at most RATE_MAX_MBPS (rate.h); DATAPATH_NO_GATEWAY: the slot is empty. member: the slot
+ * of the gateway that a connection belongs to. A slot that was in use and is goes on counting, and
+ * its connections go on with what they have used up of an unchanged rate; all else begins anew.
+ * -EINVAL (a number is too large, a slot empty), -ENOMEM: all stays as it was.
  */
 int datapath_gateways_set(struct datapath *d, const uint64_t *bits_per_second, unsigned n_gateways,
 			  const struct datapath_member *member, unsigned n);

@@ -208,11 +208,22 @@ static void rest(struct child *child)
 		effects_child(c->e, IKE_CHILD_REST, &child->plain);
 }
 
+/* What this one was to replace goes on: it may be rekeyed again. (IKEv1 has its own ways.) */
+static void replaces_nothing(const struct child *child)
+{
+	bool v2 = child->sa && !child->sa->v1;
+	struct child *old =
+		v2 && child->replaces ? child_by_spi(child->c->e, child->replaces) : NULL;
+	if (old && old->replaced_by == child->plain.spi_in)
+		old->replaced_by = 0;
+}
+
 /* Both ends deleted it, or the peer says that it is gone. */
 void child_retire(struct child *child)
 {
 	struct connection *c = child->c;
 	leave_outbound(child);
+	replaces_nothing(child);
 	bool shares = shared_from_now(child);
 	if (!shares && (carries(child) || !*child_slot(c, child->plain.worker))) {
 		/* nothing took over: no traffic to drain for, and none may go out on it */

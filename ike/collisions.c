@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What to do with a request of the peer while one of ours is in flight (RFC 7296 section 2.25): a
- * matrix with every cell written.
+ * matrix with every cell written. Two new children at once are no collision of the RFC's, but
+ * nobody wants both: when their selectors are the same, nonces decide as they do for a rekeying.
  */
 #include "ike/ike_internal.h"
 
 enum ours {
-	OURS_NONE, /* nothing, or liveness */
-	OURS_NEW_CHILD,
+	OURS_NONE,	/* nothing, or liveness */
+	OURS_NEW_CHILD, /* of one worker */
+	OURS_NEW_FOR_ALL,
 	OURS_REKEY_THIS,  /* the child that their request is about */
 	OURS_REKEY_OTHER, /* another child */
 	OURS_REKEY_IKE,
@@ -27,6 +29,7 @@ static const uint8_t matrix[OURS_COUNT][EXCHANGES] = {
 	/*                      NEW_CHILD                     REKEY_CHILD                    REKEY_IKE                    DELETE_CHILD                    DELETE_IKE                    LIVENESS */
 	[OURS_NONE]         = {[EXCHANGE_NEW_CHILD] = YES,  [EXCHANGE_REKEY_CHILD] = YES,  [EXCHANGE_REKEY_IKE] = YES,  [EXCHANGE_DELETE_CHILD] = YES,  [EXCHANGE_DELETE_IKE] = YES,  [EXCHANGE_LIVENESS] = YES},
 	[OURS_NEW_CHILD]    = {[EXCHANGE_NEW_CHILD] = YES,  [EXCHANGE_REKEY_CHILD] = YES,  [EXCHANGE_REKEY_IKE] = WAIT, [EXCHANGE_DELETE_CHILD] = YES,  [EXCHANGE_DELETE_IKE] = OVER, [EXCHANGE_LIVENESS] = YES},
+	[OURS_NEW_FOR_ALL]  = {[EXCHANGE_NEW_CHILD] = DUEL, [EXCHANGE_REKEY_CHILD] = YES,  [EXCHANGE_REKEY_IKE] = WAIT, [EXCHANGE_DELETE_CHILD] = YES,  [EXCHANGE_DELETE_IKE] = OVER, [EXCHANGE_LIVENESS] = YES},
 	[OURS_REKEY_THIS]   = {[EXCHANGE_NEW_CHILD] = YES,  [EXCHANGE_REKEY_CHILD] = DUEL, [EXCHANGE_REKEY_IKE] = WAIT, [EXCHANGE_DELETE_CHILD] = YES,  [EXCHANGE_DELETE_IKE] = OVER, [EXCHANGE_LIVENESS] = YES},
 	[OURS_REKEY_OTHER]  = {[EXCHANGE_NEW_CHILD] = YES,  [EXCHANGE_REKEY_CHILD] = YES,  [EXCHANGE_REKEY_IKE] = WAIT, [EXCHANGE_DELETE_CHILD] = YES,  [EXCHANGE_DELETE_IKE] = OVER, [EXCHANGE_LIVENESS] = YES},
 	[OURS_REKEY_IKE]    = {[EXCHANGE_NEW_CHILD] = WAIT, [EXCHANGE_REKEY_CHILD] = WAIT, [EXCHANGE_REKEY_IKE] = DUEL, [EXCHANGE_DELETE_CHILD] = YES,  [EXCHANGE_DELETE_IKE] = OVER, [EXCHANGE_LIVENESS] = YES},
@@ -47,7 +50,7 @@ static enum ours classify(const struct task *task, uint32_t spi_in)
 		return OURS_NONE;
 	bool same = task->spi_in == spi_in;
 	switch (task->row->id) {
-	case EXCHANGE_NEW_CHILD: return OURS_NEW_CHILD;
+	case EXCHANGE_NEW_CHILD: return task->worker ? OURS_NEW_CHILD : OURS_NEW_FOR_ALL;
 	case EXCHANGE_REKEY_CHILD: return same ? OURS_REKEY_THIS : OURS_REKEY_OTHER;
 	case EXCHANGE_REKEY_IKE: return OURS_REKEY_IKE;
 	case EXCHANGE_DELETE_CHILD: return same ? OURS_DELETE_THIS : OURS_DELETE_OTHER;

@@ -77,9 +77,9 @@ void connection_moved(struct connection *c)
 static void forget_move(const struct connection *c)
 {
 	struct connection **at = &c->e->moved;
-	while (*at && *at != c)
+	while (c->has_moved && *at && *at != c)
 		at = &(*at)->next_moved;
-	if (*at)
+	if (c->has_moved && *at)
 		*at = c->next_moved;
 }
 
@@ -87,6 +87,7 @@ static void index_remote(struct connection *c)
 {
 	struct connection *first = first_of(c->e, &c->cfg.remote);
 	if (first) {
+		c->prev_same = first->last_same;
 		first->last_same->next_same = c;
 		first->last_same = c;
 		return;
@@ -97,23 +98,21 @@ static void index_remote(struct connection *c)
 
 static void unindex_remote(struct connection *c)
 {
-	struct connection *first = first_of(c->e, &c->cfg.remote), *at = first;
+	struct connection *first = first_of(c->e, &c->cfg.remote);
 	if (first != c) {
-		while (at->next_same != c)
-			at = at->next_same;
-		at->next_same = c->next_same;
-		if (first->last_same == c)
-			first->last_same = at;
+		c->prev_same->next_same = c->next_same;
+		*(c->next_same ? &c->next_same->prev_same : &first->last_same) = c->prev_same;
 		return;
 	}
 	lookup_remove(&c->e->by_remote, &c->by_remote);
 	if (!c->next_same)
 		return;
 	c->next_same->last_same = c->last_same;
+	c->next_same->prev_same = NULL;
 	lookup_add(&c->e->by_remote, &c->next_same->by_remote, remote_hash(c->e, &c->cfg.remote));
 }
 
-static int check(const struct ike_connection *cfg, struct fault *f)
+int ike_check(const struct ike_connection *cfg, struct fault *f)
 {
 	if (!cfg->n_ike || cfg->n_ike > IKE_MAX_PROPOSALS || !cfg->n_child ||
 	    cfg->n_child > IKE_MAX_PROPOSALS)
@@ -160,7 +159,7 @@ static int check(const struct ike_connection *cfg, struct fault *f)
 
 int connection_new(struct ike *e, const struct ike_connection *cfg, struct fault *f)
 {
-	int r = check(cfg, f);
+	int r = ike_check(cfg, f);
 	if (r)
 		return r;
 	struct connection *made;
@@ -188,8 +187,9 @@ int connection_make(struct ike *e, const struct ike_connection *cfg, struct conn
 	c->retry_at_ns = INSTANT_NEVER;
 	lookup_add(&e->by_id, &c->by_id, lookup_hash(e->hash_key, &cfg->id, sizeof cfg->id));
 	index_remote(c);
-	*e->last_connection = c;
-	e->last_connection = &c->next;
+	c->prev = e->last_connection;
+	*(c->prev ? &c->prev->next : &e->connections) = c;
+	e->last_connection = c;
 	*out = c;
 	return 0;
 }
@@ -208,12 +208,8 @@ void connection_free(struct connection *c)
 	lookup_remove(&e->by_id, &c->by_id);
 	unindex_remote(c);
 	forget_move(c);
-	struct connection **at = &e->connections;
-	while (*at != c)
-		at = &(*at)->next;
-	*at = c->next;
-	if (!*at)
-		e->last_connection = at;
+	*(c->prev ? &c->prev->next : &e->connections) = c->next;
+	*(c->next ? &c->next->prev : &e->last_connection) = c->prev;
 	free(c->name);
 	wipe(c, sizeof *c);
 	free(c);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See dh.h. Three families: MODP (modular exponentiation in constant time), NIST curves (affine
- * points, RFC 5903), Curve25519 (RFC 8031).
+ * points, RFC 5903), Curve25519 (RFC 8031); and ML-KEM (mlkem.h), whose two ends differ.
  */
 #include "ike/dh.h"
 #include "base/secret.h"
+#include "ike/mlkem.h"
 
 #include <errno.h>
 #include <openssl/bn.h>
@@ -18,13 +19,14 @@
 struct dh {
 	enum group_id group;
 	size_t public_bytes;
-	EVP_PKEY *key; /* Curve25519: with its public half, which each import would compute again */
+	EVP_PKEY *key;	 /* Curve25519: with its public half, which each import would compute again;
+			    ML-KEM's initiator */
 	EC_GROUP *curve; /* NIST curves: made once for both steps */
 	uint8_t secret[DH_PRIVATE_BYTES];
-	uint8_t public[LIMIT_KE];
+	uint8_t public[]; /* public_bytes */
 };
 
-enum family { NOT_OURS, MODP, NIST, MONTGOMERY };
+enum family { NOT_OURS, MODP, NIST, MONTGOMERY, KEM };
 
 static enum family family_of(enum group_id group)
 {
@@ -39,13 +41,17 @@ static enum family family_of(enum group_id group)
 	case DH_ECP_384:
 	case DH_ECP_521: return NIST;
 	case DH_CURVE25519: return MONTGOMERY;
+	case DH_ML_KEM_512:
+	case DH_ML_KEM_768:
+	case DH_ML_KEM_1024: return KEM;
 	default: return NOT_OURS;
 	}
 }
 
 bool dh_supports(enum group_id group)
 {
-	return family_of(group) != NOT_OURS;
+	enum family family = family_of(group);
+	return family == KEM ? mlkem_supports(group) : family != NOT_OURS;
 }
 
 /* ---- MODP ---- */
@@ -275,20 +281,70 @@ static int montgomery_shared(const struct dh *dh, struct bytes peer, uint8_t *ou
 
 /* ---- all of them ---- */
 
+static struct dh *dh_with_room(enum group_id group, size_t public_bytes)
+{
+	struct dh *dh = calloc(1, sizeof *dh + public_bytes);
+	if (!dh)
+		return NULL;
+	dh->group = group;
+	dh->public_bytes = public_bytes;
+	return dh;
+}
+
+static int make_public(struct dh *dh)
+{
+	switch (family_of(dh->group)) {
+	case MODP: return modp_public(dh);
+	case NIST: return nist_public(dh);
+	case MONTGOMERY: return montgomery_public(dh);
+	default: return mlkem_new(&dh->key, dh->group, dh->secret, dh->public);
+	}
+}
+
 int dh_new(struct dh **out, enum group_id group, const uint8_t random[DH_PRIVATE_BYTES])
 {
-	enum family family = family_of(group);
-	if (family == NOT_OURS)
+	if (family_of(group) == NOT_OURS)
 		return -ENOTSUP;
-	struct dh *dh = calloc(1, sizeof *dh);
+	struct dh *dh = dh_with_room(group, group_of(group)->public_bytes);
 	if (!dh)
 		return -ENOMEM;
-	dh->group = group;
-	dh->public_bytes = group_of(group)->public_bytes;
 	memcpy(dh->secret, random, DH_PRIVATE_BYTES);
-	int err = family == MODP   ? modp_public(dh)
-		  : family == NIST ? nist_public(dh)
-				   : montgomery_public(dh);
+	int err = make_public(dh);
+	if (err) {
+		dh_free(dh);
+		return err;
+	}
+	*out = dh;
+	return 0;
+}
+
+static int encapsulate(struct dh **out, enum group_id group, const uint8_t *random,
+		       struct bytes peer, uint8_t *shared, size_t *len)
+{
+	struct dh *dh = dh_with_room(group, group_of(group)->answer_bytes);
+	if (!dh)
+		return -ENOMEM;
+	int err = mlkem_encapsulate(group, peer, random, dh->public, shared);
+	if (err) {
+		dh_free(dh);
+		return err;
+	}
+	*len = MLKEM_SHARED_BYTES;
+	*out = dh;
+	return 0;
+}
+
+int dh_answer(struct dh **out, enum group_id group, const uint8_t random[DH_PRIVATE_BYTES],
+	      struct bytes peer, uint8_t shared[DH_SHARED_MAX], size_t *len)
+{
+	if (peer.len != group_of(group)->public_bytes)
+		return -EPROTO;
+	if (family_of(group) == KEM)
+		return encapsulate(out, group, random, peer, shared, len);
+	struct dh *dh = NULL;
+	int err = dh_new(&dh, group, random);
+	if (!err)
+		err = dh_shared(dh, peer, shared, len);
 	if (err) {
 		dh_free(dh);
 		return err;
@@ -303,7 +359,7 @@ void dh_free(struct dh *dh)
 		return;
 	EVP_PKEY_free(dh->key);
 	EC_GROUP_free(dh->curve);
-	wipe(dh, sizeof *dh);
+	wipe(dh, sizeof *dh + dh->public_bytes);
 	free(dh);
 }
 
@@ -314,11 +370,14 @@ struct bytes dh_public(const struct dh *dh)
 
 int dh_shared(const struct dh *dh, struct bytes peer, uint8_t out[DH_SHARED_MAX], size_t *len)
 {
-	if (peer.len != dh->public_bytes)
+	if (peer.len != group_of(dh->group)->answer_bytes)
 		return -EPROTO;
 	switch (family_of(dh->group)) {
 	case MODP: return modp_shared(dh, peer, out, len);
 	case NIST: return nist_shared(dh, peer, out, len);
-	default: return montgomery_shared(dh, peer, out, len);
+	case MONTGOMERY: return montgomery_shared(dh, peer, out, len);
+	default:
+		*len = MLKEM_SHARED_BYTES;
+		return dh->key ? mlkem_decapsulate(dh->key, peer, out) : -EPROTO;
 	}
 }

@@ -8,9 +8,23 @@
 #include <errno.h>
 #include <stdio.h>
 
+/* For connections of that address that wait for an answer: something came, and this is what. */
+static void note_stray(struct ike *e, const struct ip_addr *remote, const char *what)
+{
+	for (struct connection *c = NULL; (c = connection_candidate(e, remote, c));) {
+		if (!ip_addr_equal(&c->cfg.remote, remote))
+			return;
+		if (c->is_up)
+			continue;
+		c->stray.n++;
+		snprintf(c->stray.what, sizeof c->stray.what, "%s", what);
+	}
+}
+
 void diagnose_stranger(struct ike *e, const struct ip_endpoint *remote, const char *what)
 {
 	char from[ENDPOINT_TEXT];
+	note_stray(e, &remote->addr, what);
 	if (!log_limit_pass(&e->strangers, e->now_ns, LIMIT_STRANGER_LOG))
 		return;
 	log_info(LOG_IKE, "ike-dropped from=%s suppressed=%u: %s", ip_endpoint_format(remote, from),
@@ -36,17 +50,53 @@ void diagnose_version(struct ike *e, const struct ip_endpoint *local,
 	}
 }
 
+/* Whether anything came from the peer's address since the attempt began. */
+const char *diagnose_heard(const struct ike_sa *sa, char *out, size_t size)
+{
+	if (!sa->c || !sa->c->stray.n)
+		return "nothing was ever received from that address";
+	snprintf(out, size,
+		 "%u datagrams came from that address, none of them an answer; the last: %s",
+		 sa->c->stray.n, sa->c->stray.what);
+	return out;
+}
+
+/* A peer began, was answered, and never came to prove who it is. Nobody knows yet whom it would
+ * have been; when its address has a connection, that one says so. */
+void diagnose_unfinished(struct ike_sa *sa)
+{
+	struct fault f;
+	char from[ENDPOINT_TEXT];
+	if (sa->is_initiator || (sa->state != SA_HALF_OPEN && sa->state != SA_AUTHENTICATING))
+		return;
+	fault_set(&f, -ETIMEDOUT, "%s began and was answered, but no %s of it came in %u s",
+		  ip_endpoint_format(&sa->remote, from), sa->v1 ? v1_awaited(sa) : "IKE_AUTH",
+		  (unsigned)((sa->e->now_ns - sa->created_ns) / NS_PER_S));
+	fault_advise(&f, "check that UDP 500 and 4500, and pieces of long messages, pass in both "
+			 "directions; the peer's log says whether it had our answer");
+	for (struct connection *c = NULL; (c = connection_candidate(sa->e, &sa->remote.addr, c));) {
+		unsigned fit = sa->v1 ? connection_fits_v1(c, &sa->local, &sa->remote)
+				      : connection_fits(c, &sa->local, &sa->remote);
+		if (fit != 2)
+			return;
+		/* what was said since is worth more */
+		if (!c->is_up && (!c->last_error.code || c->last_error_ns < sa->created_ns))
+			connection_blame(c, &f);
+	}
+}
+
 void diagnose_silence(const struct ike_sa *sa, struct fault *f)
 {
-	char to[ENDPOINT_TEXT];
+	char to[ENDPOINT_TEXT], heard[160];
 	uint64_t span = sa->e->now_ns - sa->window.first_sent_ns;
 	ip_endpoint_format(&sa->remote, to);
 	fault_set(f, -ETIMEDOUT, "no answer from %s: %u requests of %s sent over %u s; %s", to,
 		  sa->window.sent, sa->tasks ? sa->tasks->row->name : "IKE",
 		  (unsigned)(span / NS_PER_S),
-		  sa->heard		      ? "the peer answered before"
-		  : sa->state == SA_HALF_OPEN ? "nothing was ever received from that address"
-					      : "it did answer IKE_SA_INIT");
+		  sa->state == SA_AUTHENTICATING ? "it did answer IKE_SA_INIT"
+		  : sa->state == SA_HALF_OPEN && !sa->heard
+			  ? diagnose_heard(sa, heard, sizeof heard)
+			  : "the peer answered before");
 	if (sa->state == SA_HALF_OPEN)
 		fault_advise(
 			f, "check the peer's address, that it runs, and that UDP 500 and 4500 pass "

@@ -46,7 +46,6 @@ int ike_new(struct ike **out, const struct ike_options *options, const struct ik
 	fill_defaults(&e->options);
 	e->next_test_spi = e->options.spi_base;
 	e->random = *random;
-	e->last_connection = &e->connections;
 	ike_effects_init(&e->none);
 	e->out = &e->none;
 	random_fill(e, e->hash_key, sizeof e->hash_key);
@@ -127,12 +126,47 @@ static void take_down(struct connection *c, const char *why)
 	connection_settle(c, &f);
 }
 
+/* Conversations that borrow from a template end where they are. */
+static void drop_conversations(struct connection *template)
+{
+	for (struct ike_sa *sa = template->e->all; sa; sa = sa->next_all)
+		if (sa->handshake && eap_is_by(sa->handshake->eap, template))
+			sa_set_state(sa, SA_DEAD, "its template changes");
+}
+
+int ike_change(struct ike *e, const struct ike_connection *cfg, uint64_t now_ns,
+	       struct ike_effects *out, struct fault *f)
+{
+	struct connection *c = connection_by_id(e, cfg->id);
+	int err = c ? ike_check(cfg, f) : -ENOENT;
+	if (err)
+		return err;
+	if (!cfg->clients || !c->cfg.clients || !ip_addr_equal(&cfg->local, &c->cfg.local))
+		return fault_set(f, -EINVAL, "expected a template at the same address");
+	begin(e, now_ns, out);
+	drop_conversations(c);
+	secret_wipe(&c->cfg.psk);
+	secret_wipe(&c->cfg.ppk);
+	c->cfg = *cfg;
+	c->cfg.name = c->name;
+	for (struct connection *x = e->connections; x; x = x->next) {
+		if (x->template != c)
+			continue;
+		x->cfg.credential = cfg->credential;
+		x->cfg.trust = cfg->trust;
+	}
+	end(e);
+	return 0;
+}
+
 void ike_remove(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effects *out)
 {
 	begin(e, now_ns, out);
 	struct connection *c = connection_by_id(e, connection);
 	if (c) {
 		static const char why[] = "connection removed from the configuration";
+		if (c->cfg.clients)
+			drop_conversations(c);
 		clients_leave(c, take_down, why);
 		take_down(c, why);
 		if (c->template)
@@ -216,6 +250,9 @@ int ike_reauthenticate(struct ike *e, uint32_t connection, uint64_t now_ns, stru
 void ike_shutdown(struct ike *e, uint64_t now_ns, struct ike_effects *out)
 {
 	begin(e, now_ns, out);
+	/* there is no time to wait for an answer; most peers have the request already */
+	for (struct ike_sa *sa = e->all; sa; sa = sa->next_all)
+		window_abandon(sa);
 	for (struct connection *c = e->connections; c; c = c->next) {
 		take_down(c, "the gateway shuts down");
 		c->refused = true;

@@ -38,7 +38,7 @@ struct ike_random {
 };
 
 #define IKE_MAX_ADDITIONAL 7  /* key exchanges beside the first one */
-#define IKE_MAX_PROPOSAL   12 /* transforms of one kind in one proposal */
+#define IKE_MAX_PROPOSAL   16 /* transforms of one kind in one proposal */
 
 /* One proposal of an IKE SA or of a child SA, ours to offer and to accept, in order of preference.
  */
@@ -215,11 +215,21 @@ int must_check ike_new(struct ike **out, const struct ike_options *options,
 /* Frees all and wipes keys; tells nobody (see ike_shutdown). */
 void ike_free(struct ike *e);
 
+/* Whether ike_add() would take it: 0 or -EINVAL with a fault. */
+int must_check ike_check(const struct ike_connection *c, struct fault *f);
 /* Adds a connection (idle until ike_up or a peer). -EEXIST when the id is taken, -EINVAL with a
  * fault. */
 int must_check ike_add(struct ike *e, const struct ike_connection *c, struct fault *f);
-/* Deletes its SAs (peers are told) and forgets it. */
+/* Deletes its SAs (peers are told) and forgets it: the id is free at once, and nothing that the
+ * connection borrowed is used any more. Of a template: its clients, too. */
 void ike_remove(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effects *out);
+/*
+ * Other settings of a template (`clients`) by its id, at the same local address: clients that are
+ * there stay, those that are just authenticating begin anew. Then what the old settings borrowed is
+ * free. -ENOENT, -EINVAL with a fault.
+ */
+int must_check ike_change(struct ike *e, const struct ike_connection *c, uint64_t now_ns,
+			  struct ike_effects *out, struct fault *f);
 /* Wants it up: initiates unless start is IKE_START_RESPOND; stays wanted (retries) until ike_down.
  */
 int ike_up(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effects *out);

@@ -95,6 +95,7 @@ struct followup {
 };
 
 /* One of our exchanges, waiting or in flight. */
+#define CROSSED_UNKNOWN 4
 struct task {
 	struct task *next;
 	const struct exchange *row;
@@ -114,6 +115,9 @@ struct task {
 	/* the peer's exchange for the same thing that crossed this one (RFC 7296 section 2.8.1) */
 	uint64_t rival;		  /* our SPI of what it made: child or IKE SA; 0 = none */
 	struct nonce rival_nonce; /* the lower of its two */
+	/* SPIs that the peer deleted meanwhile and that we don't have, in a ring (v2_crossed.c) */
+	uint32_t unknown[CROSSED_UNKNOWN];
+	unsigned n_unknown;
 };
 
 /* What IKE_SA_INIT leaves for IKE_AUTH; freed (and wiped) when authenticated. */
@@ -133,11 +137,11 @@ struct handshake {
 		bool mixed;   /* sa->keys are with the PPK; `other` are those without */
 		struct secret other[3]; /* SK_d, SK_pi, SK_pr */
 	} ppk;
-	struct {		  /* RFC 9242 and 9370, v2_intermediate.c */
-		uint8_t done;	  /* exchanges, so many additional keys */
-		bool keys_follow; /* `next` holds once the answer is sealed */
-		struct ike_keys next;
-		size_t auth_len; /* of each IntAuth */
+	struct {				/* RFC 9242 and 9370, v2_intermediate.c */
+		uint8_t done;			/* exchanges, so many additional keys */
+		bool keys_follow;		/* `next` holds once the answer is sealed */
+		struct ike_keys next, previous; /* `previous` when done */
+		size_t auth_len;		/* of each IntAuth */
 		uint8_t auth[2]
 			    [PRF_MAX]; /* IntAuth of the initiator's messages, of the responder's */
 	} more;
@@ -241,6 +245,7 @@ struct child {
 	bool is_ours; /* our exchange made it */
 	bool proven;  /* of a worker: the peer has our answer that made it, so it is installed there
 		       */
+	bool deleted_by_peer;		/* while our rekeying of it is on its way (v2_crossed.c) */
 	uint32_t replaces, replaced_by; /* spi_in, 0 = none */
 	uint64_t installed_ns, rekey_at_ns, expire_at_ns, drain_until_ns;
 	/* IKEv1: the third message of quick mode is not here yet; outbound was on it; when
@@ -252,12 +257,12 @@ struct child {
 /* ---- connection ---- */
 
 struct connection {
-	struct connection *next;
+	struct connection *next, *prev;
 	struct lookup_entry by_id;
 	/* those of one remote address in the order in which they came; the first is in the table
 	 * and knows the last */
 	struct lookup_entry by_remote;
-	struct connection *next_same, *last_same;
+	struct connection *next_same, *prev_same, *last_same;
 	/* list of those whose peer was once somewhere else than at its configured address */
 	struct connection *next_moved;
 	bool has_moved;
@@ -288,6 +293,10 @@ struct connection {
 	struct ike_lease lease;
 	struct fault last_error;
 	uint64_t last_error_ns;
+	struct { /* datagrams of its address since the attempt began that were of no use */
+		uint32_t n;
+		char what[80]; /* the last one */
+	} stray;
 	unsigned n_events, first_event;
 	struct {
 		uint64_t at_ns;
@@ -302,7 +311,7 @@ struct ike {
 	struct ike_random random;
 	uint8_t hash_key[16];
 	struct lookup by_spi, by_init, by_child, by_id, by_remote;
-	struct connection *connections, **last_connection, *moved, *over;
+	struct connection *connections, *last_connection, *moved, *over;
 	struct ike_sa *all; /* every IKE SA */
 	struct timers timers;
 	struct ike_sa *touched;
@@ -471,6 +480,8 @@ bool duplicates_any(const struct ike_sa *sa);
 void duplicates_initial_contact(struct ike_sa *fresh);
 
 /* diagnosis.c: sentences for people */
+const char *diagnose_heard(const struct ike_sa *sa, char *out, size_t size);
+void diagnose_unfinished(struct ike_sa *sa);
 void diagnose_silence(const struct ike_sa *sa, struct fault *f);
 void diagnose_refusal(const struct ike_sa *sa, uint16_t notify, bool authenticated,
 		      struct fault *f);
@@ -489,6 +500,9 @@ void selectors_format(const struct traffic_selector *ts, uint8_t n, char *out, s
 
 /* v2_*.c */
 int draw_dh(struct ike *e, enum group_id group, struct dh **out);
+/* The responder's half with the secret, which the caller wipes (dh_answer). */
+int draw_dh_answer(struct ike *e, enum group_id group, struct bytes peer, struct dh **out,
+		   uint8_t shared[DH_SHARED_MAX], size_t *len);
 void add_nat_hashes(struct ike_sa *sa, const struct ike_connection *cfg, struct builder *out);
 void detect_nat(struct ike_sa *sa, const struct ike_message *in, const struct ip_endpoint *local,
 		const struct ip_endpoint *remote);
@@ -514,6 +528,7 @@ void v2_rekey_overtaken(struct ike_sa *sa);
 void v2_rekey_proven(struct ike_sa *rival);
 int v2_delete_child_request(struct ike_sa *sa, struct task *task, struct builder *out);
 int v2_delete_child_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
+void v2_without_child(struct ike_sa *sa);
 void v2_delete_child_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
 int v2_delete_ike_request(struct ike_sa *sa, struct task *task, struct builder *out);
 int v2_delete_ike_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
@@ -580,6 +595,8 @@ void clients_leave(struct connection *template,
 struct eap_rounds;
 void eap_rounds_free(struct eap_rounds *r);
 bool eap_offered(const struct ike_connection *cfg);
+/* Whether this conversation began by that template; r may be NULL. */
+bool eap_is_by(const struct eap_rounds *r, const struct connection *template);
 int eap_begin(struct ike_sa *sa, struct connection *template, const struct ike_message *in,
 	      struct builder *out);
 int eap_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
@@ -607,6 +624,8 @@ bool v1_due(struct ike_sa *sa);
 void v1_child_used(struct child *made);
 void v1_delete_children(struct ike_sa *sa);
 void v1_free(struct ike_sa *sa);
+/* Name of the message that comes next. */
+const char *v1_awaited(const struct ike_sa *sa);
 
 /* v2_ppk.c: post-quantum pre-shared keys (RFC 8784) */
 void ppk_ask(const struct ike_connection *cfg, struct builder *out);
@@ -651,6 +670,8 @@ enum exchange_id intermediate_next(const struct ike_sa *sa);
 void intermediate_note(struct ike_sa *sa, const struct ike_header *h, uint8_t first,
 		       struct bytes inner);
 void intermediate_sealed(struct ike_sa *sa);
+/* Those that protect a repetition of the request answered last, which was of this exchange type. */
+const struct ike_keys *intermediate_repeated_keys(const struct ike_sa *sa, uint8_t exchange);
 #define INTERMEDIATE_AUTH (2 * PRF_MAX + 4)
 struct bytes intermediate_auth(const struct ike_sa *sa, uint8_t out[INTERMEDIATE_AUTH]);
 int v2_intermediate_request(struct ike_sa *sa, struct task *task, struct builder *out);
@@ -711,6 +732,12 @@ void redirect_forget(struct connection *c);
 /* v2_ports.c: ESP in UDP from a source port for each flow */
 void ports_say(const struct ike_sa *sa, struct builder *out);
 void ports_agree(struct ike_sa *sa, const struct ike_message *in);
+
+/* v2_crossed.c: DELETEs that overtake the answer to our CREATE_CHILD_SA */
+void crossed_note(struct ike_sa *sa, uint32_t spi_out);
+bool crossed_gone(const struct task *task, uint32_t spi_out);
+bool crossed_defer(const struct ike_sa *sa, struct child *child);
+bool crossed_settle(struct ike_sa *sa, uint32_t spi_in);
 
 /* v2_create.c */
 int create_refuse(struct builder *out, uint16_t type);

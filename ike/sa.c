@@ -238,7 +238,8 @@ void sa_free(struct ike_sa *sa)
 
 /* ---- endings ---- */
 
-/* We end it: the peer is told when it knows the SA, nobody waits for the answer. */
+/* We end it: the peer is told when it knows the SA, nobody waits for the answer. A request that is
+ * in flight is answered first: the peer takes no other before it (RFC 7296 section 2.3). */
 void sa_delete(struct ike_sa *sa, const char *why)
 {
 	struct connection *c = sa->c;
@@ -251,7 +252,10 @@ void sa_delete(struct ike_sa *sa, const char *why)
 	sa_detach(sa);
 	if (sa->state == SA_DELETING)
 		return;
-	tasks_free(sa);
+	if (tell)
+		tasks_free_waiting(sa);
+	else
+		tasks_free(sa);
 	sa->give_up_at_ns = INSTANT_NEVER;
 	sa_set_state(sa, tell ? SA_DELETING : SA_DEAD, why);
 	if (tell && !task_add(sa, EXCHANGE_DELETE_IKE, 0))
@@ -278,12 +282,14 @@ void sa_lost(struct ike_sa *sa, const struct fault *why)
 /* Its time to get somewhere is over. */
 void sa_gave_up(struct ike_sa *sa)
 {
-	if (sa->state == SA_ESTABLISHED)
+	if (sa->state == SA_ESTABLISHED) {
 		sa_delete(sa, "no child SA was made over it");
-	else if (sa->state == SA_REKEYED)
+	} else if (sa->state == SA_REKEYED) {
 		sa_delete(sa, "replaced, and the peer did not delete it");
-	else
+	} else {
+		diagnose_unfinished(sa);
 		sa_set_state(sa, SA_DEAD, "given up");
+	}
 }
 
 void sa_expired(struct ike_sa *sa)

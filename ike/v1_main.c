@@ -308,12 +308,17 @@ static void initiator_takes(struct ike_sa *sa, struct v1_message *m, const struc
 		v1_lost(sa, &f);
 }
 
+const char *v1_awaited(const struct ike_sa *sa)
+{
+	return v1_steps[sa->v1->expects].name;
+}
+
 /* Nobody answered, or nobody gave an answer that was usable. */
 void v1_main_timeout(struct ike_sa *sa)
 {
 	struct fault f;
 	struct v1_phase1 *p = sa->v1->phase1;
-	char to[ENDPOINT_TEXT];
+	char to[ENDPOINT_TEXT], heard[160];
 	unsigned number = sa->v1->expects - 1u;
 	sa->e->counters[IKE_COUNT_TIMEOUTS]++;
 	if (p && p->hint.code) {
@@ -326,7 +331,7 @@ void v1_main_timeout(struct ike_sa *sa)
 		  ip_endpoint_format(&sa->remote, to), sa->window.sent, v1_steps[number].name,
 		  (unsigned)((sa->e->now_ns - sa->window.first_sent_ns) / NS_PER_S),
 		  sa->heard ? "it did answer the messages before"
-			    : "nothing was ever received from that address");
+			    : diagnose_heard(sa, heard, sizeof heard));
 	if (number == 5 && p && p->auth == V1_AUTH_RSA_SIG)
 		fault_advise(&f,
 			     "it may not believe our certificate (see its log), or UDP %u, or "

@@ -93,7 +93,7 @@ static int malformed(struct fault *f, unsigned nth, uint8_t type, const char *wh
 }
 
 /*
- * What the numbers of IKEv2 mean is not what they mean here (FIELD 4A 1), so a payload that is not
+ * What the numbers of IKEv2 mean is not what they mean here (SECURITY A1), so a payload that is not
  * IKEv1's is an error and not skipped; private numbers (RFC 2408 section 3.1) are left alone.
  */
 static bool is_ours(uint8_t type)

@@ -74,6 +74,12 @@ static uint8_t known(unsigned id)
 	return id ? (uint8_t)id : UNKNOWN;
 }
 
+/* The attribute is there: what says 0 is not one who says nothing. */
+static uint64_t key_length(uint64_t said)
+{
+	return said ? said : UINT16_MAX;
+}
+
 /* AES without a key length is AES-128: RFC 3602 section 5.3 asks for the attribute, not all send
  * it. */
 static uint8_t encryption_of_wire(uint64_t number, uint64_t key_bits)
@@ -127,7 +133,7 @@ static void read_ike(struct reader *r, uint8_t id, struct transform *t)
 	while (v1_attribute_next(r, &a)) {
 		switch (a.type) {
 		case P1_ENCRYPTION: cipher = a.number; break;
-		case P1_KEY_LENGTH: key_bits = a.number; break;
+		case P1_KEY_LENGTH: key_bits = key_length(a.number); break;
 		case P1_HASH: offer_add(&t->o, INTEG, id_of(hashes, a.number)); break;
 		case P1_GROUP: offer_add(&t->o, DH, group_of_wire(a.number)); break;
 		case P1_AUTH: t->auth = a.number; break;
@@ -155,7 +161,7 @@ static void read_esp(struct reader *r, uint8_t id, struct transform *t)
 		case P2_AUTH: offer_add(&t->o, INTEG, id_of(macs, a.number)); break;
 		case P2_GROUP: offer_add(&t->o, DH, group_of_wire(a.number)); break;
 		case P2_MODE: t->mode = a.number; break;
-		case P2_KEY_LENGTH: key_bits = a.number; break;
+		case P2_KEY_LENGTH: key_bits = key_length(a.number); break;
 		case P2_LIFE_TYPE:
 		case P2_LIFE_DURATION: take_life(t, &kind, &a, a.type == P2_LIFE_DURATION); break;
 		default: t->o.other = true;

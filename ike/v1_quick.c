@@ -281,13 +281,15 @@ static bool revive(struct child *child)
 	return true;
 }
 
-/* One of the pair carries traffic, and what replaces it is about to take over. */
+/* Another of the pair carries traffic, and what replaces it is about to take over. With several
+ * pairs only one child of the connection is CHILD_IN_USE, whichever was used last. */
 static bool is_handing_over(const struct child *old)
 {
 	for (const struct child *child = old->c->children; child; child = child->next) {
 		const struct child *next =
 			child->replaced_by ? child_by_spi(old->c->e, child->replaced_by) : NULL;
-		if (child != old && child->sa && child->state == CHILD_IN_USE &&
+		if (child != old && child->sa && child->used &&
+		    (child->state == CHILD_STANDBY || child->state == CHILD_IN_USE) &&
 		    is_same_pair(child, old) && next && next != old && lives(next))
 			return true;
 	}

@@ -76,6 +76,7 @@ void v1_start(struct connection *c)
 	struct ip_endpoint local = {c->cfg.local, IKE_PORT}, remote = {c->cfg.remote, IKE_PORT};
 	struct fault f;
 	c->attempts++;
+	c->stray.n = 0;
 	if (!begin(c, &local, &remote, 0))
 		return;
 	fault_set(&f, -ENOMEM, "main mode can't begin: no memory, or too many SAs");

@@ -184,6 +184,7 @@ static bool known_peer(const struct ike *e, const struct v1_arrival *a)
 static void unknown_sa(struct ike *e, const struct v1_message *m, const struct v1_arrival *a)
 {
 	e->counters[IKE_COUNT_UNKNOWN_SA]++;
+	diagnose_stranger(e, &a->remote, "a message of an ISAKMP SA that is not there");
 	if (known_peer(e, a))
 		v1_refuse_clear(e, a, &m->h, V1_NOTIFY_INVALID_COOKIE);
 }

@@ -85,7 +85,7 @@ static bool called_for(const struct ike_sa *sa, const struct task *task, const s
 		       : sa->replaces ? !worker_has_child(sa, 0)
 				      : !connection_usable_child(sa->c);
 	/* one that the peer made and did not use yet may not have come to life at its end */
-	return old && old->sa == sa && !old->replaced_by &&
+	return old && old->sa == sa && !old->replaced_by && !old->deleted_by_peer &&
 	       (old->state == CHILD_IN_USE || (old->state == CHILD_STANDBY && old->is_ours));
 }
 
@@ -151,7 +151,7 @@ static void refused(struct ike_sa *sa, struct task *task, const struct ike_notif
 {
 	struct fault f = {0};
 	struct child *rival = task->rival ? child_by_spi(sa->e, (uint32_t)task->rival) : NULL;
-	if (rival && rival->sa) /* theirs came about, ours did not */
+	if (rival && rival->sa && task->spi_in) /* theirs came about, ours did not */
 		return peer_replaced(sa, task->spi_in, rival);
 	if (create_take_group(task, sa->c->cfg.child, sa->c->cfg.n_child, error))
 		return;
@@ -209,21 +209,55 @@ static int take_answer(struct ike_sa *sa, struct task *task, const struct ike_me
 	return err ? fault_set(f, err, "the child SA can't be made") : 0;
 }
 
-/* Both ends rekeyed at once: the SA with the lowest nonce goes, its creator deletes it
- * (section 2.8.1). */
+/* Whether what goes over one goes over the other. */
+static bool same_traffic(const struct child *a, const struct child *b)
+{
+	const struct child_sa *x = &a->plain, *y = &b->plain;
+	return selectors_within(x->local_ts, x->n_local_ts, y->local_ts, y->n_local_ts) &&
+	       selectors_within(x->remote_ts, x->n_remote_ts, y->remote_ts, y->n_remote_ts);
+}
+
+/* Both ends rekeyed at once, or made the same child: the SA with the lowest nonce goes, its creator
+ * deletes it (section 2.8.1). */
 static bool lost_the_duel(struct ike_sa *sa, const struct task *task, const struct nonce *nr,
 			  struct child *made)
 {
 	struct child *rival = task->rival ? child_by_spi(sa->e, (uint32_t)task->rival) : NULL;
 	if (!rival || !rival->sa || !collision_lost(&task->nonce, nr, &task->rival_nonce))
 		return false;
-	peer_replaced(sa, task->spi_in, rival);
+	if (task->spi_in)
+		peer_replaced(sa, task->spi_in, rival);
+	else if (!same_traffic(made, rival))
+		return false;
 	made->state = CHILD_DELETING;
 	task_add(sa, EXCHANGE_DELETE_CHILD, made->plain.spi_in);
 	return true;
 }
 
-void v2_child_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in)
+/* A child that can't be used; what there was before works on. */
+static void not_made(struct ike_sa *sa, struct task *task, struct fault *why)
+{
+	if (task->worker)
+		workers_stop(sa, task, why->text);
+	else
+		create_failed(sa, task, why);
+}
+
+/* The new child carries the traffic from now on. */
+static void take_over(struct ike_sa *sa, struct task *task, struct child *made, struct child *old)
+{
+	child_use(made);
+	if (task->row->id == EXCHANGE_REKEY_CHILD)
+		note_rekeyed(sa, task->spi_in, made->plain.spi_in, true);
+	if (!old || !old->sa)
+		return;
+	made->replaces = old->plain.spi_in;
+	old->replaced_by = made->plain.spi_in;
+	if (!old->deleted_by_peer)
+		task_add(sa, EXCHANGE_DELETE_CHILD, old->plain.spi_in);
+}
+
+static void finish(struct ike_sa *sa, struct task *task, const struct ike_message *in)
 {
 	struct child *old = task->spi_in ? child_by_spi(sa->e, task->spi_in) : NULL, *made = NULL;
 	const struct ike_notify *error = ike_message_error(in);
@@ -244,22 +278,18 @@ void v2_child_finish(struct ike_sa *sa, struct task *task, const struct ike_mess
 	if (take_answer(sa, task, in, &made, &nr, &f) || !made) {
 		/* the peer installed what we can't: it is told that this one is not */
 		task_add(sa, EXCHANGE_DELETE_CHILD, task->new_spi);
-		if (task->worker)
-			workers_stop(sa, task, f.text);
-		else
-			create_failed(sa, task, &f);
+		not_made(sa, task, &f);
+		return;
+	}
+	if (crossed_gone(task, made->plain.spi_out)) {
+		fault_set(&f, -ECONNRESET, "the peer deleted the child SA that it just agreed to");
+		child_remove(made);
+		not_made(sa, task, &f);
 		return;
 	}
 	if (lost_the_duel(sa, task, &nr, made))
 		return;
-	child_use(made);
-	if (task->row->id == EXCHANGE_REKEY_CHILD)
-		note_rekeyed(sa, task->spi_in, made->plain.spi_in, true);
-	if (old && old->sa) {
-		made->replaces = old->plain.spi_in;
-		old->replaced_by = made->plain.spi_in;
-		task_add(sa, EXCHANGE_DELETE_CHILD, old->plain.spi_in);
-	}
+	take_over(sa, task, made, old);
 	if (!made->plain.worker) {
 		if (!old)
 			workers_agreed(sa, in);
@@ -267,6 +297,13 @@ void v2_child_finish(struct ike_sa *sa, struct task *task, const struct ike_mess
 	}
 	reauth_done(sa);
 	connection_settle(sa->c, &f);
+}
+
+void v2_child_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in)
+{
+	finish(sa, task, in);
+	if (crossed_settle(sa, task->spi_in))
+		v2_without_child(sa);
 }
 
 /* ---- responder ---- */
@@ -279,7 +316,7 @@ static bool find_old(struct ike_sa *sa, const struct ike_message *in, struct chi
 	if (!n)
 		return true;
 	*old = n->spi.len == 4 ? child_by_spi_out(sa, load_be32(n->spi.at)) : NULL;
-	return *old && (*old)->state != CHILD_DRAINING;
+	return *old && (*old)->state != CHILD_DRAINING && !(*old)->deleted_by_peer;
 }
 
 static int agree_with_peer(struct ike_sa *sa, const struct ike_message *in, struct child_terms *t,
@@ -324,15 +361,15 @@ static int answer_half(struct ike_sa *sa, const struct ike_message *in, enum gro
 static void note_collision(struct ike_sa *sa, enum collision what, struct child *old,
 			   struct child *made, const struct nonce *ni, const struct nonce *nr)
 {
-	if (!old)
-		return;
-	made->replaces = old->plain.spi_in;
+	if (old)
+		made->replaces = old->plain.spi_in;
 	if (what == COLLISION_COMPARE_NONCES) {
 		sa->tasks->rival = made->plain.spi_in;
 		sa->tasks->rival_nonce = *nonce_lower(ni, nr);
 		return;
 	}
-	peer_replaced(sa, old->plain.spi_in, made);
+	if (old)
+		peer_replaced(sa, old->plain.spi_in, made);
 }
 
 static void write_answer(struct builder *out, const struct child_terms *t, const struct nonce *nr,
@@ -423,6 +460,8 @@ int v2_child_answer(struct ike_sa *sa, const struct ike_message *in, struct buil
 		return 0;
 	enum collision what = collision_of(sa, old ? EXCHANGE_REKEY_CHILD : EXCHANGE_NEW_CHILD,
 					   old ? old->plain.spi_in : 0);
+	if (!old && t.worker && what == COLLISION_COMPARE_NONCES)
+		what = COLLISION_ANSWER; /* a worker's child and one for all: both are wanted */
 	bool duel = what == COLLISION_COMPARE_NONCES;
 	if (what == COLLISION_TEMPORARY_FAILURE ||
 	    (duel && (t.chosen.n_additional || sa->tasks->followup)))

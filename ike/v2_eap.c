@@ -31,6 +31,11 @@ void eap_rounds_free(struct eap_rounds *r)
 	free(r);
 }
 
+bool eap_is_by(const struct eap_rounds *r, const struct connection *template)
+{
+	return r && r->template == template;
+}
+
 bool eap_offered(const struct ike_connection *cfg)
 {
 	return cfg->clients && cfg->clients->eap;

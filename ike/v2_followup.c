@@ -46,16 +46,11 @@ static uint16_t number_now(const struct followup *fu)
 	return group_of(fu->group[fu->done])->number;
 }
 
-/* One more secret behind those there are. */
-static int add_secret(struct followup *fu, const struct dh *dh, struct bytes peer)
+/* One more secret stands behind those there are. */
+static void count_secret(struct followup *fu, size_t len)
 {
-	size_t len = 0;
-	int err = dh_shared(dh, peer, fu->more + fu->more_len, &len);
-	if (err)
-		return err;
 	fu->more_len += len;
 	fu->done++;
-	return 0;
 }
 
 struct bytes followup_secrets(const struct followup *fu)
@@ -90,10 +85,13 @@ static int take_link(struct followup *fu, const struct ike_message *in, struct f
 static int take_key(struct followup *fu, const struct ike_message *in, struct fault *f)
 {
 	const struct group *group = group_of(fu->group[fu->done]);
-	if (in->ke_group != group->number || !fu->dh || add_secret(fu, fu->dh, in->ke))
+	size_t len = 0;
+	if (in->ke_group != group->number || !fu->dh ||
+	    dh_shared(fu->dh, in->ke, fu->more + fu->more_len, &len))
 		return fault_set(f, -EPROTO,
 				 "the peer's public value in IKE_FOLLOWUP_KE is not valid for %s",
 				 group->name);
+	count_secret(fu, len);
 	dh_free(fu->dh);
 	fu->dh = NULL;
 	return take_link(fu, in, f);
@@ -187,10 +185,12 @@ int v2_followup_answer(struct ike_sa *sa, const struct ike_message *in, struct b
 {
 	struct followup *fu = sa->followup;
 	struct dh *dh = NULL;
-	int err =
-		belongs(sa, in) ? draw_dh(sa->e, (enum group_id)fu->group[fu->done], &dh) : -ENOENT;
+	size_t len = 0;
+	int err = belongs(sa, in) ? draw_dh_answer(sa->e, (enum group_id)fu->group[fu->done],
+						   in->ke, &dh, fu->more + fu->more_len, &len)
+				  : -ENOENT;
 	if (!err)
-		err = add_secret(fu, dh, in->ke);
+		count_secret(fu, len);
 	if (!err && fu->done == fu->n)
 		err = complete(sa, fu);
 	if (err) {

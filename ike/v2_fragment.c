@@ -234,7 +234,8 @@ bool fragment_repeats(struct ike_sa *sa, const struct ike_message *m)
 	size_t len = 0;
 	if (!sa->fragmentation || !sa->has_keys || m->fragment.number != 1)
 		return false;
-	int err = protect_open(&sa->keys, &sa->chosen, m, plain, sizeof plain, &len);
+	int err = protect_open(intermediate_repeated_keys(sa, m->h.exchange), &sa->chosen, m, plain,
+			       sizeof plain, &len);
 	if (err)
 		dropped(sa, IKE_COUNT_FRAGMENT_INTEGRITY, NULL);
 	wipe(plain, len);

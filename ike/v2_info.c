@@ -8,7 +8,7 @@
 
 /* An IKE SA that holds no child: the side that initiates makes one, the other waits for it,
  * bounded. */
-static void without_child(struct ike_sa *sa)
+void v2_without_child(struct ike_sa *sa)
 {
 	struct connection *c = sa->c;
 	if (!c || c->current || sa->state != SA_ESTABLISHED)
@@ -42,7 +42,7 @@ void v2_delete_child_finish(struct ike_sa *sa, struct task *task, const struct i
 		child_retire(child);
 	if (sa->c)
 		connection_settle(sa->c, &f);
-	without_child(sa);
+	v2_without_child(sa);
 }
 
 /* One SPI of the peer's DELETE. Ours of the pair goes into the answer unless we deleted it at the
@@ -50,13 +50,16 @@ void v2_delete_child_finish(struct ike_sa *sa, struct task *task, const struct i
 static void delete_one(struct ike_sa *sa, uint32_t spi_out, uint32_t *answer, uint16_t *n)
 {
 	struct child *child = child_by_spi_out(sa, spi_out);
-	if (!child || child->state == CHILD_DRAINING)
+	if (!child)
+		crossed_note(sa, spi_out);
+	if (!child || child->state == CHILD_DRAINING || child->deleted_by_peer)
 		return;
 	uint32_t spi_in = child->plain.spi_in;
 	if (collision_of(sa, EXCHANGE_DELETE_CHILD, spi_in) != COLLISION_ANSWER_EMPTY)
 		answer[(*n)++] = spi_in;
 	tasks_forget_child(sa, spi_in);
-	child_retire(child);
+	if (!crossed_defer(sa, child))
+		child_retire(child);
 }
 
 int v2_delete_child_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out)
@@ -76,7 +79,7 @@ int v2_delete_child_answer(struct ike_sa *sa, const struct ike_message *in, stru
 	fault_set(&f, -ECONNRESET, "the peer deleted the child SA");
 	if (sa->c)
 		connection_settle(sa->c, &f);
-	without_child(sa);
+	v2_without_child(sa);
 	return 0;
 }
 

@@ -94,21 +94,13 @@ struct bytes intermediate_auth(const struct ike_sa *sa, uint8_t out[INTERMEDIATE
 /* ---- keys (RFC 9370 section 2.2.2) ---- */
 
 /* The next keys: of SK_d now and this secret. 0 or -errno. */
-static int derive(const struct ike_sa *sa, const struct dh *dh, struct bytes peer,
-		  struct ike_keys *out)
+static int derive(const struct ike_sa *sa, struct bytes shared, struct ike_keys *out)
 {
 	const struct handshake *h = sa->handshake;
-	uint8_t shared[DH_SHARED_MAX];
-	size_t len = 0;
 	memset(out, 0, sizeof *out);
-	int err = dh_shared(dh, peer, shared, &len);
-	if (!err)
-		err = keys_ike_rekeyed(out, &sa->chosen, &sa->keys, sa->chosen.prf,
-				       (struct bytes){shared, len}, nonce_bytes(&h->ni),
-				       nonce_bytes(&h->nr), (struct bytes){NULL, 0}, sa->spi_i,
-				       sa->spi_r);
-	wipe(shared, sizeof shared);
-	return err;
+	return keys_ike_rekeyed(out, &sa->chosen, &sa->keys, sa->chosen.prf, shared,
+				nonce_bytes(&h->ni), nonce_bytes(&h->nr), (struct bytes){NULL, 0},
+				sa->spi_i, sa->spi_r);
 }
 
 /* ---- initiator ---- */
@@ -123,6 +115,18 @@ int v2_intermediate_request(struct ike_sa *sa, struct task *task, struct builder
 	int err = draw_dh(sa->e, group_now(sa), &task->dh);
 	if (!err)
 		builder_ke(out, group_of(group_now(sa))->number, dh_public(task->dh));
+	return err;
+}
+
+static int take_answer(const struct ike_sa *sa, const struct task *task, struct bytes ke,
+		       struct ike_keys *out)
+{
+	uint8_t shared[DH_SHARED_MAX];
+	size_t len = 0;
+	int err = dh_shared(task->dh, ke, shared, &len);
+	if (!err)
+		err = derive(sa, (struct bytes){shared, len}, out);
+	wipe(shared, sizeof shared);
 	return err;
 }
 
@@ -146,7 +150,7 @@ void v2_intermediate_finish(struct ike_sa *sa, struct task *task, const struct i
 		failed(sa, &f);
 		return;
 	}
-	if (in->ke_group != group_of(task->group)->number || derive(sa, task->dh, in->ke, &keys)) {
+	if (in->ke_group != group_of(task->group)->number || take_answer(sa, task, in->ke, &keys)) {
 		fault_set(&f, -EPROTO,
 			  "the peer's public value in IKE_INTERMEDIATE is not valid for %s",
 			  group_of(task->group)->name);
@@ -172,13 +176,16 @@ void v2_intermediate_timeout(struct ike_sa *sa, struct task *task)
 
 int v2_intermediate_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out)
 {
+	uint8_t shared[DH_SHARED_MAX];
+	size_t len = 0;
 	struct dh *dh = NULL;
 	if (sa->is_initiator || !sa->handshake || intermediate_next(sa) != EXCHANGE_INTERMEDIATE ||
 	    in->ke_group != group_of(group_now(sa))->number)
 		return -EPROTO;
-	int err = draw_dh(sa->e, group_now(sa), &dh);
+	int err = draw_dh_answer(sa->e, group_now(sa), in->ke, &dh, shared, &len);
 	if (!err)
-		err = derive(sa, dh, in->ke, &sa->handshake->more.next);
+		err = derive(sa, (struct bytes){shared, len}, &sa->handshake->more.next);
+	wipe(shared, sizeof shared);
 	if (!err) {
 		builder_ke(out, in->ke_group, dh_public(dh));
 		sa->handshake->more.keys_follow = true;
@@ -187,15 +194,22 @@ int v2_intermediate_answer(struct ike_sa *sa, const struct ike_message *in, stru
 	return err;
 }
 
-/* The answer is protected by the old keys; what comes next by the new ones. */
+/* The answer is protected by the old keys; what comes next by the new ones. A repetition of the
+ * request is protected by the old ones, too. */
 void intermediate_sealed(struct ike_sa *sa)
 {
 	struct handshake *h = sa->handshake;
 	if (!h || !h->more.keys_follow)
 		return;
-	keys_wipe(&sa->keys);
+	h->more.previous = sa->keys;
 	sa->keys = h->more.next;
 	keys_wipe(&h->more.next);
 	h->more.keys_follow = false;
 	h->more.done++;
+}
+
+const struct ike_keys *intermediate_repeated_keys(const struct ike_sa *sa, uint8_t exchange)
+{
+	const struct handshake *h = sa->handshake;
+	return exchange == IKE_INTERMEDIATE && h && h->more.done ? &h->more.previous : &sa->keys;
 }

@@ -163,7 +163,9 @@ void v2_rekey_finish(struct ike_sa *sa, struct task *task, const struct ike_mess
 static struct ike_sa *rekeying_against(const struct ike_sa *rival)
 {
 	struct ike_sa *old = rival->predecessor ? sa_by_spi(rival->e, rival->predecessor) : NULL;
-	const struct task *task = old && old->c && old->in_flight ? old->tasks : NULL;
+	/* with a successor it is decided, whatever still waits for its answer */
+	bool open = old && old->c && old->in_flight && !old->successor;
+	const struct task *task = open ? old->tasks : NULL;
 	bool duel =
 		task && task->row->id == EXCHANGE_REKEY_IKE && task->rival == sa_local_spi(rival);
 	return duel && rival->state == SA_ESTABLISHED ? old : NULL;

@@ -26,6 +26,16 @@ int draw_dh(struct ike *e, enum group_id group, struct dh **out)
 	return err;
 }
 
+int draw_dh_answer(struct ike *e, enum group_id group, struct bytes peer, struct dh **out,
+		   uint8_t shared[DH_SHARED_MAX], size_t *len)
+{
+	uint8_t random[DH_PRIVATE_BYTES];
+	random_fill(e, random, sizeof random);
+	int err = dh_answer(out, group, random, peer, shared, len);
+	wipe(random, sizeof random);
+	return err;
+}
+
 static bool keep(struct bytes *into, struct bytes from)
 {
 	uint8_t *copy = malloc(from.len);
@@ -111,6 +121,7 @@ void v2_sa_init_start_at(struct connection *c, const struct ip_addr *local,
 	sa->replaces = replaces;
 	sa_attach(sa, c);
 	c->attempts++;
+	c->stray.n = 0;
 	task_add(sa, EXCHANGE_SA_INIT, 0);
 }
 

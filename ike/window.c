@@ -87,19 +87,17 @@ void tasks_free_waiting(struct ike_sa *sa)
 	}
 }
 
-/* What waited on a rekeyed IKE SA goes on over its successor. */
+/* What waited on a rekeyed IKE SA goes on over its successor, and what waits for its answer begins
+ * anew there. That one stays in flight too: nothing else may be sent before its answer. */
 void tasks_move(struct ike_sa *from, struct ike_sa *to)
 {
-	window_abandon(from);
-	while (from->tasks) {
-		struct task *task = from->tasks;
-		from->tasks = task->next;
+	for (struct task *task = from->tasks; task; task = task->next) {
 		enum exchange_id id = task->row->id;
 		if (id == EXCHANGE_NEW_CHILD || id == EXCHANGE_REKEY_CHILD ||
 		    id == EXCHANGE_DELETE_CHILD)
 			add(to, id, task->spi_in, task->worker);
-		task_free(task);
 	}
+	tasks_free_waiting(from);
 }
 
 /* The child is gone: nothing that still waits about it makes sense. */
@@ -309,8 +307,8 @@ struct task *window_complete(struct ike_sa *sa)
 	return task;
 }
 
-/* Waits no longer for the answer; the next request counts on (the peer may well have seen this
- * one). */
+/* Waits no longer for the answer; the next request counts on. A peer that has not seen this one
+ * won't take the next (its window is one, RFC 7296 section 2.3): only for an SA that is over. */
 void window_abandon(struct ike_sa *sa)
 {
 	if (sa->in_flight)
@@ -336,6 +334,13 @@ void window_answered(struct ike_sa *sa, struct bytes request, struct bytes respo
 	if (!keep_bytes(&sa->window.response, response))
 		drop_bytes(&sa->window.response);
 	sa->window.answered_hash = message_hash(sa->e, request);
+}
+
+/* SA_REKEYED or SA_DELETING came while the answer was on its way: nothing follows from it. */
+static bool is_moot(const struct ike_sa *sa, const struct task *task)
+{
+	return (sa->state == SA_REKEYED || sa->state == SA_DELETING) &&
+	       !(task->row->starts_in >> sa->state & 1);
 }
 
 /* True when this is the request answered last, which then gets the same answer again. */
@@ -526,9 +531,9 @@ static void receive_response(struct ike_sa *sa, struct ike_message *m, const str
 	if (parsed) {
 		fault_prefix(&f, "the peer's answer to %s", task->row->name);
 		sa_lost(sa, &f);
-	} else if (sa->state != SA_REKEYED || task->row->starts_in >> SA_REKEYED & 1) {
+	} else if (!is_moot(sa, task)) {
 		task->row->finish(sa, task, m);
-	} /* else replaced since it was sent: nothing follows from it any more */
+	}
 	wipe(plain, sizeof plain);
 	if (task->again && sa->state != SA_DEAD)
 		put_first(sa, task);
@@ -570,6 +575,7 @@ static bool known_peer(const struct ike *e, const struct arrival *a)
 static void unknown_sa(struct ike *e, const struct ike_message *m, const struct arrival *a)
 {
 	e->counters[IKE_COUNT_UNKNOWN_SA]++;
+	diagnose_stranger(e, &a->remote, "a message of an IKE SA that is not there");
 	if (known_peer(e, a))
 		reply_error(e, a, &m->h, NOTIFY_INVALID_IKE_SPI);
 }
@@ -602,6 +608,7 @@ static void receive_init(struct ike *e, const struct ike_message *m, const struc
 	struct ike_sa *sa = sa_by_spi(e, m->h.spi_i);
 	if (!sa || sa->v1 || !sa->is_initiator || sa->state != SA_HALF_OPEN || !sa->in_flight) {
 		e->counters[IKE_COUNT_UNKNOWN_SA]++;
+		diagnose_stranger(e, &a->remote, "an answer to an IKE_SA_INIT that nobody sent");
 		return;
 	}
 	v2_sa_init_answered(sa, m);

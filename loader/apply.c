@@ -73,6 +73,8 @@ int apply_find_ports(struct netlink *n, const struct model *m, struct attach_por
 	return 0;
 }
 
+/* ---- one change ---- */
+
 /* Array maps know no deletion: an empty entry says "not there". */
 static int put_attachment(const struct maps *m, const struct xgw_attachment *a, bool removal)
 {
@@ -90,83 +92,197 @@ static int put_port(const struct maps *m, const struct xgw_port *p, bool removal
 	return err ? err : maps_put(m, MAPS_ports, &p->ifindex, p);
 }
 
-static int put_route(const struct maps *m, const struct plan_entry_route *r, bool removal)
+/* Whether a tunnel is up is IKE's word, which no plan knows. */
+static int put_hop(const struct maps *m, const struct plan_entry_hop *e, bool removal)
 {
-	return removal ? maps_route_delete(m, r->vnet, &r->prefix)
-		       : maps_route_put(m, r->vnet, &r->prefix, &r->value);
+	struct xgw_next_hop have, want = e->value;
+	if (removal)
+		return maps_delete(m, MAPS_next_hops, &e->id);
+	if ((want.kind == XGW_HOP_TUNNEL || want.kind == XGW_HOP_CLIENT) &&
+	    maps_get(m, MAPS_next_hops, &e->id, &have) == 0 && have.kind == want.kind &&
+	    have.connection == want.connection)
+		want.flags |= have.flags & XGW_HOP_UP;
+	return maps_put(m, MAPS_next_hops, &e->id, &want);
 }
 
-static int put(const struct maps *m, enum maps_id id, const void *key, const void *value,
-	       bool removal)
+/* Where a plan's entry goes in a map of keys and values; false: by a function of its own. */
+struct cell {
+	enum maps_id map;
+	const void *key, *value;
+	union {
+		struct xgw_route4_key v4;
+		struct xgw_route6_key v6;
+	} route;
+};
+
+static bool find_cell(struct cell *c, const struct plan_change *x)
 {
-	return removal ? maps_delete(m, id, key) : maps_put(m, id, key, value);
+	switch (x->map) {
+	case PLAN_NAMES: {
+		const struct plan_entry_name *e = x->entry;
+		*c = (struct cell){MAPS_names, &e->key, &e->value};
+		return true;
+	}
+	case PLAN_TAGS: {
+		const struct plan_entry_tag *e = x->entry;
+		*c = (struct cell){MAPS_attachments_in, &e->key, &e->attachment};
+		return true;
+	}
+	case PLAN_ADDRESSES: {
+		const struct plan_entry_address *e = x->entry;
+		*c = (struct cell){MAPS_addresses, &e->key, &e->value};
+		return true;
+	}
+	case PLAN_ENDPOINTS: {
+		const struct plan_entry_endpoint *e = x->entry;
+		*c = (struct cell){MAPS_endpoints, &e->key, &e->value};
+		return true;
+	}
+	case PLAN_ROUTES: {
+		const struct plan_entry_route *e = x->entry;
+		bool v4 = e->prefix.addr.family == IP_V4;
+		*c = (struct cell){v4 ? MAPS_routes4 : MAPS_routes6, &c->route, &e->value};
+		if (v4)
+			c->route.v4 = maps_route4_key(e->vnet, &e->prefix);
+		else
+			c->route.v6 = maps_route6_key(e->vnet, &e->prefix);
+		return true;
+	}
+	case PLAN_PORTS:
+	case PLAN_ATTACHMENTS:
+	case PLAN_HOPS: return false;
+	}
+	return false;
 }
 
 static int carry_out(const struct maps *m, const struct plan_change *c)
 {
-	switch (c->map) {
-	case PLAN_NAMES: {
-		const struct plan_entry_name *e = c->entry;
-		return put(m, MAPS_names, &e->key, &e->value, c->removal);
-	}
-	case PLAN_PORTS: return put_port(m, c->entry, c->removal);
-	case PLAN_ATTACHMENTS: return put_attachment(m, c->entry, c->removal);
-	case PLAN_TAGS: {
-		const struct plan_entry_tag *e = c->entry;
-		return put(m, MAPS_attachments_in, &e->key, &e->attachment, c->removal);
-	}
-	case PLAN_ADDRESSES: {
-		const struct plan_entry_address *e = c->entry;
-		return put(m, MAPS_addresses, &e->key, &e->value, c->removal);
-	}
-	case PLAN_ENDPOINTS: {
-		const struct plan_entry_endpoint *e = c->entry;
-		return put(m, MAPS_endpoints, &e->key, &e->value, c->removal);
-	}
-	case PLAN_HOPS: {
-		const struct plan_entry_hop *e = c->entry;
-		return put(m, MAPS_next_hops, &e->id, &e->value, c->removal);
-	}
-	case PLAN_ROUTES: return put_route(m, c->entry, c->removal);
-	}
-	return -EINVAL;
+	struct cell cell;
+	int err = -EINVAL;
+	if (find_cell(&cell, c))
+		err = c->removal ? maps_delete(m, cell.map, cell.key)
+				 : maps_put(m, cell.map, cell.key, cell.value);
+	else if (c->map == PLAN_PORTS)
+		err = put_port(m, c->entry, c->removal);
+	else if (c->map == PLAN_ATTACHMENTS)
+		err = put_attachment(m, c->entry, c->removal);
+	else if (c->map == PLAN_HOPS)
+		err = put_hop(m, c->entry, c->removal);
+	return err == -ENOENT && c->removal ? 0 : err;
 }
 
-static const char *const table_names[] = {
-	[PLAN_NAMES] = "names",
-	[PLAN_PORTS] = "ports",
-	[PLAN_ATTACHMENTS] = "attachments",
-	[PLAN_TAGS] = "attachments_in",
-	[PLAN_ADDRESSES] = "addresses",
-	[PLAN_ENDPOINTS] = "endpoints",
-	[PLAN_HOPS] = "next_hops",
-	[PLAN_ROUTES] = "routes",
+/* ---- many at once ---- */
+
+#define BATCH 512u
+
+struct batch {
+	enum maps_id map;
+	uint32_t n;
+	_Alignas(8) uint8_t keys[BATCH * 24], values[BATCH * 64];
 };
+_Static_assert(sizeof(struct xgw_route6_key) <= 24 && sizeof(struct xgw_name) <= 64, "room");
+
+/* As many puts from changes[at] on as go into one map together; 0: not even two. */
+static size_t gather(struct batch *b, const struct plan_changes *changes, size_t at)
+{
+	struct cell cell;
+	b->n = 0;
+	for (size_t i = at; i < changes->n && b->n < BATCH && !changes->at[i].removal; i++) {
+		if (!find_cell(&cell, &changes->at[i]) || (b->n && cell.map != b->map))
+			break;
+		const struct maps_row *row = maps_row(cell.map);
+		b->map = cell.map;
+		memcpy(b->keys + (size_t)b->n * row->key_size, cell.key, row->key_size);
+		memcpy(b->values + (size_t)b->n * row->value_size, cell.value, row->value_size);
+		b->n++;
+	}
+	return b->n > 1 ? b->n : 0;
+}
+
+static int tell(struct fault *f, int err, enum maps_id map)
+{
+	fault_set(f, err, "cannot write the map %s: %s", maps_row(map)->name, strerror(-err));
+	return err == -E2BIG || err == -ENOSPC
+		       ? fault_advise(f, "it is full; `xgw dump` shows sizes")
+		       : err;
+}
+
+static enum maps_id map_of(const struct plan_change *c)
+{
+	struct cell cell;
+	if (find_cell(&cell, c))
+		return cell.map;
+	return c->map == PLAN_PORTS	    ? MAPS_ports
+	       : c->map == PLAN_ATTACHMENTS ? MAPS_attachments
+					    : MAPS_next_hops;
+}
+
+int apply_some(const struct maps *m, const struct plan_changes *changes, size_t *at, size_t most,
+	       struct fault *f)
+{
+	struct batch *b = malloc(sizeof *b);
+	int err = b ? 0 : fault_set(f, -ENOMEM, "not enough memory to write the maps");
+	size_t end = changes->n - *at < most ? changes->n : *at + most;
+	while (!err && *at < end) {
+		size_t n = gather(b, changes, *at);
+		const struct plan_change *c = &changes->at[*at];
+		err = n ? maps_put_batch(m, b->map, b->keys, b->values, b->n) : carry_out(m, c);
+		if (err)
+			tell(f, err, map_of(c));
+		else
+			*at += n ? n : 1;
+	}
+	free(b);
+	maps_bump(m);
+	return err;
+}
 
 int apply_plan(const struct maps *m, const struct plan *have, const struct plan *want,
 	       struct fault *f)
 {
 	struct plan_changes changes;
+	size_t at = 0;
 	int err = plan_diff(&changes, have, want);
 	if (err)
 		return fault_set(f, err, "not enough memory to compare the plans");
-	for (size_t i = 0; !err && i < changes.n; i++) {
-		const struct plan_change *c = &changes.at[i];
-		err = carry_out(m, c);
-		if (err == -ENOENT && c->removal)
-			err = 0;
-		if (err) {
-			fault_set(f, err, "cannot write the map %s: %s", table_names[c->map],
-				  strerror(-err));
-			if (err == -E2BIG || err == -ENOSPC)
-				fault_advise(f, "it is full; `xgw dump` shows sizes");
-		}
-	}
+	err = apply_some(m, &changes, &at, changes.n, f);
 	if (!err)
 		log_info(LOG_MAP, "plan-applied changes=%zu", changes.n);
 	plan_changes_free(&changes);
-	maps_bump(m);
 	return err;
+}
+
+static bool is_wanted(const struct model *m, const struct attach_port *ports, uint32_t ifindex,
+		      const struct ip_prefix *p)
+{
+	for (uint32_t i = 0; i < m->n_vnets; i++) {
+		for (uint32_t j = 0; j < m->vnets[i].n_attachments; j++) {
+			const struct model_attachment *a = &m->vnets[i].attachments[j];
+			if (a->kind == XGW_TAG_NONE && ports[a->port].link.ifindex == ifindex &&
+			    ((a->has_address && ip_prefix_equal(&a->address, p)) ||
+			     (a->has_address6 && ip_prefix_equal(&a->address6, p))))
+				return true;
+		}
+	}
+	return false;
+}
+
+struct wanted {
+	const struct model *m;
+	const struct attach_port *ports;
+};
+
+static bool keeps(void *owner, uint32_t ifindex, const struct ip_prefix *p)
+{
+	const struct wanted *w = owner;
+	return is_wanted(w->m, w->ports, ifindex, p);
+}
+
+void apply_addresses_gone(struct attach *a, struct netlink *n, const struct model *m,
+			  const struct attach_port *ports)
+{
+	struct wanted w = {m, ports};
+	attach_addresses_keep(a, n, keeps, &w);
 }
 
 int apply_addresses(struct attach *a, struct netlink *n, const struct model *m,

@@ -16,6 +16,15 @@ uint32_t apply_mtu(const struct netlink_link *l);
 /* Brings the maps from one plan (NULL: empty maps) to another, in an order that opens no hole. */
 int must_check apply_plan(const struct maps *m, const struct plan *have, const struct plan *want,
 			  struct fault *f);
+/*
+ * The changes from *at on, at most about `most` of them; *at is moved behind what is done. On
+ * failure it stands at what could not be done; changes may be repeated.
+ */
+int must_check apply_some(const struct maps *m, const struct plan_changes *changes, size_t *at,
+			  size_t most, struct fault *f);
+/* Takes away what apply_addresses() put on a device and the model has no more. */
+void apply_addresses_gone(struct attach *a, struct netlink *n, const struct model *m,
+			  const struct attach_port *ports);
 /* The gateway's own addresses on plain attachments are put on their devices. */
 int must_check apply_addresses(struct attach *a, struct netlink *n, const struct model *m,
 			       const struct attach_port *ports, struct fault *f);

@@ -334,6 +334,28 @@ int attach_address(struct attach *a, struct netlink *n, const struct netlink_lin
 	return state_write(a->instance.state, &a->state, f);
 }
 
+void attach_addresses_keep(struct attach *a, struct netlink *n,
+			   bool (*wanted)(void *owner, uint32_t ifindex, const struct ip_prefix *p),
+			   void *owner)
+{
+	char text[PREFIX_TEXT];
+	struct fault f = {0};
+	uint32_t kept = 0, had = a->state.n_addresses;
+	for (uint32_t i = 0; i < had; i++) {
+		const struct state_address *x = &a->state.addresses[i];
+		if (wanted(owner, x->ifindex, &x->prefix)) {
+			a->state.addresses[kept++] = *x;
+			continue;
+		}
+		netlink_address_remove(n, x->ifindex, &x->prefix);
+		log_info(LOG_NET, "address-removed ifindex=%u address=%s", x->ifindex,
+			 ip_prefix_format(&x->prefix, text));
+	}
+	a->state.n_addresses = kept;
+	if (kept != had && state_write(a->instance.state, &a->state, &f))
+		log_warn(LOG_NET, "state-not-written: %s", f.text);
+}
+
 void attach_end(struct attach *a, struct netlink *n)
 {
 	for (unsigned i = 0; i < a->n; i++) {

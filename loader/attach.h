@@ -40,6 +40,10 @@ const struct maps *attach_maps(const struct attach *a);
 /* Puts an address on a device when it is not there, and remembers to take it away. */
 int must_check attach_address(struct attach *a, struct netlink *n, const struct netlink_link *l,
 			      const struct ip_prefix *p, struct fault *f);
+/* Takes those away again that were put there and are not wanted any more. */
+void attach_addresses_keep(struct attach *a, struct netlink *n,
+			   bool (*wanted)(void *owner, uint32_t ifindex, const struct ip_prefix *p),
+			   void *owner);
 /* Detaches, unpins, takes added addresses away. */
 void attach_end(struct attach *a, struct netlink *n);
 /* Frees what this process holds and leaves programs, pins and maps working. */

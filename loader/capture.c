@@ -65,8 +65,10 @@ static void write_head(struct session *s)
 	for (unsigned i = 0; i < PLACES; i++)
 		pcapng_interface(c->blocks, PCAPNG_RAW, places[i].name, places[i].description);
 	for (uint32_t i = 0; i < host->n_ports; i++) {
-		snprintf(text, sizeof text, "dropped by XDP on port %.32s", host->ports[i].name);
-		pcapng_interface(c->blocks, PCAPNG_ETHERNET, host->ports[i].device, text);
+		/* interfaces go by the ports' ids, which no reload changes */
+		const struct model_port *p = &host->ports[plan_port_index(&c->d->plan, i)];
+		snprintf(text, sizeof text, "dropped by XDP on port %.32s", p->name);
+		pcapng_interface(c->blocks, PCAPNG_ETHERNET, p->device, text);
 	}
 	control_client_write(s->client, c->blocks);
 }

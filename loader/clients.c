@@ -21,7 +21,7 @@ struct client {
 
 struct client_gateway {
 	struct clients *of;
-	uint32_t index, first, vnet;
+	uint32_t index, first, vnet, table;
 	struct users *users;
 	struct trust *trust;
 	struct eap_tls *tls;
@@ -34,7 +34,7 @@ struct client_gateway {
 
 struct clients {
 	const struct model *m;
-	struct client_gateway *at; /* as the model's gateways */
+	struct client_gateway **at; /* as the model's gateways; NULL: without clients */
 	uint32_t n;
 	const struct maps *maps;
 	struct datapath *datapath;
@@ -45,6 +45,7 @@ struct clients {
 
 struct making {
 	struct clients *c;
+	const struct plan *plan;
 	struct credentials_faults faults;
 };
 
@@ -97,9 +98,12 @@ static void make_gateway(struct making *k, struct client_gateway *g,
 	const struct model *m = k->c->m;
 	const struct model_gateway *from = &m->gateways[g->index];
 	struct fault f = {0};
-	uint32_t most = plan_clients(m, g->index, &g->first);
+	const struct plan_gateway *ids = k->plan ? &k->plan->gateways[g->index] : NULL;
+	uint32_t most = ids ? ids->n_clients : from->clients.most;
+	g->first = ids ? ids->first_client : PLAN_FIRST_CLIENT;
 	g->credential = credentials_of_gateway(credentials, g->index);
 	g->vnet = from->vnet;
+	g->table = ids ? ids->table : 0;
 	make_users(k, g, &from->clients);
 	make_trust(k, g, &from->clients);
 	if (pool_new(&g->pool, from->clients.pool, from->clients.n_pool, most, &f)) {
@@ -116,25 +120,33 @@ static void make_gateway(struct making *k, struct client_gateway *g,
 		.eap = g->users || g->tls ? &g->eap : NULL, .lease = lease, .owner = g};
 }
 
-int clients_new(struct clients **out, const struct model *m, const struct credentials *credentials,
-		struct config_findings *findings, struct fault *f)
+int clients_new(struct clients **out, const struct model *m, const struct plan *plan,
+		const struct credentials *credentials, struct config_findings *findings,
+		struct fault *f)
 {
 	struct clients *c = calloc(1, sizeof *c);
 	*out = NULL;
 	if (c)
-		c->at = calloc(m->n_gateways + 1u, sizeof *c->at);
+		c->at = calloc(m->n_gateways + 1u, sizeof(struct client_gateway *));
 	if (!c || !c->at) {
 		free(c);
 		return fault_set(f, -ENOMEM, "not enough memory for clients");
 	}
 	c->m = m;
 	c->n = m->n_gateways;
-	struct making k = {c, {findings, f, 0}};
+	struct making k = {c, plan, {findings, f, 0}};
 	for (uint32_t i = 0; i < c->n; i++) {
-		c->at[i].of = c;
-		c->at[i].index = i;
-		if (m->gateways[i].clients.n_pool)
-			make_gateway(&k, &c->at[i], credentials);
+		if (!m->gateways[i].clients.n_pool)
+			continue;
+		c->at[i] = calloc(1, sizeof *c->at[i]);
+		if (!c->at[i]) {
+			fault_set(f, -ENOMEM, "not enough memory for clients");
+			k.faults.err = -ENOMEM;
+			break;
+		}
+		c->at[i]->of = c;
+		c->at[i]->index = i;
+		make_gateway(&k, c->at[i], credentials);
 	}
 	if (k.faults.err) {
 		clients_free(c);
@@ -144,18 +156,25 @@ int clients_new(struct clients **out, const struct model *m, const struct creden
 	return 0;
 }
 
+static void free_gateway(struct client_gateway *g)
+{
+	if (!g)
+		return;
+	eap_tls_free(g->tls);
+	users_free(g->users);
+	trust_free(g->trust);
+	pool_free(g->pool);
+	free(g->client);
+	free(g);
+}
+
 void clients_free(struct clients *c)
 {
 	if (!c)
 		return;
-	for (uint32_t i = 0; i < c->n; i++) {
-		eap_tls_free(c->at[i].tls);
-		users_free(c->at[i].users);
-		trust_free(c->at[i].trust);
-		pool_free(c->at[i].pool);
-		free(c->at[i].client);
-	}
-	free(c->at);
+	for (uint32_t i = 0; i < c->n; i++)
+		free_gateway(c->at[i]);
+	free((void *)c->at);
 	free(c);
 }
 
@@ -169,7 +188,7 @@ void clients_serve(struct clients *c, const struct maps *maps, struct datapath *
 
 void clients_template(const struct clients *c, uint32_t gateway, struct ike_connection *out)
 {
-	const struct client_gateway *g = &c->at[gateway];
+	const struct client_gateway *g = c->at[gateway];
 	out->credential = g->credential;
 	out->trust = g->trust;
 	out->clients = &g->ike;
@@ -182,8 +201,8 @@ static struct client *by_connection(const struct clients *c, uint32_t connection
 				    struct client_gateway **gateway)
 {
 	for (uint32_t i = 0; i < c->n; i++) {
-		struct client_gateway *g = &c->at[i];
-		if (!g->pool || connection < g->first ||
+		struct client_gateway *g = c->at[i];
+		if (!g || !g->pool || connection < g->first ||
 		    connection - g->first >= pool_size(g->pool))
 			continue;
 		*gateway = g;
@@ -216,9 +235,9 @@ int clients_find(const struct clients *c, uint32_t connection, struct client_inf
 int clients_next(const struct clients *c, uint32_t after, struct client_info *out)
 {
 	for (uint32_t i = 0; i < c->n; i++) {
-		const struct client_gateway *g = &c->at[i];
-		uint32_t k = after < g->first ? 0 : after - g->first + 1;
-		for (; g->pool && k < pool_size(g->pool); k++) {
+		const struct client_gateway *g = c->at[i];
+		uint32_t k = !g || after < g->first ? 0 : after - g->first + 1;
+		for (; g && g->pool && k < pool_size(g->pool); k++) {
 			if (!g->client[k].there)
 				continue;
 			describe(g, &g->client[k], out);
@@ -236,6 +255,136 @@ int clients_find_name(const struct clients *c, const char *name, struct client_i
 	return -ENOENT;
 }
 
+/* ---- from one configuration to the next ---- */
+
+static bool same_pool(const struct client_gateway *g, const struct model_clients *a,
+		      const struct client_gateway *h, const struct model_clients *b)
+{
+	bool same = a->n_pool == b->n_pool && g->first == h->first && g->pool && h->pool &&
+		    pool_size(g->pool) == pool_size(h->pool);
+	for (uint32_t i = 0; same && i < a->n_pool; i++)
+		same = ip_prefix_equal(&a->pool[i], &b->pool[i]);
+	return same;
+}
+
+static const struct model_user *find_user(const struct model_clients *c, const char *name)
+{
+	for (uint32_t i = 0; i < c->n_users; i++)
+		if (strcmp(c->users[i].name, name) == 0)
+			return &c->users[i];
+	return NULL;
+}
+
+/* Whether everybody of `a` is in `b`, by the same password. */
+static bool has_users(const struct model_clients *a, const struct model_clients *b)
+{
+	for (uint32_t i = 0; i < a->n_users; i++) {
+		const struct model_user *u = find_user(b, a->users[i].name);
+		if (!u || u->password.len != a->users[i].password.len ||
+		    memcmp(u->password.b, a->users[i].password.b, u->password.len) != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool has_roots(const struct model *m, const struct model_clients *a, const struct model *n,
+		      const struct model_clients *b)
+{
+	for (uint32_t i = 0; i < a->n_roots; i++) {
+		bool found = false;
+		for (uint32_t k = 0; k < b->n_roots && !found; k++)
+			found = credentials_same_file(m, a->roots[i], n, b->roots[k]);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+static bool has_revoked(const struct model_clients *a, const struct model_clients *b)
+{
+	for (uint32_t i = 0; i < a->n_revoked; i++) {
+		bool found = false;
+		for (uint32_t k = 0; k < b->n_revoked && !found; k++)
+			found = memcmp(a->revoked[i], b->revoked[k], sizeof a->revoked[i]) == 0;
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+static bool same_rules(const struct model *m, const struct model_clients *a, const struct model *n,
+		       const struct model_clients *b)
+{
+	return has_users(a, b) && has_users(b, a) && has_roots(m, a, n, b) &&
+	       has_roots(n, b, m, a) && has_revoked(a, b) && has_revoked(b, a);
+}
+
+enum clients_fate clients_compare(const struct clients *c, uint32_t gateway,
+				  const struct clients *old, uint32_t was)
+{
+	const struct client_gateway *g = gateway == MODEL_NONE ? NULL : c->at[gateway];
+	const struct client_gateway *h = was == MODEL_NONE ? NULL : old->at[was];
+	if (!g || !h)
+		return g ? CLIENTS_NEW : h ? CLIENTS_GONE : CLIENTS_NONE;
+	const struct model_clients *a = &c->m->gateways[gateway].clients;
+	const struct model_clients *b = &old->m->gateways[was].clients;
+	if (!same_pool(g, a, h, b))
+		return CLIENTS_REPLACED;
+	return same_rules(c->m, a, old->m, b) ? CLIENTS_SAME : CLIENTS_CHANGED;
+}
+
+uint32_t clients_cut_off(const struct clients *c, uint32_t gateway, const struct clients *old,
+			 uint32_t was, uint32_t after,
+			 const char *(*method)(void *owner, uint32_t connection, const char **user),
+			 void *owner)
+{
+	const struct model_clients *a = &c->m->gateways[gateway].clients;
+	const struct model_clients *b = &old->m->gateways[was].clients;
+	const struct client_gateway *h = old->at[was];
+	bool doubtful = !has_roots(old->m, b, c->m, a) || !has_revoked(a, b);
+	for (uint32_t k = after < h->first ? 0 : after - h->first + 1; k < pool_size(h->pool);
+	     k++) {
+		const char *user = "";
+		if (!h->client[k].there)
+			continue;
+		bool by_password = strcmp(method(owner, h->first + k, &user), "EAP-MSCHAPv2") == 0;
+		const struct model_user *then = find_user(b, user), *now = find_user(a, user);
+		bool gone = by_password &&
+			    (!now || !then || then->password.len != now->password.len ||
+			     memcmp(then->password.b, now->password.b, now->password.len) != 0);
+		if (gone || (!by_password && doubtful))
+			return h->first + k;
+	}
+	return 0;
+}
+
+void clients_adopt(struct clients *c, uint32_t gateway, struct clients *old, uint32_t was,
+		   bool whole)
+{
+	struct client_gateway *g = c->at[gateway], *h = old->at[was];
+	if (whole) {
+		c->at[gateway] = h;
+		old->at[was] = g;
+		h->of = c;
+		g->of = old;
+		h->index = g->index;
+		h->vnet = g->vnet;
+		h->eap.server = g->eap.server;
+		return;
+	}
+	struct pool *pool = g->pool;
+	struct client *client = g->client;
+	g->pool = h->pool;
+	g->client = h->client;
+	h->pool = pool;
+	h->client = client;
+}
+
+void clients_rebase(struct clients *c, const struct model *m)
+{
+	c->m = m;
+}
+
 /* ---- in the maps ---- */
 
 static uint32_t vnet_id(const struct client_gateway *g)
@@ -243,20 +392,58 @@ static uint32_t vnet_id(const struct client_gateway *g)
 	return g->of->m->vnets[g->vnet].id;
 }
 
-static int put_route(const struct client_gateway *g, const struct ip_addr *a, uint32_t hop)
+static int put_route(const struct client_gateway *g, uint32_t vnet, const struct ip_addr *a,
+		     uint32_t hop)
 {
 	struct ip_prefix p = {*a, (uint8_t)ip_addr_bits(a)};
 	const struct xgw_route r = {
 		.next_hop = hop, .source = XGW_ROUTE_CLIENT, .plen = p.len, .family = a->family};
-	return a->family ? maps_route_put(g->of->maps, vnet_id(g), &p, &r) : 0;
+	return a->family ? maps_route_put(g->of->maps, vnet, &p, &r) : 0;
 }
 
-static void delete_route(const struct client_gateway *g, const struct ip_addr *a)
+static void delete_route(const struct client_gateway *g, uint32_t vnet, const struct ip_addr *a)
 {
 	struct ip_prefix p = {*a, (uint8_t)ip_addr_bits(a)};
-	if (a->family && maps_route_delete(g->of->maps, vnet_id(g), &p))
+	if (a->family && maps_route_delete(g->of->maps, vnet, &p))
 		log_warn(LOG_MAP, "client-route-not-removed gateway=%s",
 			 g->of->m->gateways[g->index].name);
+}
+
+/* The gateway's virtual network, then those that use it, by their ids; 0 behind the last. *at: 0 at
+ * first. */
+static uint32_t next_user(const struct client_gateway *g, uint32_t *at)
+{
+	const struct model *m = g->of->m;
+	const struct model_vnet *v = &m->vnets[g->vnet];
+	if (!*at) {
+		*at = 1;
+		return v->id;
+	}
+	while (*at <= v->n_peerings) {
+		const struct model_peering *p = &v->peerings[(*at)++ - 1];
+		if (model_peering_gives_transit(m, p))
+			return m->vnets[p->remote].id;
+	}
+	return 0;
+}
+
+static int put_routes(const struct client_gateway *g, const struct client *x, uint32_t hop)
+{
+	int err = 0;
+	for (uint32_t at = 0, vnet; !err && (vnet = next_user(g, &at));) {
+		err = put_route(g, vnet, &x->lease.v4, hop);
+		if (!err)
+			err = put_route(g, vnet, &x->lease.v6, hop);
+	}
+	return err;
+}
+
+static void delete_routes(const struct client_gateway *g, const struct client *x)
+{
+	for (uint32_t at = 0, vnet; (vnet = next_user(g, &at));) {
+		delete_route(g, vnet, &x->lease.v4);
+		delete_route(g, vnet, &x->lease.v6);
+	}
 }
 
 /* What refers to something comes after it, and goes before it. */
@@ -266,16 +453,14 @@ static int put(const struct client_gateway *g, const struct client *x)
 	uint32_t id = g->first + x->lease.slot;
 	const struct xgw_name_key key = {XGW_NAME_CONNECTION, id};
 	const struct xgw_next_hop hop = {
-		.kind = XGW_HOP_TUNNEL, .vnet = vnet_id(g), .connection = id};
+		.kind = XGW_HOP_TUNNEL, .vnet = vnet_id(g), .connection = id, .table = g->table};
 	struct xgw_name name = {{0}};
 	memcpy(name.text, x->name, strnlen(x->name, sizeof name.text - 1));
 	int err = maps_put(maps, MAPS_names, &key, &name);
 	if (!err)
 		err = maps_put(maps, MAPS_next_hops, &id, &hop);
 	if (!err)
-		err = put_route(g, &x->lease.v4, id);
-	if (!err)
-		err = put_route(g, &x->lease.v6, id);
+		err = put_routes(g, x, id);
 	maps_bump(maps);
 	return err;
 }
@@ -285,8 +470,7 @@ static void withdraw(const struct client_gateway *g, const struct client *x)
 	const struct maps *maps = g->of->maps;
 	uint32_t id = g->first + x->lease.slot;
 	const struct xgw_name_key key = {XGW_NAME_CONNECTION, id};
-	delete_route(g, &x->lease.v4);
-	delete_route(g, &x->lease.v6);
+	delete_routes(g, x);
 	maps_delete(maps, MAPS_next_hops, &id);
 	maps_delete(maps, MAPS_names, &key);
 	maps_bump(maps);

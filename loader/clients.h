@@ -16,10 +16,11 @@
 struct clients;
 
 /*
- * `credentials` is borrowed and outlives it. What is wrong with a file or a user is a finding, the
- * first one is f's, too; both may be NULL. 0, -EINVAL, -ENOMEM.
+ * `plan` may be NULL, for who only wants to know what is wrong. `credentials` is borrowed and
+ * outlives it. What is wrong with a file or a user is a finding, the first one is f's, too; both
+ * may be NULL. 0, -EINVAL, -ENOMEM.
  */
-int must_check clients_new(struct clients **out, const struct model *m,
+int must_check clients_new(struct clients **out, const struct model *m, const struct plan *plan,
 			   const struct credentials *credentials, struct config_findings *findings,
 			   struct fault *f);
 void clients_free(struct clients *c);
@@ -31,6 +32,34 @@ void clients_serve(struct clients *c, const struct maps *maps, struct datapath *
 void clients_template(const struct clients *c, uint32_t gateway, struct ike_connection *out);
 /* IKE_CLIENT_GONE. */
 void clients_gone(struct clients *c, uint32_t connection);
+
+/* What becomes of a gateway's clients with another configuration. */
+enum clients_fate {
+	CLIENTS_NONE,	  /* there were none and are none */
+	CLIENTS_NEW,	  /* from now on */
+	CLIENTS_GONE,	  /* no longer */
+	CLIENTS_REPLACED, /* other addresses: all begin anew */
+	CLIENTS_CHANGED,  /* other users or certificates: who may stay does */
+	CLIENTS_SAME,
+};
+/* Indices in the models that they were made of; MODEL_NONE: there is no such gateway. */
+enum clients_fate clients_compare(const struct clients *c, uint32_t gateway,
+				  const struct clients *old, uint32_t was);
+/*
+ * CHANGED: the next one behind `after` (0 at first) that may not stay: its user is gone or has
+ * another password; or it came by a certificate and an authority is gone or certificates were
+ * revoked since (it may be another one's, and then comes again). 0: nobody. `method` says how a
+ * connection authenticated, and as whom.
+ */
+uint32_t clients_cut_off(const struct clients *c, uint32_t gateway, const struct clients *old,
+			 uint32_t was, uint32_t after,
+			 const char *(*method)(void *owner, uint32_t connection, const char **user),
+			 void *owner);
+/* SAME (whole: everything) and CHANGED (leases alone) go over to the new one. */
+void clients_adopt(struct clients *c, uint32_t gateway, struct clients *old, uint32_t was,
+		   bool whole);
+/* The model that it was made of is here now. */
+void clients_rebase(struct clients *c, const struct model *m);
 
 /* A client that has a lease. */
 struct client_info {

@@ -39,7 +39,7 @@ static int take_config(const char *path, struct model *out)
 
 /* With a valid configuration and root's rights; `start` takes the model over. */
 static int with_config(const struct command_options *o,
-		       int (*start)(const struct instance *i, struct model *m))
+		       int (*start)(const struct instance *i, const char *path, struct model *m))
 {
 	struct model m;
 	int err = take_config(o->config, &m);
@@ -47,7 +47,7 @@ static int with_config(const struct command_options *o,
 		return err;
 	err = need_root();
 	if (!err)
-		return start(&o->instance, &m);
+		return start(&o->instance, o->config, &m);
 	model_free(&m);
 	return err;
 }

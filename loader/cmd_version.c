@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* version: the program, its libraries, the crypto back ends and what they would use here. */
 #include "esp/choose.h"
+#include "ike/dh.h"
 #include "loader/clock.h"
 #include "loader/command.h"
 #include "loader/features.h"
@@ -35,6 +36,16 @@ static json_t *backends(const struct esp_choice *choice)
 						      all[i] == choice->workers, "version",
 						      here ? all[i]->version() : NULL));
 	}
+	return list;
+}
+
+/* Of IKE; which of them ML-KEM is among depends on the library. */
+static json_t *key_exchanges(void)
+{
+	json_t *list = json_array();
+	for (int g = DH_NONE + 1; g < DH_COUNT; g++)
+		if (dh_supports(g))
+			json_array_append_new(list, json_string(group_of(g)->contract_name));
 	return list;
 }
 
@@ -111,6 +122,12 @@ static void print(const json_t *d)
 	printf("algorithms of ESP, by the back end that is faster here\n");
 	print_algorithms(json_object_get(d, "algorithms"), "ipsec-mb");
 	print_algorithms(json_object_get(d, "algorithms"), "openssl");
+	printf("key exchanges of IKE\n ");
+	json_array_foreach(json_object_get(d, "keyExchanges"), i, value)
+		printf(" %s", json_string_value(value));
+	printf("%s\n", dh_supports(DH_ML_KEM_768)
+			       ? ""
+			       : "; MLKEM512, MLKEM768, MLKEM1024 need OpenSSL 3.5");
 	printf("kernel features\n");
 	json_object_foreach(json_object_get(d, "kernel"), key, value)
 	{
@@ -126,10 +143,10 @@ int cmd_version(const struct command_options *o)
 	struct esp_choice choice;
 	if (esp_choose(&choice, "auto", clock_now_ns))
 		return command_say(EXIT_FAILED, "no crypto back end can be used here");
-	json_t *d = json_pack("{s:s,s:i,s:o,s:o,s:o,s:o}", "version", XGW_VERSION, "mapLayout",
+	json_t *d = json_pack("{s:s,s:i,s:o,s:o,s:o,s:o,s:o}", "version", XGW_VERSION, "mapLayout",
 			      (int)XGW_LAYOUT_VERSION, "libraries", libraries(), "cryptoBackends",
-			      backends(&choice), "algorithms", algorithms(&choice), "kernel",
-			      features_of_kernel());
+			      backends(&choice), "algorithms", algorithms(&choice), "keyExchanges",
+			      key_exchanges(), "kernel", features_of_kernel());
 	if (o->json)
 		return command_print_json(d);
 	print(d);

@@ -50,8 +50,10 @@ static const struct command commands[] = {
 	 cmd_version},
 	{"bench", "esp|xdp [--json]", "built-in benchmarks that need no network", "", OPTION_JSON,
 	 1, 1, cmd_bench},
-	{"reload", "[-c FILE]", "applies a changed configuration (not supported yet)", "",
-	 OPTION_ANY, 0, 99, cmd_later},
+	{"reload", "[-c FILE] [--json]", "applies a changed configuration by its difference",
+	 "What did not change loses no packet and no SA. A configuration with errors changes nothing: exit status 2.\n"
+	 "Without -c, the file of the start, or of the last reload that named one. SIGHUP does the same.",
+	 OPTION_CONFIG | OPTION_JSON, 0, 0, cmd_reload},
 	{"import", "[--from arm|netcfg] FILE... [--parameters FILE]",
 	 "turns templates and classic network configurations into a configuration",
 	 "Resource Manager templates (JSON) and network configurations (XML) become one configuration on standard output.\n"

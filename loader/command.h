@@ -17,6 +17,7 @@ enum exit_status { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 struct command_options {
 	struct instance instance;
 	const char *config; /* -c, never NULL */
+	bool config_given;
 	const char *vnet, *from;
 	const char *output, *seconds; /* NULL: not given */
 	const char *parameters, *resource_group, *location;
@@ -78,6 +79,7 @@ int cmd_bench(const struct command_options *o);
 int cmd_capture(const struct command_options *o);
 int cmd_keys(const struct command_options *o);
 int cmd_import(const struct command_options *o);
+int cmd_reload(const struct command_options *o);
 int cmd_later(const struct command_options *o);
 int cmd_help(const struct command_options *o);
 

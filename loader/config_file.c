@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/config_file.h"
 
+#include "ike/dh.h"
 #include "loader/clock.h"
 #include "loader/clients.h"
 #include "loader/credentials.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,11 +150,39 @@ static int judge_certificates(const struct model *m, struct config_findings *fin
 	struct clients *clients = NULL;
 	int err = credentials_new(&c, m, findings, NULL);
 	if (!err)
-		err = clients_new(&clients, m, c, findings, NULL);
+		err = clients_new(&clients, m, NULL, c, findings, NULL);
 	clients_free(clients);
 	if (!err)
 		credentials_judge(c, m, clock_wall_seconds(), WARN_DAYS, findings);
 	credentials_free(c);
+	return err;
+}
+
+static int judge_policy(const struct model_policy *p, struct config_findings *findings)
+{
+	int err = 0;
+	for (uint32_t i = 0; i < p->n_additional; i++) {
+		char text[160];
+		if (dh_supports(p->additional[i]))
+			continue;
+		snprintf(text, sizeof text,
+			 "additionalKeyExchanges: %s needs OpenSSL 3.5 or later, and this is %s",
+			 group_of(p->additional[i])->contract_name,
+			 OpenSSL_version(OPENSSL_VERSION_STRING));
+		config_findings_add(findings, CONFIG_ERROR, p->place, text);
+		err = -EINVAL;
+	}
+	return err;
+}
+
+/* ML-KEM is in newer libraries only, and the parser does not know which one runs. */
+static int judge_key_exchanges(const struct model *m, struct config_findings *findings)
+{
+	int err = 0;
+	for (uint32_t i = 0; i < m->n_connections; i++)
+		for (uint32_t k = 0; k < m->connections[i].n_policies; k++)
+			if (judge_policy(&m->connections[i].policies[k], findings))
+				err = -EINVAL;
 	return err;
 }
 
@@ -203,6 +233,8 @@ int config_file_load(const char *path, struct model *out, struct config_findings
 			 slash == path ? 1 : (int)(slash - path), path);
 	struct config_files files = {read_secret, read_file, directory};
 	err = config_parse(out, text, len, &files, findings);
+	if (!err)
+		err = judge_key_exchanges(out, findings);
 	if (!err)
 		err = judge_certificates(out, findings);
 	wipe(text, len);

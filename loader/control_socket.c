@@ -15,10 +15,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define MAX_CLIENTS  32
-#define MAX_REQUEST  4096
-#define MAX_RESPONSE (256u << 20)
-#define IDLE_SECONDS 10
+#define MAX_CLIENTS	 32
+#define MAX_REQUEST	 4096
+#define MAX_RESPONSE	 (256u << 20)
+#define IDLE_SECONDS	 10
+#define PATIENCE_SECONDS 30 /* of a command */
 
 struct control_client {
 	struct control_socket *socket;
@@ -52,6 +53,15 @@ static json_t *refuse(const char *error)
 	return json_pack("{s:b,s:s}", "ok", 0, "error", error);
 }
 
+static void write_line(struct control_client *c, const json_t *response)
+{
+	char *text = response ? json_dumps(response, JSON_COMPACT) : NULL;
+	if (text)
+		bufferevent_write(c->stream, text, strlen(text));
+	bufferevent_write(c->stream, "\n", 1);
+	free(text);
+}
+
 static void answer_line(struct control_client *c, const char *line, size_t len)
 {
 	json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
@@ -59,11 +69,8 @@ static void answer_line(struct control_client *c, const char *line, size_t len)
 	json_t *response = json_is_object(request)
 				   ? c->socket->answer(c->socket->owner, request)
 				   : refuse("a request is one JSON object on a line");
-	char *text = response ? json_dumps(response, JSON_COMPACT) : NULL;
-	if (text)
-		bufferevent_write(c->stream, text, strlen(text));
-	bufferevent_write(c->stream, "\n", 1);
-	free(text);
+	if (response || !c->ended)
+		write_line(c, response);
 	json_decref(request);
 	json_decref(response);
 	c->socket->asking = NULL;
@@ -230,12 +237,19 @@ void control_client_finish(struct control_client *c)
 	bufferevent_set_timeouts(c->stream, &idle, &idle);
 }
 
+void control_client_answer(struct control_client *c, json_t *response)
+{
+	write_line(c, response);
+	json_decref(response);
+	control_client_finish(c);
+}
+
 /* ---- a command's side ---- */
 
-static int connect_to(const struct instance *i, struct fault *f)
+static int connect_to(const struct instance *i, unsigned seconds, struct fault *f)
 {
 	struct sockaddr_un at;
-	struct timeval bound = {.tv_sec = 30};
+	struct timeval bound = {.tv_sec = seconds};
 	socklen_t len = address_of(&at, i);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&at, len) == 0) {
@@ -302,9 +316,10 @@ static json_t *converse(int fd, json_t *request)
 }
 
 /* Asks over a connection that stays open: *fd, the caller's in any case, -1: there is none. */
-static int ask(const struct instance *i, json_t *request, json_t **out, int *fd, struct fault *f)
+static int ask(const struct instance *i, json_t *request, unsigned seconds, json_t **out, int *fd,
+	       struct fault *f)
 {
-	*fd = connect_to(i, f);
+	*fd = connect_to(i, seconds, f);
 	json_t *response = *fd >= 0 && request ? converse(*fd, request) : NULL;
 	json_decref(request);
 	if (*fd < 0)
@@ -320,13 +335,30 @@ static int ask(const struct instance *i, json_t *request, json_t **out, int *fd,
 	}
 	const char *error = json_string_value(json_object_get(response, "error"));
 	fault_set(f, -EREMOTEIO, "%s", error ? error : "the daemon refused");
-	json_decref(response);
+	*out = response;
 	return f->code;
 }
 
 int control_ask(const struct instance *i, json_t *request, json_t **out, struct fault *f)
 {
-	int fd, err = ask(i, request, out, &fd, f);
+	int fd;
+	*out = NULL;
+	int err = ask(i, request, PATIENCE_SECONDS, out, &fd, f);
+	if (fd >= 0)
+		close(fd);
+	if (err) {
+		json_decref(*out);
+		*out = NULL;
+	}
+	return err;
+}
+
+int control_ask_long(const struct instance *i, json_t *request, unsigned seconds, json_t **out,
+		     struct fault *f)
+{
+	int fd;
+	*out = NULL;
+	int err = ask(i, request, seconds, out, &fd, f);
 	if (fd >= 0)
 		close(fd);
 	return err;
@@ -335,7 +367,7 @@ int control_ask(const struct instance *i, json_t *request, json_t **out, struct 
 int control_follow(const struct instance *i, json_t *request, int *fd, struct fault *f)
 {
 	json_t *response = NULL;
-	int err = ask(i, request, &response, fd, f);
+	int err = ask(i, request, PATIENCE_SECONDS, &response, fd, f);
 	json_decref(response);
 	if (err && *fd >= 0)
 		close(*fd);

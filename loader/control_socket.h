@@ -16,7 +16,8 @@
 
 struct control_socket;
 
-/* Answers a request; the returned object is the socket's. Never NULL unless memory ran out. */
+/* Answers a request; the returned object is the socket's. NULL: memory ran out, or the client is
+ * kept (control_socket_keep) and gets its answer later (control_client_answer). */
 typedef json_t *control_answer(void *owner, const json_t *request);
 
 int must_check control_socket_open(struct control_socket **out, struct event_base *base,
@@ -36,6 +37,8 @@ struct control_client *control_socket_keep(struct control_socket *c, void (*ende
 void control_client_write(struct control_client *c, struct evbuffer *bytes);
 /* How much is still on its way to the client. */
 size_t control_client_backlog(const struct control_client *c);
+/* The answer of a client that was kept without one, and the end. Takes the object. */
+void control_client_answer(struct control_client *c, json_t *response);
 /* Nothing follows; ended() is not called any more. The client is gone with the last byte. */
 void control_client_finish(struct control_client *c);
 
@@ -50,5 +53,8 @@ int must_check control_follow(const struct instance *i, json_t *request, int *fd
  */
 int must_check control_ask(const struct instance *i, json_t *request, json_t **out,
 			   struct fault *f);
+/* The same with patience, and with the whole answer when the daemon refuses (-EREMOTEIO): *out. */
+int must_check control_ask_long(const struct instance *i, json_t *request, unsigned seconds,
+				json_t **out, struct fault *f);
 
 #endif

@@ -10,6 +10,7 @@
 struct shared_trust {
 	const struct model_trust *of; /* the first connection's */
 	struct trust *trust;
+	struct shared_trust *from; /* whose trust it took over; NULL: nobody's */
 };
 
 struct credentials {
@@ -18,6 +19,8 @@ struct credentials {
 	struct shared_trust **of_connection; /* NULL where a pre-shared key is used */
 	struct shared_trust *shared;
 	uint32_t n_connections, n_shared;
+	uint32_t *gateway_from; /* as shared_trust.from: the former index, MODEL_NONE */
+	bool *kept_gateway, *kept;
 };
 
 struct builder_of {
@@ -175,12 +178,17 @@ int credentials_new(struct credentials **out, const struct model *m,
 		c->of_gateway = calloc(m->n_gateways + 1u, sizeof(struct credential *));
 		c->of_connection = calloc(m->n_connections + 1u, sizeof(struct shared_trust *));
 		c->shared = calloc(m->n_connections + 1u, sizeof *c->shared);
+		c->gateway_from = malloc((m->n_gateways + 1u) * sizeof *c->gateway_from);
+		c->kept_gateway = calloc(m->n_gateways + 1u, sizeof *c->kept_gateway);
+		c->kept = calloc(m->n_connections + 1u, sizeof *c->kept);
 	}
-	if (!c || !c->of_gateway || !c->of_connection || !c->shared) {
+	if (!c || !c->of_gateway || !c->of_connection || !c->shared || !c->gateway_from ||
+	    !c->kept_gateway || !c->kept) {
 		credentials_free(c);
 		*out = NULL;
 		return fault_set(f, -ENOMEM, "not enough memory for certificates");
 	}
+	memset(c->gateway_from, 0xff, (m->n_gateways + 1u) * sizeof *c->gateway_from);
 	add_gateways(c, &b);
 	add_connections(c, &b);
 	if (b.faults.err) {
@@ -201,7 +209,121 @@ void credentials_free(struct credentials *c)
 	free((void *)c->of_gateway);
 	free((void *)c->of_connection);
 	free(c->shared);
+	free(c->gateway_from);
+	free(c->kept_gateway);
+	free(c->kept);
 	free(c);
+}
+
+/* ---- from one configuration to the next ---- */
+
+bool credentials_same_file(const struct model *a, uint32_t i, const struct model *b, uint32_t k)
+{
+	if (i == MODEL_NONE || k == MODEL_NONE)
+		return i == k;
+	return a->files[i].len == b->files[k].len &&
+	       memcmp(a->files[i].at, b->files[k].at, a->files[i].len) == 0;
+}
+
+static bool same_files(const struct model *a, const uint32_t *i, uint32_t n, const struct model *b,
+		       const uint32_t *k, uint32_t m)
+{
+	bool same = n == m;
+	for (uint32_t x = 0; same && x < n; x++)
+		same = credentials_same_file(a, i[x], b, k[x]);
+	return same;
+}
+
+static bool same_trust(const struct model *a, const struct model_trust *x, const struct model *b,
+		       const struct model_trust *y)
+{
+	return credentials_same_file(a, x->authority, b, y->authority) &&
+	       x->need_status == y->need_status &&
+	       same_files(a, x->crls, x->n_crls, b, y->crls, y->n_crls) &&
+	       same_files(a, x->ocsp, x->n_ocsp, b, y->ocsp, y->n_ocsp);
+}
+
+static void swap_credentials(struct credential **a, struct credential **b)
+{
+	struct credential *x = *a;
+	*a = *b;
+	*b = x;
+}
+
+static void swap_trust(struct shared_trust *a, struct shared_trust *b)
+{
+	struct trust *x = a->trust;
+	a->trust = b->trust;
+	b->trust = x;
+}
+
+static void adopt_gateways(struct credentials *c, const struct model *m, struct credentials *old,
+			   const struct model *was, const uint32_t *gateway_was)
+{
+	for (uint32_t i = 0; i < c->n_gateways; i++) {
+		uint32_t k = gateway_was[i];
+		if (k == MODEL_NONE)
+			continue;
+		const struct model_certificate *x = &m->gateways[i].certificate;
+		const struct model_certificate *y = &was->gateways[k].certificate;
+		c->kept_gateway[i] = credentials_same_file(m, x->chain, was, y->chain) &&
+				     credentials_same_file(m, x->key, was, y->key);
+		if (!c->kept_gateway[i] || !c->of_gateway[i])
+			continue;
+		c->gateway_from[i] = k;
+		swap_credentials(&c->of_gateway[i], &old->of_gateway[k]);
+	}
+}
+
+void credentials_adopt(struct credentials *c, const struct model *m, struct credentials *old,
+		       const struct model *was, const uint32_t *gateway_was,
+		       const uint32_t *connection_was)
+{
+	adopt_gateways(c, m, old, was, gateway_was);
+	for (uint32_t i = 0; i < c->n_connections; i++) {
+		uint32_t k = connection_was[i];
+		struct shared_trust *mine = c->of_connection[i];
+		struct shared_trust *theirs = k == MODEL_NONE ? NULL : old->of_connection[k];
+		c->kept[i] = k != MODEL_NONE && !mine == !theirs;
+		if (!mine || !theirs)
+			continue;
+		if (!mine->from && same_trust(m, mine->of, was, theirs->of) && !theirs->from) {
+			/* both sides know of it, so that nobody else takes it */
+			mine->from = theirs;
+			theirs->from = theirs;
+			swap_trust(mine, theirs);
+		}
+		c->kept[i] = mine->from == theirs && c->kept_gateway[m->connections[i].gateway];
+	}
+	for (uint32_t i = 0; i < old->n_shared; i++)
+		old->shared[i].from = NULL;
+}
+
+void credentials_give_back(struct credentials *c, struct credentials *old)
+{
+	for (uint32_t i = 0; i < c->n_gateways; i++)
+		if (c->gateway_from[i] != MODEL_NONE)
+			swap_credentials(&c->of_gateway[i], &old->of_gateway[c->gateway_from[i]]);
+	for (uint32_t i = 0; i < c->n_shared; i++)
+		if (c->shared[i].from)
+			swap_trust(&c->shared[i], c->shared[i].from);
+}
+
+void credentials_settle(struct credentials *c)
+{
+	memset(c->gateway_from, 0xff, (c->n_gateways + 1u) * sizeof *c->gateway_from);
+	for (uint32_t i = 0; i < c->n_shared; i++)
+		c->shared[i].from = NULL;
+}
+
+bool credentials_kept(const struct credentials *c, uint32_t connection)
+{
+	return c->kept[connection];
+}
+
+bool credentials_kept_gateway(const struct credentials *c, uint32_t gateway)
+{
+	return c->kept_gateway[gateway];
 }
 
 void credentials_give(const struct credentials *c, const struct model *m, uint32_t index,

@@ -31,6 +31,22 @@ void credentials_give(const struct credentials *c, const struct model *m, uint32
 		      struct ike_connection *out);
 /* A gateway's own, or NULL. Borrowed. */
 const struct credential *credentials_of_gateway(const struct credentials *c, uint32_t gateway);
+/*
+ * What says the same as before is taken over from `old`, so that connections that borrow it need no
+ * change: *_was is the former index of each gateway and connection, MODEL_NONE: it is new. Models
+ * are those they were made of. credentials_give_back() undoes it, credentials_settle() makes it
+ * final: `old` may be freed.
+ */
+void credentials_adopt(struct credentials *c, const struct model *m, struct credentials *old,
+		       const struct model *was, const uint32_t *gateway_was,
+		       const uint32_t *connection_was);
+void credentials_give_back(struct credentials *c, struct credentials *old);
+void credentials_settle(struct credentials *c);
+/* Whether a connection or gateway borrows from credentials_adopt() on what it borrowed before, and
+ * nothing else. */
+bool credentials_kept(const struct credentials *c, uint32_t connection);
+bool credentials_kept_gateway(const struct credentials *c, uint32_t gateway);
+bool credentials_same_file(const struct model *a, uint32_t i, const struct model *b, uint32_t k);
 /* Warnings of what will fail later. `now`: seconds since 1970. */
 void credentials_judge(const struct credentials *c, const struct model *m, int64_t now,
 		       unsigned days, struct config_findings *findings);

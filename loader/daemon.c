@@ -6,6 +6,7 @@
 #include "loader/gateways.h"
 #include "loader/outer.h"
 #include "loader/recover.h"
+#include "loader/reload.h"
 #include "loader/transmit.h"
 
 #include "base/instant.h"
@@ -37,7 +38,7 @@ static void on_signal(evutil_socket_t signal_number, short what, void *owner)
 	struct daemon *d = owner;
 	(void)what;
 	if (signal_number == SIGHUP) {
-		log_warn(LOG_RUN, "reload: not supported yet; the configuration stays as it is");
+		reload_again(d->reload);
 		return;
 	}
 	log_info(LOG_RUN, "stopping signal=%s", signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
@@ -128,7 +129,7 @@ static void watch_transmit(struct daemon *d)
 {
 	for (uint32_t i = 0; d->datapath && i < d->model.host.n_ports; i++)
 		if (d->model.host.ports[i].xdp_transmit)
-			datapath_port_transmit(d->datapath, i,
+			datapath_port_transmit(d->datapath, d->plan.port_ids[i],
 					       transmit_device_ready(d->ports[i].link.ifindex));
 }
 
@@ -141,7 +142,8 @@ static void on_second(evutil_socket_t fd, short what, void *owner)
 		d->maps->config->daemon_beat = clock_now_ns();
 	datapath_flush_drops(d->datapath);
 	gateways_second(d);
-	recover_second(d);
+	if (!reload_busy(d->reload))
+		recover_second(d);
 	watch_transmit(d);
 	datapath_pmtu_expire(d->datapath, clock_now_ns());
 	sd_notify(0, "WATCHDOG=1");
@@ -183,6 +185,8 @@ static json_t *answer(void *owner, const json_t *request)
 		return key_export(d, json_string_value(json_object_get(request, "name")));
 	if (verb && strcmp(verb, "capture") == 0)
 		return capture_begin(d, request);
+	if (verb && strcmp(verb, "reload") == 0)
+		return reload_order(d->reload, request);
 	if (verb && strcmp(verb, "status") == 0)
 		return json_pack("{s:b,s:o}", "ok", 1, "status", status_document(d));
 	fault_set(&f, -EINVAL, "the daemon knows no verb '%.32s'", verb ? verb : "");
@@ -304,7 +308,7 @@ static int prepare(struct daemon *d, struct fault *f)
 	if (!err)
 		err = apply_find_ports(d->netlink, &d->model, d->ports, d->facts, f);
 	if (!err)
-		err = plan_make(&d->plan, &d->model, d->facts, f);
+		err = plan_make(&d->plan, &d->model, d->facts, NULL, f);
 	if (!err)
 		err = attach_start(&d->attach, &d->instance, d->netlink, d->ports,
 				   d->model.host.n_ports, d->model.host.xdp_mode, f);
@@ -322,7 +326,7 @@ static int start_underlay(struct daemon *d, struct fault *f)
 	return underlay_new(&d->underlay, &h, f);
 }
 
-static int start(struct daemon *d, struct fault *f)
+static int start(struct daemon *d, const char *path, struct fault *f)
 {
 	int err = prepare(d, f);
 	if (err)
@@ -332,18 +336,20 @@ static int start(struct daemon *d, struct fault *f)
 		return fault_set(f, -ENOMEM, "not enough memory for the event loop");
 	err = start_datapath(d, f);
 	if (!err)
-		err = gateways_start(d, f);
+		err = gateways_set(d, &d->model, &d->plan, f);
 	if (!err)
 		err = start_underlay(d, f);
 	if (!err)
 		err = watch_all(d, f);
 	if (!err)
-		err = outer_open(&d->outer, d->base, d->datapath, &d->model, f);
+		err = outer_open(&d->outer, d->base, d->datapath, &d->model, &d->plan, f);
 	if (err)
 		return err;
 	const struct ike_host_options o = {d->base,	&d->model,   &d->plan,	d->maps,
 					   d->datapath, d->underlay, d->netlink};
 	err = ike_host_start(&d->ike, &o, f);
+	if (!err)
+		err = reload_open(&d->reload, d, path, f);
 	if (!err)
 		err = control_socket_open(&d->control, d->base, &d->instance, answer, d, f);
 	if (!err)
@@ -355,6 +361,7 @@ static int start(struct daemon *d, struct fault *f)
 static void stop(struct daemon *d)
 {
 	capture_free(d->capture);
+	reload_close(d->reload);
 	control_socket_close(d->control);
 	if (d->ike)
 		ike_host_shutdown(d->ike);
@@ -405,14 +412,14 @@ static struct daemon *new_daemon(const struct instance *i, struct model *m)
 	return d;
 }
 
-int daemon_run(const struct instance *i, struct model *m)
+int daemon_run(const struct instance *i, const char *path, struct model *m)
 {
 	struct fault f = {0};
 	harden();
 	struct daemon *d = new_daemon(i, m);
 	if (!d)
 		return EXIT_FAILED;
-	int err = start(d, &f);
+	int err = start(d, path, &f);
 	if (!err) {
 		on_second(-1, 0, d);
 		log_info(LOG_RUN, "ready instance=%s ports=%u connections=%u", i->name,
@@ -429,8 +436,9 @@ int daemon_run(const struct instance *i, struct model *m)
 	return EXIT_DONE;
 }
 
-int daemon_attach_only(const struct instance *i, struct model *m)
+int daemon_attach_only(const struct instance *i, const char *path, struct model *m)
 {
+	(void)path;
 	struct fault f = {0};
 	struct daemon *d = new_daemon(i, m);
 	if (!d)

@@ -12,6 +12,7 @@
 
 struct capture;
 struct control_socket;
+struct reload;
 struct ring_buffer;
 
 struct daemon {
@@ -30,8 +31,10 @@ struct daemon {
 	struct underlay *underlay;
 	struct ike_host *ike;
 	struct outer *outer;
-	struct gateway_rate *rates; /* by gateway of the model */
+	struct gateway_rate *rates; /* by the gateways' slots */
+	uint32_t n_rates;
 	struct control_socket *control;
+	struct reload *reload;
 	struct capture *capture;    /* NULL: nobody has captured yet */
 	struct ring_buffer *events; /* from XDP */
 	struct event_base *base;
@@ -43,10 +46,11 @@ struct daemon {
 	bool sockets_missing; /* of the workers: recovery failed */
 };
 
-/* Runs until a signal ends it. Takes the model. 0 or the exit status of the program, told already.
+/* Runs until a signal ends it. path: the configuration's. Takes the model. 0 or the exit status of
+ * the program, told already.
  */
-int daemon_run(const struct instance *i, struct model *m);
+int daemon_run(const struct instance *i, const char *path, struct model *m);
 /* Maps filled and programs attached without anything that needs a process. */
-int daemon_attach_only(const struct instance *i, struct model *m);
+int daemon_attach_only(const struct instance *i, const char *path, struct model *m);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "loader/ike_host.h"
+#include "loader/ike_host_internal.h"
 
 #include "base/bytes.h"
 #include "base/instant.h"
@@ -20,49 +20,27 @@
 
 #define READS_PER_WAKEUP 64
 #define DATAGRAM_MAX	 65536
-#define CHILDREN_MAX	 32768 /* half of the data path's room: the rest is for replacing them */
-
-struct ike_socket {
-	struct ike_host *host;
-	struct ip_endpoint local;
-	int fd;
-	struct event *readable;
-};
-
-struct ike_host {
-	struct ike_host_options o;
-	struct ike *engine;
-	struct credentials *credentials; /* outlive the engine, which borrows them */
-	struct clients *clients;
-	struct ike_effects effects;
-	struct event *timer;
-	uint32_t n_sockets, room_sockets; /* fd -1: the place is free */
-	bool mobike;
-	struct ike_socket *sockets;
-	struct log_limit limit;
-	struct ike_watch watch; /* datagram NULL: nobody */
-	uint8_t *buffer;
-};
 
 const char *ike_host_name(const struct ike_host *h, uint32_t connection)
 {
-	uint32_t i = connection - PLAN_FIRST_CONNECTION;
-	uint32_t g = connection - PLAN_FIRST_TEMPLATE;
+	const struct plan_connection *c = plan_connection(h->o.plan, connection);
+	uint32_t g = connection < PLAN_FIRST_TEMPLATE
+			     ? MODEL_NONE
+			     : plan_gateway_index(h->o.plan, connection - PLAN_FIRST_TEMPLATE);
 	struct client_info client;
-	if (i < h->o.model->n_connections)
-		return h->o.model->connections[i].name;
-	if (g < h->o.model->n_gateways)
+	if (c)
+		return h->o.model->connections[c->model].name;
+	if (g != MODEL_NONE)
 		return h->o.model->gateways[g].name;
 	return clients_find(h->clients, connection, &client) ? "?" : client.name;
 }
 
 static uint32_t vnet_of(const struct ike_host *h, uint32_t connection)
 {
-	for (uint32_t i = 0; i < h->o.plan->n_connections; i++) {
-		if (h->o.plan->connections[i].id == connection)
-			return h->o.plan->connections[i].vnet;
-	}
+	const struct plan_connection *c = plan_connection(h->o.plan, connection);
 	struct client_info client;
+	if (c)
+		return c->vnet;
 	if (clients_find(h->clients, connection, &client))
 		return 0;
 	return h->o.model->vnets[h->o.model->gateways[client.gateway].vnet].id;
@@ -86,23 +64,6 @@ static void fill_random(void *owner, uint8_t *out, size_t n)
 
 /* ---- datagrams ---- */
 
-static socklen_t to_sockaddr(struct sockaddr_storage *out, const struct ip_endpoint *e)
-{
-	memset(out, 0, sizeof *out);
-	if (e->addr.family == IP_V4) {
-		struct sockaddr_in *s = (struct sockaddr_in *)out;
-		s->sin_family = AF_INET;
-		s->sin_port = htons(e->port);
-		memcpy(&s->sin_addr, e->addr.b, 4);
-		return sizeof *s;
-	}
-	struct sockaddr_in6 *s = (struct sockaddr_in6 *)out;
-	s->sin6_family = AF_INET6;
-	s->sin6_port = htons(e->port);
-	memcpy(&s->sin6_addr, e->addr.b, 16);
-	return sizeof *s;
-}
-
 static struct ip_endpoint from_sockaddr(const struct sockaddr_storage *from)
 {
 	struct sockaddr_in v4;
@@ -114,15 +75,6 @@ static struct ip_endpoint from_sockaddr(const struct sockaddr_storage *from)
 	}
 	memcpy(&v6, from, sizeof v6);
 	return (struct ip_endpoint){ip_addr_from_bytes(IP_V6, &v6.sin6_addr), ntohs(v6.sin6_port)};
-}
-
-static const struct ike_socket *socket_of(const struct ike_host *h, const struct ip_endpoint *local)
-{
-	for (uint32_t i = 0; i < h->n_sockets; i++) {
-		if (h->sockets[i].fd >= 0 && ip_endpoint_equal(&h->sockets[i].local, local))
-			return &h->sockets[i];
-	}
-	return NULL;
 }
 
 static void show(const struct ike_host *h, uint32_t connection, bool sent,
@@ -138,8 +90,8 @@ static void send_datagram(struct ike_host *h, const struct ike_effect *e)
 {
 	struct sockaddr_storage to;
 	char text[ENDPOINT_TEXT];
-	const struct ike_socket *s = socket_of(h, &e->local);
-	socklen_t len = to_sockaddr(&to, &e->remote);
+	const struct ike_socket *s = ike_socket_find(h, &e->local);
+	socklen_t len = ike_socket_address(&to, &e->remote);
 	if (!s) {
 		log_error(LOG_IKE, "no-socket local=%s", ip_endpoint_format(&e->local, text));
 		return;
@@ -158,10 +110,12 @@ static void send_datagram(struct ike_host *h, const struct ike_effect *e)
 static void mark_hop(struct ike_host *h, uint32_t connection, bool up)
 {
 	struct xgw_next_hop hop;
-	if (maps_get(h->o.maps, MAPS_next_hops, &connection, &hop))
+	if (maps_get(h->o.maps, MAPS_next_hops, &connection, &hop) ||
+	    !(hop.flags & XGW_HOP_UP) == !up)
 		return;
-	hop.flags = up ? hop.flags | XGW_HOP_UP : hop.flags & ~XGW_HOP_UP;
+	hop.flags ^= XGW_HOP_UP;
 	maps_put(h->o.maps, MAPS_next_hops, &connection, &hop);
+	maps_bump(h->o.maps); /* choices were made by it */
 }
 
 static void install_child(struct ike_host *h, const struct ike_effect *e)
@@ -276,7 +230,7 @@ static void arm(struct ike_host *h)
 	event_add(h->timer, &wait);
 }
 
-static void settle(struct ike_host *h)
+void ike_host_settle(struct ike_host *h)
 {
 	carry_out(h);
 	arm(h);
@@ -288,7 +242,7 @@ static void on_timer(evutil_socket_t fd, short what, void *owner)
 	(void)fd;
 	(void)what;
 	ike_expire(h->engine, clock_now_ns(), &h->effects);
-	settle(h);
+	ike_host_settle(h);
 }
 
 /* ESP in UDP (RFC 3948) that came in pieces; whole ones are XDP's. False: it is IKE. */
@@ -309,7 +263,7 @@ static bool take_esp(struct ike_socket *s, const struct ip_endpoint *remote, uin
 	return true;
 }
 
-static void on_datagram(evutil_socket_t fd, short what, void *owner)
+void ike_host_on_datagram(evutil_socket_t fd, short what, void *owner)
 {
 	struct ike_socket *s = owner;
 	struct ike_host *h = s->host;
@@ -332,120 +286,7 @@ static void on_datagram(evutil_socket_t fd, short what, void *owner)
 	arm(h);
 }
 
-/* ---- sockets ---- */
-
-static int bind_fault(struct fault *f, const struct ip_endpoint *at, int err)
-{
-	char text[ENDPOINT_TEXT];
-	fault_set(f, err, "cannot bind UDP %s: %s", ip_endpoint_format(at, text), strerror(-err));
-	if (err == -EADDRNOTAVAIL)
-		return fault_advise(
-			f, "publicIPAddress must be an address of this host; put it on the uplink "
-			   "with `ip addr add`");
-	if (err == -EADDRINUSE)
-		return fault_advise(f,
-				    "another IKE program holds the port; `ss -ulnp` shows which");
-	return fault_advise(f, "run as root");
-}
-
-static void close_socket(struct ike_socket *s)
-{
-	if (s->readable)
-		event_free(s->readable);
-	if (s->fd >= 0)
-		close(s->fd);
-	*s = (struct ike_socket){.fd = -1};
-}
-
-static int open_socket(struct ike_host *h, const struct ip_endpoint *local, struct fault *f)
-{
-	struct ike_socket *s = NULL;
-	struct sockaddr_storage at;
-	for (uint32_t i = 0; !s && i < h->n_sockets; i++)
-		if (h->sockets[i].fd < 0)
-			s = &h->sockets[i];
-	if (!s && h->n_sockets < h->room_sockets)
-		s = &h->sockets[h->n_sockets++];
-	if (!s)
-		return fault_set(f, -ENOSPC, "too many addresses to listen at");
-	bool v4 = local->addr.family == IP_V4;
-	int on = 1, room = 1 << 20;
-	/* IKE messages larger than the path's MTU travel in fragments */
-	int discover = v4 ? IP_PMTUDISC_DONT : IPV6_PMTUDISC_DONT;
-	s->fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->fd < 0)
-		return fault_set(f, -errno, "cannot open a UDP socket: %s", strerror(errno));
-	s->readable = NULL;
-	s->host = h;
-	s->local = *local;
-	if (!v4)
-		setsockopt(s->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-	setsockopt(s->fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER,
-		   &discover, sizeof discover);
-	setsockopt(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
-	outer_prepare(s->fd, v4);
-	socklen_t len = to_sockaddr(&at, local);
-	if (bind(s->fd, (struct sockaddr *)&at, len)) {
-		int err = -errno;
-		close_socket(s);
-		return bind_fault(f, local, err);
-	}
-	s->readable = event_new(h->o.base, s->fd, EV_READ | EV_PERSIST, on_datagram, s);
-	if (!s->readable || event_add(s->readable, NULL)) {
-		close_socket(s);
-		return fault_set(f, -ENOMEM, "not enough memory for a socket's event");
-	}
-	return 0;
-}
-
-static int open_sockets(struct ike_host *h, struct fault *f)
-{
-	static const uint16_t ports[] = {IKE_PORT, IKE_NATT_PORT};
-	const struct model *m = h->o.model;
-	h->room_sockets = 2 * (m->n_gateways + IKE_MAX_ADDRESSES);
-	h->sockets = calloc(h->room_sockets, sizeof *h->sockets);
-	if (!h->sockets)
-		return fault_set(f, -ENOMEM, "not enough memory for the sockets");
-	for (uint32_t i = 0; i < m->n_gateways; i++) {
-		for (unsigned p = 0; p < 2; p++) {
-			struct ip_endpoint local = {m->gateways[i].public_address, ports[p]};
-			int err = socket_of(h, &local) ? 0 : open_socket(h, &local, f);
-			if (err)
-				return err;
-		}
-	}
-	return 0;
-}
-
 /* ---- addresses that come and go (MOBIKE) ---- */
-
-static bool is_gateway(const struct ike_host *h, const struct ip_addr *a)
-{
-	for (uint32_t i = 0; i < h->o.model->n_gateways; i++)
-		if (ip_addr_equal(&h->o.model->gateways[i].public_address, a))
-			return true;
-	return false;
-}
-
-/* Listens at every address there is, and no longer at those that are gone and not configured. */
-static void follow_addresses(struct ike_host *h, const struct ip_addr *own, unsigned n)
-{
-	static const uint16_t ports[] = {IKE_PORT, IKE_NATT_PORT};
-	char text[FAULT_TEXT];
-	for (uint32_t i = 0; i < h->n_sockets; i++) {
-		bool there = is_gateway(h, &h->sockets[i].local.addr);
-		for (unsigned k = 0; k < n && !there; k++)
-			there = ip_addr_equal(&own[k], &h->sockets[i].local.addr);
-		if (!there && h->sockets[i].fd >= 0)
-			close_socket(&h->sockets[i]);
-	}
-	for (unsigned k = 0; k < 2 * n; k++) {
-		const struct ip_endpoint local = {own[k / 2], ports[k % 2]};
-		struct fault f = {0};
-		if (!socket_of(h, &local) && open_socket(h, &local, &f))
-			log_warn(LOG_IKE, "not-listening: %s", fault_format(&f, text));
-	}
-}
 
 void ike_host_addresses(struct ike_host *h)
 {
@@ -453,9 +294,9 @@ void ike_host_addresses(struct ike_host *h)
 	int n = h->mobike ? underlay_own(h->o.underlay, own, IKE_MAX_ADDRESSES) : -ENOENT;
 	if (n < 0)
 		return;
-	follow_addresses(h, own, (unsigned)n);
+	ike_sockets_follow(h, own, (unsigned)n);
 	ike_addresses(h->engine, own, (unsigned)n, clock_now_ns(), &h->effects);
-	settle(h);
+	ike_host_settle(h);
 }
 
 /* ---- connections ---- */
@@ -474,65 +315,62 @@ static uint16_t workers_to_ask_for(const struct ike_host *h)
 	return n < room ? (uint16_t)n : room;
 }
 
-/* One for each gateway that has clients. */
-static int add_templates(struct ike_host *h, struct fault *f)
+int ike_host_add_template(struct ike_host *h, uint32_t gateway, bool change, struct fault *f)
 {
+	const struct model_gateway *g = &h->o.model->gateways[gateway];
 	struct ike_connection *c = malloc(sizeof *c);
 	int err = c ? 0 : fault_set(f, -ENOMEM, "not enough memory for the clients");
-	for (uint32_t i = 0; !err && i < h->o.model->n_gateways; i++) {
-		if (!h->o.model->gateways[i].clients.n_pool)
-			continue;
-		err = ike_host_translate_clients(c, h->o.model, i, f);
-		if (!err) {
-			clients_template(h->clients, i, c);
-			err = ike_add(h->engine, c, f);
-		}
-		if (err)
-			fault_prefix(f, "clients of '%s'", h->o.model->gateways[i].name);
+	if (!err)
+		err = ike_host_translate_clients(c, h->o.model, gateway,
+						 h->o.plan->gateways[gateway].slot, f);
+	if (!err) {
+		clients_template(h->clients, gateway, c);
+		err = change ? ike_change(h->engine, c, clock_now_ns(), &h->effects, f)
+			     : ike_add(h->engine, c, f);
 	}
+	if (err)
+		fault_prefix(f, "clients of '%s'", g->name);
 	free(c);
 	return err;
 }
 
-static int add_connections(struct ike_host *h, struct fault *f)
+int ike_host_add_connection(struct ike_host *h, uint32_t i, struct fault *f)
 {
+	const struct plan_connection *pc = &h->o.plan->connections[i];
 	struct ike_connection *c = malloc(sizeof *c);
-	int err = 0;
 	if (!c)
 		return fault_set(f, -ENOMEM, "not enough memory for the connections");
-	for (uint32_t i = 0; !err && i < h->o.plan->n_connections; i++) {
-		err = ike_host_translate(c, h->o.model, &h->o.plan->connections[i], f);
-		if (err)
-			break;
-		c->workers = workers_to_ask_for(h);
-		h->mobike |= c->mobike != IKE_MOBIKE_OFF;
-		credentials_give(h->credentials, h->o.model, h->o.plan->connections[i].model, c);
-		err = ike_add(h->engine, c, f);
-		if (err && !f->code)
-			fault_set(f, err, "%s", strerror(-err));
-		if (err)
-			fault_prefix(f, "connection '%s'", c->name);
-		else if (c->remote.family)
-			underlay_peer(h->o.underlay, c->id, &c->local, &c->remote);
-		secret_wipe(&c->psk);
-		secret_wipe(&c->ppk);
+	int err = ike_host_translate(c, h->o.model, pc, f);
+	if (err) {
+		free(c);
+		return err;
 	}
+	c->workers = workers_to_ask_for(h);
+	h->mobike |= c->mobike != IKE_MOBIKE_OFF;
+	credentials_give(h->credentials, h->o.model, pc->model, c);
+	err = ike_add(h->engine, c, f);
+	if (err && !f->code)
+		fault_set(f, err, "%s", strerror(-err));
+	if (err)
+		fault_prefix(f, "connection '%s'", c->name);
+	else if (c->remote.family)
+		underlay_peer(h->o.underlay, c->id, &c->local, &c->remote);
+	secret_wipe(&c->psk);
+	secret_wipe(&c->ppk);
 	free(c);
 	return err;
 }
 
-static void start_connections(struct ike_host *h)
+void ike_host_start_connection(struct ike_host *h, uint32_t i)
 {
-	for (uint32_t i = 0; i < h->o.plan->n_connections; i++) {
-		const struct plan_connection *c = &h->o.plan->connections[i];
-		int err = 0;
-		if (h->o.model->connections[c->model].mode != MODEL_MODE_RESPONDER)
-			err = ike_up(h->engine, c->id, clock_now_ns(), &h->effects);
-		if (err)
-			log_warn(LOG_IKE, "not-started name=%s: %s", ike_host_name(h, c->id),
-				 strerror(-err));
-	}
-	settle(h);
+	const struct plan_connection *c = &h->o.plan->connections[i];
+	int err = 0;
+	if (h->o.model->connections[c->model].mode != MODEL_MODE_RESPONDER)
+		err = ike_up(h->engine, c->id, clock_now_ns(), &h->effects);
+	if (err)
+		log_warn(LOG_IKE, "not-started name=%s: %s", ike_host_name(h, c->id),
+			 strerror(-err));
+	ike_host_settle(h);
 }
 
 static uint64_t esp_sent(void *owner, uint32_t connection)
@@ -568,21 +406,23 @@ int ike_host_start(struct ike_host **out, const struct ike_host_options *o, stru
 	if (!err)
 		err = credentials_new(&h->credentials, o->model, NULL, f);
 	if (!err)
-		err = clients_new(&h->clients, o->model, h->credentials, NULL, f);
+		err = clients_new(&h->clients, o->model, o->plan, h->credentials, NULL, f);
 	if (!err)
 		clients_serve(h->clients, o->maps, o->datapath, o->underlay);
 	if (!err)
-		err = open_sockets(h, f);
-	if (!err)
-		err = add_connections(h, f);
-	if (!err)
-		err = add_templates(h, f);
+		err = ike_sockets_open(h, o->model, f);
+	for (uint32_t i = 0; !err && i < o->plan->n_connections; i++)
+		err = ike_host_add_connection(h, i, f);
+	for (uint32_t i = 0; !err && i < o->model->n_gateways; i++)
+		if (o->model->gateways[i].clients.n_pool)
+			err = ike_host_add_template(h, i, false, f);
 	if (err) {
 		ike_host_free(h);
 		return err;
 	}
 	ike_host_addresses(h);
-	start_connections(h);
+	for (uint32_t i = 0; i < o->plan->n_connections; i++)
+		ike_host_start_connection(h, i);
 	*out = h;
 	return 0;
 }
@@ -597,8 +437,7 @@ void ike_host_free(struct ike_host *h)
 {
 	if (!h)
 		return;
-	for (uint32_t i = 0; i < h->n_sockets; i++)
-		close_socket(&h->sockets[i]);
+	ike_sockets_close(h);
 	if (h->timer)
 		event_free(h->timer);
 	if (h->engine)
@@ -606,7 +445,6 @@ void ike_host_free(struct ike_host *h)
 	clients_free(h->clients);
 	credentials_free(h->credentials);
 	ike_effects_free(&h->effects);
-	free(h->sockets);
 	free(h->buffer);
 	free(h);
 }
@@ -627,7 +465,7 @@ int ike_host_order(struct ike_host *h, const char *verb, uint32_t connection, st
 			  ? ike_reauthenticate(h->engine, connection, now, &h->effects)
 		  : strcmp(verb, "reset") == 0 ? reset(h, connection, now)
 					       : -EINVAL;
-	settle(h);
+	ike_host_settle(h);
 	if (err == -ENOTCONN) {
 		fault_set(f, err, "connection '%s' is not up", ike_host_name(h, connection));
 		return fault_advise(f, "`xgw up %s` starts it", ike_host_name(h, connection));
@@ -642,7 +480,7 @@ int ike_host_order(struct ike_host *h, const char *verb, uint32_t connection, st
 void ike_host_expiring(struct ike_host *h, uint32_t spi_in)
 {
 	ike_child_expiring(h->engine, spi_in, clock_now_ns(), &h->effects);
-	settle(h);
+	ike_host_settle(h);
 }
 
 void ike_host_alive(struct ike_host *h, uint32_t spi_in)
@@ -654,7 +492,7 @@ void ike_host_alive(struct ike_host *h, uint32_t spi_in)
 void ike_host_moved(struct ike_host *h, uint32_t spi_in, const struct ip_endpoint *from)
 {
 	ike_child_moved(h->engine, spi_in, from, clock_now_ns(), &h->effects);
-	settle(h);
+	ike_host_settle(h);
 }
 
 int ike_host_status(const struct ike_host *h, uint32_t connection, struct ike_status *out)

@@ -65,9 +65,36 @@ int ike_host_next_client(const struct ike_host *h, uint32_t after, struct client
 /* By name. -ENOENT. */
 int ike_host_find_client(const struct ike_host *h, const char *name, uint32_t *connection);
 
-/* What a gateway's clients come by. */
+/* ---- another configuration while it runs ---- */
+
+struct ike_host_changes;
+struct ike_host_counts {
+	uint32_t added, removed, changed, kept; /* connections */
+};
+/*
+ * What another model and plan mean, of which the plan was made behind this host's (plan_make). For
+ * a thread of its own, while nobody changes the model, the plan and the connections' settings of
+ * the host. 0 or with a fault.
+ */
+int must_check ike_host_compare(struct ike_host_changes **out, const struct ike_host *h,
+				const struct model *m, const struct plan *p, struct fault *f);
+struct ike_host_counts ike_host_counts(const struct ike_host_changes *c);
+/* Back on the loop: what may fail, the sockets of new public addresses. With a fault, without
+ * effect. */
+int must_check ike_host_prepare(struct ike_host *h, const struct model *m, struct fault *f);
+/* Ends what goes, and what has to begin anew. The host's model and plan are still those of before.
+ */
+void ike_host_withdraw(struct ike_host *h, const struct ike_host_changes *c);
+/* They are the new ones: begins what is new. On failure, with the first fault, the rest is done. */
+int must_check ike_host_follow(struct ike_host *h, struct ike_host_changes *c, struct fault *f);
+/* After that, or instead of it. */
+void ike_host_changes_free(struct ike_host *h, struct ike_host_changes *c);
+
+/* What a gateway's clients come by; slot: the plan's. */
 int must_check ike_host_translate_clients(struct ike_connection *out, const struct model *m,
-					  uint32_t gateway, struct fault *f);
+					  uint32_t gateway, uint32_t slot, struct fault *f);
+/* Whether the engine would see the same, but for what it borrows. */
+bool ike_host_same(const struct ike_connection *a, const struct ike_connection *b);
 /* A connection of the model as the engine takes it; the caller wipes `psk`. Pure. */
 int must_check ike_host_translate(struct ike_connection *out, const struct model *m,
 				  const struct plan_connection *c, struct fault *f);

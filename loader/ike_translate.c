@@ -97,7 +97,7 @@ static void set_ppk(struct ike_connection *out, const struct model_connection *c
 #define CLIENT_DPD_SECONDS 45
 
 int ike_host_translate_clients(struct ike_connection *out, const struct model *m, uint32_t gateway,
-			       struct fault *f)
+			       uint32_t slot, struct fault *f)
 {
 	const struct model_gateway *g = &m->gateways[gateway];
 	struct offer offer;
@@ -106,7 +106,7 @@ int ike_host_translate_clients(struct ike_connection *out, const struct model *m
 		return fault_set(f, -E2BIG, "'%s' has more than %d prefixes for its clients",
 				 g->name, CHILD_SA_MAX_TS);
 	copy_offer(out, &offer);
-	out->id = PLAN_FIRST_TEMPLATE + gateway;
+	out->id = PLAN_FIRST_TEMPLATE + slot;
 	out->name = g->name;
 	out->local = g->public_address;
 	out->rsa_pkcs1 = g->certificate.rsa_pkcs1;
@@ -164,4 +164,73 @@ int ike_host_translate(struct ike_connection *out, const struct model *m,
 		secret_wipe(&out->ppk);
 	}
 	return err;
+}
+
+/* ---- comparison ---- */
+
+static bool same_secret(const struct secret *a, const struct secret *b)
+{
+	return a->len == b->len && memcmp(a->b, b->b, a->len) == 0;
+}
+
+static bool same_selectors(const struct traffic_selector *a, uint8_t n,
+			   const struct traffic_selector *b, uint8_t m)
+{
+	bool same = n == m;
+	for (uint8_t i = 0; same && i < n; i++)
+		same = ip_addr_equal(&a[i].range.first, &b[i].range.first) &&
+		       ip_addr_equal(&a[i].range.last, &b[i].range.last) &&
+		       a[i].protocol == b[i].protocol && a[i].port_first == b[i].port_first &&
+		       a[i].port_last == b[i].port_last;
+	return same;
+}
+
+/* Bytes and a flag alone: nothing lies between them. */
+static bool same_proposals(const struct ike_proposal *a, uint8_t n, const struct ike_proposal *b,
+			   uint8_t m)
+{
+	_Static_assert(sizeof(struct ike_proposal) ==
+			       4 + 4 * IKE_MAX_PROPOSAL + 1 + IKE_MAX_ADDITIONAL + 1,
+		       "no padding in a proposal");
+	return n == m && memcmp(a, b, n * sizeof *a) == 0;
+}
+
+static bool same_ends(const struct ike_connection *a, const struct ike_connection *b)
+{
+	return strcmp(a->name, b->name) == 0 && ip_addr_equal(&a->local, &b->local) &&
+	       ip_addr_equal(&a->remote, &b->remote) &&
+	       identity_equal(&a->local_id, &b->local_id) &&
+	       identity_equal(&a->remote_id, &b->remote_id) && same_secret(&a->psk, &b->psk) &&
+	       same_secret(&a->ppk, &b->ppk) && a->ppk_id_len == b->ppk_id_len &&
+	       memcmp(a->ppk_id, b->ppk_id, a->ppk_id_len) == 0 &&
+	       a->require_ppk == b->require_ppk && a->rsa_pkcs1 == b->rsa_pkcs1 &&
+	       a->sha1_signatures == b->sha1_signatures;
+}
+
+static bool same_rules(const struct ike_connection *a, const struct ike_connection *b)
+{
+	return a->start == b->start && a->ikev1 == b->ikev1 &&
+	       a->ike_lifetime_ns == b->ike_lifetime_ns &&
+	       a->child_lifetime_ns == b->child_lifetime_ns &&
+	       a->child_lifetime_bytes == b->child_lifetime_bytes &&
+	       a->child_lifetime_packets == b->child_lifetime_packets &&
+	       a->dpd_timeout_ns == b->dpd_timeout_ns &&
+	       a->always_encapsulate == b->always_encapsulate &&
+	       a->port_entropy == b->port_entropy && a->fragment_mtu == b->fragment_mtu &&
+	       a->mobike == b->mobike && a->childless == b->childless &&
+	       a->reauth_ns == b->reauth_ns && a->allow_redirect == b->allow_redirect &&
+	       a->retry_ns == b->retry_ns;
+}
+
+/* A field that is not compared is a change that a reload does not see: who adds one adds it here.
+ */
+_Static_assert(sizeof(struct ike_connection) == 4304, "ike_host_same");
+
+bool ike_host_same(const struct ike_connection *a, const struct ike_connection *b)
+{
+	return a->id == b->id && same_ends(a, b) && same_rules(a, b) &&
+	       same_proposals(a->ike, a->n_ike, b->ike, b->n_ike) &&
+	       same_proposals(a->child, a->n_child, b->child, b->n_child) &&
+	       same_selectors(a->local_ts, a->n_local_ts, b->local_ts, b->n_local_ts) &&
+	       same_selectors(a->remote_ts, a->n_remote_ts, b->remote_ts, b->n_remote_ts);
 }

@@ -57,9 +57,10 @@ static void take(struct command_line *l, const struct option_row *r, const char 
 	l->used |= r->bit;
 	if (strcmp(r->name, "--instance") == 0)
 		l->instance = value;
-	else if (r->bit == OPTION_CONFIG)
+	else if (r->bit == OPTION_CONFIG) {
 		l->o.config = value;
-	else if (r->bit == OPTION_VNET)
+		l->o.config_given = true;
+	} else if (r->bit == OPTION_VNET)
 		l->o.vnet = value;
 	else if (r->bit == OPTION_FROM)
 		l->o.from = value;

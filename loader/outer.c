@@ -29,6 +29,7 @@ struct raw {
 struct outer {
 	struct datapath *datapath;
 	const struct model *model;
+	const struct plan *plan;
 	struct log_limit limit;
 	struct raw raw[KINDS];
 	uint8_t buffer[PACKET_MAX];
@@ -100,10 +101,10 @@ static void take_icmp(struct outer *o, enum ip_family family, const uint8_t *at,
 	else
 		router = ip_addr_from_bytes(IP_V6,
 					    &((const struct sockaddr_in6 *)&info->from)->sin6_addr);
-	uint32_t i = news.connection - PLAN_FIRST_CONNECTION;
+	const struct plan_connection *c = plan_connection(o->plan, news.connection);
 	log_info(LOG_ESP, "path-mtu connection=%s mtu=%u was=%u router=%s by=%s",
-		 i < o->model->n_connections ? o->model->connections[i].name : "?", news.mtu,
-		 news.was, ip_addr_format(&router, text), news.ports_only ? "ports" : "spi");
+		 c ? o->model->connections[c->model].name : "?", news.mtu, news.was,
+		 ip_addr_format(&router, text), news.ports_only ? "ports" : "spi");
 }
 
 /* ---- ESP out of pieces ---- */
@@ -197,7 +198,7 @@ static int open_raw(struct outer *o, enum kind kind, struct event_base *base, st
 }
 
 int outer_open(struct outer **out, struct event_base *base, struct datapath *datapath,
-	       const struct model *model, struct fault *f)
+	       const struct model *model, const struct plan *plan, struct fault *f)
 {
 	struct outer *o = *out = calloc(1, sizeof *o);
 	int err = 0;
@@ -205,6 +206,7 @@ int outer_open(struct outer **out, struct event_base *base, struct datapath *dat
 		return fault_set(f, -ENOMEM, "not enough memory for the sockets");
 	o->datapath = datapath;
 	o->model = model;
+	o->plan = plan;
 	for (int i = 0; i < KINDS; i++)
 		o->raw[i].fd = -1;
 	for (enum kind i = 0; !err && i < KINDS; i++)

@@ -19,7 +19,7 @@ struct outer;
 /* Raw sockets of both families; an address family that the host lacks is left out. 0 or with a
  * fault. */
 int must_check outer_open(struct outer **out, struct event_base *base, struct datapath *datapath,
-			  const struct model *model, struct fault *f);
+			  const struct model *model, const struct plan *plan, struct fault *f);
 void outer_close(struct outer *o);
 
 /* Asks for what outer_receive reads besides the bytes. */

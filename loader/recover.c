@@ -13,7 +13,7 @@ void recover_describe(const struct daemon *d, struct datapath_port *ports)
 	for (uint32_t i = 0; i < d->model.host.n_ports; i++) {
 		const struct netlink_link *l = &d->ports[i].link;
 		ports[i] =
-			(struct datapath_port){.id = i,
+			(struct datapath_port){.id = d->plan.port_ids[i],
 					       .ifindex = l->ifindex,
 					       .role = d->ports[i].role,
 					       .queues = l->rx_queues,
@@ -65,7 +65,7 @@ static int apply_again(struct daemon *d, struct fault *f)
 		facts[i] = (struct plan_port){l->ifindex, apply_mtu(l), {0}};
 		memcpy(facts[i].mac, l->mac, sizeof facts[i].mac);
 	}
-	int err = plan_make(&plan, &d->model, facts, f);
+	int err = plan_make(&plan, &d->model, facts, &d->plan, f);
 	if (!err)
 		err = apply_plan(d->maps, &d->plan, &plan, f);
 	if (err) {

@@ -165,6 +165,12 @@ static json_t *events(const struct ike_status *s)
 	return list;
 }
 
+static const char *port_name(const struct daemon *d, uint32_t id)
+{
+	uint32_t i = plan_port_index(&d->plan, id);
+	return i == MODEL_NONE ? "?" : d->model.host.ports[i].name;
+}
+
 static void add_path(struct daemon *d, json_t *o, uint32_t id)
 {
 	struct datapath_path path;
@@ -175,9 +181,9 @@ static void add_path(struct daemon *d, json_t *o, uint32_t id)
 		return;
 	}
 	set(o, "path",
-	    json_pack("{s:s,s:i,s:i,s:i,s:i}", "port", d->model.host.ports[path.port_id].name,
-		      "mtu", (int)mtu.path, "deviceMtu", (int)mtu.device, "learntMtu",
-		      (int)mtu.learnt, "innerMtu", (int)mtu.inner));
+	    json_pack("{s:s,s:i,s:i,s:i,s:i}", "port", port_name(d, path.port_id), "mtu",
+		      (int)mtu.path, "deviceMtu", (int)mtu.device, "learntMtu", (int)mtu.learnt,
+		      "innerMtu", (int)mtu.inner));
 }
 
 static json_t *connection(struct daemon *d, const struct plan_connection *pc, uint64_t now)
@@ -348,19 +354,20 @@ static json_t *port(struct daemon *d, uint32_t i)
 {
 	const struct model_port *p = &d->model.host.ports[i];
 	const struct netlink_link *l = &d->ports[i].link;
+	uint32_t id = d->plan.port_ids[i];
 	char mode[64] = "";
 	json_t *o = json_object();
 	set(o, "name", json_string(p->name));
 	set(o, "device", json_string(p->device));
 	set(o, "role", json_string(role_texts[p->role]));
-	set(o, "mode", json_string(datapath_port_mode(d->datapath, i, mode)));
+	set(o, "mode", json_string(datapath_port_mode(d->datapath, id, mode)));
 	set(o, "xdpMode", json_string(d->ports[i].generic ? "generic" : "native"));
 	set(o, "queues", number(l->rx_queues));
 	set(o, "mtu", number(l->mtu));
 	set(o, "state", json_string(l->up ? "up" : "down"));
-	set(o, "traffic", status_traffic(d->maps, i));
-	add_port_account(d, o, i);
-	set(o, "queueImbalance", imbalance(d, i));
+	set(o, "traffic", status_traffic(d->maps, id));
+	add_port_account(d, o, id);
+	set(o, "queueImbalance", imbalance(d, id));
 	return o;
 }
 
@@ -372,11 +379,11 @@ static json_t *queues(struct daemon *d, unsigned worker)
 	struct datapath_queue_account q;
 	for (unsigned i = 0; datapath_queue_account(d->datapath, worker, i, &q) == 0; i++)
 		json_array_append_new(
-			list, json_pack("{s:s,s:i,s:I,s:I,s:I,s:I}", "port",
-					d->model.host.ports[q.port_id].name, "queue", (int)q.queue,
-					"packets", (json_int_t)q.packets, "bytes",
-					(json_int_t)q.bytes, "deepest", (json_int_t)q.deepest,
-					"noFrame", (json_int_t)q.no_frame));
+			list,
+			json_pack("{s:s,s:i,s:I,s:I,s:I,s:I}", "port", port_name(d, q.port_id),
+				  "queue", (int)q.queue, "packets", (json_int_t)q.packets, "bytes",
+				  (json_int_t)q.bytes, "deepest", (json_int_t)q.deepest, "noFrame",
+				  (json_int_t)q.no_frame));
 	return list;
 }
 
@@ -450,6 +457,7 @@ static json_t *workers(struct daemon *d)
 static json_t *gateway(struct daemon *d, uint32_t i)
 {
 	const struct model_gateway *g = &d->model.gateways[i];
+	const struct gateway_rate *rate = gateways_rate(d, i);
 	struct datapath_gateway_account a;
 	char address[IP_TEXT];
 	json_t *o = json_object();
@@ -460,14 +468,14 @@ static json_t *gateway(struct daemon *d, uint32_t i)
 	set(o, "publicIPAddress", json_string(ip_addr_format(&g->public_address, address)));
 	set(o, "sku", json_string(g->sku));
 	set(o, "bandwidthInMbps", g->bandwidth_mbps ? number(g->bandwidth_mbps) : json_null());
-	if (datapath_gateway_account(d->datapath, i, &a))
+	if (datapath_gateway_account(d->datapath, d->plan.gateways[i].slot, &a))
 		return o;
 	set(o, "ingressBytes", number(a.bytes_in));
 	set(o, "egressBytes", number(a.bytes_out));
 	set(o, "ingressPackets", number(a.packets_in));
 	set(o, "egressPackets", number(a.packets_out));
-	set(o, "ingressBitsPerSecond", number(d->rates[i].in_bps));
-	set(o, "egressBitsPerSecond", number(d->rates[i].out_bps));
+	set(o, "ingressBitsPerSecond", number(rate ? rate->in_bps : 0));
+	set(o, "egressBitsPerSecond", number(rate ? rate->out_bps : 0));
 	set(o, "overRatePackets", number(a.over_packets));
 	set(o, "overRateBytes", number(a.over_bytes));
 	set(o, "activeConnections", a.bits_per_second ? number(a.active) : json_null());
@@ -512,6 +520,7 @@ json_t *status_document(struct daemon *d)
 	set(o, "connections", connections);
 	set(o, "clients", clients(d, now));
 	set(o, "circuits", json_array());
+	set(o, "virtualNetworks", status_networks(&d->model));
 	set(o, "ports", ports);
 	set(o, "workers", workers(d));
 	set(o, "drops", status_drops(d->maps));

@@ -23,6 +23,9 @@ json_t *status_of_pins(const struct maps *m, const char *instance);
 json_t *status_traffic(const struct maps *m, uint32_t port_id);
 json_t *status_drops(const struct maps *m);
 
+/* Virtual networks with their peerings, of the model alone. The caller's. */
+json_t *status_networks(const struct model *m);
+
 /* For people: everything, or one connection in detail (`only`, as found in the document). */
 void status_print(FILE *to, const json_t *document);
 void status_print_connection(FILE *to, const json_t *connection);

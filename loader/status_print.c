@@ -72,6 +72,44 @@ static void print_clients(FILE *to, const json_t *clients)
 	}
 }
 
+static void print_peerings(FILE *to, const json_t *networks)
+{
+	size_t i, k, shown = 0;
+	const json_t *v, *p;
+	json_array_foreach(networks, i, v)
+	{
+		json_array_foreach(json_object_get(v, "peerings"), k, p)
+		{
+			if (!shown++)
+				fprintf(to, "\n%-24s %-13s %-24s %s\n", "PEERING", "STATE", "OF",
+					"WITH");
+			fprintf(to, "%-24s %-13s %-24s %s%s\n", text(p, "name"),
+				text(p, "peeringState"), text(v, "name"),
+				text(p, "remoteVirtualNetwork"),
+				json_is_true(json_object_get(p, "useRemoteGateways"))
+					? ", uses its gateway"
+					: "");
+		}
+	}
+}
+
+static void print_networks(FILE *to, const json_t *networks)
+{
+	size_t i, k;
+	const json_t *v, *prefix;
+	if (json_array_size(networks))
+		fprintf(to, "\n%-24s %9s %-20s %s\n", "NETWORK", "ID", "GATEWAY", "ADDRESSES");
+	json_array_foreach(networks, i, v)
+	{
+		fprintf(to, "%-24s %9" JSON_INTEGER_FORMAT " %-20s", text(v, "name"),
+			integer(v, "id"), text(v, "gateway"));
+		json_array_foreach(json_object_get(v, "addressSpace"), k, prefix)
+			fprintf(to, " %s", json_string_value(prefix));
+		fputc('\n', to);
+	}
+	print_peerings(to, networks);
+}
+
 static void print_ports(FILE *to, const json_t *ports)
 {
 	size_t i;
@@ -154,6 +192,7 @@ void status_print(FILE *to, const json_t *document)
 			"PEER", "TRAFFIC");
 	json_array_foreach(json_object_get(document, "connections"), i, o) print_row(to, o);
 	print_clients(to, json_object_get(document, "clients"));
+	print_networks(to, json_object_get(document, "virtualNetworks"));
 	print_ports(to, json_object_get(document, "ports"));
 	print_workers(to, json_object_get(document, "workers"));
 	print_counts(to, "\ndrops:", json_object_get(document, "drops"));

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -33,7 +34,8 @@ struct vtep {
 	uint32_t ifindex;
 	struct ip_addr addr, next_hop;
 	uint32_t out;
-	bool present;
+	uint32_t endpoints;  /* of the configuration that are behind it */
+	bool present, asked; /* asked: packets were for it, so it stays */
 	struct xgw_neighbour value;
 };
 
@@ -46,9 +48,11 @@ struct asked {
 struct underlay {
 	struct underlay_host h;
 	struct peer *peers;
-	uint32_t n_peers;
-	struct vtep *vteps;
+	uint32_t n_peers, room_peers;
+	uint32_t *peer_of; /* by connection: its place in peers and one, 0: none */
+	struct vtep **vteps;
 	uint32_t n_vteps;
+	void *vtep_tree; /* of the same, by device and address (tsearch(3)) */
 	struct asked asked[ASKED];
 	struct log_limit limit;
 	int packet_fd;
@@ -66,8 +70,14 @@ static uint32_t port_of(const struct underlay *u, uint32_t ifindex)
 
 static const char *name_of(const struct underlay *u, uint32_t connection)
 {
-	uint32_t i = connection - PLAN_FIRST_CONNECTION;
-	return i < u->h.model->n_connections ? u->h.model->connections[i].name : "client";
+	const struct plan_connection *c = plan_connection(u->h.plan, connection);
+	return c ? u->h.model->connections[c->model].name : "client";
+}
+
+static struct peer *peer_of(const struct underlay *u, uint32_t connection)
+{
+	uint32_t i = connection < PLAN_CLIENTS_BEHIND ? u->peer_of[connection] : 0;
+	return i ? &u->peers[i - 1] : NULL;
 }
 
 /* ---- hosts of plain attachments ---- */
@@ -77,19 +87,15 @@ static const char *name_of(const struct underlay *u, uint32_t connection)
 static const struct model_vnet *vnet_of(const struct underlay *u, uint32_t ifindex,
 					const struct ip_addr *a, uint32_t *attachment)
 {
-	uint32_t id = 1;
-	for (uint32_t i = 0; i < u->h.model->n_vnets; i++) {
-		const struct model_vnet *v = &u->h.model->vnets[i];
-		for (uint32_t j = 0; j < v->n_attachments; j++, id++) {
-			if (v->attachments[j].kind != XGW_TAG_NONE ||
-			    u->h.ports[v->attachments[j].port].link.ifindex != ifindex)
-				continue;
-			*attachment = id;
-			for (uint32_t k = 0; k < v->n_address_space; k++) {
-				if (ip_prefix_contains(&v->address_space[k], a))
-					return v;
-			}
-		}
+	const struct xgw_tag_key plain = {ifindex, XGW_TAG_NONE, 0};
+	const struct plan_attachment *at = plan_attachment_at(u->h.plan, &plain);
+	if (!at)
+		return NULL;
+	const struct model_vnet *v = &u->h.model->vnets[at->vnet];
+	*attachment = at->id;
+	for (uint32_t k = 0; k < v->n_address_space; k++) {
+		if (ip_prefix_contains(&v->address_space[k], a))
+			return v;
 	}
 	return NULL;
 }
@@ -189,7 +195,7 @@ static void refresh_peer(struct underlay *u, struct peer *p)
 	p->next_hop = w.next_hop;
 	path.usable = w.usable;
 	if (w.usable) {
-		path.port_id = w.port;
+		path.port_id = u->h.plan->port_ids[w.port];
 		path.mtu = w.mtu;
 		memcpy(path.source_mac, u->h.ports[w.port].link.mac, 6);
 		memcpy(path.destination_mac, w.mac, 6);
@@ -241,16 +247,90 @@ static void refresh_vtep(struct underlay *u, struct vtep *v)
 			 strerror(-err));
 }
 
-static void add_vtep(struct underlay *u, uint32_t ifindex, const struct ip_addr *addr)
+static int by_place(const void *a, const void *b)
 {
-	for (uint32_t i = 0; i < u->n_vteps; i++) {
-		if (u->vteps[i].ifindex == ifindex && ip_addr_equal(&u->vteps[i].addr, addr))
-			return;
+	const struct vtep *x = a, *y = b;
+	if (x->ifindex != y->ifindex)
+		return x->ifindex < y->ifindex ? -1 : 1;
+	if (x->addr.family != y->addr.family)
+		return x->addr.family < y->addr.family ? -1 : 1;
+	return memcmp(x->addr.b, y->addr.b, x->addr.family == IP_V4 ? 4 : 16);
+}
+
+static struct vtep *find_vtep(const struct underlay *u, uint32_t ifindex,
+			      const struct ip_addr *addr)
+{
+	const struct vtep wanted = {.ifindex = ifindex, .addr = *addr};
+	struct vtep *const *found = (struct vtep *const *)tfind(&wanted, &u->vtep_tree, by_place);
+	return found ? *found : NULL;
+}
+
+/* The one of this address, made when there is none; NULL: there is no room. */
+static struct vtep *add_vtep(struct underlay *u, uint32_t ifindex, const struct ip_addr *addr)
+{
+	struct vtep *v = find_vtep(u, ifindex, addr);
+	if (v || u->n_vteps == MAX_VTEPS || !addr->family)
+		return v;
+	v = calloc(1, sizeof *v);
+	if (!v)
+		return NULL;
+	v->ifindex = ifindex;
+	v->addr = *addr;
+	if (!tsearch(v, &u->vtep_tree, by_place)) {
+		free(v);
+		return NULL;
 	}
-	if (u->n_vteps == MAX_VTEPS || !addr->family)
-		return;
-	u->vteps[u->n_vteps++] = (struct vtep){.ifindex = ifindex, .addr = *addr};
+	u->vteps[u->n_vteps++] = v;
 	u->dirty = true;
+	return v;
+}
+
+static void drop_vtep(struct underlay *u, struct vtep *v)
+{
+	struct xgw_neighbour_key key = {.ifindex = v->ifindex};
+	uint32_t i = 0;
+	ip_addr_to_mapped(&v->addr, key.addr);
+	if (v->present)
+		maps_delete(u->h.maps, MAPS_neighbours, &key);
+	while (u->vteps[i] != v)
+		i++;
+	u->vteps[i] = u->vteps[--u->n_vteps];
+	tdelete(v, &u->vtep_tree, by_place);
+	free(v);
+}
+
+/* An endpoint of a plan is there from now on, or no longer. */
+static void count_endpoint(struct underlay *u, const struct plan *p,
+			   const struct plan_entry_endpoint *e, bool there)
+{
+	struct ip_addr addr = ip_addr_from_mapped(e->value.vtep);
+	const struct xgw_attachment *a = plan_attachment_entry(p, e->value.attachment);
+	if (!a || a->kind != XGW_TAG_VXLAN)
+		return;
+	struct vtep *v = there ? add_vtep(u, a->ifindex, &addr) : find_vtep(u, a->ifindex, &addr);
+	if (!v)
+		return;
+	v->endpoints += there ? 1 : v->endpoints ? -1u : 0;
+	if (!v->endpoints && !v->asked)
+		drop_vtep(u, v);
+}
+
+void underlay_changed(struct underlay *u, const struct plan *was,
+		      const struct plan_changes *changes)
+{
+	bool again = false;
+	for (size_t i = 0; i < changes->n; i++) {
+		const struct plan_change *c = &changes->at[i];
+		again |= c->map == PLAN_ATTACHMENTS || c->map == PLAN_TAGS;
+		if (c->map != PLAN_ENDPOINTS)
+			continue;
+		if (!c->removal)
+			count_endpoint(u, u->h.plan, c->entry, true);
+		if (c->removal || c->was)
+			count_endpoint(u, was, c->removal ? c->entry : c->was, false);
+	}
+	u->dirty = true;
+	u->lost |= again; /* the kernel's table tells of hosts that were nobody's */
 }
 
 /* ---- questions of the data path ---- */
@@ -295,18 +375,18 @@ static void ask_on_vlan(struct underlay *u, const struct model_attachment *a,
 
 static void resolve(struct underlay *u, const struct xgw_event *e, const struct ip_addr *to)
 {
-	uint32_t id = 1;
-	for (uint32_t i = 0; i < u->h.model->n_vnets; i++) {
-		const struct model_vnet *v = &u->h.model->vnets[i];
-		for (uint32_t j = 0; j < v->n_attachments; j++, id++) {
-			const struct model_attachment *a = &v->attachments[j];
-			if (v->id != e->vnet || (e->attachment && e->attachment != id))
-				continue;
-			if (a->kind == XGW_TAG_NONE)
-				netlink_resolve(u->h.netlink, u->h.ports[a->port].link.ifindex, to);
-			else if (a->kind == XGW_TAG_VLAN)
-				ask_on_vlan(u, a, to);
-		}
+	const struct plan_vnet *at = plan_vnet(u->h.plan, e->vnet);
+	if (!at)
+		return;
+	const struct model_vnet *v = &u->h.model->vnets[at->index];
+	for (uint32_t j = 0; j < v->n_attachments; j++) {
+		const struct model_attachment *a = &v->attachments[j];
+		if (e->attachment && e->attachment != u->h.plan->places[at->first_place + j].id)
+			continue;
+		if (a->kind == XGW_TAG_NONE)
+			netlink_resolve(u->h.netlink, u->h.ports[a->port].link.ifindex, to);
+		else if (a->kind == XGW_TAG_VLAN)
+			ask_on_vlan(u, a, to);
 	}
 }
 
@@ -324,7 +404,9 @@ void underlay_event(struct underlay *u, const struct xgw_event *e, uint64_t now_
 	if (e->kind == XGW_EVENT_RESOLVE) {
 		resolve(u, e, &a);
 	} else if (e->kind == XGW_EVENT_NEIGHBOUR) {
-		add_vtep(u, e->ifindex, &a);
+		struct vtep *v = add_vtep(u, e->ifindex, &a);
+		if (v)
+			v->asked = true;
 		u->dirty = true;
 	}
 }
@@ -381,7 +463,7 @@ void underlay_refresh(struct underlay *u)
 	for (uint32_t i = 0; i < u->n_peers; i++)
 		refresh_peer(u, &u->peers[i]);
 	for (uint32_t i = 0; i < u->n_vteps; i++)
-		refresh_vtep(u, &u->vteps[i]);
+		refresh_vtep(u, u->vteps[i]);
 }
 
 void underlay_confirm(struct underlay *u)
@@ -391,49 +473,58 @@ void underlay_confirm(struct underlay *u)
 			netlink_resolve(u->h.netlink, u->peers[i].ifindex, &u->peers[i].next_hop);
 	}
 	for (uint32_t i = 0; i < u->n_vteps; i++) {
-		if (u->vteps[i].out && u->vteps[i].next_hop.family)
-			netlink_resolve(u->h.netlink, u->vteps[i].out, &u->vteps[i].next_hop);
+		if (u->vteps[i]->out && u->vteps[i]->next_hop.family)
+			netlink_resolve(u->h.netlink, u->vteps[i]->out, &u->vteps[i]->next_hop);
 	}
 }
 
 void underlay_peer(struct underlay *u, uint32_t connection, const struct ip_addr *local,
 		   const struct ip_addr *remote)
 {
-	for (uint32_t i = 0; i < u->n_peers; i++) {
-		struct peer *p = &u->peers[i];
-		if (p->connection != connection)
-			continue;
-		if (!ip_addr_equal(&p->local, local) || !ip_addr_equal(&p->remote, remote)) {
-			p->local = *local;
-			p->remote = *remote;
-			refresh_peer(u, p);
-		}
+	struct peer *p = peer_of(u, connection);
+	if (!p || (ip_addr_equal(&p->local, local) && ip_addr_equal(&p->remote, remote)))
 		return;
+	p->local = *local;
+	p->remote = *remote;
+	refresh_peer(u, p);
+}
+
+int underlay_add(struct underlay *u, uint32_t connection)
+{
+	if (connection >= PLAN_CLIENTS_BEHIND)
+		return -EINVAL;
+	if (u->n_peers == u->room_peers) {
+		uint32_t room = u->room_peers * 2 + 16;
+		struct peer *grown = reallocarray(u->peers, room, sizeof *grown);
+		if (!grown)
+			return -ENOMEM;
+		u->peers = grown;
+		u->room_peers = room;
 	}
+	u->peers[u->n_peers++] = (struct peer){.connection = connection};
+	u->peer_of[connection] = u->n_peers;
+	return 0;
 }
 
 void underlay_client(struct underlay *u, uint32_t connection, const struct ip_addr *local,
 		     const struct ip_addr *remote)
 {
 	underlay_forget(u, connection);
-	struct peer *grown = reallocarray(u->peers, u->n_peers + 1, sizeof *grown);
-	if (!grown) {
+	if (underlay_add(u, connection)) {
 		log_error(LOG_NET, "no-memory connection=%u: no way to this client", connection);
 		return;
 	}
-	u->peers = grown;
-	u->peers[u->n_peers++] = (struct peer){.connection = connection};
 	underlay_peer(u, connection, local, remote);
 }
 
 void underlay_forget(struct underlay *u, uint32_t connection)
 {
-	for (uint32_t i = 0; i < u->n_peers; i++) {
-		if (u->peers[i].connection != connection)
-			continue;
-		u->peers[i] = u->peers[--u->n_peers];
+	struct peer *p = peer_of(u, connection);
+	if (!p)
 		return;
-	}
+	*p = u->peers[--u->n_peers];
+	u->peer_of[p->connection] = (uint32_t)(p - u->peers) + 1;
+	u->peer_of[connection] = 0;
 }
 
 struct own_list {
@@ -460,21 +551,25 @@ int underlay_own(struct underlay *u, struct ip_addr *out, unsigned room)
 
 void underlay_moved(struct underlay *u, uint32_t was, uint32_t now)
 {
-	for (uint32_t i = 0; i < u->n_vteps; i++)
-		if (u->vteps[i].ifindex == was)
-			u->vteps[i].ifindex = now;
+	for (uint32_t i = 0; i < u->n_vteps; i++) {
+		struct vtep *v = u->vteps[i];
+		if (v->ifindex != was)
+			continue;
+		tdelete(v, &u->vtep_tree, by_place);
+		v->ifindex = now;
+		if (!tsearch(v, &u->vtep_tree, by_place))
+			log_error(LOG_NET, "no-memory: a VXLAN host is asked for again when used");
+	}
 	on_lost(u);
 }
 
 bool underlay_path(const struct underlay *u, uint32_t connection, struct datapath_path *out)
 {
-	for (uint32_t i = 0; i < u->n_peers; i++) {
-		if (u->peers[i].connection == connection) {
-			*out = u->peers[i].path;
-			return u->peers[i].told;
-		}
-	}
-	return false;
+	const struct peer *p = peer_of(u, connection);
+	if (!p)
+		return false;
+	*out = p->path;
+	return p->told;
 }
 
 int underlay_new(struct underlay **out, const struct underlay_host *h, struct fault *f)
@@ -483,24 +578,18 @@ int underlay_new(struct underlay **out, const struct underlay_host *h, struct fa
 	if (u) {
 		u->h = *h;
 		u->packet_fd = -1;
-		u->n_peers = h->plan->n_connections;
-		u->peers = calloc(u->n_peers + 1, sizeof *u->peers);
-		u->vteps = calloc(MAX_VTEPS, sizeof *u->vteps);
+		u->peer_of = calloc(PLAN_CLIENTS_BEHIND, sizeof *u->peer_of);
+		u->vteps = calloc(MAX_VTEPS, sizeof(struct vtep *));
 	}
-	if (!u || !u->peers || !u->vteps) {
+	int err = u && u->peer_of && u->vteps ? 0 : -ENOMEM;
+	for (uint32_t i = 0; !err && i < h->plan->n_connections; i++)
+		err = underlay_add(u, h->plan->connections[i].id);
+	if (err) {
 		underlay_free(u);
 		return fault_set(f, -ENOMEM, "not enough memory to follow the network");
 	}
-	for (uint32_t i = 0; i < u->n_peers; i++)
-		u->peers[i].connection = h->plan->connections[i].id;
-	for (uint32_t i = 0; i < h->plan->n_endpoints; i++) {
-		const struct plan_entry_endpoint *e = &h->plan->endpoints[i];
-		struct ip_addr vtep = ip_addr_from_mapped(e->value.vtep);
-		for (uint32_t j = 0; j < h->plan->n_attachments; j++) {
-			if (h->plan->attachments[j].id == e->value.attachment)
-				add_vtep(u, h->plan->attachments[j].ifindex, &vtep);
-		}
-	}
+	for (uint32_t i = 0; i < h->plan->n_endpoints; i++)
+		count_endpoint(u, h->plan, &h->plan->endpoints[i], true);
 	netlink_neighbours(h->netlink, on_neighbour, u);
 	u->dirty = true;
 	*out = u;
@@ -513,7 +602,13 @@ void underlay_free(struct underlay *u)
 		return;
 	if (u->packet_fd >= 0)
 		close(u->packet_fd);
+	while (u->vteps && u->n_vteps) {
+		struct vtep *v = u->vteps[--u->n_vteps];
+		tdelete(v, &u->vtep_tree, by_place);
+		free(v);
+	}
 	free(u->peers);
-	free(u->vteps);
+	free(u->peer_of);
+	free((void *)u->vteps);
 	free(u);
 }

@@ -34,6 +34,11 @@ void underlay_peer(struct underlay *u, uint32_t connection, const struct ip_addr
 void underlay_client(struct underlay *u, uint32_t connection, const struct ip_addr *local,
 		     const struct ip_addr *remote);
 void underlay_forget(struct underlay *u, uint32_t connection);
+/* One that is new, without addresses yet. 0, -ENOMEM. */
+int must_check underlay_add(struct underlay *u, uint32_t connection);
+/* The plan that underlay_host.plan points to is another one than `was`, and differs by these. */
+void underlay_changed(struct underlay *u, const struct plan *was,
+		      const struct plan_changes *changes);
 /* A port's device has another index now: all ways are looked up again. */
 void underlay_moved(struct underlay *u, uint32_t was, uint32_t now);
 /* XDP or a worker asks for an address. */

@@ -57,10 +57,10 @@ static const char *one_of(const char *const *names, unsigned n, unsigned value)
 static const char *const roles[] = {"none", "uplink", "vnet", "circuit"};
 static const char *const tags[] = {"none", "vlan", "vxlan"};
 static const char *const sources[] = {"system", "static", "user", "bgp", "peering", "client"};
-static const char *const hops[] = {"none",    "drop",	 "local", "tunnel",
-				   "gateway", "circuit", "client"};
-static const char *const kinds[] = {"none", "virtual network", "connection",
-				    "port", "attachment",      "gateway"};
+static const char *const hops[] = {"none",    "drop",	"local",  "tunnel",    "gateway",
+				   "circuit", "client", "choice", "appliance", "internet"};
+static const char *const kinds[] = {"none",	  "virtual network", "connection",  "port",
+				    "attachment", "gateway",	     "route table", "next hop"};
 
 /* Names of the flags that are set, as a list. */
 static void put_flags(json_t *o, const char *const *names, unsigned n, unsigned flags)
@@ -154,6 +154,15 @@ static void decode_endpoints(const struct maps *m, const void *key, const void *
 	put_name(o, "attachment", m, XGW_NAME_ATTACHMENT, e->attachment);
 	PUT_FLAGS(o, flags, e->flags);
 	put_number(o, "seenNs", e->seen_ns);
+}
+
+static void decode_learnt(const struct maps *m, const void *key, const void *value, json_t *o)
+{
+	const struct xgw_learnt *l = value;
+
+	put_name(o, "virtualNetwork", m, XGW_NAME_VNET, *(const uint32_t *)key);
+	put_number(o, "endpoints", l->count);
+	put_number(o, "limit", l->limit);
 }
 
 static void decode_neighbours(const struct maps *m, const void *key, const void *value, json_t *o)

@@ -15,12 +15,18 @@
 #endif
 #include "maps/drops.h"
 
-#define XGW_LAYOUT_VERSION     2u
+#define XGW_LAYOUT_VERSION     3u
 #define XGW_LAYOUT(type, size) _Static_assert(sizeof(type) == (size), #type)
 
 #define XGW_MAX_PORTS  64u
 #define XGW_MAX_QUEUES 64u /* per port */
 #define XGW_NAME       64u
+
+/*
+ * Whose routes a key of `routes4` and `routes6` means: a VNet's id (below), or a table of user
+ * routes, numbered from here. Of what both say the longer prefix counts, of equal ones the user's.
+ */
+#define XGW_FIRST_TABLE 0x1000000u
 
 /* Roles of a port. */
 enum xgw_role { XGW_ROLE_NONE, XGW_ROLE_UPLINK, XGW_ROLE_VNET, XGW_ROLE_CIRCUIT };
@@ -107,6 +113,13 @@ XGW_LAYOUT(struct xgw_endpoint, 40);
 #define XGW_ENDPOINT_KERNEL 2u /* from the kernel's neighbour table */
 #define XGW_ENDPOINT_LEARNT 4u /* by XDP, from ARP, ND or VXLAN traffic */
 
+/* `learnt`: by VNet, how many endpoints traffic has taught, and how many it may. */
+struct xgw_learnt {
+	__u32 count; /* XDP counts up, the daemon down when it forgets one */
+	__u32 limit;
+};
+XGW_LAYOUT(struct xgw_learnt, 8);
+
 /* `neighbours`: link-layer addresses of the underlay (VXLAN hosts), by netlink. */
 struct xgw_neighbour_key {
 	__u32 ifindex;
@@ -145,12 +158,15 @@ enum xgw_route_source {
 struct xgw_route {
 	__u32 next_hop; /* id in `next_hops` */
 	__u8 source;	/* enum xgw_route_source */
-	__u8 flags;	/* XGW_ROUTE_LOCAL: hosts of this VNet live here (source check) */
+	__u8 flags;	/* XGW_ROUTE_* */
 	__u8 plen;	/* of the address alone, for explanations */
 	__u8 family;	/* 4 or 6 */
+	__u32 table; /* LOCAL: the table of user routes that packets from here ask too, 0 = none */
 };
-XGW_LAYOUT(struct xgw_route, 8);
-#define XGW_ROUTE_LOCAL 1u
+XGW_LAYOUT(struct xgw_route, 12);
+#define XGW_ROUTE_LOCAL	    1u /* hosts of this VNet live here (source check) */
+#define XGW_ROUTE_FORWARDED 2u /* peering: the other side takes what did not begin in this VNet */
+#define XGW_ROUTE_TRANSIT   4u /* peering: for what comes out of the gateway's tunnels alone */
 
 /* `next_hops`: by id. Ids of connections are their next hops. */
 enum xgw_hop_kind {
@@ -161,15 +177,26 @@ enum xgw_hop_kind {
 	XGW_HOP_GATEWAY, /* the gateway itself: to the kernel */
 	XGW_HOP_CIRCUIT,
 	XGW_HOP_CLIENT,
+	XGW_HOP_CHOICE,	   /* the first of `member` that is up; none: the first */
+	XGW_HOP_APPLIANCE, /* always the host `address` of `vnet`, whoever the packet is for */
+	XGW_HOP_INTERNET,  /* to the kernel, which routes it as its administrator says */
 };
+#define XGW_HOP_MEMBERS 4u
 struct xgw_next_hop {
-	__u32 kind; /* enum xgw_hop_kind */
-	__u32 vnet; /* XGW_HOP_LOCAL: where the endpoint is looked up */
-	__u32 connection;
-	__u32 flags; /* XGW_HOP_UP: the tunnel has an SA (for display; the worker decides) */
+	__u32 kind;	  /* enum xgw_hop_kind */
+	__u32 vnet;	  /* LOCAL, APPLIANCE: where the endpoint is looked up */
+	__u32 connection; /* TUNNEL, CLIENT */
+	__u32 flags;	  /* XGW_HOP_UP: a tunnel has a child SA, a link works */
+	__u32 table;	  /* TUNNEL, CLIENT: user routes that packets out of it ask too, 0 = none */
+	__u32 reserved;
+	union {
+		__u32 member[XGW_HOP_MEMBERS]; /* CHOICE: next hops that are no choices, 0 ends */
+		__u8 address[16];	       /* APPLIANCE */
+	};
 };
-XGW_LAYOUT(struct xgw_next_hop, 16);
-#define XGW_HOP_UP 1u
+XGW_LAYOUT(struct xgw_next_hop, 40);
+#define XGW_HOP_UP     1u
+#define XGW_HOP_SPREAD 2u /* CHOICE: over all members that are up, a flow to one of them */
 
 /* `sas_in`: inbound child SAs, by the outer destination and SPI. */
 struct xgw_sa_key {
@@ -214,7 +241,9 @@ enum xgw_name_kind {
 	XGW_NAME_CONNECTION,
 	XGW_NAME_PORT,
 	XGW_NAME_ATTACHMENT,
-	XGW_NAME_GATEWAY
+	XGW_NAME_GATEWAY,
+	XGW_NAME_TABLE, /* of user routes, by its number from XGW_FIRST_TABLE on */
+	XGW_NAME_HOP	/* a choice or an appliance */
 };
 struct xgw_name_key {
 	__u32 kind;
@@ -268,12 +297,13 @@ struct xgw_trace {
 	__u16 verdict; /* enum xgw_hop_kind, or 0 with a drop, or XGW_TRACE_PASS */
 	__u16 drop;    /* enum xgw_drop */
 	__u32 vnet;
-	__u32 next_hop;
-	__u32 connection;
+	__u32 next_hop;			  /* the route's: a choice, not its member */
+	__u32 connection;		  /* of the member */
 	__u32 attachment;		  /* local: where it leaves */
-	__u8 plen, source, family, flags; /* of the route */
+	__u8 plen, source, family, flags; /* of the route; and XGW_TRACE_TABLE */
 };
 XGW_LAYOUT(struct xgw_trace, 32); /* kernels before 6.9 take no more metadata than this */
-#define XGW_TRACE_PASS 100u
+#define XGW_TRACE_PASS	100u
+#define XGW_TRACE_TABLE 0x80u /* the route stands in the table of the sender's subnet */
 
 #endif

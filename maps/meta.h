@@ -33,7 +33,7 @@ struct xgw_meta {
 	__u32 slot;	  /* decrypt: SA slot */
 	__u32 attachment; /* encrypt: where it came in, for ICMP answers */
 	__u32 port_id;
-	__u32 reserved;
+	__u32 next_hop; /* checksum: that XDP found, in `next_hops`; a choice is still to be made */
 };
 XGW_LAYOUT(struct xgw_meta, 32);
 

@@ -48,6 +48,8 @@ test=(
 test+=(libnss3-tools libldns3 libunbound8 libcurl3-nss libcap-ng0 libevent-pthreads-2.1-7)
 # peers that can't be installed beside strongSwan, or would listen on this host: their files alone, under build-peers/
 unpacked=(libreswan openiked)
+# ML-KEM is in OpenSSL 3.5, which is Debian 13's: on Debian 12 its files alone, with the C library that they need
+newer_suite=trixie newer=(libssl3t64 libc6)
 bench=(
 	wireguard-go wireguard-tools            # peer to compare rates with
 	linux-perf                              # profiles
@@ -75,9 +77,40 @@ unpack() {
 	rm -rf "$work"
 }
 
+has_mlkem() {
+	local version
+	version=$(dpkg-query -W -f '${Version}\n' libssl3t64 libssl3 2>/dev/null | head -1)
+	dpkg --compare-versions "$version" ge 3.5
+}
+
+# from where this machine has its own suite
+unpack_newer() {
+	local to=build-peers/openssl work mirror p
+	[ -d "$to" ] || has_mlkem && return
+	# shellcheck disable=SC2016  # apt-get's own format
+	mirror=$(apt-get indextargets --format '$(REPO_URI) $(LABEL)' 'Created-By: Packages' | awk '$2 == "Debian" { print $1; exit }')
+	if [ -z "$mirror" ]; then
+		echo "dependencies.sh: no OpenSSL with ML-KEM for this distribution: its tests are left out" >&2
+		return
+	fi
+	[ "$(id -u)" = 0 ] || { echo "dependencies.sh: $to is missing; run this as root" >&2; exit 1; }
+	work=$(mktemp -d)
+	mkdir -p "$work/lists/partial" "$work/cache"
+	echo "deb $mirror $newer_suite main" > "$work/sources.list"
+	local apt=(apt-get -qq -o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$work/lists"
+		-o "Dir::Cache=$work/cache" -o APT::Sandbox::User=root)
+	(cd "$work" && "${apt[@]}" update && "${apt[@]}" download "${newer[@]}") > "$work/log" 2>&1 ||
+		{ cat "$work/log" >&2; rm -rf "$work"; echo "dependencies.sh: cannot fetch ${newer[*]} of $newer_suite" >&2; exit 1; }
+	mkdir -p build-peers
+	for p in "$work"/*.deb; do dpkg -x "$p" "$to.part"; done
+	mv "$to.part" "$to"
+	rm -rf "$work"
+}
+
 unpack_all() {
 	[ "${1:-test}" = build ] && return
 	for p in "${unpacked[@]}"; do unpack "$p"; done
+	unpack_newer
 }
 
 cd "$(dirname "$0")/.."

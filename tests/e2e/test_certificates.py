@@ -75,3 +75,25 @@ def test_check_tells_before_it_fails(pair):
     write(pair, 'gw1.key', w.gw[0].private(), 0o644)
     r = json.loads(pair.gw1.run(rig.XGW, 'check', '-c', g.config, '--json', check=False).stdout)
     assert any('can be read or changed by others' in f['text'] for f in r['findings']), r
+
+
+def test_reload(pair):
+    """The same files, and their order, change nothing; a CRL that says something new is asked at once."""
+    w = World('p256')
+    crl = write(pair, 'middle.crl', w.middle.crl())
+    g1 = w.gateway(pair, 1)
+    g2 = w.gateway(pair, 2, certificateRevocationLists=[crl], connectionMode='ResponderOnly').start()
+    g1.start()
+    g1.wait_connected('to2')
+    g2.wait_connected('to1')
+    spi = g2.connection('to1')['ikeSpiInitiator']
+    for _ in range(2):
+        assert '1 connection kept' in g2.command('reload').stdout
+        assert g2.connection('to1')['ikeSpiInitiator'] == spi
+    g1.command('reset', 'to2')  # with what has been taken over twice
+    g1.wait_connected('to2')
+    rig.wait_for(lambda: pair.alice.ping('10.22.0.4', count=1, check=False).returncode == 0, 'traffic', explain=g1.explain)
+    write(pair, 'middle.crl', w.middle.crl(w.gw[0]))
+    assert '1 connection changed' in g2.command('reload').stdout
+    rig.wait_for(lambda: 'AUTHENTICATION_FAILED' in (g1.connection('to2')['lastError'] or ''), 'the refusal', explain=g1.explain)
+    assert 'revoked' in (g2.connection('to1')['lastError'] or '')

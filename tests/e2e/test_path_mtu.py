@@ -62,7 +62,7 @@ def test_mtu_is_learnt(narrow, public):
     assert g2.connection('to1')['path']['learntMtu'] == 0
 
 
-# FIELD 4C 21: ICMP errors that somebody made up.
+# SECURITY C21: ICMP errors that somebody made up.
 def test_forged_errors_change_nothing(narrow):
     g1, _ = start(narrow)
     forge = '''
@@ -157,7 +157,7 @@ def every(step):
     return lambda n: [(at, step) for at in range(0, n, step)]
 
 
-# FIELD 4C 21: overlapping fragments of ESP.
+# SECURITY C21: overlapping fragments of ESP.
 def test_hostile_pieces(narrow):
     """Tiny, in any order, twice, overlapping, missing, and a flood of first pieces: the kernel's caps hold, the tunnel goes on."""
     g1, g2 = start(narrow)

@@ -47,7 +47,7 @@ def check(lines, wanted):
     assert not lines or len(lines) > wanted
 
 
-# FIELD 4B 11 and 12: every forgery that Wycheproof knows; tests/unit/auth/test_forgery.c has those of this checklist.
+# SECURITY B11 and B12: every forgery that Wycheproof knows; tests/unit/auth/test_forgery.c has those of that list.
 @pytest.mark.parametrize('name,kind,hash,salt,order', FILES, ids=[f[0] for f in FILES])
 def test_wycheproof(name, kind, hash, salt, order):
     check([(f"{kind} {hash} {salt} {g['publicKeyDer']} {t['msg'] or '-'} {t['sig'] or '-'}", t)

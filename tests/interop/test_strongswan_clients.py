@@ -207,3 +207,72 @@ def test_rekeys_and_silence(lab):  # noqa: F811
     lab.site.run('ip', 'link', 'set', 'wan', 'down')
     time.sleep(1)
     rig.wait_for(lambda: not clients(g), 'the silent client to be given up', seconds=90, explain=g.explain)
+
+
+def test_reload(lab):  # noqa: F811
+    """Another user is added: who is there stays; their own user goes, their certificate is revoked: they are cut off, at once."""
+    lab.wire = lab.switch('wire')
+    lab.alice, lab.gw1 = lab.host('alice'), lab.host('gw1')
+    lab.plug(lab.wire, lab.gw1, 'wan')
+    lab.cable(lab.alice, 'eth0', lab.gw1, 'lan')
+    lab.gw1.address('wan', '203.0.113.1/24')
+    lab.alice.address('eth0', '10.11.0.4/24')
+    lab.alice.route('default', 'via', '10.11.0.1')
+    w = World('p256')
+    g = gateway(lab, w).start()
+    with open(g.config) as f:
+        config = json.load(f)
+    rules = config['virtualNetworkGateways'][0]['vpnClientConfiguration']
+
+    def reload():
+        with open(g.config, 'w') as f:
+            json.dump(config, f)
+        return g.command('reload').stdout
+
+    laptops = []
+    for i, make in enumerate((lambda h, me: bob(h, w, me=me),
+                              lambda h, me: laptop(h, w, 'eap-tls', 'certs = alice.pem\n eap_id = alice@example.org', me=me,
+                                                   my_id='alice@example.org'))):
+        h = lab.host(f'laptop{i}')
+        lab.plug(lab.wire, h, 'wan')
+        h.address('wan', f'203.0.113.{5 + i}/24')
+        s = make(h, f'203.0.113.{5 + i}')
+        r = s.initiate()
+        assert r.returncode == 0, r.stdout + s.text()[-3000:] + g.explain()
+        reaches(h, g, f'172.16.201.{i + 1}')
+        laptops.append(s)
+    spis = {c['name']: c['ikeSpiInitiator'] for c in clients(g)}
+    assert len(spis) == 2
+    rules['users'].append({'name': 'dave', 'password': {'file': write(lab, 'dave', b'a third password')}})
+    reload()
+    assert {c['name']: c['ikeSpiInitiator'] for c in clients(g)} == spis
+    for i, s in enumerate(laptops):
+        s.host.ping('10.11.0.4', count=2, more=('-I', f'172.16.201.{i + 1}'))
+    # a new one comes by the new settings
+    h = lab.host('laptop2')
+    lab.plug(lab.wire, h, 'wan')
+    h.address('wan', '203.0.113.7/24')
+    dave = bob(h, w, user='dave', password='a third password', me='203.0.113.7', my_id='dave@example.org')
+    r = dave.initiate()
+    assert r.returncode == 0, r.stdout + dave.text()[-3000:] + g.explain()
+    # bob's account goes
+    rules['users'] = [u for u in rules['users'] if u['name'] != 'bob']
+    reload()
+    names = [c['name'] for c in clients(g)]
+    assert len(names) == 2 and not any('bob' in n for n in names), names
+    rig.wait_for(lambda: not laptops[0].sas(), 'bob to be told', explain=laptops[0].text)
+    assert laptops[0].initiate().returncode != 0
+    # alice's certificate is revoked; dave, who has a password, stays
+    rules['vpnClientRevokedCertificates'] = [{'name': 'lost', 'thumbprint': w.alice.x.fingerprint(hashes.SHA1()).hex()}]
+    reload()
+    assert ['dave' in c['name'] for c in clients(g)] == [True], clients(g)
+    assert laptops[1].initiate().returncode != 0
+    reaches(h, g, clients(g)[0]['addresses'][0])
+    # no clients any more, then again
+    del config['virtualNetworkGateways'][0]['vpnClientConfiguration']
+    reload()
+    assert not clients(g)
+    config['virtualNetworkGateways'][0]['vpnClientConfiguration'] = rules
+    reload()
+    rig.wait_for(lambda: dave.initiate().returncode == 0, 'dave to come again', explain=g.explain)
+    reaches(h, g, clients(g)[0]['addresses'][0])

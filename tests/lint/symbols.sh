@@ -12,7 +12,7 @@ for core in base auth esp ike p2s control; do
 	found=$(nm -u "$lib" 2>/dev/null | awk '$1 == "U" { print $2 }' | sed 's/@.*//' | sort -u | grep -E "$forbidden")
 	[ -z "$found" ] || { echo "$lib: error: a core may not use:" $found; bad=1; }
 done
-# FIELD 4A 7 (CVE-2023-28771): no string of a peer can reach a shell, since nothing here can start one
+# SECURITY A7 (CVE-2023-28771): no string of a peer can reach a shell, since nothing here can start one
 found=$(nm -D -u build/xgw | awk '$1 == "U" { print $2 }' | sed 's/@.*//' | grep -E '^(system|popen|p?v?fork|exec.*|fexecve|posix_spawn.*|wordexp|dlopen)$')
 [ -z "$found" ] || { echo "build/xgw: error: the program may start no other one:" $found; bad=1; }
 exit $bad

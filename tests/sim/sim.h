@@ -48,6 +48,8 @@ struct sim_node {
 	/* of the worker at its number's place, 0 = it has none of its own; place 0 is not used */
 	uint32_t lane[IKE_MAX_WORKERS + 1];
 	bool up;
+	bool many; /* connections: `up` is the last one's, all are in up_of */
+	uint32_t up_of;
 	unsigned ups, downs, faileds, gone, installs, uses, removes, updates, sends, keepalives;
 	uint64_t uses_ever;
 	uint64_t esp_sent; /* ESP packets, as the data path counts them */
@@ -282,6 +284,14 @@ static inline void sim_child_effect(struct sim_node *node, const struct ike_effe
 	}
 }
 
+static inline bool sim_was_up(struct sim_node *node, uint32_t connection, bool now)
+{
+	uint32_t bit = 1u << (connection % 32);
+	bool was = node->many ? node->up_of & bit : node->up;
+	node->up_of = now ? node->up_of | bit : node->up_of & ~bit;
+	return was;
+}
+
 static inline void sim_apply_one(struct sim_node *node, const struct ike_effect *x)
 {
 	static const char *const names[] = {"SEND", "INSTALL", "USE",	 "REST", "UPDATE", "REMOVE",
@@ -298,13 +308,13 @@ static inline void sim_apply_one(struct sim_node *node, const struct ike_effect 
 	case IKE_CHILD_REMOVE: sim_child_effect(node, x); break;
 	case IKE_UP:
 		node->ups++;
-		if (node->up)
+		if (sim_was_up(node, x->connection, true))
 			sim_broken(node->s, "node %d goes up twice", sim_index(node));
 		node->up = true;
 		break;
 	case IKE_DOWN:
 		node->downs++;
-		if (!node->up)
+		if (!sim_was_up(node, x->connection, false))
 			sim_broken(node->s, "node %d goes down twice", sim_index(node));
 		node->up = false;
 		node->last_fault = x->fault;

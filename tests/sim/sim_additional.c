@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "ike/dh.h"
 #include "sim.h"
 
 static void add(struct ike_connection *c, unsigned n, const uint8_t *groups)
@@ -151,6 +152,32 @@ static void test_changed_on_the_way(void **state)
 	}
 }
 
+/* The answer to a key exchange in fragments is lost: the responder has new keys by then, and knows
+ * the repeated request by its old ones all the same. */
+static void test_fragments_repeated(void **state)
+{
+	static const uint8_t groups[] = {DH_MODP_4096};
+	struct sim *s = sim_new(11, 2, NULL);
+	struct ike_connection c[2] = {sim_connection(s, 0, 1), sim_connection(s, 1, 0)};
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		add(&c[i], 1, groups);
+		c[i].fragment_mtu = 576;
+		sim_add(s, i, &c[i]);
+	}
+	s->hold = true;
+	sim_up(s, 0);
+	for (unsigned i = 0; i < 4; i++) /* IKE_SA_INIT, and the request in two fragments */
+		sim_deliver(s, 0);
+	assert_int_equal(s->n_queue, 1);
+	sim_drop(s, 0);
+	s->hold = false;
+	after(s, 3);
+	assert_true(agree(s));
+	assert_int_equal(ike_count(s->node[1].ike, IKE_COUNT_FRAGMENT_INTEGRITY), 0);
+	sim_free(s);
+}
+
 /* Loss, doubling and reordering of all messages, fragments among them. */
 static void test_bad_network(void **state)
 {
@@ -286,13 +313,56 @@ static void test_state_not_found(void **state)
 	}
 }
 
+/* ML-KEM (draft-ietf-ipsecme-ikev2-mlkem), where the library that runs has it: a KEM's two ends do
+ * not do the same, so either end begins each kind of exchange, and on a bad network. */
+static void test_mlkem(void **state)
+{
+	static const uint8_t kems[] = {DH_ML_KEM_768, DH_ECP_384, DH_ML_KEM_1024, DH_ML_KEM_512};
+	(void)state;
+	if (!dh_supports(DH_ML_KEM_768)) {
+		print_message("this library has no ML-KEM\n");
+		return;
+	}
+	for (unsigned n = 1; n <= 40; n++) {
+		unsigned groups = 1 + n % 4;
+		struct sim *s = start_with(n, groups, kems, groups, kems, (int)groups, (int)groups);
+		struct ike_status st;
+		s->loss = n > 4 ? 100 : 0;
+		s->delay_max_ns = n > 4 ? 50 * NS_PER_MS : s->delay_min_ns;
+		sim_up(s, 0);
+		after(s, 60);
+		s->loss = 0;
+		sim_up(s, 0);
+		after(s, 10);
+		if (!agree(s))
+			fail_msg("seed %u: %s", n, s->node[0].last_fault.text);
+		assert_int_equal(ike_status(s->node[1].ike, 1, &st), 0);
+		assert_non_null(strstr(st.proposal, "CURVE25519-MLKEM768"));
+		for (unsigned by = 0; by < 2; by++) {
+			sim_rekey(s, by);
+			after(s, 60);
+			assert_true(agree(s));
+			assert_true(rekeyed(s, by, IKE_COUNT_REKEYS_IKE) > by);
+			assert_true(rekeyed(s, by, IKE_COUNT_REKEYS_CHILD) > by);
+		}
+		sim_free(s);
+	}
+	print_message("ML-KEM ran\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_to_seven),	   cmocka_unit_test(test_different),
-		cmocka_unit_test(test_changed_on_the_way), cmocka_unit_test(test_bad_network),
-		cmocka_unit_test(test_followed),	   cmocka_unit_test(test_optional_later),
-		cmocka_unit_test(test_followed_by_both),   cmocka_unit_test(test_state_not_found),
+		cmocka_unit_test(test_one_to_seven),
+		cmocka_unit_test(test_different),
+		cmocka_unit_test(test_changed_on_the_way),
+		cmocka_unit_test(test_fragments_repeated),
+		cmocka_unit_test(test_bad_network),
+		cmocka_unit_test(test_followed),
+		cmocka_unit_test(test_optional_later),
+		cmocka_unit_test(test_followed_by_both),
+		cmocka_unit_test(test_state_not_found),
+		cmocka_unit_test(test_mlkem),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

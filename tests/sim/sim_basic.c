@@ -2,7 +2,7 @@
 /*
  * Exchanges between two engines, message by message: the wire picture stands above each step, child
  * SPIs count up from 1 (node 0) and 101 (node 1), roles are swapped by a loop. What must happen is
- * asserted, and what must not.
+ * asserted, and what must not. Rekeying of child SAs and all that may cross it: sim_child_rekey.c.
  */
 #include "sim.h"
 
@@ -272,41 +272,6 @@ static void rekey_child(struct sim *s, unsigned node)
 	sim_apply(n);
 }
 
-static void test_child_rekey(void **state)
-{
-	(void)state;
-	for (unsigned i = 0; i < 2; i++) {
-		unsigned r = 1 - i;
-		struct sim *s = established(0, NULL);
-		rekey_child(s, i);
-		/* CREATE_CHILD_SA { REKEY_SA(1), SA, Nonce, TSi, TSr } --> */
-		pass(s, i);
-		assert_int_equal(s->node[r].installs, 2);
-		assert_int_equal(s->node[r].current, SPI_OF(r, 1)); /* not yet */
-		assert_int_equal(s->node[i].installs, 1);
-		/* <-- CREATE_CHILD_SA { SA, Nonce, TSi, TSr } */
-		pass(s, r);
-		assert_int_equal(s->node[i].current, SPI_OF(i, 2));
-		assert_int_equal(s->node[r].current, SPI_OF(r, 1));
-		/* INFORMATIONAL { D(1) } --> */
-		pass(s, i);
-		assert_int_equal(s->node[r].current, SPI_OF(r, 2));
-		/* <-- INFORMATIONAL { D(101) } */
-		pass(s, r);
-		nothing_more(s);
-		both_agree(s);
-		/* the old ones drain, then go */
-		assert_int_equal(sim_installed(&s->node[0]), 2);
-		assert_int_equal(sim_installed(&s->node[1]), 2);
-		assert_int_equal(s->node[0].removes + s->node[1].removes, 0);
-		wait_s(s, 6);
-		assert_int_equal(sim_installed(&s->node[0]), 1);
-		assert_int_equal(sim_installed(&s->node[1]), 1);
-		assert_int_equal(s->node[0].downs + s->node[1].downs, 0);
-		sim_free(s);
-	}
-}
-
 /* The responder moves its outbound when authenticated ESP shows that the initiator has the new
  * child. */
 static void test_child_rekey_alive(void **state)
@@ -325,31 +290,6 @@ static void test_child_rekey_alive(void **state)
 	sim_free(s);
 }
 
-/* Both rekey at once: four SAs for a moment, one pair in the end (RFC 7296 section 2.8.1). */
-static void test_child_rekey_collision(void **state)
-{
-	(void)state;
-	for (unsigned first = 0; first < 2; first++) {
-		struct sim *s = established(0, NULL);
-		rekey_child(s, 0);
-		rekey_child(s, 1);
-		/* CREATE_CHILD_SA --> and <-- cross; so do the answers */
-		pass(s, first);
-		pass(s, 1 - first);
-		settle(s);
-		both_agree(s);
-		wait_s(s, 6);
-		assert_int_equal(sim_installed(&s->node[0]), 1);
-		assert_int_equal(sim_installed(&s->node[1]), 1);
-		assert_int_equal(s->node[0].downs + s->node[1].downs, 0);
-		assert_int_equal(count(s, 0, IKE_COUNT_COLLISIONS), 1);
-		/* one rekey came about, for both ends */
-		assert_int_equal(status_of(s, 0).rekeys_child, 1);
-		assert_int_equal(status_of(s, 1).rekeys_child, 1);
-		sim_free(s);
-	}
-}
-
 /* The answer is lost: the request comes again, and the stored answer makes the same child. */
 static void test_child_rekey_lost_response(void **state)
 {
@@ -362,30 +302,6 @@ static void test_child_rekey_lost_response(void **state)
 	settle(s);
 	both_agree(s);
 	assert_int_equal(s->node[1].installs, 2);
-	sim_free(s);
-}
-
-static void pfs_of_two(struct ike_connection *c)
-{
-	c->child[0].n_group = c->local.b[3] == 1 ? 2 : 1;
-	c->child[0].group[0] = c->local.b[3] == 1 ? DH_ECP_384 : DH_ECP_256;
-	c->child[0].group[1] = DH_ECP_256;
-}
-
-/* PFS: the first group asked for is not the peer's; the second request fits. */
-static void test_child_rekey_ke_invalid(void **state)
-{
-	(void)state;
-	struct sim *s = established(0, pfs_of_two);
-	rekey_child(s, 0);
-	/* CREATE_CHILD_SA { …, KE(ECP384) } --> <-- INVALID_KE_PAYLOAD(ECP256) */
-	pass(s, 0);
-	pass(s, 1);
-	assert_int_equal(s->node[1].installs, 1);
-	settle(s);
-	both_agree(s);
-	assert_int_equal(status_of(s, 0).rekeys_child, 1);
-	assert_string_equal(status_of(s, 0).children[0].proposal, "AES128GCM16-ECP256");
 	sim_free(s);
 }
 
@@ -600,7 +516,7 @@ static void test_replay(void **state)
 	sim_free(s);
 }
 
-/* FIELD 4D 25: a flood of first messages: bounded state, and it ages. */
+/* SECURITY D25: a flood of first messages: bounded state, and it ages. */
 static void test_flood(void **state)
 {
 	(void)state;
@@ -651,11 +567,8 @@ int main(void)
 		cmocka_unit_test(test_cookie),
 		cmocka_unit_test(test_always_encapsulate),
 		cmocka_unit_test(test_nat),
-		cmocka_unit_test(test_child_rekey),
 		cmocka_unit_test(test_child_rekey_alive),
-		cmocka_unit_test(test_child_rekey_collision),
 		cmocka_unit_test(test_child_rekey_lost_response),
-		cmocka_unit_test(test_child_rekey_ke_invalid),
 		cmocka_unit_test(test_ike_rekey),
 		cmocka_unit_test(test_ike_rekey_collision),
 		cmocka_unit_test(test_delete),

@@ -549,6 +549,33 @@ static void test_delete(void **state)
 	}
 }
 
+/* CREATE_CHILD_SA of the one, lost, or its answer is; DELETE of the same: only what is asked first
+ * is answered first, so that it has to be asked again. */
+static void test_delete_behind_what_was_lost(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned by = i & 1, answer = i >> 1;
+		struct sim *s = connected(NULL);
+		s->hold = true;
+		ike_child_expiring(s->node[by].ike, s->node[by].current, s->now_ns,
+				   &s->node[by].effects);
+		sim_apply(&s->node[by]);
+		assert_int_equal(s->n_queue, 1);
+		if (answer)
+			sim_deliver(s, 0);
+		sim_drop(s, 0);
+		sim_down(s, by);
+		assert_false(s->node[by].up);
+		s->hold = false;
+		after(s, 10);
+		assert_false(s->node[1 - by].up);
+		assert_int_equal(sim_installed(&s->node[0]) + sim_installed(&s->node[1]), 0);
+		assert_int_equal(ike_count(s->node[1 - by].ike, IKE_COUNT_BAD_MESSAGE_ID), 0);
+		end(s);
+	}
+}
+
 static void probes(struct ike_connection c[2])
 {
 	c[0].dpd_timeout_ns = c[1].dpd_timeout_ns = 30 * NS_PER_S;
@@ -699,6 +726,7 @@ int main(void)
 		cmocka_unit_test(test_limit_of_a_child_of_the_peer),
 		cmocka_unit_test(test_time_limit),
 		cmocka_unit_test(test_delete),
+		cmocka_unit_test(test_delete_behind_what_was_lost),
 		cmocka_unit_test(test_dead_peer),
 		cmocka_unit_test(test_failures_are_explained),
 		cmocka_unit_test(test_silence_is_explained),

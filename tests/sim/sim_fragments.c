@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * FIELD 4A 6: messages in fragments (RFC 7383) on a network that loses, doubles and reorders each
+ * SECURITY A6: messages in fragments (RFC 7383) on a network that loses, doubles and reorders each
  * of them, with a stranger on the path who sends changed copies of what he sees: other numbers,
  * totals, flags, bytes. No datagram may be longer than what was asked for, and both ends must come
  * to agree.

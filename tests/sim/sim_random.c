@@ -6,14 +6,28 @@
  * sides rekey at will, often at once: a network that only delays and reorders may not lose one of
  * them. Every step is held against the invariants of sim.h.
  *
+ * By the seed: workers, PFS, additional key exchanges, a NAT, authenticating anew, PPKs, MOBIKE,
+ * childless IKE SAs; and who lies meanwhile, nobody, somebody on the path, or one of the peers
+ * (attacker.h). Addresses that change are sim_mobility.c, fragments and who lies about them
+ * sim_fragments.c, certificates sim_certificates.c, IKEv1 sim_v1.c, clients with EAP
+ * tests/unit/ike/test_clients.c.
+ *
  *   sim_random [SEEDS [FIRST]]      sim_random SEED verbose
  */
-#include "sim.h"
+#include "attacker.h"
 
 #define TROUBLE_NS     (120 * NS_PER_S)
 #define MOST_WORKERS   3
 #define QUIET_NS       (400 * NS_PER_S)
 #define MOST_DATAGRAMS 4000 /* of one seed: retransmission is bounded */
+
+enum lies { NOBODY, ON_THE_PATH, A_PEER };
+
+/* What the seed chose. */
+struct choice {
+	bool additional, nat, reauth, ppk;
+	enum lies who;
+};
 
 static void trouble(struct sim *s)
 {
@@ -29,7 +43,31 @@ static void quiet(struct sim *s)
 	s->delay_min_ns = s->delay_max_ns = 5 * NS_PER_MS;
 }
 
-static struct ike_connection connection_of(struct sim *s, unsigned from, unsigned to)
+static void choose_more(struct sim *s, const struct choice *choice, unsigned from,
+			struct ike_connection *c)
+{
+	if (choice->additional) {
+		c->ike[0].n_additional = 1;
+		c->ike[0].additional[0] = DH_ECP_256;
+		c->child[0].n_additional = s->with_pfs;
+		c->child[0].additional[0] = DH_ECP_256;
+	}
+	if (choice->nat && from == 1) {
+		c->start = IKE_START_RESPOND; /* nothing gets in there uncalled */
+		c->remote.family = IP_NONE;
+	}
+	if (choice->reauth)
+		c->reauth_ns = (100 + sim_below(&s->random, 200)) * NS_PER_S;
+	if (choice->ppk) {
+		if (secret_set(&c->ppk, "a post-quantum pre-shared key, long", 35))
+			abort();
+		memcpy(c->ppk_id, "ppk1", 4);
+		c->ppk_id_len = 4;
+	}
+}
+
+static struct ike_connection connection_of(struct sim *s, const struct choice *choice,
+					   unsigned from, unsigned to)
 {
 	struct ike_connection c = sim_connection(s, from, to);
 	c.ike_lifetime_ns = (60 + sim_below(&s->random, 600)) * NS_PER_S;
@@ -44,6 +82,7 @@ static struct ike_connection connection_of(struct sim *s, unsigned from, unsigne
 		c.child[0].n_group = 1;
 		c.child[0].group[0] = DH_CURVE25519;
 	}
+	choose_more(s, choice, from, &c);
 	return c;
 }
 
@@ -214,15 +253,10 @@ static void flow(struct sim *s)
 		sim_run(s, s->now_ns + 10 * NS_PER_S);
 }
 
-static bool one_seed(uint64_t seed, bool verbose, uint64_t *datagrams)
+static void start(struct sim *s, const struct choice *choice)
 {
-	struct ike_options options = {.half_open_cookies = seed % 5 ? 0 : 1};
-	struct sim *s = sim_new(seed, 2, &options);
-	s->with_pfs = seed % 3 == 0;
-	s->with_workers = seed % 4 == 1;
-	s->verbose = verbose;
 	for (unsigned i = 0; i < 2; i++) {
-		struct ike_connection c = connection_of(s, i, 1 - i);
+		struct ike_connection c = connection_of(s, choice, i, 1 - i);
 		struct fault f;
 		if (ike_add(s->node[i].ike, &c, &f))
 			sim_broken(s, "%s", f.text);
@@ -233,18 +267,51 @@ static bool one_seed(uint64_t seed, bool verbose, uint64_t *datagrams)
 	ike_up(s->node[1].ike, 1, s->now_ns + sim_below(&s->random, 2) * NS_PER_S,
 	       &s->node[1].effects);
 	sim_apply(&s->node[1]);
+}
+
+/* Time goes by, and whoever lies does. */
+static void run_among_liars(struct sim *s, enum lies who, struct attacker *a, uint64_t until_ns)
+{
+	if (who == NOBODY)
+		sim_run(s, until_ns);
+	while (s->now_ns < until_ns && !s->broken) {
+		uint64_t next = s->now_ns + 50 * NS_PER_MS;
+		sim_run(s, next < until_ns ? next : until_ns);
+		attacker_watch(a, s);
+		if (sim_below(&s->random, 4))
+			continue;
+		if (who == A_PEER)
+			attacker_betray(a, s);
+		else
+			attacker_lie(a, s);
+	}
+}
+
+static void order_all(struct sim *s,
+		      int (*order)(struct ike *, uint32_t, uint64_t, struct ike_effects *))
+{
+	for (unsigned i = 0; i < 2 && !s->broken; i++) {
+		order(s->node[i].ike, 1, s->now_ns, &s->node[i].effects);
+		sim_apply(&s->node[i]);
+	}
+}
+
+static void play(struct sim *s, enum lies who, struct attacker *a)
+{
 	for (uint64_t end = s->now_ns + TROUBLE_NS; s->now_ns < end && !s->broken;) {
-		sim_run(s, s->now_ns + sim_below(&s->random, 12) * NS_PER_S);
+		run_among_liars(s, who, a, s->now_ns + sim_below(&s->random, 12) * NS_PER_S);
 		if (!s->broken)
 			disturb(s);
 		if (!sim_below(&s->random, 6))
 			trouble(s);
 	}
 	quiet(s);
-	for (unsigned i = 0; i < 2 && !s->broken; i++) {
-		ike_up(s->node[i].ike, 1, s->now_ns, &s->node[i].effects);
-		sim_apply(&s->node[i]);
+	if (who == A_PEER) { /* who lied about what was agreed on must begin anew */
+		order_all(s, ike_down);
+		if (!s->broken)
+			sim_run(s, s->now_ns + 100 * NS_PER_S);
 	}
+	order_all(s, ike_up);
 	if (!s->broken)
 		sim_run(s, s->now_ns + QUIET_NS);
 	/* not in the middle of a rekeying that the lifetimes just began */
@@ -256,24 +323,78 @@ static bool one_seed(uint64_t seed, bool verbose, uint64_t *datagrams)
 		flow(s);
 	if (!s->broken)
 		judge(s);
+}
+
+/* That each choice was more than a wish. */
+static struct {
+	uint64_t lies, betrayals, anew, natted, additional;
+} reached;
+
+static void note_reached(struct sim *s)
+{
+	struct ike_status st;
+	if (ike_status(s->node[1].ike, 1, &st))
+		return;
+	reached.natted += st.nat_remote;
+	reached.additional += strstr(st.proposal, "CURVE25519-ECP256") != NULL;
+	for (unsigned i = 0; i < 2; i++)
+		reached.anew += ike_count(s->node[i].ike, IKE_COUNT_REAUTHENTICATIONS);
+}
+
+static bool all_reached(void)
+{
+	return reached.lies && reached.betrayals && reached.anew && reached.natted &&
+	       reached.additional;
+}
+
+static bool one_seed(uint64_t seed, bool verbose, uint64_t *datagrams)
+{
+	const struct choice choice = {.additional = seed % 7 == 2,
+				      .nat = seed % 11 == 4,
+				      .reauth = seed % 5 == 3,
+				      .ppk = seed % 13 == 6,
+				      .who = seed % 8 == 3   ? ON_THE_PATH
+					     : seed % 8 == 6 ? A_PEER
+							     : NOBODY};
+	struct ike_options options = {.half_open_cookies = seed % 5 ? 0 : 1};
+	struct attacker *a = calloc(1, sizeof *a);
+	struct sim *s = sim_new(seed, 2, &options);
+	if (!a)
+		abort();
+	s->with_pfs = seed % 3 == 0;
+	s->with_workers = seed % 4 == 1;
+	s->verbose = verbose;
+	if (choice.nat)
+		s->node[0].nat = sim_addr("203.0.113.9");
+	start(s, &choice);
+	play(s, choice.who, a);
 	bool ok = !s->broken;
 	if (!ok)
 		printf("seed %llu: %s\n", (unsigned long long)seed, s->why);
 	*datagrams += s->datagrams;
+	reached.lies += a->lies;
+	reached.betrayals += a->betrayals;
+	note_reached(s);
 	sim_free(s);
+	free(a);
 	return ok;
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 10000, datagrams = 0, bad = 0;
+	uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 5000, datagrams = 0, bad = 0;
 	if (argc > 2 && !strcmp(argv[2], "verbose"))
 		return one_seed(n, true, &datagrams) ? 0 : 1;
 	uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
 	for (uint64_t seed = first; seed < first + n && bad < 20; seed++)
 		bad += !one_seed(seed, false, &datagrams);
-	printf("%llu seeds, %llu datagrams, %llu packets over %llu rekeyed child SAs, %llu failed\n",
+	printf("%llu seeds, %llu datagrams, %llu packets over %llu rekeyed child SAs, %llu lies of "
+	       "others and %llu of peers, %llu authenticated anew, %llu behind a NAT, %llu with "
+	       "additional keys, %llu failed\n",
 	       (unsigned long long)n, (unsigned long long)datagrams, (unsigned long long)packets,
-	       (unsigned long long)rekeyed, (unsigned long long)bad);
-	return bad || !packets || !rekeyed;
+	       (unsigned long long)rekeyed, (unsigned long long)reached.lies,
+	       (unsigned long long)reached.betrayals, (unsigned long long)reached.anew,
+	       (unsigned long long)reached.natted, (unsigned long long)reached.additional,
+	       (unsigned long long)bad);
+	return bad || !packets || !rekeyed || (n >= 100 && !all_reached());
 }

@@ -79,7 +79,7 @@ static void watch_traffic(struct sim *s, unsigned workers, double seconds)
 	}
 }
 
-/* FIELD 4C 21: neither workers nor a tunnel that starts anew use a key twice: GCM's IV begins at
+/* SECURITY C21: neither workers nor a tunnel that starts anew use a key twice: GCM's IV begins at
  * the same number with each of them. No SA ever moves to another host, so there is no failover to
  * try.
  */
@@ -205,8 +205,8 @@ static void test_peer_without_support(void **state)
 	}
 }
 
-/* FIELD 4D 26: children of workers have a cap. TS_MAX_QUEUE: those left share the child of all, and
- * it is not asked for again and again. */
+/* SECURITY D26: children of workers have a cap. TS_MAX_QUEUE: those left share the child of all,
+ * and it is not asked for again and again. */
 static void test_peer_takes_no_more(void **state)
 {
 	(void)state;

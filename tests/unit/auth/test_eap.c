@@ -227,7 +227,7 @@ static void wrong_passwords_and_users(void **state)
 	is_refused("bo", "secret", "there is no user 'bo'");
 }
 
-/* FIELD 4B 10 (CVE-2015-8023): a client that claims success, or skips the proof. */
+/* SECURITY B10 (CVE-2015-8023): a client that claims success, or skips the proof. */
 static void success_is_not_the_clients_to_say(void **state)
 {
 	static const uint8_t success[] = {3};
@@ -243,8 +243,8 @@ static void success_is_not_the_clients_to_say(void **state)
 	has_failed(&t, "is wrong");
 }
 
-/* FIELD 4B 14 (CVE-2025-62291): a response cut at every length: with a length of its own that fits,
- * with that of the whole, and with one that wraps. */
+/* SECURITY B14 (CVE-2025-62291): a response cut at every length: with a length of its own that
+ * fits, with that of the whole, and with one that wraps. */
 static void lengths_of_a_response(void **state)
 {
 	(void)state;
@@ -260,7 +260,7 @@ static void lengths_of_a_response(void **state)
 	}
 }
 
-/* FIELD 4B 14 (CVE-2025-62291): sizes of the value that are not its own, up to all that fits. */
+/* SECURITY B14 (CVE-2025-62291): sizes of the value that are not its own, up to all that fits. */
 static void sizes_of_a_value(void **state)
 {
 	(void)state;
@@ -281,7 +281,7 @@ static void sizes_of_a_value(void **state)
 	}
 }
 
-/* FIELD 4B 14 (CVE-2025-62291): Failure and all other packets, of every length, where Success or
+/* SECURITY B14 (CVE-2025-62291): Failure and all other packets, of every length, where Success or
  * Failure was said and is to be heard. */
 static void packets_of_every_length(void **state)
 {
@@ -423,7 +423,7 @@ static void stays_out(const struct pki_entity *own, struct eap_tls *tls, int ver
 	client_free(&c);
 }
 
-/* FIELD 4B 14 (CVE-2023-26463): who is refused goes on talking, and is refused. */
+/* SECURITY B14 (CVE-2023-26463): who is refused goes on talking, and is refused. */
 static void certificates_that_are_refused(void **state)
 {
 	static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
@@ -437,7 +437,7 @@ static void certificates_that_are_refused(void **state)
 	stays_out(&w.alice, w.tls, TLS1_1_VERSION, "TLS handshake fails");
 }
 
-/* FIELD 4B 14 (CVE-2026-39312): a message that never ends is not kept. */
+/* SECURITY B14 (CVE-2026-39312): a message that never ends is not kept. */
 static void endless_pieces(void **state)
 {
 	uint8_t piece[1001] = {0x40};
@@ -451,7 +451,7 @@ static void endless_pieces(void **state)
 	has_failed(&t, "too long");
 }
 
-/* FIELD 4B 14 (CVE-2026-39312): a length of all that is beyond every message is refused with the
+/* SECURITY B14 (CVE-2026-39312): a length of all that is beyond every message is refused with the
  * first piece, nothing is taken for it; one that is only a lie is not waited for without end. */
 static void lengths_that_lie(void **state)
 {
@@ -493,7 +493,7 @@ static void pieces_that_are_none(void **state)
 	}
 }
 
-/* FIELD 4D 26: rounds of one conversation have an end, however little each of them says. */
+/* SECURITY D26: rounds of one conversation have an end, however little each of them says. */
 static void endless_rounds(void **state)
 {
 	static const uint8_t piece[2] = {0x40, 22}, nothing[1] = {0};
@@ -536,7 +536,7 @@ static void never_comes_in(const uint8_t *first, size_t n, const char *why)
 	has_failed(&t, why);
 }
 
-/* FIELD 4B 14 (CVE-2026-35328): each byte of a ClientHello changed, its supported_versions among
+/* SECURITY B14 (CVE-2026-35328): each byte of a ClientHello changed, its supported_versions among
  * them, and the whole cut at each length. */
 static void any_client_hello(void **state)
 {
@@ -558,7 +558,7 @@ static uint8_t *find(uint8_t *in, size_t n, const char *what, size_t len)
 	return at + len;
 }
 
-/* FIELD 4B 14 (CVE-2026-35332) and 4C 19: public values of TLS: an X25519 of small order, a point
+/* SECURITY B14 (CVE-2026-35332) and C19: public values of TLS: an X25519 of small order, a point
  * beside its curve, the point at infinity. */
 static void public_values_of_tls(void **state)
 {
@@ -604,7 +604,7 @@ static void the_name_decides(void **state)
 }
 
 /*
- * FIELD 4B 14 (CVE-2026-25075, CVE-2026-35330): of the methods that others fell over, TTLS (21),
+ * SECURITY B14 (CVE-2026-25075, CVE-2026-35330): of the methods that others fell over, TTLS (21),
  * SIM (18), AKA (23, 50) and PEAP (25), none is built: whoever wants one is refused, and so is its
  * message. Nor does any RADIUS server (CVE-2026-35333) or PPP (CVE-2020-8597, CVE-2020-15173,
  * CVE-2021-42054) stand behind EAP, so that no attribute of theirs is ever read.

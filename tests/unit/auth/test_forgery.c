@@ -122,7 +122,7 @@ static void encode(const struct encoding *e, uint8_t out[MODULUS])
 }
 
 /*
- * FIELD 4B 11 (CVE-2018-16151, CVE-2018-16152, CVE-2018-17540, CVE-2026-50721, CVE-2026-50722):
+ * SECURITY B11 (CVE-2018-16151, CVE-2018-16152, CVE-2018-17540, CVE-2026-50721, CVE-2026-50722):
  * signed hashes that are too short, too long, of another kind, with bytes behind them or inside
  * their DigestInfo.
  */
@@ -144,7 +144,7 @@ static void encodings_that_no_signer_makes(void **state)
 	EVP_PKEY_free(key);
 }
 
-/* FIELD 4B 11 (CVE-2026-50721, CVE-2026-50722): the signature itself cut, or longer than the key.
+/* SECURITY B11 (CVE-2026-50721, CVE-2026-50722): the signature itself cut, or longer than the key.
  */
 static void lengths_of_a_signature(void **state)
 {
@@ -184,7 +184,7 @@ static BIGNUM *cube_root(const BIGNUM *least, BN_CTX *c)
 }
 
 /*
- * FIELD 4B 11 (CVE-2018-16151, CVE-2018-16152): a cube that begins with the right encoding, made
+ * SECURITY B11 (CVE-2018-16151, CVE-2018-16152): a cube that begins with the right encoding, made
  * without the private key of a certificate with exponent 3; it goes through where the bytes behind
  * the hash are not looked at.
  */
@@ -231,7 +231,7 @@ static bool verifies(EVP_PKEY *key, const BIGNUM *s)
 	       !signature_verify(key, &pss, data, sig);
 }
 
-/* FIELD 4B 12 (CVE-2017-11185): 0, 1, the modulus, its neighbours, and a good signature with the
+/* SECURITY B12 (CVE-2017-11185): 0, 1, the modulus, its neighbours, and a good signature with the
  * modulus added, which is the same number to who reduces it. */
 static void numbers_beyond_the_modulus(void **state)
 {
@@ -286,7 +286,7 @@ static EVP_PKEY *public_key(const BIGNUM *n, const BIGNUM *e)
 	return key;
 }
 
-/* FIELD 4B 12 (CVE-2017-9022): an even modulus, one of 0 or 1, exponents of 0 and beyond all
+/* SECURITY B12 (CVE-2017-9022): an even modulus, one of 0 or 1, exponents of 0 and beyond all
  * measure: nothing verifies by them, and nothing waits for them. */
 static void keys_that_are_none(void **state)
 {
@@ -319,8 +319,8 @@ static void keys_that_are_none(void **state)
 
 /* ---- PSS ---- */
 
-/* FIELD 4B 12 (CVE-2021-41990): another length of the salt than was agreed on, and one that the key
- * has no room for. */
+/* SECURITY B12 (CVE-2021-41990): another length of the salt than was agreed on, and one that the
+ * key has no room for. */
 static void salts(void **state)
 {
 	static const uint8_t lengths[] = {0, 1, 20, 31, 32, 33, 64};
@@ -348,7 +348,7 @@ static void salts(void **state)
 	EVP_PKEY_free(small);
 }
 
-/* FIELD 4B 12 (CVE-2018-6459): a mask by another hash than the one that was named. */
+/* SECURITY B12 (CVE-2018-6459): a mask by another hash than the one that was named. */
 static void masks_by_another_hash(void **state)
 {
 	const EVP_MD *masks[] = {EVP_sha1(), EVP_sha512(), EVP_sha256()};
@@ -426,7 +426,7 @@ static int parse_pss(const char *params, struct signature_scheme *out)
 	return signature_scheme_parse(out, (struct bytes){der, writer_len(&w)});
 }
 
-/* FIELD 4B 12 (CVE-2018-6459, CVE-2021-41990): parameters that are missing, lie or overflow. */
+/* SECURITY B12 (CVE-2018-6459, CVE-2021-41990): parameters that are missing, lie or overflow. */
 static void parameters_of_pss(void **state)
 {
 	struct signature_scheme s;
@@ -439,7 +439,41 @@ static void parameters_of_pss(void **state)
 	}
 }
 
-/* FIELD 4C 18 (CVE-2015-7575): MD5, MD2 and SHA-1 are no hashes of a signature, whoever names them.
+/* SECURITY B10 (CVE-2013-2944): a library that says "error" says neither yes nor no; everything but
+ * yes is no. */
+static void errors_are_no_consent(void **state)
+{
+	static const struct signature_scheme ecdsa = {SIGNATURE_ECDSA, SIGNATURE_SHA256, 0};
+	static const struct signature_scheme plain = {SIGNATURE_ECDSA_PLAIN, SIGNATURE_SHA256, 0};
+	static const char *const rows[] = {
+		"3006020100020100",   /* r = s = 0 */
+		"3006020101020100",   /* s = 0 */
+		"300602010102010100", /* something behind it */
+		"30060201ff0201ff",   /* r = s = -1 */
+		"3003020101",	      /* r alone */
+		"3000",
+		"30",
+		"00",
+		"3080020101020101",
+		"0500", /* NULL */
+		"30840000000602010102010101",
+	};
+	EVP_PKEY *key = pki_key(PKI_P256);
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct hex h = hex(rows[i]);
+		assert_int_equal(signature_verify(key, &ecdsa, data, hex_bytes(&h)), -EBADMSG);
+	}
+	for (size_t n = 0; n < 70; n++) {
+		static const uint8_t zeros[70];
+		assert_int_equal(signature_verify(key, &plain, data, (struct bytes){zeros, n}),
+				 -EBADMSG);
+	}
+	EVP_PKEY_free(key);
+}
+
+/* SECURITY C18 (CVE-2015-7575): MD5, MD2 and SHA-1 are no hashes of a signature, whoever names
+ * them.
  */
 static void old_hashes(void **state)
 {
@@ -471,6 +505,7 @@ int main(void)
 		cmocka_unit_test(salts),
 		cmocka_unit_test(masks_by_another_hash),
 		cmocka_unit_test(parameters_of_pss),
+		cmocka_unit_test(errors_are_no_consent),
 		cmocka_unit_test(old_hashes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

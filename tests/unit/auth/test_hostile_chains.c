@@ -4,9 +4,9 @@
  * each other in a ring, paths as deep as they may be, names around what constrains them, one byte
  * changed anywhere, extensions that are none, keys of other kinds, names that were cut.
  *
- * Of FIELD 4B 13 these have nothing here to be tried on: CVE-2021-41991, since certificates are not
- * cached; CVE-2022-40617, since nothing is fetched, which tests/lint/symbols.sh proves of all of
- * auth/; CVE-2026-35329, since PKCS#7 is an encoding that is refused unread (test_proof.c).
+ * Of SECURITY B13 these have nothing here to be tried on: CVE-2021-41991, since certificates are
+ * not cached; CVE-2022-40617, since nothing is fetched, which tests/lint/symbols.sh proves of all
+ * of auth/; CVE-2026-35329, since PKCS#7 is an encoding that is refused unread (test_proof.c).
  */
 #include "auth/trust.h"
 #include "tests/pki/pki.h"
@@ -79,7 +79,7 @@ static void seal(struct pki_entity *e, const struct pki_entity *by)
 
 /* ---- paths ---- */
 
-/* FIELD 4B 13: a ring of authorities, each certified by the next, ends; by the true one among them
+/* SECURITY B13: a ring of authorities, each certified by the next, ends; by the true one among them
  * it is no ring. */
 static void rings_of_authorities(void **state)
 {
@@ -111,7 +111,7 @@ static void rings_of_authorities(void **state)
 	}
 }
 
-/* FIELD 4B 13 and 4D 26: as many certificates as may come make a path, one more is refused before
+/* SECURITY B13 and D26: as many certificates as may come make a path, one more is refused before
  * any of them is read. */
 static void as_deep_as_may_be(void **state)
 {
@@ -168,8 +168,8 @@ static const struct {
 	{"critical,excluded;IP:203.0.113.0/255.255.255.0", "IP:203.0.113.9", "gw", false, false},
 };
 
-/* FIELD 4B 13 (CVE-2026-35331): names beside what an authority may certify: in capitals, the second
- * of several, behind another authority, in the subject. */
+/* SECURITY B13 (CVE-2026-35331): names beside what an authority may certify: in capitals, the
+ * second of several, behind another authority, in the subject. */
 static void constraints_of_names(void **state)
 {
 	(void)state;
@@ -197,7 +197,7 @@ static void constraints_of_names(void **state)
 
 /* ---- bytes ---- */
 
-/* FIELD 4B 13 (CVE-2017-9023, CVE-2026-14957): one byte changed anywhere, and a certificate cut
+/* SECURITY B13 (CVE-2017-9023, CVE-2026-14957): one byte changed anywhere, and a certificate cut
  * anywhere: never believed, and no assertion. */
 static void one_byte_changed(void **state)
 {
@@ -268,7 +268,7 @@ static void is_refused(struct pki_entity *e)
 	pki_free(e);
 }
 
-/* FIELD 4B 13 (CVE-2017-9023): choices within choices without end, of definite and of indefinite
+/* SECURITY B13 (CVE-2017-9023): choices within choices without end, of definite and of indefinite
  * length, and names that lie about theirs, in each extension that is read. */
 static void extensions_that_are_none(void **state)
 {
@@ -310,8 +310,8 @@ static void extensions_that_are_none(void **state)
 
 /* ---- keys and names ---- */
 
-/* FIELD 4B 13 (CVE-2026-14957): keys of kinds that no peer of IKE has here, and RSA too short to be
- * worth a signature. */
+/* SECURITY B13 (CVE-2026-14957): keys of kinds that no peer of IKE has here, and RSA too short to
+ * be worth a signature. */
 static void keys_of_other_kinds(void **state)
 {
 	static const struct {
@@ -338,8 +338,8 @@ static void keys_of_other_kinds(void **state)
 	}
 }
 
-/* FIELD 4B 13 (CVE-2013-6075): a distinguished name that was cut, is longer, or of another kind, is
- * not the subject. */
+/* SECURITY B13 (CVE-2013-6075): a distinguished name that was cut, is longer, or of another kind,
+ * is not the subject. */
 static void names_that_were_cut(void **state)
 {
 	struct pki_entity e = pki_gateway(&root, PKI_P256, "gw", NULL);

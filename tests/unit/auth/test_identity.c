@@ -70,7 +70,7 @@ static void text_that_is_none(void **state)
 	assert_int_equal(id.len, IDENTITY_MAX);
 }
 
-/* FIELD 4A 7 (CVE-2025-14733): an identity from the wire is no longer than what holds it. */
+/* SECURITY A7 (CVE-2025-14733): an identity from the wire is no longer than what holds it. */
 static void wire_lengths(void **state)
 {
 	uint8_t b[IDENTITY_MAX + 1] = {192, 0, 2, 1};
@@ -87,7 +87,7 @@ static void wire_lengths(void **state)
 	assert_int_equal(identity_from_wire(&id, IDENTITY_ANY, b, 4), -EINVAL);
 }
 
-/* FIELD 4A 7 (CVE-2023-28771): a peer's name goes into log lines: no control character, no line
+/* SECURITY A7 (CVE-2023-28771): a peer's name goes into log lines: no control character, no line
  * break, nothing longer than the buffer. */
 static void hostile_names_print_as_one_line(void **state)
 {

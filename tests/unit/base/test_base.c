@@ -54,7 +54,8 @@ static void keep(enum log_group group, enum log_level level, const char *line)
 	snprintf(last, sizeof last, "%s", line);
 }
 
-/* FIELD 4A 7 (CVE-2023-28771): what came from the wire is one line of the log, whatever it says. */
+/* SECURITY A7 (CVE-2023-28771): what came from the wire is one line of the log, whatever it says.
+ */
 static void log_lines_have_no_control_characters(void **state)
 {
 	(void)state;

@@ -97,13 +97,19 @@ static inline void test_ports(struct plan_port *ports, uint32_t n)
 		ports[i] = (struct plan_port){10 + i, 1500, {2, 0, 0, 0, 0, (uint8_t)(i + 1)}};
 }
 
-static inline void test_plan(struct plan *p, const struct model *m)
+static inline void test_plan_after(struct plan *p, const struct model *m,
+				   const struct plan *previous)
 {
-	struct plan_port ports[64];
+	struct plan_port ports[64] = {0};
 	struct fault fault = {0};
 	test_ports(ports, m->host.n_ports);
-	if (plan_make(p, m, ports, &fault))
+	if (plan_make(p, m, ports, previous, &fault))
 		fail_msg("%s", fault.text);
+}
+
+static inline void test_plan(struct plan *p, const struct model *m)
+{
+	test_plan_after(p, m, NULL);
 }
 
 #endif

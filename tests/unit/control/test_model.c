@@ -418,8 +418,8 @@ static void is_strong(const struct offer *o)
 	}
 }
 
-/* FIELD 4C 18 (CVE-2015-4000, CVE-2015-7575): what nobody named is not offered, of either version
- * and to clients; what was named stands alone. FIELD 4C 21: nothing is offered without integrity.
+/* SECURITY C18 (CVE-2015-4000, CVE-2015-7575): what nobody named is not offered, of either version
+ * and to clients; what was named stands alone. SECURITY C21: nothing is offered without integrity.
  */
 static void nothing_weak_by_itself(void **state)
 {
@@ -466,6 +466,42 @@ static void exact_selectors(void **state)
 	model_free(&m);
 }
 
+static bool has_local(const struct offer *o, const char *first)
+{
+	char text[IP_TEXT];
+	for (int i = 0; i < o->n_local_ts; i++) {
+		if (!strcmp(ip_addr_format(&o->local_ts[i].range.first, text), first))
+			return true;
+	}
+	return false;
+}
+
+/* Selectors by prefixes take in the peered networks that use the gateway, and no others. */
+static void spokes_in_selectors(void **state)
+{
+	(void)state;
+	struct model m;
+	struct offer o;
+	load(&m, "docs/examples/hub-and-spoke.yaml");
+	assert_int_equal(offer_of(&m, 0, &o), 0);
+	/* any to any, of IPv6 for a spoke that has it */
+	assert_int_equal(o.n_local_ts, 2);
+	m.connections[0].policy_based_selectors = true;
+	assert_int_equal(offer_of(&m, 0, &o), 0);
+	assert_int_equal(o.n_local_ts, 4);
+	assert_true(has_local(&o, "10.1.0.0") && has_local(&o, "10.2.0.0") &&
+		    has_local(&o, "fd00:2::") && has_local(&o, "10.3.0.0"));
+	assert_int_equal(o.n_remote_ts, 1);
+	/* clients are told the same */
+	assert_int_equal(offer_of_clients(&m, 0, &o), 0);
+	assert_int_equal(o.n_local_ts, 4);
+	m.vnets[0].peerings[1].gateway_transit = false;
+	assert_int_equal(offer_of(&m, 0, &o), 0);
+	assert_int_equal(o.n_local_ts, 3);
+	assert_false(has_local(&o, "10.3.0.0"));
+	model_free(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -480,6 +516,7 @@ int main(void)
 		cmocka_unit_test(nothing_weak_by_itself),
 		cmocka_unit_test(exact_selectors),
 		cmocka_unit_test(algorithms_of_policies),
+		cmocka_unit_test(spokes_in_selectors),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,6 +57,18 @@ static void assert_route(const struct plan *p, uint32_t vnet, const char *prefix
 	assert_int_equal(r->value.family, r->prefix.addr.family);
 }
 
+/* A choice of two connections, the preferred one first. */
+static void assert_members(const struct plan *p, uint32_t choice, uint32_t first, uint32_t second)
+{
+	const uint32_t member[XGW_HOP_MEMBERS] = {first, second};
+	uint32_t i = 0;
+	while (i < p->n_hops && p->hops[i].id != choice)
+		i++;
+	assert_true(i < p->n_hops);
+	assert_int_equal(p->hops[i].value.kind, XGW_HOP_CHOICE);
+	assert_memory_equal(p->hops[i].value.member, member, sizeof member);
+}
+
 static void routes_and_hops(void **state)
 {
 	(void)state;
@@ -71,15 +83,16 @@ static void routes_and_hops(void **state)
 		     XGW_ROUTE_LOCAL);
 	assert_route(&p, 1001, "10.11.0.1/32", PLAN_HOP_GATEWAY, XGW_ROUTE_SYSTEM, 0);
 	assert_route(&p, 1001, "fd00:11::1/128", PLAN_HOP_GATEWAY, XGW_ROUTE_SYSTEM, 0);
-	/* the larger weight has the common prefix, the longer prefix stays with its own connection
-	 */
-	assert_route(&p, 1001, "192.168.0.0/16", PLAN_FIRST_CONNECTION + 1, XGW_ROUTE_STATIC, 0);
+	/* of the common prefix the larger weight comes first, the longer prefix stays with its own
+	 * connection */
+	assert_route(&p, 1001, "192.168.0.0/16", PLAN_FIRST_CHOICE, XGW_ROUTE_STATIC, 0);
+	assert_members(&p, PLAN_FIRST_CHOICE, PLAN_FIRST_CONNECTION + 1, PLAN_FIRST_CONNECTION);
 	assert_route(&p, 1001, "192.168.5.0/24", PLAN_FIRST_CONNECTION, XGW_ROUTE_STATIC, 0);
 	assert_route(&p, 1001, "0.0.0.0/0", PLAN_FIRST_CONNECTION + 1, XGW_ROUTE_STATIC, 0);
 	assert_route(&p, 7, "10.22.0.0/16", PLAN_HOP_LOCAL + 7, XGW_ROUTE_SYSTEM, XGW_ROUTE_LOCAL);
 	assert_null(route(&p, 7, "192.168.0.0/16"));
-	assert_int_equal(p.n_hops, 6);
-	const struct plan_entry_hop *tunnel = &p.hops[2];
+	assert_int_equal(p.n_hops, 8);
+	const struct plan_entry_hop *tunnel = &p.hops[3];
 	assert_int_equal(tunnel->id, PLAN_FIRST_CONNECTION);
 	assert_int_equal(tunnel->value.kind, XGW_HOP_TUNNEL);
 	assert_int_equal(tunnel->value.connection, PLAN_FIRST_CONNECTION);
@@ -92,7 +105,7 @@ static void routes_and_hops(void **state)
 	model_free(&m);
 }
 
-/* Equal weights: the name that comes first has the common prefix. */
+/* Equal weights: the name that comes first is the first choice. */
 static void tie_by_name(void **state)
 {
 	(void)state;
@@ -106,7 +119,8 @@ static void tie_by_name(void **state)
 	assert_int_equal(findings.n, 1); /* the warning */
 	config_findings_free(&findings);
 	test_plan(&p, &m);
-	assert_route(&p, 1001, "192.168.0.0/16", PLAN_FIRST_CONNECTION, XGW_ROUTE_STATIC, 0);
+	assert_route(&p, 1001, "192.168.0.0/16", PLAN_FIRST_CHOICE, XGW_ROUTE_STATIC, 0);
+	assert_members(&p, PLAN_FIRST_CHOICE, PLAN_FIRST_CONNECTION, PLAN_FIRST_CONNECTION + 1);
 	plan_free(&p);
 	model_free(&m);
 	free(text);
@@ -185,6 +199,7 @@ static void addresses_endpoints_names(void **state)
 		{XGW_NAME_ATTACHMENT, 3, "lan0/vlan11"},
 		{XGW_NAME_ATTACHMENT, 4, "lan0/vxlan78"},
 		{XGW_NAME_GATEWAY, 1001, "GW1"},
+		{XGW_NAME_HOP, PLAN_FIRST_CHOICE, "ToB|ToA"},
 	};
 	assert_int_equal(p.n_names, sizeof names / sizeof *names);
 	for (uint32_t i = 0; i < p.n_names; i++) {
@@ -207,7 +222,7 @@ static void one_device_twice(void **state)
 	test_model(&m, two_vnets);
 	test_ports(ports, 2);
 	ports[1].ifindex = ports[0].ifindex;
-	assert_int_equal(plan_make(&p, &m, ports, &fault), -EINVAL);
+	assert_int_equal(plan_make(&p, &m, ports, NULL, &fault), -EINVAL);
 	assert_non_null(strstr(fault.text, "'ports'"));
 	model_free(&m);
 }
@@ -383,14 +398,12 @@ static void walk(const struct plan *have, const struct plan *want, struct mirror
 	assert_true(same_plans(want, &w->p));
 }
 
-static void random_plan(struct plan *p)
+static void random_plan(struct plan *p, struct model *m, const struct plan *previous)
 {
 	char text[8192];
-	struct model m;
 	random_text(text, sizeof text);
-	test_model(&m, text);
-	test_plan(p, &m);
-	model_free(&m);
+	test_model(m, text);
+	test_plan_after(p, m, previous);
 }
 
 static void changes_lead_from_plan_to_plan(void **state)
@@ -400,9 +413,12 @@ static void changes_lead_from_plan_to_plan(void **state)
 	for (uint32_t round = 0; round < 500; round++) {
 		struct mirror w = {0};
 		struct plan a, b;
+		struct model m;
 		seed = round;
-		random_plan(&a);
-		random_plan(&b);
+		random_plan(&a, &m, NULL);
+		model_free(&m);
+		random_plan(&b, &m, round % 2 ? &a : NULL);
+		model_free(&m);
 		walk(NULL, &a, &w);
 		walk(&a, &b, &w);
 		walk(&b, &nothing, &w);
@@ -410,6 +426,163 @@ static void changes_lead_from_plan_to_plan(void **state)
 		plan_free(&a);
 		plan_free(&b);
 	}
+}
+
+/* ---- numbers ---- */
+
+struct numbered {
+	struct model m;
+	struct plan p;
+};
+
+/* The name of whatever has a number, and of which VNet it is; empty: nobody has it. */
+static void owner_of(const struct numbered *x, enum xgw_name_kind kind, uint32_t id, char out[160])
+{
+	const struct plan_connection *c = plan_connection(&x->p, id);
+	const struct plan_attachment *a = plan_attachment(&x->p, id);
+	uint32_t g = plan_gateway_index(&x->p, id);
+	out[0] = 0;
+	if (kind == XGW_NAME_CONNECTION && c)
+		snprintf(out, 160, "%s of %u", x->m.connections[c->model].name, c->vnet);
+	if (kind == XGW_NAME_GATEWAY && g != MODEL_NONE)
+		snprintf(out, 160, "%s of %u", x->m.gateways[g].name,
+			 x->m.vnets[x->m.gateways[g].vnet].id);
+	if (kind == XGW_NAME_ATTACHMENT && a) {
+		const struct model_attachment *at = &x->m.vnets[a->vnet].attachments[a->index];
+		snprintf(out, 160, "%u: %u/%u/%u", x->m.vnets[a->vnet].id, at->port, at->kind,
+			 at->tag);
+	}
+}
+
+/* Nothing is known by two numbers, no number is known to have been another's a step before. */
+static void compare_numbers(const struct numbered *was, const struct numbered *now,
+			    enum xgw_name_kind kind, uint32_t first, unsigned *kept)
+{
+	char old[160], new[160], other[160];
+	for (uint32_t id = first; id < first + 200; id++) {
+		owner_of(was, kind, id, old);
+		owner_of(now, kind, id, new);
+		if (!old[0])
+			continue;
+		assert_true(!new[0] || strcmp(old, new) == 0);
+		*kept += new[0] != 0;
+		for (uint32_t k = first; !new[0] && k < first + 200; k++) {
+			owner_of(now, kind, k, other);
+			assert_string_not_equal(old, other);
+		}
+	}
+}
+
+/* What both have is written by no change. */
+static void spares_connections(const struct numbered *was, const struct numbered *now)
+{
+	struct plan_changes changes;
+	assert_int_equal(plan_diff(&changes, &was->p, &now->p), 0);
+	for (size_t i = 0; i < changes.n; i++) {
+		const struct plan_change *c = &changes.at[i];
+		uint32_t id =
+			c->map == PLAN_HOPS ? ((const struct plan_entry_hop *)c->entry)->id : 0;
+		assert_false(plan_connection(&was->p, id) && plan_connection(&now->p, id));
+	}
+	plan_changes_free(&changes);
+}
+
+static void names_keep_their_numbers(void **state)
+{
+	(void)state;
+	unsigned kept[3] = {0};
+	for (uint32_t round = 0; round < 50; round++) {
+		struct numbered x[2] = {0};
+		seed = 7000 + round;
+		random_plan(&x[0].p, &x[0].m, NULL);
+		for (unsigned step = 1; step < 20; step++) {
+			struct numbered *was = &x[(step - 1) % 2], *now = &x[step % 2];
+			random_plan(&now->p, &now->m, &was->p);
+			compare_numbers(was, now, XGW_NAME_CONNECTION, PLAN_FIRST_CONNECTION,
+					&kept[0]);
+			compare_numbers(was, now, XGW_NAME_GATEWAY, 0, &kept[1]);
+			compare_numbers(was, now, XGW_NAME_ATTACHMENT, 1, &kept[2]);
+			spares_connections(was, now);
+			for (uint32_t i = 0; i < now->p.n_vnets; i++) {
+				const struct plan_vnet *v = plan_vnet(&now->p, now->m.vnets[i].id);
+				assert_int_equal(v->index, i);
+			}
+			plan_free(&was->p);
+			model_free(&was->m);
+		}
+		plan_free(&x[1].p);
+		model_free(&x[1].m);
+	}
+	assert_true(kept[0] > 500 && kept[1] > 500 && kept[2] > 500);
+}
+
+/* Three ports among two: their number is that of the name, wherever it stands. */
+static void ports_may_change_places(void **state)
+{
+	(void)state;
+	struct numbered was = {0}, now = {0};
+	test_model(&was.m, two_vnets);
+	test_plan(&was.p, &was.m);
+	char *text = strdup(two_vnets);
+	assert_non_null(text);
+	char *at = strstr(text, "{name: wan0");
+	memcpy(at,
+	       "{name: lan0, device: eth1, role: vnet}, {name: wan0, device: eth0, role: uplink}",
+	       strlen("{name: wan0, device: eth0, role: uplink}, {name: lan0, device: eth1, role: vnet}"));
+	test_model(&now.m, text);
+	test_plan_after(&now.p, &now.m, &was.p);
+	assert_int_equal(now.p.port_ids[0], 1);
+	assert_int_equal(now.p.port_ids[1], 0);
+	assert_int_equal(plan_port_index(&now.p, 0), 1);
+	plan_free(&was.p);
+	plan_free(&now.p);
+	model_free(&was.m);
+	model_free(&now.m);
+	free(text);
+}
+
+/* Clients' ranges: kept when they need not grow, found anew beside the others when they do. */
+static void ranges_of_clients(void **state)
+{
+	(void)state;
+	struct model_vnet vnets[3] = {{.name = (char *)"A", .id = 1},
+				      {.name = (char *)"B", .id = 2},
+				      {.name = (char *)"C", .id = 3}};
+	struct model_gateway gateways[3] = {0};
+	struct model m = {.vnets = vnets, .n_vnets = 3, .gateways = gateways, .n_gateways = 3};
+	struct plan a, b;
+	static const char *const names[] = {"GA", "GB", "GC"};
+	static const uint32_t most[] = {100, 50, 200};
+	for (uint32_t i = 0; i < 3; i++) {
+		gateways[i].name = (char *)(uintptr_t)names[i];
+		gateways[i].vnet = i;
+		gateways[i].clients.n_pool = 1;
+		gateways[i].clients.most = most[i];
+	}
+	test_plan(&a, &m);
+	for (uint32_t i = 0, at = PLAN_FIRST_CLIENT; i < 3; at += most[i++]) {
+		assert_int_equal(a.gateways[i].first_client, at);
+		assert_int_equal(a.gateways[i].n_clients, most[i]);
+	}
+	gateways[0].clients.most = 20;
+	gateways[1].clients.most = 60;
+	test_plan_after(&b, &m, &a);
+	assert_int_equal(b.gateways[0].first_client, PLAN_FIRST_CLIENT);
+	assert_int_equal(b.gateways[0].n_clients, 20);
+	assert_int_equal(b.gateways[1].first_client, PLAN_FIRST_CLIENT + 350);
+	assert_int_equal(b.gateways[1].n_clients, 60);
+	assert_int_equal(b.gateways[2].first_client, PLAN_FIRST_CLIENT + 150);
+	plan_free(&a);
+	/* more than there is room for: what it has stays */
+	gateways[2].clients.most = 40000;
+	test_plan_after(&a, &m, &b);
+	assert_int_equal(a.gateways[2].first_client, PLAN_FIRST_CLIENT + 410);
+	assert_int_equal(a.gateways[2].n_clients, 32768 - 410);
+	plan_free(&b);
+	test_plan_after(&b, &m, &a);
+	assert_memory_equal(a.gateways, b.gateways, 3 * sizeof *a.gateways);
+	plan_free(&a);
+	plan_free(&b);
 }
 
 static void nothing_to_change(void **state)
@@ -463,6 +636,9 @@ int main(void)
 		cmocka_unit_test(vnet_to_vnet_of_one_file),
 		cmocka_unit_test(changes_lead_from_plan_to_plan),
 		cmocka_unit_test(nothing_to_change),
+		cmocka_unit_test(names_keep_their_numbers),
+		cmocka_unit_test(ports_may_change_places),
+		cmocka_unit_test(ranges_of_clients),
 		cmocka_unit_test(minimal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

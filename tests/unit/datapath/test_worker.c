@@ -1137,8 +1137,8 @@ static void test_path_mtu_is_learnt(void **state)
 	assert_int_equal(told_mtu(p), wide);
 }
 
-/* FIELD 4C 21: ICMP errors that somebody made up: of no packet of ours, of one long ago, too often,
- * or of an MTU that no host has. */
+/* SECURITY C21: ICMP errors that somebody made up: of no packet of ours, of one long ago, too
+ * often, or of an MTU that no host has. */
 static void test_path_mtu_is_not_believed(void **state)
 {
 	struct pair *p = *state;

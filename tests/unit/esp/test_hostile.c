@@ -76,7 +76,7 @@ static void altered(struct tunnel *t)
 	assert_int_equal(received(t, &p), XGW_DROP_REPLAY);
 }
 
-/* FIELD 4C 21: the ICV truncated. Every shorter length, in memory of exactly that length, by the
+/* SECURITY C21: the ICV truncated. Every shorter length, in memory of exactly that length, by the
  * frame and by the outer header too. */
 static void truncated(struct tunnel *t)
 {
@@ -171,7 +171,7 @@ static enum xgw_drop says(struct liar *l, const uint8_t *text, uint32_t len, uin
 	return received(&l->t, out);
 }
 
-/* FIELD 4C 21: dummies (next header 59), and trailers that lie. */
+/* SECURITY C21: dummies (next header 59), and trailers that lie. */
 static void test_trailer(void **state)
 {
 	struct liar l;
@@ -216,7 +216,7 @@ static void test_trailer(void **state)
 	tunnel_close(&l.t);
 }
 
-/* FIELD 4C 21: padding against traffic analysis. RFC 4303 section 2.7: bytes behind the inner
+/* SECURITY C21: padding against traffic analysis. RFC 4303 section 2.7: bytes behind the inner
  * packet are not part of it. */
 static void test_tfc(void **state)
 {
@@ -377,7 +377,7 @@ static void test_foreign_context(void **state)
 	esp_backend_openssl.context_free(c);
 }
 
-/* FIELD 4C 21: CBC without integrity, NULL with NULL. */
+/* SECURITY C21: CBC without integrity, NULL with NULL. */
 static void test_without_integrity(void **state)
 {
 	static const struct esp_backend *const backends[] = {&esp_backend_openssl,

@@ -150,7 +150,7 @@ static void test_esn_edge(void **state)
 	}
 }
 
-/* FIELD 4C 21: numbers end and never wrap: without ESN at 2^32 - 1, with it at 2^64 - 1. */
+/* SECURITY C21: numbers end and never wrap: without ESN at 2^32 - 1, with it at 2^64 - 1. */
 static void test_numbers_end(void **state)
 {
 	struct esp_packet p[6];

@@ -275,7 +275,7 @@ static void through(const struct traffic_selector *remote, enum xgw_drop want)
 	esp_backend_openssl.context_free(crypto);
 }
 
-/* FIELD 4C 21: inner addresses that are not the peer's, by what decrypt finds inside. */
+/* SECURITY C21: inner addresses that are not the peer's, by what decrypt finds inside. */
 static void test_selector_in(void **state)
 {
 	struct traffic_selector ts = selector("10.1.0.0/16", 0, 0, 65535);

@@ -88,7 +88,7 @@ static void share(const struct esp_backend *b, enum encryption_id e, enum integr
 	esp_sa_free(receiver);
 }
 
-/* FIELD 4C 21: workers that share a key never share a number, of which GCM's IV is made. */
+/* SECURITY C21: workers that share a key never share a number, of which GCM's IV is made. */
 static void test_shared_sa(void **state)
 {
 	(void)state;
@@ -206,7 +206,7 @@ static void replayed_at_every_worker(const struct esp_backend *b, uint32_t windo
 	esp_sa_free(receiver);
 }
 
-/* FIELD 4C 21: replays, at all workers at once. */
+/* SECURITY C21: replays, at all workers at once. */
 static void test_replayed_at_every_worker(void **state)
 {
 	(void)state;

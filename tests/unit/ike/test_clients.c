@@ -274,7 +274,7 @@ static void comes_in(struct talk *t)
 }
 
 /*
- * FIELD 4C 22 (CVE-2023-36672, CVE-2023-35838, CVE-2023-36671): the routes that a client is told
+ * SECURITY C22 (CVE-2023-36672, CVE-2023-35838, CVE-2023-36671): the routes that a client is told
  * are those of the virtual network, neither the gateway's own address nor the network around the
  * client (test_config.c: never one that holds the former). What the client's host makes of routes
  * that its DHCP server tells (CVE-2024-3661), or of IPv6 where it has no address of ours (RFC
@@ -377,7 +377,7 @@ static void wrong_password(void **state)
 	nobody_is_in(&t);
 }
 
-/* FIELD 4B 10 (CVE-2021-45079, CVE-2015-8023): AUTH before EAP ended, by any key */
+/* SECURITY B10 (CVE-2021-45079, CVE-2015-8023): AUTH before EAP ended, by any key */
 static void auth_too_early(void **state)
 {
 	static const uint8_t success = 3;
@@ -475,7 +475,7 @@ static void the_client_does_not_believe_us(void **state)
 	sim_free(t.s);
 }
 
-/* FIELD 4D 26: rounds of EAP that nobody goes on with are bounded. */
+/* SECURITY D26: rounds of EAP that nobody goes on with are bounded. */
 static void many_who_only_begin(void **state)
 {
 	struct talk t;

@@ -198,7 +198,7 @@ static void refuse(enum group_id group, const uint8_t *value, size_t len)
 	dh_free(dh);
 }
 
-/* FIELD 4A 3 and 9: absent, short, long, zero values. */
+/* SECURITY A3 and A9: absent, short, long, zero values. */
 static void wrong_lengths_and_zero_are_refused(void **state)
 {
 	(void)state;
@@ -217,7 +217,7 @@ static void wrong_lengths_and_zero_are_refused(void **state)
 	}
 }
 
-/* FIELD 4C 19: RFC 6989 section 2.1: 1, p - 1, p, more than p. */
+/* SECURITY C19: RFC 6989 section 2.1: 1, p - 1, p, more than p. */
 static void modp_extremes_are_refused(void **state)
 {
 	(void)state;
@@ -236,7 +236,7 @@ static void modp_extremes_are_refused(void **state)
 	BN_free(p);
 }
 
-/* FIELD 4C 19: RFC 6989 section 2.2: 2 is not in the subgroup of group 24. */
+/* SECURITY C19: RFC 6989 section 2.2: 2 is not in the subgroup of group 24. */
 static void value_outside_the_subgroup_is_refused(void **state)
 {
 	(void)state;
@@ -245,7 +245,7 @@ static void value_outside_the_subgroup_is_refused(void **state)
 	refuse(DH_MODP_2048_256, value, sizeof value);
 }
 
-/* FIELD 4C 19: RFC 6989 section 2.3: y changed, so that the point is on another curve. */
+/* SECURITY C19: RFC 6989 section 2.3: y changed, so that the point is on another curve. */
 static void point_off_the_curve_is_refused(void **state)
 {
 	(void)state;
@@ -259,7 +259,7 @@ static void point_off_the_curve_is_refused(void **state)
 	}
 }
 
-/* FIELD 4C 19: x + p names the same point; only x below p is the encoding. */
+/* SECURITY C19: x + p names the same point; only x below p is the encoding. */
 static void coordinate_not_below_p_is_refused(void **state)
 {
 	(void)state;
@@ -274,7 +274,7 @@ static void coordinate_not_below_p_is_refused(void **state)
 	BN_free(p);
 }
 
-/* FIELD 4C 19: RFC 7748 section 6.1, RFC 8031 section 2.3: points of small order give zero. */
+/* SECURITY C19: RFC 7748 section 6.1, RFC 8031 section 2.3: points of small order give zero. */
 static void small_order_points_of_curve25519_are_refused(void **state)
 {
 	static const char *const points[] = {
@@ -290,6 +290,95 @@ static void small_order_points_of_curve25519_are_refused(void **state)
 	for (unsigned i = 0; i < sizeof points / sizeof *points; i++) {
 		struct hex h = hex(points[i]);
 		refuse(DH_CURVE25519, h.b, h.len);
+	}
+}
+
+/* ---- ML-KEM: where the library that runs has it ---- */
+
+static const enum group_id kems[] = {DH_ML_KEM_512, DH_ML_KEM_768, DH_ML_KEM_1024};
+#define KEMS (sizeof kems / sizeof *kems)
+
+static bool without_mlkem(void)
+{
+	if (dh_supports(DH_ML_KEM_768))
+		return false;
+	print_message("this library has no ML-KEM\n");
+	return true;
+}
+
+static struct dh *answer_to(enum group_id group, struct bytes peer, uint8_t x[DH_SHARED_MAX])
+{
+	uint8_t random[DH_PRIVATE_BYTES] = {7, 7, 7};
+	struct dh *dh = NULL;
+	size_t len = 0;
+	assert_int_equal(dh_answer(&dh, group, random, peer, x, &len), 0);
+	assert_int_equal(len, group_of(group)->shared_bytes);
+	assert_int_equal(dh_public(dh).len, group_of(group)->answer_bytes);
+	return dh;
+}
+
+static void the_answer_of_every_group_is_understood(void **state)
+{
+	(void)state;
+	for (unsigned g = 0; g < GROUPS + KEMS; g++) {
+		enum group_id group = g < GROUPS ? all[g] : kems[g - GROUPS];
+		if (g >= GROUPS && without_mlkem())
+			return;
+		uint8_t x[DH_SHARED_MAX], y[DH_SHARED_MAX];
+		size_t len = 0;
+		struct dh *i = key_from_seed(group, 1), *r = answer_to(group, dh_public(i), x);
+		assert_int_equal(dh_public(i).len, group_of(group)->public_bytes);
+		assert_int_equal(dh_shared(i, dh_public(r), y, &len), 0);
+		assert_int_equal(len, group_of(group)->shared_bytes);
+		assert_memory_equal(x, y, len);
+		dh_free(i);
+		dh_free(r);
+	}
+}
+
+/* A changed ciphertext gives another secret and no error (FIPS 203 section 6.3); one of another
+ * length, a public key with coefficients of q and more, and the responder's half used as the
+ * initiator's are refused. */
+static void what_mlkem_refuses(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < KEMS && !without_mlkem(); k++) {
+		uint8_t x[DH_SHARED_MAX], y[DH_SHARED_MAX], b[DH_PUBLIC_MAX];
+		size_t len = 0;
+		struct dh *i = key_from_seed(kems[k], 1), *none = NULL;
+		struct dh *r = answer_to(kems[k], dh_public(i), x);
+		struct bytes c = dh_public(r), p = dh_public(i);
+		memcpy(b, c.at, c.len);
+		b[c.len / 2] ^= 1;
+		assert_int_equal(dh_shared(i, (struct bytes){b, c.len}, y, &len), 0);
+		assert_memory_not_equal(x, y, len);
+		assert_int_equal(dh_shared(i, (struct bytes){b, c.len - 1}, y, &len), -EPROTO);
+		assert_int_equal(dh_shared(r, c, y, &len), -EPROTO);
+		memset(b, 0xff, sizeof b);
+		assert_int_equal(dh_answer(&none, kems[k], b, (struct bytes){b, p.len}, y, &len),
+				 -EPROTO);
+		assert_int_equal(
+			dh_answer(&none, kems[k], b, (struct bytes){p.at, p.len - 1}, y, &len),
+			-EPROTO);
+		assert_null(none);
+		dh_free(i);
+		dh_free(r);
+	}
+}
+
+static void an_older_library_is_no_crash(void **state)
+{
+	uint8_t random[DH_PRIVATE_BYTES] = {1}, peer[DH_PUBLIC_MAX] = {0}, x[DH_SHARED_MAX];
+	(void)state;
+	for (unsigned k = 0; k < KEMS; k++) {
+		struct dh *dh = NULL;
+		size_t len = 0, n = group_of(kems[k])->public_bytes;
+		if (dh_supports(kems[k]))
+			continue;
+		assert_int_equal(dh_new(&dh, kems[k], random), -ENOTSUP);
+		assert_int_equal(dh_answer(&dh, kems[k], random, (struct bytes){peer, n}, x, &len),
+				 -ENOTSUP);
+		assert_null(dh);
 	}
 }
 
@@ -316,6 +405,9 @@ int main(void)
 		cmocka_unit_test(point_off_the_curve_is_refused),
 		cmocka_unit_test(coordinate_not_below_p_is_refused),
 		cmocka_unit_test(small_order_points_of_curve25519_are_refused),
+		cmocka_unit_test(the_answer_of_every_group_is_understood),
+		cmocka_unit_test(what_mlkem_refuses),
+		cmocka_unit_test(an_older_library_is_no_crash),
 		cmocka_unit_test(unknown_group_is_not_supported),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,6 +136,109 @@ static void test_silence(void **state)
 	sim_free(s);
 }
 
+/* Something comes from the peer's address, and is no answer: it is said what. */
+static void test_no_answer_but_something(void **state)
+{
+	(void)state;
+	static const uint8_t junk[] = "GET / HTTP/1.0\r\n\r\nand so on until it is long enough";
+	static const char *const words[3] = {"no answer from 192.0.2.2:500",
+					     "2 datagrams came from that address, none of them",
+					     "wrong header"};
+	struct sim *s = sim_new(1, 2, NULL);
+	struct ike_connection a = sim_connection(s, 0, 1);
+	struct ip_endpoint from = {s->node[1].addr, IKE_PORT}, to = {s->node[0].addr, IKE_PORT};
+	struct ip_endpoint stranger = {sim_addr("198.51.100.9"), IKE_PORT};
+	sim_add(s, 0, &a);
+	sim_up(s, 0);
+	for (unsigned i = 0; i < 4; i++) {
+		ike_receive(s->node[0].ike, &to, i % 2 ? &from : &stranger,
+			    (struct bytes){junk, sizeof junk}, s->now_ns, &s->node[0].effects);
+		sim_apply(&s->node[0]);
+	}
+	sim_run(s, s->now_ns + 43 * NS_PER_S);
+	must_hold("no answer", "final", &s->node[0].last_fault, words);
+	sim_free(s);
+}
+
+/* The peer answers IKE_SA_INIT, and IKE_AUTH it does not: each end says what it waited for. */
+static void test_silence_behind_the_first_answer(void **state)
+{
+	(void)state;
+	static const char *const at_a[3] = {"no answer from 192.0.2.2:500", "requests of IKE_AUTH",
+					    "it did answer IKE_SA_INIT"};
+	static const char *const at_b[3] = {"192.0.2.1:500 began and was answered",
+					    "no IKE_AUTH of it came in 30 s", "UDP 500 and 4500"};
+	struct sim *s = sim_new(1, 2, NULL);
+	struct ike_connection a = sim_connection(s, 0, 1), b = sim_connection(s, 1, 0);
+	struct ike_status st;
+	b.start = IKE_START_RESPOND;
+	sim_add(s, 0, &a);
+	sim_add(s, 1, &b);
+	s->hold = true;
+	sim_up(s, 0);
+	sim_deliver(s, 0);
+	sim_deliver(s, 0);
+	sim_drop(s, 0);
+	s->hold = false;
+	s->loss = 1000;
+	sim_run(s, s->now_ns + 43 * NS_PER_S);
+	must_hold("silence", "initiator", &s->node[0].last_fault, at_a);
+	assert_int_equal(ike_status(s->node[1].ike, 1, &st), 0);
+	must_hold("silence", "responder", &st.last_error, at_b);
+	sim_free(s);
+}
+
+/* An established peer that goes silent. */
+static void test_silence_of_an_established_peer(void **state)
+{
+	(void)state;
+	static const char *const words[3] = {"no answer from 192.0.2.2:500",
+					     "requests of INFORMATIONAL (liveness)",
+					     "the peer answered before"};
+	struct sim *s = sim_new(1, 2, NULL);
+	struct ike_connection a = sim_connection(s, 0, 1), b = sim_connection(s, 1, 0);
+	a.dpd_timeout_ns = 30 * NS_PER_S;
+	b.start = IKE_START_RESPOND;
+	sim_add(s, 0, &a);
+	sim_add(s, 1, &b);
+	sim_up(s, 0);
+	sim_run(s, s->now_ns + NS_PER_S);
+	assert_true(s->node[0].up);
+	s->loss = 1000;
+	sim_run(s, s->now_ns + 60 * NS_PER_S);
+	must_hold("silence", "established", &s->node[0].last_fault, words);
+	sim_free(s);
+}
+
+/* The last ten events, oldest first, whatever came before them. */
+static void test_last_ten_events(void **state)
+{
+	(void)state;
+	struct sim *s = sim_new(1, 2, NULL);
+	struct ike_connection a = sim_connection(s, 0, 1), b = sim_connection(s, 1, 0);
+	struct ike_status st;
+	b.start = IKE_START_RESPOND;
+	sim_add(s, 0, &a);
+	sim_add(s, 1, &b);
+	sim_up(s, 0);
+	for (unsigned i = 0; i < 8; i++) {
+		sim_run(s, s->now_ns + 10 * NS_PER_S);
+		sim_rekey(s, i % 2);
+	}
+	sim_run(s, s->now_ns + 10 * NS_PER_S);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(ike_status(s->node[i].ike, 1, &st), 0);
+		assert_int_equal(st.n_events, IKE_EVENTS);
+		assert_int_equal(IKE_EVENTS, 10);
+		for (unsigned k = 0; k < st.n_events; k++) {
+			assert_non_null(strstr(st.events[k].text, "rekeyed"));
+			assert_true(!k || st.events[k].at_ns >= st.events[k - 1].at_ns);
+		}
+		assert_true(s->now_ns - st.events[9].at_ns < 11 * NS_PER_S);
+	}
+	sim_free(s);
+}
+
 static void test_bad_connections(void **state)
 {
 	(void)state;
@@ -170,6 +273,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_no_answer_but_something),
+		cmocka_unit_test(test_silence_behind_the_first_answer),
+		cmocka_unit_test(test_silence_of_an_established_peer),
+		cmocka_unit_test(test_last_ten_events),
 		cmocka_unit_test(test_bad_connections),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,11 +154,11 @@ static void flood(struct flood *f, void (*one)(struct flood *), const char *what
 }
 
 /*
- * FIELD 4A 8 (CVE-2026-20013, CVE-2026-20015, CVE-2025-20182): a million bad packets leave no
- * memory behind. FIELD 4D 25: a million first messages are answered by cookies and fill no table.
+ * SECURITY A8 (CVE-2026-20013, CVE-2026-20015, CVE-2025-20182): a million bad packets leave no
+ * memory behind. SECURITY D25: a million first messages are answered by cookies and fill no table.
  * Puzzles (RFC 8019) are not built: before the cookies XDP holds the rate of one source and of all
  * (test_ike_of_one_source of test_programs.c).
- * FIELD 4D 27: what all of them may cost together is GROWTH_KB.
+ * SECURITY D27: what all of them may cost together is GROWTH_KB.
  */
 static void test_tunnel_outlives(void **state)
 {

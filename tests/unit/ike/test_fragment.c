@@ -139,7 +139,7 @@ static void test_sizes(void **state)
 	}
 }
 
-/* FIELD 4A 6: duplicates. Each suite, several lengths, the parts in order, in reverse, each twice.
+/* SECURITY A6: duplicates. Each suite, several lengths, the parts in order, in reverse, each twice.
  */
 static void test_there_and_back(void **state)
 {
@@ -192,8 +192,8 @@ static void test_changed(void **state)
 	end(&p);
 }
 
-/* FIELD 4A 6: the total changes. RFC 7383 section 2.6: more parts than before begin anew, fewer are
- * dropped. */
+/* SECURITY A6: the total changes. RFC 7383 section 2.6: more parts than before begin anew, fewer
+ * are dropped. */
 static void test_cut_anew(void **state)
 {
 	(void)state;
@@ -231,7 +231,7 @@ static int take_made(struct pair *p, uint16_t number, uint16_t total, size_t inn
 	return take(p, (struct bytes){p->out, p->len});
 }
 
-/* FIELD 4A 6 (CVE-2026-12413) and 4D 26: a peer with keys that sends too much finds caps: 65535
+/* SECURITY A6 (CVE-2026-12413) and D26: a peer with keys that sends too much finds caps: 65535
  * parts, one more than may be, more bytes than a message has; 1 of 1 is a message. */
 static void test_caps(void **state)
 {
@@ -297,7 +297,7 @@ static void test_repeats(void **state)
 	end(&p);
 }
 
-/* FIELD 4A 6 (CVE-2016-1287): lengths below that of a fragment's header and of what protects it:
+/* SECURITY A6 (CVE-2016-1287): lengths below that of a fragment's header and of what protects it:
  * nothing is subtracted from them. */
 static void test_lengths(void **state)
 {
@@ -329,7 +329,7 @@ static void test_lengths(void **state)
 	}
 }
 
-/* FIELD 4A 6: number 0, number above the total, total 0. */
+/* SECURITY A6: number 0, number above the total, total 0. */
 static void test_numbers(void **state)
 {
 	static const uint16_t bad[][2] = {{0, 2}, {0, 0}, {1, 0}, {3, 2}, {65535, 1}};

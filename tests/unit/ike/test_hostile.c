@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Peers that know the keys of IKE_SA_INIT and lie: whoever can send a packet has those. Named after
- * what went wrong in other implementations (FIELD 4B and 4C).
+ * what went wrong in other implementations (parts B and C of docs/SECURITY.md).
  */
 #include "tests/sim/sim.h"
 
@@ -95,7 +95,7 @@ static void add_sa_and_nonce(struct builder *b, const struct sim *s, bool for_ch
 	builder_ke(b, m.ke_group, m.ke);
 }
 
-/* FIELD 4B 10 (CVE-2014-2338): rekeying an IKE SA that nobody authenticated makes none. */
+/* SECURITY B10 (CVE-2014-2338): rekeying an IKE SA that nobody authenticated makes none. */
 static void rekey_of_the_ike_sa_before_authentication(void **state)
 {
 	struct sim *s = before_authentication();
@@ -125,7 +125,7 @@ static void child_before_authentication(void **state)
 	and_then_the_truth(s);
 }
 
-/* FIELD 4A 5 (CVE-2009-0790, CVE-2020-1763): questions, and deletes, of what is not there yet. */
+/* SECURITY A5 (CVE-2009-0790, CVE-2020-1763): questions, and deletes, of what is not there yet. */
 static void informational_before_authentication(void **state)
 {
 	static const uint32_t spis[2] = {0xc0000001, 0xc0000001};
@@ -145,7 +145,7 @@ static void informational_before_authentication(void **state)
 	}
 }
 
-/* FIELD 4B 10 (CVE-2021-45079, CVE-2015-8023): a success that nobody earned. */
+/* SECURITY B10 (CVE-2021-45079, CVE-2015-8023): a success that nobody earned. */
 static void auth_without_proof(void **state)
 {
 	static const uint8_t success[] = {3, 1, 0, 4};
@@ -172,7 +172,7 @@ static void auth_without_proof(void **state)
 	}
 }
 
-/* FIELD 4B 15 (CVE-2024-2357): no key for that peer, and its request comes again and again. */
+/* SECURITY B15 (CVE-2024-2357): no key for that peer, and its request comes again and again. */
 static void unknown_key_and_repetitions(void **state)
 {
 	struct sim *s = sim_new(1, 2, NULL);
@@ -212,7 +212,7 @@ static void unknown_key_and_repetitions(void **state)
 	sim_free(s);
 }
 
-/* FIELD 4C 20: nobody gets more bytes than were sent in a stranger's name, nor unasked. */
+/* SECURITY C20: nobody gets more bytes than were sent in a stranger's name, nor unasked. */
 static void no_amplification(void **state)
 {
 	struct ike_options o = {.half_open_cookies = 1};
@@ -261,7 +261,7 @@ static void no_amplification(void **state)
 	sim_free(s);
 }
 
-/* FIELD 4C 20: a message thrown back at its sender is none of the peer's. */
+/* SECURITY C20: a message thrown back at its sender is none of the peer's. */
 static void reflected_messages(void **state)
 {
 	struct sim *s = sim_new(1, 2, NULL);
@@ -297,10 +297,10 @@ static void reflected_messages(void **state)
 /*
  * ---- caps ----
  *
- * Of FIELD 4D 26 the half-open TLS sessions of SSTP have no test, since SSTP is not built; children
- * of workers are test_peer_takes_no_more of sim_workers.c, certificates test_hostile_chains.c and
- * test_proof.c, rounds of EAP test_eap.c and test_clients.c, fragments test_fragment.c, full maps
- * test_programs.c.
+ * Of SECURITY D26 the half-open TLS sessions of SSTP have no test, since SSTP is not built;
+ * children of workers are test_peer_takes_no_more of sim_workers.c, certificates
+ * test_hostile_chains.c and test_proof.c, rounds of EAP test_eap.c and test_clients.c, fragments
+ * test_fragment.c, full maps test_programs.c.
  */
 
 /* A tunnel from node 0 to node 1; what node 1 sends from now on waits in the queue. */
@@ -318,7 +318,7 @@ static struct sim *established(const struct ike_options *o)
 	return s;
 }
 
-/* FIELD 4D 26: a peer that is authenticated asks for child after child: the cap holds, the first
+/* SECURITY D26: a peer that is authenticated asks for child after child: the cap holds, the first
  * one works on. */
 static void children_without_end(void **state)
 {
@@ -345,7 +345,7 @@ static void children_without_end(void **state)
 	sim_free(s);
 }
 
-/* FIELD 4D 26: more IKE SAs than may be: first messages are dropped, the tunnel stays and can be
+/* SECURITY D26: more IKE SAs than may be: first messages are dropped, the tunnel stays and can be
  * rekeyed when there is room again. */
 static void ike_sas_without_end(void **state)
 {
@@ -379,7 +379,8 @@ static void ike_sas_without_end(void **state)
 	sim_free(s);
 }
 
-/* FIELD 4A 6: of a message that never becomes whole the parts go with the half-open SA, in time. */
+/* SECURITY A6: of a message that never becomes whole the parts go with the half-open SA, in time.
+ */
 static void fragments_are_forgotten(void **state)
 {
 	static const uint8_t iv[PROTECT_IV_RANDOM], part[1000];

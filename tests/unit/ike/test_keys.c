@@ -185,6 +185,91 @@ static void nist_vector_skeyseed(void **state)
 	assert_memory_equal(out, want.b, len);
 }
 
+/* The same of SHA-256 and SHA-384: SKEYSEED, the first 132 bytes behind it, SKEYSEED of a rekey. */
+static const struct longer {
+	enum prf_id prf;
+	const char *ni, *nr, *g, *g2, *skeyseed, *dkm, *skeyseed_rekey;
+	uint64_t spi_i, spi_r;
+} longer[] = {
+	{PRF_HMAC_SHA2_256, "3f302be1abcb28e1", "8c332ee006064c9b",
+	 "0f4d257d7a58fc4545c7d7a88119eee5d5c9690c5b4c989171d3abbfd99d1d29",
+	 "25f3b12d6f282739256e39bf54eda53b60ffcf379bb7bcc90c27b4c4c578616c",
+	 "5f00d1bd2c58ec224b1e6b71fa0f19a1faa7a193952c444411b47c1a9d8ba6fe",
+	 "0b137d669b0947d7d026d593f0305ad401ff0c471357d695778a9c7f4b4869ece98aca531188d160"
+	 "41b3bb936d2dbb3b4993a6e768a809160de45d0283f273a6cdf6854379e31be72b8d3d1fa990cf9c"
+	 "5b015ca9f918a7df6253c958114a09d4e1c19bdcd4db14b29d98db1a74ad405c588662c14a04d0d3"
+	 "6aa4ab55e90f8986d12d4aad",
+	 "2d63f6debc92048b4fef3889c4c99ca67d6496e0fac14a2bca9a2d6566ff2398", 0x40dac39e1e1a8640,
+	 0x8619a1cf9a6e4c07},
+	{PRF_HMAC_SHA2_384, "fd1b572a8e735591", "6013b0ef88dacd3d",
+	 "d3288cd87565101e88fe3bad918f31939d8dd26ff1071f8b2d7f447524e58d7c",
+	 "3358f620539473aee8d07e779764c4c6a9aabddc79a28e136b3bac021dbde44a",
+	 "69fe7a1ac94adaeb711295f5fe004b1a8d6a0b65d05692758ce8ad2f7a45f59d7d0b596f51f7dfcf"
+	 "3330061888f6a94f",
+	 "4f904c2025c90c817ea5ff9b662a6fdb445a73b57cdf09eacd379b95e1f03cacb04cd6deeda4f952"
+	 "191dd9bc1f7a9502471a648d74dc06d38112de48a42501f6b1a3ad55c2099cd9a648e5f17e5bf3e3"
+	 "4bf9b5953decb768a34f875fe2b78dca0c2fcca81ec1a412006dfaed38fa06882e61f4c148105fb8"
+	 "e231fdb33c4d484c001721d4",
+	 "e0548c1682e13bce454026b3b1bdf42985b24e4e7408095a7c529de38c3d1fcb04c9fe6868042a34"
+	 "c9614c6c99e3fcea",
+	 0x2116ad07ce61f749, 0x24880e55f11a65b7},
+};
+
+static void longer_skeyseed(const struct longer *v)
+{
+	char both[64];
+	snprintf(both, sizeof both, "%s%s", v->ni, v->nr);
+	struct hex nonces = hex(both), g = hex(v->g), want = hex(v->skeyseed);
+	struct bytes part = hex_bytes(&g);
+	uint8_t out[PRF_MAX];
+	size_t len = 0;
+	assert_int_equal(keys_prf(v->prf, hex_bytes(&nonces), &part, 1, out, &len), 0);
+	assert_int_equal(len, want.len);
+	assert_memory_equal(out, want.b, len);
+}
+
+/* As the keys of AES256GCM16: SK_d, SK_ei and SK_er with their salts, and the beginning of SK_pi.
+ */
+static void longer_keys(const struct longer *v, const struct ike_keys *k)
+{
+	struct hex dkm = hex(v->dkm);
+	const uint8_t *at = dkm.b;
+	equals(&k->d, &at, prf_of(v->prf)->bytes);
+	equals(&k->ei, &at, 36);
+	equals(&k->er, &at, 36);
+	assert_memory_equal(k->pi.b, at, (size_t)(dkm.b + dkm.len - at));
+	assert_int_equal(dkm.len, 132);
+}
+
+static void nist_vectors_of_longer_hashes(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < sizeof longer / sizeof *longer; i++) {
+		const struct longer *v = &longer[i];
+		struct hex ni = hex(v->ni), nr = hex(v->nr), g = hex(v->g), g2 = hex(v->g2);
+		struct hex again = hex(v->skeyseed_rekey);
+		struct ike_chosen c = {.encryption = ENCR_AES_GCM16_256, .prf = v->prf};
+		struct ike_keys k, next;
+		uint8_t spis[16], stream[PRF_MAX];
+		longer_skeyseed(v);
+		assert_int_equal(keys_ike(&k, &c, hex_bytes(&g), hex_bytes(&ni), hex_bytes(&nr),
+					  v->spi_i, v->spi_r),
+				 0);
+		longer_keys(v, &k);
+		/* the vector ends at SKEYSEED: the keys behind it are prf+ of it */
+		assert_int_equal(keys_ike_rekeyed(&next, &c, &k, v->prf, hex_bytes(&g2),
+						  hex_bytes(&ni), hex_bytes(&nr),
+						  (struct bytes){NULL, 0}, 7, 9),
+				 0);
+		store_be64(spis, 7);
+		store_be64(spis + 8, 9);
+		struct bytes parts[] = {hex_bytes(&ni), hex_bytes(&nr), {spis, 16}};
+		assert_int_equal(
+			keys_prf_plus(v->prf, hex_bytes(&again), parts, 3, stream, next.d.len), 0);
+		assert_memory_equal(next.d.b, stream, next.d.len);
+	}
+}
+
 /* RFC 7296 section 2.13: at most 255 blocks. */
 static void prf_plus_ends_after_255_blocks(void **state)
 {
@@ -295,6 +380,7 @@ int main(void)
 		cmocka_unit_test(nist_vector_keys_of_the_ike_sa),
 		cmocka_unit_test(nist_vector_keys_of_a_child),
 		cmocka_unit_test(nist_vector_rekeyed_ike_sa),
+		cmocka_unit_test(nist_vectors_of_longer_hashes),
 		cmocka_unit_test(prf_plus_ends_after_255_blocks),
 		cmocka_unit_test(every_suite_has_its_lengths),
 		cmocka_unit_test(nonce_too_long_is_refused),

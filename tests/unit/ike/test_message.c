@@ -260,7 +260,7 @@ static void damaged_messages_do_no_harm(void **state)
 	assert_in_range(refused, 1000, 20000);
 }
 
-/* FIELD 4A 1: a payload type of IKEv1 in a v2 message is an unknown one: skipped, or refused when
+/* SECURITY A1: a payload type of IKEv1 in a v2 message is an unknown one: skipped, or refused when
  * critical. */
 static void payloads_of_the_other_version(void **state)
 {
@@ -291,7 +291,7 @@ static void critical_bit(void **state)
 	assert_int_equal(m.nonce.len, 16);
 }
 
-/* FIELD 4A 3: absent payloads read as absent, not as empty ones; empty ones that can't be are
+/* SECURITY A3: absent payloads read as absent, not as empty ones; empty ones that can't be are
  * refused. */
 static void missing_and_empty_payloads(void **state)
 {
@@ -325,7 +325,7 @@ static void payload_length_below_its_header(void **state)
 	assert_int_equal(parse(&w, &m), -EPROTO);
 }
 
-/* FIELD 4A 6 (CVE-2026-12413): arrays of what came have caps, so that many unknown or repeated
+/* SECURITY A6 (CVE-2026-12413): arrays of what came have caps, so that many unknown or repeated
  * payloads fill nothing. */
 static void more_payloads_than_any_exchange_has(void **state)
 {
@@ -344,7 +344,8 @@ static void more_payloads_than_any_exchange_has(void **state)
 	}
 }
 
-/* FIELD 4A 5: repeated DELETE payloads are a list; what may come once and came twice is refused. */
+/* SECURITY A5: repeated DELETE payloads are a list; what may come once and came twice is refused.
+ */
 static void repeated_payloads(void **state)
 {
 	struct ike_message m;
@@ -363,7 +364,7 @@ static void repeated_payloads(void **state)
 	assert_int_equal(m.n_deletes, 2);
 }
 
-/* FIELD 4A 5: counts and sizes of DELETE against its bytes. */
+/* SECURITY A5: counts and sizes of DELETE against its bytes. */
 static void delete_lists_must_fill_their_payload(void **state)
 {
 	struct ike_message m;
@@ -445,7 +446,7 @@ static void sk_inside_sk_is_not_opened(void **state)
 	assert_int_equal(m.sk.len, 0);
 }
 
-/* ---- traffic selectors: FIELD 4A 4 ---- */
+/* ---- traffic selectors: SECURITY A4 ---- */
 
 static int ts_of(const char *text, unsigned *count)
 {

@@ -137,7 +137,7 @@ static void first_child_comes_whole_or_not_at_all(void **state)
 	}
 }
 
-/* FIELD 4A 5: nothing but IKE_SA_INIT is taken unprotected, and that only in the clear. */
+/* SECURITY A5: nothing but IKE_SA_INIT is taken unprotected, and that only in the clear. */
 static void protection_must_fit_the_exchange(void **state)
 {
 	(void)state;

@@ -89,9 +89,9 @@ static const struct {
 };
 
 /*
- * FIELD 4B 13 (CVE-2022-40617, CVE-2026-35329, CVE-2020-16088): certificates by URL, in PKCS#7,
+ * SECURITY B13 (CVE-2022-40617, CVE-2026-35329, CVE-2020-16088): certificates by URL, in PKCS#7,
  * keys without a certificate, another method than is configured, a certificate without its key's
- * signature. FIELD 4D 26: more certificates than may come.
+ * signature. SECURITY D26: more certificates than may come.
  */
 static void refusals(void **state)
 {

@@ -324,7 +324,7 @@ static int choose_hex(const char *text, enum proposal_kind kind, const struct ik
 #define SHA256_ "0300000802000005"
 #define ECP256_ "0000000804000013"
 
-/* FIELD 4A 2: a group of private or unknown number is none of ours, and is not NONE. */
+/* SECURITY A2: a group of private or unknown number is none of ours, and is not NONE. */
 static void private_group_number(void **state)
 {
 	struct ike_chosen c;
@@ -348,7 +348,7 @@ static void private_group_number(void **state)
 			 0);
 }
 
-/* FIELD 4A 2: proposals without a group, without a PRF, without integrity. */
+/* SECURITY A2: proposals without a group, without a PRF, without integrity. */
 static void proposals_without_what_they_need(void **state)
 {
 	static const struct ike_proposal careless = {
@@ -374,7 +374,7 @@ static void proposals_without_what_they_need(void **state)
 	assert_int_equal(choose_hex("0000000801010000", PROPOSAL_IKE, &gcm, &c), -ENOENT);
 }
 
-/* FIELD 4A 2: an integrity algorithm that we don't know (AES-XCBC) is not NONE beside an AEAD. */
+/* SECURITY A2: an integrity algorithm that we don't know (AES-XCBC) is not NONE beside an AEAD. */
 static void unknown_integrity_beside_an_aead(void **state)
 {
 	struct ike_chosen c;
@@ -387,7 +387,7 @@ static void unknown_integrity_beside_an_aead(void **state)
 			 0);
 }
 
-/* FIELD 4C 18 (CVE-2015-7575, CVE-2018-10811, CVE-2015-4000): MD5 as a PRF or for integrity, DES,
+/* SECURITY C18 (CVE-2015-7575, CVE-2018-10811, CVE-2015-4000): MD5 as a PRF or for integrity, DES,
  * and the groups 5, 22 and 23 are taken by nobody, not even by who takes all that there is. */
 static void what_was_broken_is_not_known(void **state)
 {
@@ -461,7 +461,7 @@ static void unknown_transforms_and_attributes(void **state)
 	assert_int_equal(c.number, 2);
 }
 
-/* FIELD 4A 5: malformed SA payloads, also behind a proposal that fits. */
+/* SECURITY A5: malformed SA payloads, also behind a proposal that fits. */
 static void malformed_payloads(void **state)
 {
 	static const char *const bad[] = {
@@ -493,7 +493,7 @@ static void malformed_payloads(void **state)
 		assert_int_equal(choose_hex(bad[i], PROPOSAL_IKE, &gcm, &c), -EPROTO);
 }
 
-/* FIELD 4D 26: lists have caps; what is beyond them is refused, not written. */
+/* SECURITY D26: lists have caps; what is beyond them is refused, not written. */
 static void more_proposals_and_transforms_than_allowed(void **state)
 {
 	uint8_t b[8000];

@@ -220,7 +220,7 @@ static void test_every_message_may_be_lost(void **state)
 	}
 }
 
-/* FIELD 4C 20: a repeated question gets one answer, not longer than it; nothing else does. */
+/* SECURITY C20: a repeated question gets one answer, not longer than it; nothing else does. */
 static void test_no_amplification(void **state)
 {
 	(void)state;
@@ -662,6 +662,50 @@ static void test_silence(void **state)
 	sim_free(s);
 }
 
+/* The other side of that: who answered says which message never came. */
+static void test_silence_of_who_began(void **state)
+{
+	(void)state;
+	static const char *const third[3] = {"192.0.2.1:500 began and was answered",
+					     "no main mode message 3", "of it came in 30 s"};
+	static const char *const fifth[3] = {"no main mode message 5", "of it came in 30 s"};
+	for (unsigned passed = 2; passed <= 4; passed += 2) {
+		struct sim *s = pair_with(NULL, NULL, NULL);
+		sim_up(s, 0);
+		for (unsigned n = 0; n < passed; n++)
+			pass(s, n % 2);
+		ike_free(s->node[0].ike);
+		s->node[0].ike = NULL;
+		while (s->n_queue)
+			sim_drop(s, 0);
+		s->hold = false;
+		wait_s(s, 32);
+		struct ike_status st = status_of(s, 1);
+		must_hold("silence", "responder", &st.last_error, passed == 2 ? third : fifth);
+		sim_free(s);
+	}
+}
+
+/* What came from the peer's address is said when it was no answer. */
+static void test_no_answer_but_something(void **state)
+{
+	(void)state;
+	static const uint8_t junk[40] = "of another protocol altogether";
+	static const char *const words[3] = {"main mode message 1",
+					     "1 datagrams came from that address", "wrong header"};
+	struct sim *s = sim_new(1, 2, NULL);
+	struct ike_connection a = connection_of(s, 0, 1);
+	struct ip_endpoint from = {s->node[1].addr, IKE_PORT}, to = {s->node[0].addr, IKE_PORT};
+	sim_add(s, 0, &a);
+	sim_up(s, 0);
+	ike_receive(s->node[0].ike, &to, &from, (struct bytes){junk, sizeof junk}, s->now_ns,
+		    &s->node[0].effects);
+	sim_apply(&s->node[0]);
+	wait_s(s, 43);
+	must_hold("no answer", "final", &s->node[0].last_fault, words);
+	sim_free(s);
+}
+
 /* ---- hostile ---- */
 
 static struct sim_datagram message(struct sim *s, uint8_t exchange, uint64_t spi_r, uint8_t flags)
@@ -684,7 +728,7 @@ static struct sim_datagram message(struct sim *s, uint8_t exchange, uint64_t spi
 	return d;
 }
 
-/* FIELD 4C 17 (CVE-2018-5389) and 4A 5 (CVE-2023-30570): aggressive mode, which gives the hash of
+/* SECURITY C17 (CVE-2018-5389) and A5 (CVE-2023-30570): aggressive mode, which gives the hash of
  * the key to whoever asks, is refused, as is all else that is not built. */
 static void test_what_is_not_built(void **state)
 {
@@ -710,7 +754,7 @@ static void test_what_is_not_built(void **state)
 	}
 }
 
-/* FIELD 4A 6 (CVE-2013-6076): fragments of IKEv1 are not built: as any message of no use, whatever
+/* SECURITY A6 (CVE-2013-6076): fragments of IKEv1 are not built: as any message of no use, whatever
  * their numbers, and the handshake goes on. */
 static void test_fragments_are_not_built(void **state)
 {
@@ -749,7 +793,7 @@ static void test_fragments_are_not_built(void **state)
 	}
 }
 
-/* FIELD 4A 5: informational exchanges without state, before authentication, unprotected. */
+/* SECURITY A5: informational exchanges without state, before authentication, unprotected. */
 static void test_informational_without_state(void **state)
 {
 	(void)state;
@@ -785,7 +829,7 @@ static void test_informational_without_state(void **state)
 	sim_free(s);
 }
 
-/* FIELD 4B 10: a quick mode before main mode is complete makes nothing. */
+/* SECURITY B10: a quick mode before main mode is complete makes nothing. */
 static void test_quick_mode_before_authentication(void **state)
 {
 	(void)state;
@@ -843,7 +887,7 @@ static void test_commit_bit(void **state)
 	sim_free(s);
 }
 
-/* FIELD 4D 25: half of the half-open table is IKEv1's share, and it ages. */
+/* SECURITY D25: half of the half-open table is IKEv1's share, and it ages. */
 static void test_half_open_is_capped(void **state)
 {
 	(void)state;
@@ -938,6 +982,8 @@ int main(void)
 		cmocka_unit_test(test_the_drafts_of_nat_traversal),
 		cmocka_unit_test(test_diagnosis),
 		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_silence_of_who_began),
+		cmocka_unit_test(test_no_answer_but_something),
 		cmocka_unit_test(test_what_is_not_built),
 		cmocka_unit_test(test_fragments_are_not_built),
 		cmocka_unit_test(test_informational_without_state),

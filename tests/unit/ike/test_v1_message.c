@@ -112,7 +112,7 @@ static void every_payload_length_is_checked(void **state)
 	}
 }
 
-/* FIELD 4A 1: a payload type of IKEv2 in a message of IKEv1. */
+/* SECURITY A1: a payload type of IKEv2 in a message of IKEv1. */
 static void payloads_of_ikev2_are_refused(void **state)
 {
 	(void)state;
@@ -222,7 +222,7 @@ static void lifetimes(void **state)
 	assert_int_equal(v1_life_parse(&l, hex_bytes(&cut)), -EPROTO);
 }
 
-/* FIELD 4A 5: identities of quick mode. */
+/* SECURITY A5: identities of quick mode. */
 static void selectors_of_all_kinds(void **state)
 {
 	(void)state;
@@ -404,7 +404,7 @@ static void old_device(struct writer *w)
 	assert_true(writer_ok(w));
 }
 
-/* FIELD 4C 18 (CVE-2015-7575): of what an old device offers DES and HMAC-MD5 are passed over. */
+/* SECURITY C18 (CVE-2015-7575): of what an old device offers DES and HMAC-MD5 are passed over. */
 static void what_old_devices_send(void **state)
 {
 	(void)state;
@@ -458,7 +458,7 @@ static void nothing_in_common_is_explained(void **state)
 	v1_offer_ike(&b, &o);
 	assert_int_equal(v1_choose_ike(body_of(&b), &phase1, &agreed, &f), -ENOENT);
 	assert_non_null(strstr(f.text, "RSA signatures"));
-	/* FIELD 4C 16: authentication by encryption is not built, and says so */
+	/* SECURITY C16: authentication by encryption is not built, and says so */
 	o.auth = 4;
 	builder_init(&b, room, sizeof room);
 	v1_offer_ike(&b, &o);

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Source, route and next hop by the maps: from the question in a place of the memory to the answer
+ * there. Both functions see no packet and are verified once each, apart from their callers, for
+ * whom the answer is plain data: that keeps the programs far from the verifier's limit.
+ */
+#ifndef XGW_BPF_DECIDE_H
+#define XGW_BPF_DECIDE_H
+
+#include "route.h"
+
+static __always_inline bool is_mapped(const void *addr)
+{
+	const __u32 *w = addr;
+
+	return !(w[0] | w[1]) && w[2] == bpf_htonl(0xffff);
+}
+
+/*
+ * Of a choice's members (four, 0 ends) the id of the one that takes a flow: the first that is up,
+ * or the one that weighs most of all that are up; none is up: the first. 0: none is there.
+ */
+__noinline __u32 choose_member(const struct xgw_next_hop *choice, __u32 flow)
+{
+	__u32 best = 0, most = 0;
+	bool is_up = false;
+
+	if (!choice)
+		return 0;
+	for (unsigned i = 0; i < XGW_HOP_MEMBERS; i++) {
+		__u32 id = choice->member[i], weight = routing_weight(flow, id);
+		const struct xgw_next_hop *h;
+
+		if (!id)
+			break;
+		h = bpf_map_lookup_elem(&next_hops, &id);
+		if (!h || h->kind == XGW_HOP_CHOICE)
+			continue;
+		if (!(h->flags & XGW_HOP_UP)) {
+			best = i ? best : id;
+			continue;
+		}
+		if (!(choice->flags & XGW_HOP_SPREAD))
+			return id;
+		if (!is_up || weight > most) {
+			best = id;
+			most = weight;
+		}
+		is_up = true;
+	}
+	return best;
+}
+
+/*
+ * Who sends: a host of the VNet, or somebody for others. The table of user routes that the sender's
+ * subnet asks too, 0: none; an appliance sends by its own subnet's, not by the one that led to it.
+ */
+static __always_inline __u32 find_sender(struct known_decision *k)
+{
+	const struct xgw_route *r = route_find(k->vnet, k->family, k->source);
+
+	k->forwarded = !r || !(r->flags & XGW_ROUTE_LOCAL);
+	if (k->returned)
+		r = route_find(k->vnet, is_mapped(k->appliance) ? 4 : 6, k->appliance);
+	return k->forwarded || !r ? 0 : r->table;
+}
+
+/* The kernel is asked for its own address there; elsewhere the gateway answers. */
+static __always_inline int find_own_address(const struct known_decision *k)
+{
+	const struct xgw_address *a = address_find(k->vnet, k->destination);
+
+	if (!a)
+		return 0;
+	return k->is_kernels && a->attachment == k->attachment ? VERDICT_PASS : VERDICT_ANSWER_ECHO;
+}
+
+static __always_inline bool hop_copy(struct known_decision *k, __u32 id)
+{
+	const struct xgw_next_hop *h = bpf_map_lookup_elem(&next_hops, &id);
+
+	if (h)
+		k->hop = *h;
+	else
+		k->hop.kind = XGW_HOP_NONE;
+	return h;
+}
+
+/* What is forwarded for others must not pretend to be of the network that it goes into. */
+static __always_inline int check_forwarded(const struct known_decision *k)
+{
+	if (k->hop.kind != XGW_HOP_LOCAL || route_is_local(k->hop.vnet, k->family, k->source))
+		return XGW_DROP_SOURCE;
+	return 0;
+}
+
+/* A choice stays one where each packet has to choose. */
+static __always_inline int find_member(struct known_decision *k)
+{
+	if (k->hop.kind != XGW_HOP_CHOICE || k->hop.flags & XGW_HOP_SPREAD)
+		return 0;
+	return hop_copy(k, choose_member(&k->hop, 0)) ? 0 : XGW_DROP_NO_NEXT_HOP;
+}
+
+/*
+ * A tunnel's route decides alone, without asking for our own addresses: the plan gives each of
+ * those a route of full length to the gateway, so no tunnel can take them. A user's route could.
+ */
+static __always_inline int find_route(struct known_decision *k, __u32 table)
+{
+	const struct xgw_route *r = route_prefer(k->vnet, table, k->family, k->destination);
+	bool has_hop;
+	int rc;
+
+	if (r)
+		k->route = *r;
+	rc = routing_refusal(k->forwarded ? ROUTING_FORWARDER : ROUTING_HOST, r);
+	if (rc)
+		return rc;
+	k->from_table = table && k->route.source == XGW_ROUTE_USER;
+	has_hop = r && hop_copy(k, k->route.next_hop);
+	if (k->forwarded)
+		return has_hop ? check_forwarded(k) : XGW_DROP_NO_NEXT_HOP;
+	if (!has_hop || table || k->hop.kind != XGW_HOP_TUNNEL) {
+		rc = find_own_address(k);
+		if (rc) {
+			k->hop.kind = XGW_HOP_GATEWAY;
+			k->hop.connection = 0;
+			return rc;
+		}
+	}
+	if (!r)
+		return XGW_DROP_NO_ROUTE;
+	return has_hop ? find_member(k) : XGW_DROP_NO_NEXT_HOP;
+}
+
+/* 0, a drop reason, VERDICT_PASS, or VERDICT_ANSWER_ECHO: it is for the gateway itself. */
+__noinline int decide_by_maps(struct known_decision *k)
+{
+	__u32 table;
+
+	if (!k)
+		return XGW_DROP_MAP_FULL;
+	table = find_sender(k);
+	/* the kernel judges by its own rules what is for itself */
+	if (k->forwarded && k->is_kernels && find_own_address(k) == VERDICT_PASS)
+		return VERDICT_PASS;
+	return find_route(k, table);
+}
+
+#endif

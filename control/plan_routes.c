@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Routes of virtual networks, as Azure has them: the network's own prefixes, those of its direct
+ * peers (a peering is not transitive), and what is behind its gateway or the one that it uses by
+ * useRemoteGateways. Tables of user routes stand in plan_tables.c.
+ */
+#include "control/offer.h"
+#include "control/plan_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- a network's own, and its peers' ---- */
+
+static uint32_t table_of(const struct plan_maker *k, uint32_t vnet, uint32_t table)
+{
+	uint32_t low = 0, high = k->n_pairs;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		const struct plan_pair *p = &k->pairs[middle];
+		if (p->vnet < vnet || (p->vnet == vnet && p->table < table))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < k->n_pairs && k->pairs[low].vnet == vnet && k->pairs[low].table == table
+		       ? k->pairs[low].id
+		       : 0;
+}
+
+/*
+ * Two rules that the data path asks of a peering's route: FORWARDED when the far side takes what
+ * did not begin in this network, TRANSIT when only what comes out of the gateway's tunnels may go
+ * there. Without access and without transit nothing may.
+ */
+static void add_peering_routes(struct plan_maker *k, uint32_t vnet, const struct model_peering *p)
+{
+	const struct model_peering *back = model_peering_back(k->m, p);
+	const struct model_vnet *far = &k->m->vnets[p->remote];
+	uint32_t hop = plan_local_id(k, p->remote);
+	uint8_t flags = 0;
+	if (!back)
+		return;
+	if (back->forwarded)
+		flags |= XGW_ROUTE_FORWARDED;
+	if (!p->access) {
+		flags |= XGW_ROUTE_TRANSIT;
+		if (!model_peering_gives_transit(k->m, p))
+			hop = PLAN_HOP_NONE;
+	}
+	for (uint32_t i = 0; i < far->n_address_space; i++)
+		plan_add_route(k, k->m->vnets[vnet].id, &far->address_space[i], hop,
+			       XGW_ROUTE_PEERING, flags);
+}
+
+void plan_make_vnet_routes(struct plan_maker *k, uint32_t vnet)
+{
+	const struct model_vnet *v = &k->m->vnets[vnet];
+	uint32_t hop = plan_local_id(k, vnet);
+	for (uint32_t i = 0; i < v->n_address_space; i++)
+		plan_add_route(k, v->id, &v->address_space[i], hop, XGW_ROUTE_SYSTEM,
+			       XGW_ROUTE_LOCAL);
+	for (uint32_t i = 0; i < v->n_subnets; i++) {
+		const struct model_subnet *s = &v->subnets[i];
+		if (s->route_table == MODEL_NONE)
+			continue;
+		struct plan_entry_route *r = plan_add_route(k, v->id, &s->prefix, hop,
+							    XGW_ROUTE_SYSTEM, XGW_ROUTE_LOCAL);
+		if (r)
+			r->value.table = table_of(k, vnet, s->route_table);
+	}
+	for (uint32_t i = 0; i < v->n_peerings; i++)
+		add_peering_routes(k, vnet, &v->peerings[i]);
+}
+
+/* ---- behind gateways ---- */
+
+static void name_choice(struct plan_maker *k, uint32_t id, const uint32_t *connections, uint32_t n)
+{
+	char text[XGW_NAME] = "";
+	for (uint32_t i = 0; i < n; i++) {
+		size_t at = strlen(text);
+		snprintf(text + at, sizeof text - at, "%s%s", i ? "|" : "",
+			 k->m->connections[connections[i]].name);
+	}
+	plan_add_name(k, XGW_NAME_HOP, id, text);
+}
+
+/* An open hash table, never more than half full: many prefixes, few choices. */
+static struct plan_choice *slot_of(struct plan_choice *at, uint32_t room, const uint32_t *member)
+{
+	uint32_t hash = 2166136261u;
+	for (uint32_t i = 0; i < XGW_HOP_MEMBERS; i++)
+		hash = (hash ^ member[i]) * 16777619u;
+	hash ^= hash >> 15;
+	while (at[hash & (room - 1)].id &&
+	       memcmp(at[hash & (room - 1)].member, member, sizeof at->member) != 0)
+		hash++;
+	return &at[hash & (room - 1)];
+}
+
+static bool reserve_choice(struct plan_maker *k)
+{
+	if (k->n_choices * 2 < k->room_choices)
+		return true;
+	uint32_t room = k->room_choices ? k->room_choices * 2 : 64;
+	struct plan_choice *at = calloc(room, sizeof *at);
+	if (!at) {
+		k->no_memory = true;
+		return false;
+	}
+	for (uint32_t i = 0; i < k->room_choices; i++) {
+		if (k->choices[i].id)
+			*slot_of(at, room, k->choices[i].member) = k->choices[i];
+	}
+	free(k->choices);
+	k->choices = at;
+	k->room_choices = room;
+	return true;
+}
+
+uint32_t plan_hop_of(struct plan_maker *k, const uint32_t *connections, uint32_t n)
+{
+	uint32_t member[XGW_HOP_MEMBERS] = {0};
+	if (n == 1)
+		return plan_connection_id(k, connections[0]);
+	n = n < XGW_HOP_MEMBERS ? n : XGW_HOP_MEMBERS;
+	for (uint32_t i = 0; i < n; i++)
+		member[i] = plan_connection_id(k, connections[i]);
+	if (!reserve_choice(k))
+		return PLAN_HOP_NONE;
+	struct plan_choice *c = slot_of(k->choices, k->room_choices, member);
+	if (c->id)
+		return c->id;
+	uint32_t gateway = k->m->connections[connections[0]].gateway;
+	struct xgw_next_hop hop = {.kind = XGW_HOP_CHOICE,
+				   .vnet = k->m->vnets[k->m->gateways[gateway].vnet].id};
+	memcpy(c->member, member, sizeof member);
+	memcpy(hop.member, member, sizeof member);
+	char key[XGW_HOP_MEMBERS * 11 + 1];
+	snprintf(key, sizeof key, "%u/%u/%u/%u", member[0], member[1], member[2], member[3]);
+	c->id = plan_take_id(k, PLAN_ID_CHOICE, key, k->n_choices++);
+	if (!c->id)
+		return PLAN_HOP_NONE;
+	plan_add_hop(k, c->id, hop);
+	name_choice(k, c->id, connections, n);
+	return c->id;
+}
+
+struct reach {
+	struct ip_prefix prefix;
+	uint32_t gateway, connection, order;
+};
+
+static int by_preference(const void *a, const void *b, void *maker)
+{
+	const struct model *m = ((const struct plan_maker *)maker)->m;
+	uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
+	const struct model_connection *x = &m->connections[i], *y = &m->connections[j];
+	if (x->routing_weight != y->routing_weight)
+		return x->routing_weight > y->routing_weight ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+/* Place of each connection among all, the larger weight first, then by name. */
+static uint32_t *orders(struct plan_maker *k)
+{
+	uint32_t n = k->m->n_connections;
+	uint32_t *sorted = calloc(n + 1, sizeof *sorted), *order = calloc(n + 1, sizeof *order);
+	for (uint32_t i = 0; sorted && i < n; i++)
+		sorted[i] = i;
+	if (sorted && order) {
+		qsort_r(sorted, n, sizeof *sorted, by_preference, k);
+		for (uint32_t i = 0; i < n; i++)
+			order[sorted[i]] = i;
+	}
+	if (!sorted || !order) {
+		k->no_memory = true;
+		free(order);
+		order = NULL;
+	}
+	free(sorted);
+	return order;
+}
+
+static int by_reach(const void *a, const void *b)
+{
+	const struct reach *x = a, *y = b;
+	if (x->gateway != y->gateway)
+		return x->gateway < y->gateway ? -1 : 1;
+	int c = memcmp(&x->prefix, &y->prefix, sizeof x->prefix);
+	return c ? c : x->order < y->order ? -1 : x->order > y->order;
+}
+
+static uint32_t collect(const struct model *m, const uint32_t *order, struct reach *out)
+{
+	uint32_t total = 0, n;
+	for (uint32_t i = 0; i < m->n_connections; i++) {
+		const struct model_connection *c = &m->connections[i];
+		const struct ip_prefix *far = offer_remote_space(m, c, &n);
+		for (uint32_t j = 0; j < n; j++, total++)
+			if (out)
+				out[total] = (struct reach){ip_prefix_canonical(far[j]), c->gateway,
+							    i, order[i]};
+	}
+	return total;
+}
+
+/* In the gateway's network, and in those that use it. */
+static void add_everywhere(struct plan_maker *k, uint32_t gateway, const struct ip_prefix *prefix,
+			   uint32_t hop)
+{
+	const struct model_vnet *v = &k->m->vnets[k->m->gateways[gateway].vnet];
+	plan_add_route(k, v->id, prefix, hop, XGW_ROUTE_STATIC, 0);
+	for (uint32_t i = 0; i < v->n_peerings; i++) {
+		if (model_peering_gives_transit(k->m, &v->peerings[i]))
+			plan_add_route(k, k->m->vnets[v->peerings[i].remote].id, prefix, hop,
+				       XGW_ROUTE_STATIC, 0);
+	}
+}
+
+void plan_make_gateway_routes(struct plan_maker *k)
+{
+	uint32_t *order = orders(k), n = order ? collect(k->m, order, NULL) : 0, last = 0;
+	struct reach *at = n ? reallocarray(NULL, n, sizeof *at) : NULL;
+	k->no_memory |= n && !at;
+	n = at ? collect(k->m, order, at) : 0;
+	free(order);
+	if (n)
+		qsort(at, n, sizeof *at, by_reach);
+	for (uint32_t i = 0; i < n; i = last) {
+		uint32_t connections[XGW_HOP_MEMBERS] = {at[i].connection}, members = 1;
+		for (last = i + 1; last < n && at[last].gateway == at[i].gateway &&
+				   ip_prefix_equal(&at[last].prefix, &at[i].prefix);
+		     last++) {
+			/* a site may say a prefix twice */
+			if (members < XGW_HOP_MEMBERS &&
+			    at[last].connection != at[last - 1].connection)
+				connections[members++] = at[last].connection;
+		}
+		add_everywhere(k, at[i].gateway, &at[i].prefix,
+			       plan_hop_of(k, connections, members));
+	}
+	free(at);
+}
+
+/* ---- the preferred ones ---- */
+
+/* What a longer prefix does not settle: the gateway itself, the network, its peers, its gateway. */
+static int rank(const struct xgw_route *r)
+{
+	if (r->next_hop == PLAN_HOP_GATEWAY)
+		return 0;
+	switch (r->source) {
+	case XGW_ROUTE_SYSTEM: return r->table ? 1 : 2;
+	case XGW_ROUTE_PEERING: return 3;
+	default: return 4;
+	}
+}
+
+static bool is_preferred(const struct xgw_route *a, const struct xgw_route *b)
+{
+	int x = rank(a), y = rank(b);
+	return x != y ? x < y : a->next_hop < b->next_hop;
+}
+
+static int by_route(const void *a, const void *b)
+{
+	return plan_compare(PLAN_ROUTES, a, b);
+}
+
+void plan_choose_routes(struct plan *p)
+{
+	uint32_t kept = 0;
+	if (p->n_routes)
+		qsort(p->routes, p->n_routes, sizeof *p->routes, by_route);
+	for (uint32_t i = 0; i < p->n_routes; i++) {
+		struct plan_entry_route *last = kept ? &p->routes[kept - 1] : NULL;
+		if (!last || by_route(last, &p->routes[i]) != 0)
+			p->routes[kept++] = p->routes[i];
+		else if (is_preferred(&p->routes[i].value, &last->value))
+			*last = p->routes[i];
+	}
+	p->n_routes = kept;
+}

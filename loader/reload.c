@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "loader/reload.h"
+
+#include "base/instant.h"
+#include "base/log.h"
+#include "loader/clock.h"
+#include "loader/config_file.h"
+#include "loader/control_socket.h"
+#include "loader/gateways.h"
+#include "loader/reload_rules.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#define PIECE 2000u /* changes of maps, between which the loop does other things */
+
+/* One reload, from its beginning to its answer. */
+struct job {
+	char path[PATH_MAX];
+	/* what the thread reads, and what it makes */
+	struct attach_port ports[XGW_MAX_PORTS]; /* as in the new model */
+	struct model model;
+	struct plan plan;
+	struct plan_changes changes; /* they point into this plan and the one of before */
+	struct ike_host_changes *ike;
+	struct config_findings findings;
+	struct reload_refusals refusals;
+	struct fault fault;
+	int err;
+	bool wrong; /* the configuration is: nothing but the file's author can help */
+	uint64_t began_ns, parsed_ns, planned_ns, compared_ns, applying_ns, applied_ns, done_ns;
+	uint64_t longest_ns; /* for which the loop did nothing else */
+	size_t applied;
+	struct model old_model; /* once it is replaced */
+	struct plan old_plan;
+};
+
+struct reload {
+	struct daemon *d;
+	char path[PATH_MAX]; /* of the configuration in force */
+	struct job *job;     /* NULL: none under way */
+	struct control_client *client;
+	bool again;
+	pthread_t thread;
+	bool running;
+	int done_fd;
+	struct event *done, *piece;
+	/* of before, freed by a thread: that takes as long as reading it did */
+	pthread_t reaper;
+	bool reaping;
+};
+
+bool reload_busy(const struct reload *r)
+{
+	return r && r->job;
+}
+
+/* ---- in a thread of its own ---- */
+
+/* What is known of a port that stays is the loop's. */
+static void copy_ports(struct job *j, const struct daemon *d, struct plan_port *facts)
+{
+	for (uint32_t i = 0; i < j->model.host.n_ports; i++) {
+		uint32_t k = reload_former_port(&d->model, &j->model.host.ports[i]);
+		const struct netlink_link *l = &d->ports[k].link;
+		j->ports[i] = d->ports[k];
+		facts[i] = (struct plan_port){l->ifindex, apply_mtu(l), {0}};
+		memcpy(facts[i].mac, l->mac, sizeof facts[i].mac);
+	}
+}
+
+static int compare(struct job *j, struct daemon *d)
+{
+	struct plan_port facts[XGW_MAX_PORTS] = {0};
+	j->parsed_ns = clock_now_ns();
+	reload_refuse(&j->refusals, &d->model, &j->model);
+	if (j->refusals.n)
+		return fault_set(&j->fault, -EOPNOTSUPP, "%s", j->refusals.line[0]);
+	copy_ports(j, d, facts);
+	int err = plan_make(&j->plan, &j->model, facts, &d->plan, &j->fault);
+	if (!err && plan_diff(&j->changes, &d->plan, &j->plan))
+		err = fault_set(&j->fault, -ENOMEM, "not enough memory to compare the plans");
+	if (!err)
+		err = reload_judge_room(&d->plan, &j->changes, &j->fault);
+	j->planned_ns = clock_now_ns();
+	if (!err)
+		err = ike_host_compare(&j->ike, d->ike, &j->model, &j->plan, &j->fault);
+	j->compared_ns = clock_now_ns();
+	return err;
+}
+
+static void *work(void *owner)
+{
+	struct reload *r = owner;
+	struct job *j = r->job;
+	uint64_t one = 1;
+	j->err = config_file_load(j->path, &j->model, &j->findings, &j->fault);
+	j->wrong = j->err && j->err != -ENOMEM;
+	if (!j->err)
+		j->err = compare(j, r->d);
+	while (write(r->done_fd, &one, sizeof one) < 0 && errno == EINTR)
+		;
+	return NULL;
+}
+
+struct leftovers {
+	struct model model;
+	struct plan plan;
+};
+
+static void *reap(void *owner)
+{
+	struct leftovers *l = owner;
+	plan_free(&l->plan);
+	model_free(&l->model);
+	free(l);
+	return NULL;
+}
+
+static void start_reaping(struct reload *r, struct model *m, struct plan *p)
+{
+	struct leftovers *l = malloc(sizeof *l);
+	if (r->reaping)
+		pthread_join(r->reaper, NULL);
+	r->reaping = false;
+	if (l) {
+		*l = (struct leftovers){*m, *p};
+		r->reaping = pthread_create(&r->reaper, NULL, reap, l) == 0;
+	}
+	if (!r->reaping) {
+		plan_free(p);
+		model_free(m);
+		free(l);
+	}
+}
+
+static void free_job(struct reload *r, struct job *j)
+{
+	ike_host_changes_free(r->d->ike, j->ike);
+	plan_changes_free(&j->changes);
+	plan_free(&j->plan);
+	model_free(&j->model);
+	config_findings_free(&j->findings);
+	start_reaping(r, &j->old_model, &j->old_plan);
+	free(j);
+}
+
+/* ---- what is told ---- */
+
+struct line {
+	char text[512];
+	size_t n;
+};
+
+__attribute__((format(printf, 2, 3))) static void say(struct line *l, const char *format, ...)
+{
+	va_list ap;
+	va_start(ap, format);
+	int n = vsnprintf(l->text + l->n, sizeof l->text - l->n, format, ap);
+	va_end(ap);
+	if (n > 0)
+		l->n = l->n + (size_t)n < sizeof l->text ? l->n + (size_t)n : sizeof l->text - 1;
+}
+
+static void say_count(struct line *l, const char *what, uint64_t n, const char *how)
+{
+	if (n)
+		say(l, "%" PRIu64 " %s%s %s, ", n, what, n == 1 ? "" : "s", how);
+}
+
+struct counted {
+	uint64_t added, changed, removed;
+};
+
+/* VNets have no table of their own: their names speak for them. */
+static struct counted count_map(const struct plan_changes *c, enum plan_map map)
+{
+	struct counted n = {0};
+	for (size_t i = 0; i < c->n; i++) {
+		const struct plan_change *x = &c->at[i];
+		if (x->map != map ||
+		    (map == PLAN_NAMES &&
+		     ((const struct plan_entry_name *)x->entry)->key.kind != XGW_NAME_VNET))
+			continue;
+		n.removed += x->removal;
+		n.changed += !x->removal && x->was;
+		n.added += !x->removal && !x->was;
+	}
+	return n;
+}
+
+static void say_counted(struct line *l, const char *what, const struct plan_changes *c,
+			enum plan_map map)
+{
+	struct counted n = count_map(c, map);
+	say_count(l, what, n.changed, "changed");
+	say_count(l, what, n.added, "added");
+	say_count(l, what, n.removed, "removed");
+}
+
+static double ms(uint64_t from, uint64_t to)
+{
+	return to > from ? (double)(to - from) / 1e6 : 0;
+}
+
+static void describe(const struct job *j, struct line *l)
+{
+	struct ike_host_counts n = ike_host_counts(j->ike);
+	say_count(l, "connection", n.changed, "changed");
+	say_count(l, "connection", n.added, "added");
+	say_count(l, "connection", n.removed, "removed");
+	say_counted(l, "virtual network", &j->changes, PLAN_NAMES);
+	say_counted(l, "route", &j->changes, PLAN_ROUTES);
+	say_counted(l, "endpoint", &j->changes, PLAN_ENDPOINTS);
+	if (!l->n)
+		say(l, "nothing of these changed, ");
+	say(l, "%u connection%s kept, %.0f ms", n.kept, n.kept == 1 ? "" : "s",
+	    ms(j->began_ns, j->done_ns));
+}
+
+static json_t *stages(const struct job *j)
+{
+	return json_pack(
+		"{s:f,s:f,s:f,s:f,s:f,s:f,s:f}", "read", ms(j->began_ns, j->parsed_ns), "plan",
+		ms(j->parsed_ns, j->planned_ns), "compare", ms(j->planned_ns, j->compared_ns),
+		"maps", ms(j->applying_ns, j->applied_ns), "switch", ms(j->applied_ns, j->done_ns),
+		"longestPause", (double)j->longest_ns / 1e6, "all", ms(j->began_ns, j->done_ns));
+}
+
+static json_t *lines_of(const struct job *j)
+{
+	json_t *list = json_array();
+	char line[CONFIG_FINDING_TEXT];
+	for (size_t i = 0; i < j->findings.n; i++)
+		json_array_append_new(list, json_string(config_finding_format(&j->findings.at[i],
+									      j->path, line)));
+	for (size_t i = 0; i < j->refusals.n; i++)
+		json_array_append_new(list, json_string(j->refusals.line[i]));
+	return list;
+}
+
+static json_t *document(const struct job *j, const char *text)
+{
+	json_t *o = json_pack("{s:b,s:b,s:o,s:s}", "ok", !j->err, "configuration", j->wrong,
+			      "lines", lines_of(j), j->err ? "error" : "text", text);
+	if (j->done_ns)
+		json_object_set_new(o, "milliseconds", stages(j));
+	return o;
+}
+
+static void begin(struct reload *r, const char *path);
+
+/* The end of a job, well or not; the next one may have been asked for meanwhile. */
+static void finish(struct reload *r)
+{
+	struct job *j = r->job;
+	struct line l = {0};
+	char text[FAULT_TEXT];
+	if (!j->err)
+		describe(j, &l);
+	else if (j->err == -EINVAL && j->findings.errors)
+		say(&l, "%s has %zu error%s; nothing was changed", j->path, j->findings.errors,
+		    j->findings.errors == 1 ? "" : "s");
+	else if (j->refusals.n)
+		say(&l, "what is named cannot change while the gateway runs; nothing was changed");
+	else
+		say(&l, "%s%s", fault_format(&j->fault, text),
+		    j->done_ns ? "; all else is in force" : "; nothing was changed");
+	if (j->err)
+		log_error(LOG_RUN, "reload-failed path=%s: %s", j->path, l.text);
+	else
+		log_info(LOG_RUN, "reload: %s", l.text);
+	for (size_t i = 0; j->err && i < j->refusals.n; i++)
+		log_error(LOG_RUN, "reload-refused: %s", j->refusals.line[i]);
+	if (r->client)
+		control_client_answer(r->client, document(j, l.text));
+	r->client = NULL;
+	sd_notifyf(0, "READY=1\nSTATUS=%u connections", r->d->model.n_connections);
+	r->job = NULL;
+	free_job(r, j);
+	if (r->again) {
+		r->again = false;
+		begin(r, r->path);
+	}
+}
+
+/* ---- on the loop ---- */
+
+static void note_pause(struct job *j, uint64_t since)
+{
+	uint64_t ns = clock_now_ns() - since;
+	j->longest_ns = ns > j->longest_ns ? ns : j->longest_ns;
+}
+
+/* The maps as they were. */
+static void go_back(struct reload *r)
+{
+	struct job *j = r->job;
+	struct fault f = {0};
+	char text[FAULT_TEXT];
+	if (apply_plan(r->d->maps, &j->plan, &r->d->plan, &f))
+		log_error(LOG_MAP, "reload-not-undone: %s; restart the gateway",
+			  fault_format(&f, text));
+}
+
+/* Everything that has a copy of something, or points to it, in an order without dangling. */
+static void switch_over(struct reload *r)
+{
+	struct daemon *d = r->d;
+	struct job *j = r->job;
+	ike_host_withdraw(d->ike, j->ike);
+	j->old_model = d->model;
+	j->old_plan = d->plan;
+	d->model = j->model;
+	d->plan = j->plan;
+	memcpy(d->ports, j->ports, sizeof d->ports);
+	memset(&j->model, 0, sizeof j->model);
+	memset(&j->plan, 0, sizeof j->plan);
+	underlay_changed(d->underlay, &j->old_plan, &j->changes);
+	int err = apply_addresses(d->attach, d->netlink, &d->model, d->ports, &j->fault);
+	apply_addresses_gone(d->attach, d->netlink, &d->model, d->ports);
+	int ike = ike_host_follow(d->ike, j->ike, &j->fault);
+	j->err = err ? err : ike;
+	memcpy(r->path, j->path, sizeof r->path);
+	j->done_ns = clock_now_ns();
+}
+
+static void commit(struct reload *r)
+{
+	struct job *j = r->job;
+	uint64_t since = clock_now_ns();
+	j->applied_ns = since;
+	j->err = gateways_set(r->d, &j->model, &j->plan, &j->fault);
+	if (j->err) {
+		go_back(r);
+	} else {
+		switch_over(r);
+		note_pause(j, since);
+	}
+	finish(r);
+}
+
+static void on_piece(evutil_socket_t fd, short what, void *owner)
+{
+	static const struct timeval now;
+	struct reload *r = owner;
+	struct job *j = r->job;
+	uint64_t since = clock_now_ns();
+	(void)fd;
+	(void)what;
+	j->err = apply_some(r->d->maps, &j->changes, &j->applied, PIECE, &j->fault);
+	note_pause(j, since);
+	if (j->err) {
+		go_back(r);
+		finish(r);
+	} else if (j->applied < j->changes.n) {
+		event_add(r->piece, &now);
+	} else {
+		commit(r);
+	}
+}
+
+static void on_done(evutil_socket_t fd, short what, void *owner)
+{
+	static const struct timeval now;
+	struct reload *r = owner;
+	uint64_t n;
+	(void)what;
+	if (read(fd, &n, sizeof n) != sizeof n || !r->running)
+		return;
+	pthread_join(r->thread, NULL);
+	r->running = false;
+	struct job *j = r->job;
+	if (!j->err)
+		j->err = ike_host_prepare(r->d->ike, &j->model, &j->fault);
+	if (j->err) {
+		finish(r);
+		return;
+	}
+	j->applying_ns = clock_now_ns();
+	event_add(r->piece, &now);
+}
+
+static void begin(struct reload *r, const char *path)
+{
+	struct job *j = r->job = calloc(1, sizeof *j);
+	if (!j) {
+		log_error(LOG_RUN, "reload-failed: not enough memory");
+		return;
+	}
+	j->began_ns = clock_now_ns();
+	snprintf(j->path, sizeof j->path, "%s", path);
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, j->began_ns / 1000);
+	log_info(LOG_RUN, "reloading path=%s", path);
+	r->running = pthread_create(&r->thread, NULL, work, r) == 0;
+	if (r->running)
+		return;
+	j->err = fault_set(&j->fault, -EAGAIN, "cannot start a thread");
+	finish(r);
+}
+
+static json_t *refuse(const char *why)
+{
+	return json_pack("{s:b,s:s}", "ok", 0, "error", why);
+}
+
+static void on_client_gone(void *owner)
+{
+	((struct reload *)owner)->client = NULL;
+}
+
+json_t *reload_order(struct reload *r, const json_t *request)
+{
+	const char *path = json_string_value(json_object_get(request, "path"));
+	if (r->job)
+		return refuse("a reload is under way; try again when it is done");
+	if (path && (*path != '/' || strlen(path) >= PATH_MAX))
+		return refuse("the path of a configuration begins with '/'");
+	r->client = control_socket_keep(r->d->control, on_client_gone, r);
+	begin(r, path ? path : r->path);
+	return r->job || !r->client ? NULL : refuse("not enough memory");
+}
+
+void reload_again(struct reload *r)
+{
+	if (r->job)
+		r->again = true;
+	else
+		begin(r, r->path);
+}
+
+int reload_open(struct reload **out, struct daemon *d, const char *path, struct fault *f)
+{
+	struct reload *r = *out = calloc(1, sizeof *r);
+	if (!r)
+		return fault_set(f, -ENOMEM, "not enough memory for reloads");
+	r->d = d;
+	if (!realpath(path, r->path))
+		snprintf(r->path, sizeof r->path, "%s", path);
+	r->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r->done = r->done_fd < 0 ? NULL
+				 : event_new(d->base, r->done_fd, EV_READ | EV_PERSIST, on_done, r);
+	r->piece = evtimer_new(d->base, on_piece, r);
+	if (!r->done || !r->piece || event_add(r->done, NULL))
+		return fault_set(f, -ENOMEM, "not enough memory for reloads");
+	return 0;
+}
+
+void reload_close(struct reload *r)
+{
+	if (!r)
+		return;
+	if (r->running)
+		pthread_join(r->thread, NULL);
+	if (r->job)
+		free_job(r, r->job);
+	if (r->reaping)
+		pthread_join(r->reaper, NULL);
+	if (r->done)
+		event_free(r->done);
+	if (r->piece)
+		event_free(r->piece);
+	if (r->done_fd >= 0)
+		close(r->done_fd);
+	free(r);
+}

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The pictures of a cloud's networks, with real hosts: many sites on one gateway, the same prefix at two of them, hub and spokes
+with the hub's gateway, forced tunnelling, tenants with the same addresses, networks of both deployment models.
+"""
+import signal
+
+import lab as rig
+
+PUBLIC = {'gw1': '203.0.113.1', 'gw2': '203.0.113.2', 'gw3': '203.0.113.3', 'gw4': '203.0.113.4'}
+
+
+class World:
+    """Gateway hosts on one wire; their VNets' hosts are cabled to ports of their own."""
+
+    def __init__(self, lab, *gateways):
+        self.lab = lab
+        self.wire = lab.switch('wire')
+        self.cables = {}
+        for name in gateways:
+            gw = lab.host(name)
+            lab.plug(self.wire, gw, 'wan')
+            gw.address('wan', PUBLIC[name] + '/24')
+            self.cables[name] = 0
+
+    def inside(self, gateway, name, address):
+        """A host `name` behind a port of its own: its router is the address .1 of its /24. The device's name."""
+        gw, host = self.lab.hosts[gateway], self.lab.host(name)
+        device = f'lan{self.cables[gateway]}'
+        self.cables[gateway] += 1
+        self.lab.cable(host, 'eth0', gw, device)
+        host.address('eth0', address + '/24')
+        host.route('default', 'via', router(address))
+        return host
+
+    def ports(self, gateway):
+        return {'ports': [{'name': 'wan', 'device': 'wan', 'role': 'uplink'}] +
+                         [{'name': f'lan{i}', 'device': f'lan{i}', 'role': 'vnet'} for i in range(self.cables[gateway])]}
+
+
+def router(address):
+    return address.rsplit('.', 1)[0] + '.1'
+
+
+def vnet(name, number, space, lans, **more):
+    """lans: {port: address of the gateway there}."""
+    network = space[0].rsplit('.', 2)[0]
+    subnets = [{'name': 'GatewaySubnet', 'addressPrefix': f'{network}.255.0/27'}, *more.pop('subnets', [])]
+    return {'name': name, 'id': number, 'addressSpace': space, 'subnets': subnets,
+            'attachments': [{'port': port, 'address': f'{address}/24'} for port, address in lans.items()], **more}
+
+
+def gateway(vnet_name, public, **more):
+    return {'name': vnet_name + 'GW', 'virtualNetwork': vnet_name, 'publicIPAddress': public, **more}
+
+
+def site(name, public, space):
+    return {'name': name, 'gatewayIpAddress': public, 'addressSpace': space}
+
+
+def to_site(name, gateway_name, site_name, **more):
+    return {'name': name, 'connectionType': 'IPsec', 'virtualNetworkGateway1': gateway_name, 'localNetworkGateway2': site_name,
+            'sharedKey': rig.PSK, **more}
+
+
+def branch(world, name, address, peers):
+    """A gateway host of one VNet with one host inside, a site for others. peers: {connection: (public address, prefixes, more)}."""
+    net = address.rsplit('.', 2)[0]
+    host = world.inside(name, 'host-' + name, address)
+    g = rig.Xgw(world.lab.hosts[name], {
+        'host': world.ports(name),
+        'virtualNetworks': [vnet('Here', 2000, [f'{net}.0.0/16'], {'lan0': router(address)})],
+        'virtualNetworkGateways': [gateway('Here', PUBLIC[name])],
+        'localNetworkGateways': [site('at-' + c, public, prefixes) for c, (public, prefixes, _) in peers.items()],
+        'connections': [to_site(c, 'HereGW', 'at-' + c, **more) for c, (_, _, more) in peers.items()]})
+    return host, g
+
+
+def explain(*gateways):
+    return lambda: ''.join(f'{g.host.name}: {g.explain()}{g.drops()}\n' for g in gateways)
+
+
+def reaches(host, to, *gateways, more=()):
+    rig.wait_for(lambda: host.ping(to, count=1, check=False, more=more).returncode == 0, f'{host.name} to reach {to}',
+                 explain=explain(*gateways))
+
+
+def never_reaches(host, to, more=()):
+    assert host.ping(to, count=3, check=False, more=more).returncode != 0, f'{host.name} reaches {to}'
+
+
+def start(*gateways):
+    for g, _ in gateways:
+        g.start()
+    for g, names in gateways:
+        for name in names:
+            g.wait_connected(name, 40)
+
+
+def test_many_sites_and_transit_between_them(lab):
+    """A hub with two sites: each reaches the hub, and the other one through it."""
+    w = World(lab, 'gw1', 'gw2', 'gw3')
+    alice = w.inside('gw1', 'alice', '10.11.0.4')
+    bob, g2 = branch(w, 'gw2', '10.22.0.4', {'hub': (PUBLIC['gw1'], ['10.11.0.0/16', '10.33.0.0/16'], {})})
+    carol, g3 = branch(w, 'gw3', '10.33.0.4', {'hub': (PUBLIC['gw1'], ['10.11.0.0/16', '10.22.0.0/16'], {})})
+    g1 = rig.Xgw(lab.hosts['gw1'], {
+        'host': w.ports('gw1'),
+        'virtualNetworks': [vnet('Hub', 1001, ['10.11.0.0/16'], {'lan0': '10.11.0.1'})],
+        'virtualNetworkGateways': [gateway('Hub', PUBLIC['gw1'])],
+        'localNetworkGateways': [site('S2', PUBLIC['gw2'], ['10.22.0.0/16']), site('S3', PUBLIC['gw3'], ['10.33.0.0/16'])],
+        'connections': [to_site('hub-s2', 'HubGW', 'S2'), to_site('hub-s3', 'HubGW', 'S3')]})
+    start((g1, ['hub-s2', 'hub-s3']), (g2, ['hub']), (g3, ['hub']))
+    reaches(alice, '10.22.0.4', g1, g2)
+    reaches(alice, '10.33.0.4', g1, g3)
+    reaches(bob, '10.33.0.4', g1, g2, g3)
+    _, name, want = rig.serve_file(carol, 2 << 20)
+    assert rig.fetch_sum(bob, f'http://10.33.0.4:8080/{name}') == want
+    hop = g1.json('next-hop', '--vnet', 'Hub', '10.33.0.4')
+    assert (hop['verdict'], hop['nextHop']) == ('tunnel', 'hub-s3')
+    # TTL: two gateways and the far one, each counts
+    assert 'ttl=61' in bob.ping('10.33.0.4', count=1).stdout
+
+
+def test_the_same_prefix_at_two_sites(lab):
+    """routingWeight chooses; the other one takes over while the first is down, and gives back."""
+    w = World(lab, 'gw1', 'gw2', 'gw3')
+    alice = w.inside('gw1', 'alice', '10.11.0.4')
+    hub = {'hub': (PUBLIC['gw1'], ['10.11.0.0/16'], {})}
+    first, g2 = branch(w, 'gw2', '10.22.0.4', hub)
+    second, g3 = branch(w, 'gw3', '10.22.0.4', hub)
+    g1 = rig.Xgw(lab.hosts['gw1'], {
+        'host': w.ports('gw1'),
+        'virtualNetworks': [vnet('Hub', 1001, ['10.11.0.0/16'], {'lan0': '10.11.0.1'})],
+        'virtualNetworkGateways': [gateway('Hub', PUBLIC['gw1'])],
+        'localNetworkGateways': [site('S2', PUBLIC['gw2'], ['10.22.0.0/16']), site('S3', PUBLIC['gw3'], ['10.22.0.0/16'])],
+        'connections': [to_site('lesser', 'HubGW', 'S3', routingWeight=5), to_site('larger', 'HubGW', 'S2', routingWeight=20)]})
+    start((g1, ['larger', 'lesser']), (g2, ['hub']), (g3, ['hub']))
+    for host, text in ((first, 'one'), (second, 'two')):
+        host.start('/usr/bin/python3', '-c', f'''
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 7))
+while True:
+    _, who = s.recvfrom(2048); s.sendto(b'{text}', who)
+''', name='who')
+    ask = ('import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(0.5)\n'
+           's.sendto(b"?", ("10.22.0.4", 7)); print(s.recv(99).decode())')
+
+    def answers():
+        return alice.run('/usr/bin/python3', '-c', ask, check=False).stdout.strip()
+    rig.wait_for(lambda: answers() == 'one', 'the site with the larger weight', explain=explain(g1, g2, g3))
+    assert g1.json('next-hop', '--vnet', 'Hub', '10.22.0.4')['nextHop'] == 'larger'
+    g1.command('down', 'larger')
+    rig.wait_for(lambda: answers() == 'two', 'the other site to take over', explain=explain(g1, g2, g3))
+    assert g1.json('next-hop', '--vnet', 'Hub', '10.22.0.4')['nextHop'] == 'lesser'
+    g1.command('up', 'larger')
+    rig.wait_for(lambda: answers() == 'one', 'the first site again', explain=explain(g1, g2, g3))
+
+
+def hub_and_spokes(w, **more):
+    """Hub and two spokes on gw1, a site behind gw2. (hosts by VNet, gateway host's configuration)."""
+    hosts = {n: w.inside('gw1', n.lower(), f'10.{10 + i}.0.4') for i, n in enumerate(('Hub', 'Spoke1', 'Spoke2'))}
+    nets = [vnet(n, 1001 + i, [f'10.{10 + i}.0.0/16'], {f'lan{i}': f'10.{10 + i}.0.1'}) for i, n in enumerate(hosts)]
+    nets[0]['peerings'] = [{'name': f'to-{s}', 'remoteVirtualNetwork': s, 'allowGatewayTransit': True} for s in ('Spoke1', 'Spoke2')]
+    for n, uses in ((nets[1], True), (nets[2], False)):
+        n['peerings'] = [{'name': 'to-hub', 'remoteVirtualNetwork': 'Hub', 'useRemoteGateways': uses}]
+    return hosts, {'host': w.ports('gw1'), 'virtualNetworks': nets,
+                   'virtualNetworkGateways': [gateway('Hub', PUBLIC['gw1'], **more)],
+                   'localNetworkGateways': [site('S2', PUBLIC['gw2'], ['10.22.0.0/16'])],
+                   'connections': [to_site('hub-s2', 'HubGW', 'S2')]}
+
+
+def test_peering_with_gateway_transit(lab):
+    w = World(lab, 'gw1', 'gw2')
+    hosts, config = hub_and_spokes(w)
+    bob, g2 = branch(w, 'gw2', '10.22.0.4', {'hub': (PUBLIC['gw1'], ['10.10.0.0/16', '10.11.0.0/16', '10.12.0.0/16'], {})})
+    g1 = rig.Xgw(lab.hosts['gw1'], config)
+    start((g1, ['hub-s2']), (g2, ['hub']))
+    reaches(hosts['Hub'], '10.11.0.4', g1)
+    reaches(hosts['Hub'], '10.12.0.4', g1)
+    reaches(hosts['Hub'], '10.22.0.4', g1, g2)
+    # the first spoke has the hub's gateway, the second has not
+    reaches(hosts['Spoke1'], '10.22.0.4', g1, g2)
+    reaches(bob, '10.11.0.4', g1, g2)
+    never_reaches(hosts['Spoke2'], '10.22.0.4')
+    # peering is not transitive
+    never_reaches(hosts['Spoke1'], '10.12.0.4')
+    assert g1.json('next-hop', '--vnet', 'Spoke1', '10.12.0.4')['reason'] == 'no-route'
+    hop = g1.json('next-hop', '--vnet', 'Spoke1', '10.10.0.4')
+    assert (hop['verdict'], hop['route']['source'], hop['nextHop']) == ('local', 'peering', 'Hub')
+    assert g1.json('next-hop', '--vnet', 'Spoke1', '10.22.0.4')['nextHop'] == 'hub-s2'
+    # XDP alone: the daemon is killed, and peered networks go on
+    rate = rig.iperf(hosts['Hub'], hosts['Spoke1'], '10.11.0.4', seconds=1)
+    g1.process.popen.send_signal(signal.SIGKILL)
+    g1.process.popen.wait()
+    assert rig.iperf(hosts['Hub'], hosts['Spoke1'], '10.11.0.4', seconds=1) > rate / 20
+    hosts['Spoke2'].ping('10.10.0.4')
+    never_reaches(hosts['Hub'], '10.22.0.4')
+
+
+def test_peering_without_access(lab):
+    """allowVirtualNetworkAccess off on one side: that side's packets end here, with a reason of their own."""
+    w = World(lab, 'gw1')
+    one, two = (w.inside('gw1', n, a) for n, a in (('one', '10.10.0.4'), ('two', '10.11.0.4')))
+    nets = [vnet('One', 1001, ['10.10.0.0/16'], {'lan0': '10.10.0.1'},
+                 peerings=[{'name': 'p', 'remoteVirtualNetwork': 'Two', 'allowVirtualNetworkAccess': False}]),
+            vnet('Two', 1002, ['10.11.0.0/16'], {'lan1': '10.11.0.1'}, peerings=[{'name': 'p', 'remoteVirtualNetwork': 'One'}])]
+    g = rig.Xgw(lab.hosts['gw1'], {'host': w.ports('gw1'), 'virtualNetworks': nets}).start()
+    never_reaches(one, '10.11.0.4')
+    never_reaches(two, '10.10.0.4')  # the answers of `one` end
+    assert g.drops().get('peering', 0) >= 3
+    assert g.json('next-hop', '--vnet', 'One', '10.11.0.4')['reason'] == 'peering'
+
+
+def test_forced_tunnelling(lab):
+    """Hosts of one subnet reach the Internet through the default site alone; those of another not at all; some prefixes nobody."""
+    w = World(lab, 'gw1', 'gw2')
+    alice, dora = w.inside('gw1', 'alice', '10.11.0.4'), w.inside('gw1', 'dora', '10.11.1.4')
+    bob, g2 = branch(w, 'gw2', '10.22.0.4', {'hub': (PUBLIC['gw1'], ['10.11.0.0/16'], {})})
+    # bob is a router to the world for the test: addresses of it are his own
+    for a in ('198.18.0.1/32', '198.18.1.1/32'):
+        bob.run('ip', 'address', 'add', a, 'dev', 'lo')
+    with open(g2.config) as f:
+        c = rig.json.load(f)
+    c['virtualNetworks'][0]['addressSpace'] += ['198.18.0.0/15']
+    net = c['virtualNetworks'][0]
+    c['routeTables'] = [{'name': 'out', 'routes': [{'name': 'world', 'addressPrefix': '198.18.0.0/15', 'nextHopType': 'VirtualAppliance',
+                                                    'nextHopIpAddress': '10.22.0.4'}]}]
+    net['subnets'][0]['routeTable'] = 'out'
+    with open(g2.config, 'w') as f:
+        rig.json.dump(c, f)
+    g1 = rig.Xgw(lab.hosts['gw1'], {
+        'host': w.ports('gw1'),
+        'routeTables': [{'name': 'forced', 'routes': [
+            {'name': 'default', 'addressPrefix': '0.0.0.0/0', 'nextHopType': 'VirtualNetworkGateway'},
+            {'name': 'not-there', 'addressPrefix': '198.18.1.0/24', 'nextHopType': 'None'}]}],
+        'virtualNetworks': [vnet('VNet1', 1001, ['10.11.0.0/16'], {'lan0': '10.11.0.1', 'lan1': '10.11.1.1'}, subnets=[
+            {'name': 'FrontEnd', 'addressPrefix': '10.11.0.0/24', 'routeTable': 'forced'},
+            {'name': 'BackEnd', 'addressPrefix': '10.11.1.0/24'}])],
+        'virtualNetworkGateways': [gateway('VNet1', PUBLIC['gw1'], gatewayDefaultSite='S2')],
+        'localNetworkGateways': [site('S2', PUBLIC['gw2'], ['10.22.0.0/16'])],
+        'connections': [to_site('to-s2', 'VNet1GW', 'S2')]})
+    start((g1, ['to-s2']), (g2, ['hub']))
+    reaches(alice, '10.22.0.4', g1, g2)
+    reaches(dora, '10.22.0.4', g1, g2)
+    reaches(alice, '198.18.0.1', g1, g2)
+    never_reaches(alice, '198.18.1.1')
+    never_reaches(dora, '198.18.0.1')
+    reaches(alice, '10.11.1.4', g1)
+    hop = g1.json('next-hop', '--vnet', 'VNet1', '--from', '10.11.0.4', '198.18.0.1')
+    assert (hop['verdict'], hop['nextHop'], hop['route']['source'], hop['route']['prefix']) == ('tunnel', 'to-s2', 'user', '0.0.0.0/0')
+    assert g1.json('next-hop', '--vnet', 'VNet1', '--from', '10.11.0.4', '198.18.1.1')['reason'] == 'route-none'
+    assert g1.json('next-hop', '--vnet', 'VNet1', '--from', '10.11.1.4', '198.18.0.1')['reason'] == 'no-route'
+
+
+def test_two_tenants_with_the_same_addresses(lab):
+    """One gateway host, two tenants, the same prefixes inside and at their sites: each has its own world, neither the other's."""
+    w = World(lab, 'gw1', 'gw2', 'gw3')
+    red, blue = w.inside('gw1', 'red', '10.11.0.4'), w.inside('gw1', 'blue', '10.11.0.4')
+    lab.hosts['gw1'].address('wan', '203.0.113.11/24')
+    red_bob, g2 = branch(w, 'gw2', '10.22.0.4', {'hub': (PUBLIC['gw1'], ['10.11.0.0/16'], {})})
+    blue_bob, g3 = branch(w, 'gw3', '10.22.0.4', {'hub': ('203.0.113.11', ['10.11.0.0/16'], {})})
+    g1 = rig.Xgw(lab.hosts['gw1'], {
+        'host': w.ports('gw1'),
+        'virtualNetworks': [vnet('Red', 1001, ['10.11.0.0/16'], {'lan0': '10.11.0.1'}),
+                            vnet('Blue', 1002, ['10.11.0.0/16'], {'lan1': '10.11.0.1'})],
+        'virtualNetworkGateways': [gateway('Red', PUBLIC['gw1']), gateway('Blue', '203.0.113.11')],
+        'localNetworkGateways': [site('RedSite', PUBLIC['gw2'], ['10.22.0.0/16']), site('BlueSite', PUBLIC['gw3'], ['10.22.0.0/16'])],
+        'connections': [to_site('red', 'RedGW', 'RedSite'), to_site('blue', 'BlueGW', 'BlueSite')]})
+    start((g1, ['red', 'blue']), (g2, ['hub']), (g3, ['hub']))
+    seen = {h.name: rig.Capture(h, 'eth0', 'icmp') for h in (red, blue, red_bob, blue_bob)}
+    for host, size in ((red, 100), (blue, 200)):
+        rig.wait_for(lambda: host.ping('10.22.0.4', count=1, check=False, size=size).returncode == 0, f'{host.name} to reach its site',
+                     explain=explain(g1, g2, g3))
+        host.ping('10.22.0.4', count=10, size=size)
+    lengths = {}
+    for name, capture in seen.items():
+        capture.stop()
+        lengths[name] = set(capture.tshark('-Y', 'icmp', '-T', 'fields', '-e', 'ip.len').split())
+    # by their sizes: every packet of red was seen by red's two hosts alone, and blue's by blue's
+    assert lengths == {'red': {'128'}, 'host-gw2': {'128'}, 'blue': {'228'}, 'host-gw3': {'228'}}, lengths
+    for name, other in (('Red', 'red'), ('Blue', 'blue')):
+        assert g1.json('next-hop', '--vnet', name, '10.22.0.4')['nextHop'] == other
+    # a host that takes the other tenant's place by its address alone stays in its own network
+    red.run('ip', 'address', 'add', '10.11.7.7/24', 'dev', 'eth0')
+    blue_seen = rig.Capture(blue, 'eth0', 'icmp')
+    never_reaches(red, '10.11.0.99', more=('-I', '10.11.7.7'))
+    blue_seen.stop()
+    assert blue_seen.tshark('-Y', 'icmp') == ''
