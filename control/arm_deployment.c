@@ -211,7 +211,9 @@ static json_t *f_copy_index(const struct arm_call *c)
 		round = round->up;
 	if (!round)
 		return arm_fail(c->e, "%s: there is no such copy loop here", c->name);
-	return json_integer((json_int_t)((uint64_t)round->index + (uint64_t)offset));
+	if (__builtin_add_overflow(round->index, offset, &offset))
+		return arm_fail(c->e, "%s: the offset is too large", c->name);
+	return json_integer(offset);
 }
 
 /* ---- where it is deployed ---- */

@@ -383,6 +383,8 @@ static void lower(char *text)
 /* One round of its loop. */
 static bool one_resource(const struct arm_eval *e, const json_t *r, const struct parent *parent)
 {
+	if (!import_spend(e->im, 1024))
+		return false;
 	json_t *condition = import_get(r, "condition") ? member(e, r, "condition") : json_true();
 	const char *text = json_string_value(condition);
 	bool unknown = import_is_blank(e->im, condition), good = condition != NULL;
@@ -460,8 +462,6 @@ static bool any_resource(const struct arm_eval *e, const json_t *r, const struct
 		arm_fail(e, "expected a resource, an object");
 		return false;
 	}
-	if (!import_spend(e->im, 64))
-		return false;
 	return json_is_object(loop) ? looped_resource(e, r, loop, parent)
 				    : one_resource(e, r, parent);
 }

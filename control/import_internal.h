@@ -13,11 +13,11 @@
 #define IMPORT_MAX_FILES     2000u	 /* looked for in one import */
 #define IMPORT_MAX_DEPTH     100u	 /* of nesting: values, calls, variables, together */
 #define IMPORT_MAX_STRING    (1u << 20)	 /* bytes of a computed text */
-#define IMPORT_MAX_WORK	     (64u << 20) /* bytes and steps of all that is computed */
+#define IMPORT_MAX_WORK	     (32u << 20) /* bytes and steps of all that is computed */
 #define IMPORT_MAX_COPIES    800u	 /* of one loop, as in Azure */
 #define IMPORT_MAX_RANGE     10000u	 /* numbers of range() */
 #define IMPORT_MAX_NESTED    8u		 /* deployments within deployments */
-#define IMPORT_MAX_RESOURCES 20000u
+#define IMPORT_MAX_RESOURCES 5000u
 #define IMPORT_MAX_BLANKS    20000u
 #define IMPORT_MAX_NOTES     20000u
 

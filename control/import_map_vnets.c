@@ -66,7 +66,12 @@ static bool has_gateway(struct import *im, const struct import_resource *vnet)
 		json_array_foreach(import_get(im->resources[i].properties, "ipConfigurations"), k,
 				   v)
 		{
-			if (import_find(im, map_id(v, "properties.subnet.id"), T_VNET) == vnet)
+			const char *id = map_id(v, "properties.subnet.id");
+			char *name = id ? import_id_name(id, T_VNET) : NULL;
+			bool same = name && !strcasecmp(name, vnet->name);
+			free(name);
+			/* another one of the name may be in another group */
+			if ((same || !name) && import_find(im, id, T_VNET) == vnet)
 				return true;
 		}
 	}

@@ -74,16 +74,24 @@ static bool is_elsewhere(const char *id, const struct import_resource *r)
 	return group && (strlen(r->group) != len || strncasecmp(group, r->group, len) != 0);
 }
 
-static bool is_named(const struct import_resource *r, const char *id)
+/* The names that an id of the type has; of a text without slashes, itself. */
+static char *wanted_name(const char *id, const char *type)
 {
-	char *name = import_id_name(id, r->type);
-	bool same = name && !strcasecmp(name, r->name);
-	if (!name && !strchr(id, '/')) {
-		const char *last = strrchr(r->name, '/');
-		same = !strcasecmp(last ? last + 1 : r->name, id);
-	}
-	free(name);
-	return same;
+	return strchr(id, '/') ? import_id_name(id, type) : strdup(id);
+}
+
+static bool is_named(const struct import_resource *r, const char *id, const char *name)
+{
+	const char *last = strrchr(r->name, '/');
+	return !strcasecmp(name, r->name) ||
+	       (!strchr(id, '/') && last && !strcasecmp(name, last + 1));
+}
+
+/* The last one that came, but one of the same group before all others. */
+static struct import_resource *better(const char *id, struct import_resource *found,
+				      struct import_resource *r)
+{
+	return !found || (is_elsewhere(id, found) && !is_elsewhere(id, r)) ? r : found;
 }
 
 struct import_resource *import_find(struct import *im, const char *id, const char *type)
@@ -91,15 +99,16 @@ struct import_resource *import_find(struct import *im, const char *id, const cha
 	struct import_resource *found = NULL;
 	if (!id || !import_spend(im, im->n_resources + strlen(id)))
 		return NULL;
-	/* the last one that came, but one of the same group before all others */
-	for (unsigned i = im->n_resources; i-- > 0;) {
+	char *name = type ? wanted_name(id, type) : NULL;
+	for (unsigned i = im->n_resources; i-- > 0 && (name || !type);) {
 		struct import_resource *r = &im->resources[i];
-		if ((type && strcasecmp(type, r->type) != 0) || !is_named(r, id))
-			continue;
-		if (!is_elsewhere(id, r))
-			return r;
-		found = found ? found : r;
+		char *own = type ? NULL : wanted_name(id, r->type);
+		const char *this = type ? name : own;
+		if (this && (!type || !strcasecmp(type, r->type)) && is_named(r, id, this))
+			found = better(id, found, r);
+		free(own);
 	}
+	free(name);
 	return found;
 }
 

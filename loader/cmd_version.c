@@ -11,15 +11,17 @@
 #include <event2/event.h>
 #include <jansson.h>
 #include <libfyaml.h>
+#include <libxml/xmlversion.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
 static json_t *libraries(void)
 {
-	return json_pack("{s:s,s:s,s:s,s:s,s:s}", "libbpf", libbpf_version_string() + 1, "openssl",
-			 OpenSSL_version(OPENSSL_VERSION_STRING), "libevent", event_get_version(),
-			 "libfyaml", fy_library_version(), "jansson", jansson_version_str());
+	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "libbpf", libbpf_version_string() + 1,
+			 "openssl", OpenSSL_version(OPENSSL_VERSION_STRING), "libevent",
+			 event_get_version(), "libfyaml", fy_library_version(), "jansson",
+			 jansson_version_str(), "libxml2", LIBXML_DOTTED_VERSION);
 }
 
 static json_t *backends(const struct esp_choice *choice)
