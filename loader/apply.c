@@ -230,7 +230,9 @@ int apply_some(const struct maps *m, const struct plan_changes *changes, size_t 
 	       struct fault *f)
 {
 	struct batch *b = malloc(sizeof *b);
-	int err = b ? 0 : fault_set(f, -ENOMEM, "not enough memory to write the maps");
+	int err = 0;
+	if (!b)
+		return fault_set(f, -ENOMEM, "not enough memory to write the maps");
 	size_t end = changes->n - *at < most ? changes->n : *at + most;
 	while (!err && *at < end) {
 		size_t n = gather(b, changes, *at);

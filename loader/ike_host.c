@@ -20,6 +20,7 @@
 
 #define READS_PER_WAKEUP 64
 #define DATAGRAM_MAX	 65536
+#define STARTS_AT_ONCE	 32u
 
 const char *ike_host_name(const struct ike_host *h, uint32_t connection)
 {
@@ -373,6 +374,30 @@ void ike_host_start_connection(struct ike_host *h, uint32_t i)
 	ike_host_settle(h);
 }
 
+/* Each begins with a key exchange: ten thousand of them are no single step of a loop. */
+static void start_some(struct ike_host *h, uint32_t most)
+{
+	for (uint32_t n = 0; n < most && h->next_start < h->o.plan->n_connections; n++)
+		ike_host_start_connection(h, h->next_start++);
+}
+
+static void on_starter(evutil_socket_t fd, short what, void *owner)
+{
+	static const struct timeval soon = {.tv_usec = 1000};
+	struct ike_host *h = owner;
+	(void)fd;
+	(void)what;
+	start_some(h, STARTS_AT_ONCE);
+	if (h->next_start < h->o.plan->n_connections)
+		event_add(h->starter, &soon);
+}
+
+void ike_host_start_rest(struct ike_host *h)
+{
+	start_some(h, UINT32_MAX);
+	event_del(h->starter);
+}
+
 static uint64_t esp_sent(void *owner, uint32_t connection)
 {
 	const struct ike_host *h = owner;
@@ -400,7 +425,9 @@ int ike_host_start(struct ike_host **out, const struct ike_host_options *o, stru
 	ike_effects_init(&h->effects);
 	h->buffer = malloc(DATAGRAM_MAX);
 	h->timer = evtimer_new(o->base, on_timer, h);
-	int err = h->buffer && h->timer ? ike_new(&h->engine, &options, &random) : -ENOMEM;
+	h->starter = evtimer_new(o->base, on_starter, h);
+	int err = h->buffer && h->timer && h->starter ? ike_new(&h->engine, &options, &random)
+						      : -ENOMEM;
 	if (err)
 		fault_set(f, err, "cannot start the IKE engine: %s", strerror(-err));
 	if (!err)
@@ -421,8 +448,7 @@ int ike_host_start(struct ike_host **out, const struct ike_host_options *o, stru
 		return err;
 	}
 	ike_host_addresses(h);
-	for (uint32_t i = 0; i < o->plan->n_connections; i++)
-		ike_host_start_connection(h, i);
+	on_starter(-1, 0, h);
 	*out = h;
 	return 0;
 }
@@ -440,6 +466,8 @@ void ike_host_free(struct ike_host *h)
 	ike_sockets_close(h);
 	if (h->timer)
 		event_free(h->timer);
+	if (h->starter)
+		event_free(h->starter);
 	if (h->engine)
 		ike_free(h->engine);
 	clients_free(h->clients);

@@ -27,6 +27,8 @@ struct ike_host {
 	struct clients *clients;
 	struct ike_effects effects;
 	struct event *timer;
+	struct event *starter;
+	uint32_t next_start; /* of the plan's connections: the first that was not started yet */
 	bool mobike;
 	struct ike_socket *sockets;
 	void *socket_tree; /* of the same, by address and port (tsearch(3)) */
@@ -41,6 +43,8 @@ void ike_host_on_datagram(evutil_socket_t fd, short what, void *socket);
 /* Of the model and the plan by index; `change`: the template is there already. With a fault. */
 int must_check ike_host_add_connection(struct ike_host *h, uint32_t i, struct fault *f);
 void ike_host_start_connection(struct ike_host *h, uint32_t i);
+/* Those that the start has not come to yet. */
+void ike_host_start_rest(struct ike_host *h);
 int must_check ike_host_add_template(struct ike_host *h, uint32_t gateway, bool change,
 				     struct fault *f);
 

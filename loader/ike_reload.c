@@ -253,6 +253,7 @@ static void withdraw_clients(struct ike_host *h, const struct ike_host_changes *
 
 void ike_host_withdraw(struct ike_host *h, const struct ike_host_changes *c)
 {
+	ike_host_start_rest(h);
 	withdraw_clients(h, c);
 	for (uint32_t i = 0; i < c->n_gone; i++) {
 		drop(h, c->gone[i]);
@@ -326,6 +327,7 @@ int ike_host_follow(struct ike_host *h, struct ike_host_changes *c, struct fault
 {
 	struct fault others[3] = {0};
 	exchange(h, c);
+	h->next_start = h->o.plan->n_connections; /* what is new is started here */
 	for (uint32_t i = 0; i < c->n_added; i++) {
 		if (underlay_add(h->o.underlay, h->o.plan->connections[c->added[i]].id))
 			log_error(LOG_IKE, "no-memory: no way to a new connection's peer");

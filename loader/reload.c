@@ -175,7 +175,7 @@ static void take_gone(struct leftovers *l, const struct plan_changes *changes)
 		if (c->map == PLAN_ATTACHMENTS && c->removal)
 			l->gone[l->n_gone++] = ((const struct xgw_attachment *)c->entry)->id;
 	}
-	if (l->n_gone)
+	if (l->gone && l->n_gone)
 		qsort(l->gone, l->n_gone, sizeof *l->gone, by_number);
 }
 
@@ -283,8 +283,9 @@ static void describe(const struct job *j, struct line *l)
 	say_counted(l, "endpoint", &j->changes, PLAN_ENDPOINTS);
 	if (!l->n)
 		say(l, "nothing of these changed, ");
-	say(l, "%u connection%s kept, %.0f ms", n.kept, n.kept == 1 ? "" : "s",
-	    ms(j->began_ns, j->done_ns));
+	double took = ms(j->began_ns, j->done_ns);
+	say(l, "%u connection%s kept, %.*f ms", n.kept, n.kept == 1 ? "" : "s", took < 10 ? 1 : 0,
+	    took);
 }
 
 static json_t *stages(const struct job *j)

@@ -48,12 +48,14 @@ static void compare_ports(struct reload_refusals *out, const struct model *was,
 	for (uint32_t i = 0; i < m->host.n_ports; i++) {
 		const struct model_port *p = &m->host.ports[i];
 		uint32_t k = reload_former_port(was, p);
-		const struct model_port *q = k == MODEL_NONE ? NULL : &was->host.ports[k];
-		if (!q)
+		if (k == MODEL_NONE) {
 			refuse(out, "port '%s' cannot be added while the gateway runs: restart it",
 			       p->name);
-		else if (!same_text(p->device, q->device) || p->role != q->role ||
-			 p->xdp_transmit != q->xdp_transmit)
+			continue;
+		}
+		const struct model_port *q = &was->host.ports[k];
+		if (!same_text(p->device, q->device) || p->role != q->role ||
+		    p->xdp_transmit != q->xdp_transmit)
 			refuse(out,
 			       "port '%s' cannot change while the gateway runs: restart it, or set "
 			       "it back",

@@ -202,6 +202,7 @@ def numbers_counters_and_hosts(three):
 
 def test_maps_follow_and_what_is_wrong_changes_nothing(three):
     numbers_counters_and_hosts(three)
+    three.gw1.run('ip', 'addr', 'del', '203.0.113.11/24', 'dev', 'wan')
     g1 = three.g1
     maps, spis = g1.maps(), g1.spis('to2')
     wrong = more(g1.now)

@@ -517,8 +517,6 @@ static const struct row rows[] = {
 	/* what is judged and not carried out yet */
 	{{{"host:\n  ports:", "host:\n  metrics: 127.0.0.1:9187\n  ports:"}},
 	 "2:3: error: metrics: not supported yet\n"},
-	{{{"    id: 3\n", "    id: 3\n    learning: true\n"}},
-	 "25:5: error: learning: not supported yet\n"},
 };
 /* clang-format on */
 
