@@ -186,7 +186,7 @@ def test_peering_with_gateway_transit(lab):
     never_reaches(hosts['Spoke1'], '10.12.0.4')
     assert g1.json('next-hop', '--vnet', 'Spoke1', '10.12.0.4')['reason'] == 'no-route'
     hop = g1.json('next-hop', '--vnet', 'Spoke1', '10.10.0.4')
-    assert (hop['verdict'], hop['route']['source'], hop['nextHop']) == ('local', 'peering', 'Hub')
+    assert (hop['verdict'], hop['route']['source'], hop['nextHop']) == ('local', 'peering', 'lan0')
     assert g1.json('next-hop', '--vnet', 'Spoke1', '10.22.0.4')['nextHop'] == 'hub-s2'
     # XDP alone: the daemon is killed, and peered networks go on
     rate = rig.iperf(hosts['Hub'], hosts['Spoke1'], '10.11.0.4', seconds=1)
