@@ -383,6 +383,13 @@ const char *map_own_name(const struct import_resource *r)
 
 /* ---- the whole ---- */
 
+static json_t *circuit_port(struct import *im, const char *name, const char *what)
+{
+	return json_pack("{s:s,s:o,s:s}", "name", name, "device",
+			 import_blank(im, "device", "network device that %s comes in by", what),
+			 "role", "circuit");
+}
+
 static json_t *host(struct import *im, bool circuits)
 {
 	json_t *ports = json_pack(
@@ -392,11 +399,9 @@ static json_t *host(struct import *im, bool circuits)
 		import_blank(im, "device", "network device on the virtual networks' side"), "role",
 		"vnet");
 	if (circuits)
-		map_append(im, ports,
-			   json_pack("{s:s,s:o,s:s}", "name", "er0", "device",
-				     import_blank(im, "device",
-						  "network device that the circuit comes in by"),
-				     "role", "circuit"));
+		map_append(im, ports, circuit_port(im, "er0", "the circuit"));
+	if (circuits && map_has_second_link(im))
+		map_append(im, ports, circuit_port(im, "er1", "the circuit's second link"));
 	return json_pack("{s:s,s:o}", "#host", "this machine, of which no template tells", "ports",
 			 ports);
 }
