@@ -428,6 +428,26 @@ static bool is_near_end(struct import *im, const struct import_resource *gateway
 	return false;
 }
 
+/* A public address is carried over as its gateway's. */
+static void note_address(struct import *im, const struct import_resource *address)
+{
+	for (unsigned i = 0; i < im->n_resources; i++) {
+		size_t k;
+		json_t *v;
+		if (strcmp(im->resources[i].type, T_GATEWAY) != 0)
+			continue;
+		json_array_foreach(import_get(im->resources[i].properties, "ipConfigurations"), k,
+				   v)
+		{
+			const char *id = map_id(v, "properties.publicIPAddress.id");
+			if (id && import_find(im, id, T_PUBLIC) == address)
+				return;
+		}
+	}
+	import_note(im, "%.100s %.100s: left out: no gateway has it", address->shown_type,
+		    address->name);
+}
+
 static const char missing_note[] = "referred to, but not in the files: fill it in, or import its "
 				   "template together with these";
 
@@ -455,6 +475,8 @@ static void place(struct import *im, json_t *root, const struct import_resource 
 	} else if (!strcmp(r->type, T_CONNECTION)) {
 		list = "connections";
 		v = map_connection(im, r);
+	} else if (!strcmp(r->type, T_PUBLIC)) {
+		note_address(im, r);
 	}
 	if (!v)
 		return;
