@@ -147,6 +147,7 @@ static void ask_maps(struct worker *w, struct decision *d, uint32_t vnet, const 
 	switch (hop.kind) {
 	case XGW_HOP_LOCAL: decide_local(w, d, hop.vnet, to); break;
 	case XGW_HOP_TUNNEL:
+	case XGW_HOP_CLIENT:
 		d->kind = DECIDE_TUNNEL;
 		d->connection = hop.connection;
 		break;

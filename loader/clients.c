@@ -15,6 +15,7 @@
 
 struct client {
 	bool there;
+	bool is_sstp, routed[2]; /* SSTP: by family, whether its route is in the maps */
 	struct pool_lease lease;
 	char name[NAME_BYTES];
 };
@@ -30,6 +31,7 @@ struct client_gateway {
 	struct ike_clients ike;
 	const struct credential *credential;
 	struct client *client; /* by slot of the pool */
+	uint32_t n_sstp, most_sstp;
 };
 
 struct clients {
@@ -100,6 +102,7 @@ static void make_gateway(struct making *k, struct client_gateway *g,
 	uint32_t most = plan_clients(m, g->index, &g->first);
 	g->credential = credentials_of_gateway(credentials, g->index);
 	g->vnet = from->vnet;
+	g->most_sstp = from->clients.most_sstp;
 	make_users(k, g, &from->clients);
 	make_trust(k, g, &from->clients);
 	if (pool_new(&g->pool, from->clients.pool, from->clients.n_pool, most, &f)) {
@@ -199,6 +202,7 @@ static void describe(const struct client_gateway *g, const struct client *x,
 	*out = (struct client_info){.connection = g->first + x->lease.slot,
 				    .gateway = g->index,
 				    .name = x->name,
+				    .is_sstp = x->is_sstp,
 				    .v4 = x->lease.v4,
 				    .v6 = x->lease.v6};
 }
@@ -265,16 +269,18 @@ static int put(const struct client_gateway *g, const struct client *x)
 	const struct maps *maps = g->of->maps;
 	uint32_t id = g->first + x->lease.slot;
 	const struct xgw_name_key key = {XGW_NAME_CONNECTION, id};
-	const struct xgw_next_hop hop = {
-		.kind = XGW_HOP_TUNNEL, .vnet = vnet_id(g), .connection = id};
+	const struct xgw_next_hop hop = {.kind = x->is_sstp ? XGW_HOP_CLIENT : XGW_HOP_TUNNEL,
+					 .flags = x->is_sstp ? XGW_HOP_UP : 0,
+					 .vnet = vnet_id(g),
+					 .connection = id};
 	struct xgw_name name = {{0}};
 	memcpy(name.text, x->name, strnlen(x->name, sizeof name.text - 1));
 	int err = maps_put(maps, MAPS_names, &key, &name);
 	if (!err)
 		err = maps_put(maps, MAPS_next_hops, &id, &hop);
-	if (!err)
+	if (!err && !x->is_sstp)
 		err = put_route(g, &x->lease.v4, id);
-	if (!err)
+	if (!err && !x->is_sstp)
 		err = put_route(g, &x->lease.v6, id);
 	maps_bump(maps);
 	return err;
@@ -285,38 +291,102 @@ static void withdraw(const struct client_gateway *g, const struct client *x)
 	const struct maps *maps = g->of->maps;
 	uint32_t id = g->first + x->lease.slot;
 	const struct xgw_name_key key = {XGW_NAME_CONNECTION, id};
-	delete_route(g, &x->lease.v4);
-	delete_route(g, &x->lease.v6);
+	if (!x->is_sstp || x->routed[0])
+		delete_route(g, &x->lease.v4);
+	if (!x->is_sstp || x->routed[1])
+		delete_route(g, &x->lease.v6);
 	maps_delete(maps, MAPS_next_hops, &id);
 	maps_delete(maps, MAPS_names, &key);
 	maps_bump(maps);
 }
 
+/* What it asks for of the pool, and in the maps; NULL: f says why not. */
+static struct client *admit(struct client_gateway *g, const struct ike_client *who, bool is_sstp,
+			    struct fault *f)
+{
+	struct pool_lease given;
+	if (pool_take(g->pool, who->user, who->wants_v4, who->wants_v6, &who->wanted4, &given, f))
+		return NULL;
+	struct client *x = &g->client[given.slot];
+	*x = (struct client){.there = true, .is_sstp = is_sstp, .lease = given};
+	snprintf(x->name, sizeof x->name, "%.60s/%.250s", g->of->m->gateways[g->index].name,
+		 who->user);
+	int err = put(g, x);
+	if (!err)
+		return x;
+	withdraw(g, x);
+	x->there = false;
+	pool_give(g->pool, given.slot);
+	fault_set(f, err, "client %.100s: the maps take no more: %s", who->user, strerror(-err));
+	return NULL;
+}
+
 static int lease(void *owner, const struct ike_client *who, struct ike_lease *out, struct fault *f)
 {
 	struct client_gateway *g = owner;
-	struct pool_lease given;
-	int err = pool_take(g->pool, who->user, who->wants_v4, who->wants_v6, &who->wanted4, &given,
-			    f);
-	if (err)
-		return err;
-	struct client *x = &g->client[given.slot];
-	x->there = true;
-	x->lease = given;
-	snprintf(x->name, sizeof x->name, "%.60s/%.250s", g->of->m->gateways[g->index].name,
-		 who->user);
-	err = put(g, x);
-	if (err) {
-		withdraw(g, x);
-		x->there = false;
-		pool_give(g->pool, given.slot);
-		return fault_set(f, err, "client %.100s: the maps take no more: %s", who->user,
-				 strerror(-err));
-	}
-	*out = (struct ike_lease){g->first + given.slot, x->name, given.v4, given.v6};
+	const struct client *x = admit(g, who, false, f);
+	if (!x)
+		return f->code;
+	*out = (struct ike_lease){g->first + x->lease.slot, x->name, x->lease.v4, x->lease.v6};
 	underlay_client(g->of->underlay, out->connection,
 			&g->of->m->gateways[g->index].public_address, &who->remote.addr);
 	return 0;
+}
+
+/* ---- by SSTP ---- */
+
+int clients_sstp(const struct clients *c, uint32_t gateway, struct clients_sstp *out)
+{
+	const struct client_gateway *g = &c->at[gateway];
+	if (!g->pool || !c->m->gateways[gateway].clients.sstp || !g->credential)
+		return -ENOENT;
+	*out = (struct clients_sstp){.credential = g->credential, .eap = &g->eap};
+	return 0;
+}
+
+int clients_admit(struct clients *c, uint32_t gateway, const char *user, struct client_info *out,
+		  struct fault *f)
+{
+	struct client_gateway *g = &c->at[gateway];
+	const struct model_clients *m = &c->m->gateways[gateway].clients;
+	struct ike_client who = {.user = user, .wants_v4 = true};
+	for (uint32_t i = 0; i < m->n_pool; i++)
+		who.wants_v6 |= m->pool[i].addr.family == IP_V6;
+	if (g->n_sstp >= g->most_sstp) {
+		fault_set(f, -ENOSPC, "%u clients are connected by SSTP, %.100s is one too many",
+			  g->n_sstp, user);
+		return fault_advise(f, "take another sku, or IkeV2");
+	}
+	const struct client *x = admit(g, &who, true, f);
+	if (!x)
+		return f->code;
+	g->n_sstp++;
+	describe(g, x, out);
+	return 0;
+}
+
+int clients_open(struct clients *c, uint32_t connection, uint32_t mtu, bool v4, bool v6)
+{
+	struct client_gateway *g = NULL;
+	struct client *x = by_connection(c, connection, &g);
+	if (!x || !x->is_sstp)
+		return -ENOENT;
+	const struct datapath_client d = {.connection = connection,
+					  .vnet = vnet_id(g),
+					  .mtu = mtu,
+					  .v4 = v4 ? x->lease.v4 : (struct ip_addr){0},
+					  .v6 = v6 ? x->lease.v6 : (struct ip_addr){0}};
+	int err = datapath_client_set(c->datapath, &d);
+	if (!err && v4 && !x->routed[0]) {
+		x->routed[0] = true;
+		err = put_route(g, &x->lease.v4, connection);
+	}
+	if (!err && v6 && !x->routed[1]) {
+		x->routed[1] = true;
+		err = put_route(g, &x->lease.v6, connection);
+	}
+	maps_bump(c->maps);
+	return err;
 }
 
 void clients_gone(struct clients *c, uint32_t connection)
@@ -326,9 +396,14 @@ void clients_gone(struct clients *c, uint32_t connection)
 	if (!x)
 		return;
 	withdraw(g, x);
-	datapath_tunnel_remove(c->datapath, connection);
-	underlay_forget(c->underlay, connection);
+	if (x->is_sstp) {
+		datapath_client_remove(c->datapath, connection);
+		g->n_sstp--;
+	} else {
+		datapath_tunnel_remove(c->datapath, connection);
+		underlay_forget(c->underlay, connection);
+	}
 	x->there = false;
 	pool_give(g->pool, x->lease.slot);
-	log_info(LOG_IKE, "client-gone name=%s", x->name);
+	log_info(x->is_sstp ? LOG_P2S : LOG_IKE, "client-gone name=%s", x->name);
 }

@@ -29,15 +29,29 @@ void clients_serve(struct clients *c, const struct maps *maps, struct datapath *
 
 /* What the template of a gateway that has clients needs beside the model. */
 void clients_template(const struct clients *c, uint32_t gateway, struct ike_connection *out);
-/* IKE_CLIENT_GONE. */
+/* IKE_CLIENT_GONE, or the end of an SSTP session. */
 void clients_gone(struct clients *c, uint32_t connection);
 
 /* A client that has a lease. */
 struct client_info {
 	uint32_t connection, gateway; /* the model's */
+	bool is_sstp;		      /* else it came by IKE */
 	const char *name;	      /* "GATEWAY/USER" */
 	struct ip_addr v4, v6;
 };
+/* What SSTP of a gateway needs, borrowed. -ENOENT: it has none. */
+struct clients_sstp {
+	const struct credential *credential;
+	const struct eap_rules *eap;
+};
+int clients_sstp(const struct clients *c, uint32_t gateway, struct clients_sstp *out);
+/* A lease for who has authenticated by SSTP; nothing is routed to it yet. Given back by
+ * clients_gone(). 0, or an error with a fault. */
+int must_check clients_admit(struct clients *c, uint32_t gateway, const char *user,
+			     struct client_info *out, struct fault *f);
+/* Packets of these families flow from now on. */
+int must_check clients_open(struct clients *c, uint32_t connection, uint32_t mtu, bool v4, bool v6);
+
 /* By connection. -ENOENT. */
 int clients_find(const struct clients *c, uint32_t connection, struct client_info *out);
 /* By name; the first of several. -ENOENT. */

@@ -480,7 +480,7 @@ static int add_templates(struct ike_host *h, struct fault *f)
 	struct ike_connection *c = malloc(sizeof *c);
 	int err = c ? 0 : fault_set(f, -ENOMEM, "not enough memory for the clients");
 	for (uint32_t i = 0; !err && i < h->o.model->n_gateways; i++) {
-		if (!h->o.model->gateways[i].clients.n_pool)
+		if (!h->o.model->gateways[i].clients.n_pool || !h->o.model->gateways[i].clients.ike)
 			continue;
 		err = ike_host_translate_clients(c, h->o.model, i, f);
 		if (!err) {
@@ -665,6 +665,11 @@ int ike_host_status(const struct ike_host *h, uint32_t connection, struct ike_st
 uint64_t ike_host_count(const struct ike_host *h, enum ike_counter c)
 {
 	return ike_count(h->engine, c);
+}
+
+struct clients *ike_host_clients(const struct ike_host *h)
+{
+	return h->clients;
 }
 
 int ike_host_next_client(const struct ike_host *h, uint32_t after, struct client_info *out)

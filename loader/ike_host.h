@@ -59,6 +59,8 @@ const char *ike_host_name(const struct ike_host *h, uint32_t connection);
 int ike_host_status(const struct ike_host *h, uint32_t connection, struct ike_status *out);
 uint64_t ike_host_count(const struct ike_host *h, enum ike_counter c);
 
+/* Those of all protocols; they end with the host. */
+struct clients *ike_host_clients(const struct ike_host *h);
 /* As clients_next(). */
 struct client_info;
 int ike_host_next_client(const struct ike_host *h, uint32_t after, struct client_info *out);

@@ -326,6 +326,11 @@ void ppp_sent(struct ppp *p, uint64_t now_ns)
 
 /* ---- what is known ---- */
 
+const struct fault *ppp_why(const struct ppp *p)
+{
+	return p->fault.code ? &p->fault : NULL;
+}
+
 const char *ppp_user(const struct ppp *p)
 {
 	return p->user;

@@ -12,7 +12,7 @@
 
 #define PPP_MRU	       1500 /* that we take; the default, so it is not asked for */
 #define PPP_RANDOM     48
-#define PPP_KEY	       32 /* of authentication, for who binds to it */
+#define PPP_KEY	       EAP_MSK /* of authentication, for who binds to it */
 #define PPP_MAX_DNS    2
 #define PPP_FRAMES_MAX 8
 #define PPP_ROOM       8192
@@ -66,7 +66,9 @@ void ppp_expire(struct ppp *p, uint64_t now_ns, struct ppp_effects *e);
 /* Packets were sent to the client: it is not idle. */
 void ppp_sent(struct ppp *p, uint64_t now_ns);
 
-/* After `authenticated`: who, by what method, and the first half of both ends' key. */
+/* Why it ends, once that is decided; NULL: it does not. */
+const struct fault *ppp_why(const struct ppp *p);
+/* After `authenticated`: who, by what method, and the key of both ends (MSK). */
 const char *ppp_user(const struct ppp *p);
 const char *ppp_method(const struct ppp *p);
 const uint8_t *ppp_key(const struct ppp *p);

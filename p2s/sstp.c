@@ -224,18 +224,19 @@ static void take_call(struct sstp *s, const struct came *c, struct sstp_effects 
 static int verify_binding(struct sstp *s, const struct came *c, struct fault *f)
 {
 	const struct sstp_attribute *a = sstp_attribute_find(c->message, SSTP_CRYPTO_BINDING);
+	uint8_t keys[SSTP_KEYS][SSTP_KEY];
 	struct sstp_binding b = {.hashes = s->rules->hashes,
 				 .nonce = s->nonce,
 				 .certificate = &s->rules->certificate,
-				 .or_no_key = !strcmp(ppp_method(s->ppp), "EAP-MSCHAPv2")};
+				 .keys = (const uint8_t(*)[SSTP_KEY])keys};
 	if (!a || c->message->n != 1)
 		return fault_set(f, -EACCES, "crypto binding: missing, or not alone");
 	if (!s->authenticated)
 		return fault_set(f, -EACCES,
 				 "the client calls itself connected before it has authenticated");
-	memcpy(b.key, ppp_key(s->ppp), sizeof b.key);
+	b.n_keys = sstp_keys(ppp_method(s->ppp), ppp_key(s->ppp), keys);
 	int err = sstp_binding_verify(&b, c->packet, f);
-	wipe(b.key, sizeof b.key);
+	wipe(keys, sizeof keys);
 	return err;
 }
 
@@ -501,6 +502,11 @@ const char *sstp_method(const struct sstp *s)
 const char *sstp_correlation(const struct sstp *s)
 {
 	return s->correlation;
+}
+
+const struct fault *sstp_why(const struct sstp *s)
+{
+	return s->fault.code ? &s->fault : ppp_why(s->ppp);
 }
 
 uint64_t sstp_early(const struct sstp *s)

@@ -63,6 +63,8 @@ uint32_t sstp_mtu(const struct sstp *s);
 const char *sstp_user(const struct sstp *s);
 const char *sstp_method(const struct sstp *s);
 const char *sstp_correlation(const struct sstp *s);
+/* Why it ends, once that is decided; NULL: it does not. */
+const struct fault *sstp_why(const struct sstp *s);
 /* Data packets that came before the call was connected, dropped. */
 uint64_t sstp_early(const struct sstp *s);
 

@@ -63,13 +63,28 @@ int sstp_compound_mac(uint8_t hash, const uint8_t key[SSTP_KEY], const uint8_t *
 	return n > 0 ? 0 : -EIO;
 }
 
-static bool is_bound(const struct sstp_binding *b, uint8_t hash, const uint8_t *key,
-		     const uint8_t *message)
+unsigned sstp_keys(const char *method, const uint8_t *msk, uint8_t out[SSTP_KEYS][SSTP_KEY])
 {
-	uint8_t mac[SSTP_HASH];
-	(void)b;
-	return !sstp_compound_mac(hash, key, message, mac) &&
-	       secret_equal(mac, sizeof mac, message + MAC_AT, SSTP_HASH);
+	memset(out, 0, (size_t)SSTP_KEYS * SSTP_KEY);
+	memcpy(out[0], msk, SSTP_KEY);
+	if (!strcmp(method, "EAP-TLS")) {
+		memcpy(out[1], msk, 16);
+		memcpy(out[1] + 16, msk + 32, 16);
+		return 2;
+	}
+	return !strcmp(method, "EAP-MSCHAPv2") ? 2 : 1;
+}
+
+/* Every key is tried, whichever fits. */
+static bool is_bound(const struct sstp_binding *b, uint8_t hash, const uint8_t *message)
+{
+	bool bound = false;
+	for (unsigned i = 0; i < b->n_keys; i++) {
+		uint8_t mac[SSTP_HASH];
+		bound |= !sstp_compound_mac(hash, b->keys[i], message, mac) &&
+			 secret_equal(mac, sizeof mac, message + MAC_AT, SSTP_HASH);
+	}
+	return bound;
 }
 
 static int wrong(struct fault *f, const char *what)
@@ -80,7 +95,6 @@ static int wrong(struct fault *f, const char *what)
 
 int sstp_binding_verify(const struct sstp_binding *b, struct bytes message, struct fault *f)
 {
-	static const uint8_t nothing[SSTP_KEY];
 	if (message.len != SSTP_CALL_CONNECTED_LEN ||
 	    (load_be16(message.at + 10) & 0x0fff) != VALUE_LEN + 4)
 		return fault_set(f, -EACCES, "crypto binding: malformed");
@@ -94,8 +108,7 @@ int sstp_binding_verify(const struct sstp_binding *b, struct bytes message, stru
 		return wrong(f, "it does not answer our nonce");
 	if (!secret_equal(message.at + CERTIFICATE_AT, SSTP_HASH, seen, SSTP_HASH))
 		return wrong(f, "the client saw another certificate than ours");
-	if (is_bound(b, hash, b->key, message.at) ||
-	    (b->or_no_key && is_bound(b, hash, nothing, message.at)))
+	if (is_bound(b, hash, message.at))
 		return 0;
 	return wrong(f, "the compound MAC is wrong");
 }

@@ -32,13 +32,19 @@ struct sstp_binding {
 	uint8_t hashes;	      /* that we offered */
 	const uint8_t *nonce; /* SSTP_NONCE bytes */
 	const struct sstp_certificate *certificate;
-	uint8_t key[SSTP_KEY];
-	/*
-	 * Clients of this method are known to bind to zeros instead of its key (EAP-MSCHAPv2 of
-	 * Windows): that is taken too, and then TLS's certificate alone says who we are.
-	 */
-	bool or_no_key;
+	/* Any of them is taken: see sstp_keys(). */
+	const uint8_t (*keys)[SSTP_KEY];
+	unsigned n_keys;
 };
+#define SSTP_KEYS 2
+/*
+ * The keys that clients derive of the MSK of a method's conversation: its first 32 bytes. After
+ * EAP-TLS those are the client's key to send; pppd before 2.5 knows but 16 bytes of that and 16 of
+ * the other direction's. After EAP-MSCHAPv2 Windows has none and binds to zeros, and then TLS's
+ * certificate alone says who we are. How many.
+ */
+unsigned sstp_keys(const char *method, const uint8_t *msk, uint8_t out[SSTP_KEYS][SSTP_KEY]);
+
 /* `message`: the whole packet, from its version on. 0, -EACCES with the reason, -EIO. */
 int must_check sstp_binding_verify(const struct sstp_binding *b, struct bytes message,
 				   struct fault *f);

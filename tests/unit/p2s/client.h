@@ -26,6 +26,7 @@ struct client_manner {
 	const struct pki_entity *certificate;
 	bool by_eap;	    /* MS-CHAPv2 inside EAP */
 	bool zero_key;	    /* binds to nothing */
+	bool old_pppd;	    /* 16 bytes of each direction's key of EAP-TLS */
 	bool no_lcp_answer; /* what came is in `last`, and not answered */
 	bool echoes;	    /* its terminal sends back what comes, until it begins */
 	bool ipv6, no_connected;
@@ -289,8 +290,11 @@ static inline void client_eap_tls(struct client *c, const uint8_t *p, size_t n)
 	if (!(flags & 0x40)) {
 		if (SSL_do_handshake(c->ssl) == 1 &&
 		    SSL_export_keying_material(c->ssl, msk, 64, label, strlen(label), NULL, 0, 0) ==
-			    1)
+			    1) {
 			memcpy(c->key, msk, 32);
+			if (c->is.old_pppd)
+				memcpy(c->key + 16, msk + 32, 16);
+		}
 		len = BIO_read(c->out, r + 2, sizeof r - 2);
 	}
 	client_code(c, EAP, 2, p[1], r, (size_t)(len > 0 ? len : 0) + 2);

@@ -223,6 +223,7 @@ static const uint8_t mac_sha1[32] = {0xb6, 0x00, 0x50, 0x71, 0x86, 0x02, 0xea, 0
 struct bound {
 	struct sstp_certificate certificate;
 	uint8_t nonce[32], message[SSTP_CALL_CONNECTED_LEN];
+	uint8_t keys[2][SSTP_KEY];
 	struct sstp_binding b;
 	struct fault f;
 };
@@ -240,9 +241,11 @@ static void bind_with(struct bound *x, uint8_t hash)
 	memcpy(x->message + 80, hash == SSTP_SHA256 ? mac_sha256 : mac_sha1, 32);
 	x->b = (struct sstp_binding){.hashes = SSTP_SHA1 | SSTP_SHA256,
 				     .nonce = x->nonce,
-				     .certificate = &x->certificate};
+				     .certificate = &x->certificate,
+				     .keys = (const uint8_t(*)[SSTP_KEY])x->keys,
+				     .n_keys = 1};
 	for (unsigned i = 0; i < SSTP_KEY; i++)
-		x->b.key[i] = (uint8_t)i;
+		x->keys[0][i] = (uint8_t)i;
 }
 
 static int verify(struct bound *x)
@@ -272,7 +275,7 @@ static void bindings(void **state)
 		is_refused(&x, i < 48 ? "nonce" : i < 80 ? "another certificate" : "compound MAC");
 	}
 	bind_with(&x, SSTP_SHA256);
-	x.b.key[31] ^= 1;
+	x.keys[0][31] ^= 1;
 	is_refused(&x, "compound MAC");
 	/* what the message says of itself is under the MAC, too */
 	bind_with(&x, SSTP_SHA256);
@@ -312,10 +315,29 @@ static void without_a_key(void **state)
 	bind_with(&x, SSTP_SHA256);
 	assert_int_equal(sstp_compound_mac(SSTP_SHA256, zeros, x.message, x.message + 80), 0);
 	is_refused(&x, "compound MAC");
-	x.b.or_no_key = true;
+	x.b.n_keys = 2; /* the second is zeros */
 	assert_int_equal(verify(&x), 0);
 	x.message[80] ^= 1;
 	is_refused(&x, "compound MAC");
+}
+
+/* Which keys belong to which method; RFC 3079's own are in the first 32 bytes (test_mschapv2.c). */
+static void keys(void **state)
+{
+	static const uint8_t zeros[SSTP_KEY];
+	uint8_t msk[64], out[SSTP_KEYS][SSTP_KEY];
+	(void)state;
+	for (unsigned i = 0; i < 64; i++)
+		msk[i] = (uint8_t)i;
+	assert_int_equal(sstp_keys("MS-CHAPv2", msk, out), 1);
+	assert_memory_equal(out[0], msk, 32);
+	assert_int_equal(sstp_keys("EAP-TLS", msk, out), 2);
+	assert_memory_equal(out[0], msk, 32);
+	assert_memory_equal(out[1], msk, 16);
+	assert_memory_equal(out[1] + 16, msk + 32, 16);
+	assert_int_equal(sstp_keys("EAP-MSCHAPv2", msk, out), 2);
+	assert_memory_equal(out[0], msk, 32);
+	assert_memory_equal(out[1], zeros, 32);
 }
 
 static void a_certificate(void **state)
@@ -344,6 +366,7 @@ int main(void)
 		cmocka_unit_test(bindings),
 		cmocka_unit_test(no_downgrade),
 		cmocka_unit_test(without_a_key),
+		cmocka_unit_test(keys),
 		cmocka_unit_test(a_certificate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,6 +127,31 @@ static void by_a_certificate(void **state)
 	client_free(&c);
 }
 
+/* pppd before 2.5 has only half of each key (sstp_keys()). */
+static void by_a_certificate_and_an_old_pppd(void **state)
+{
+	struct client c;
+	(void)state;
+	client_new(&c, NULL, world.tls, (struct client_manner){.certificate = &world.alice});
+	c.is.old_pppd = true;
+	client_connect(&c);
+	is_connected(&c);
+	client_free(&c);
+}
+
+/* Why is known before the client has heard it. */
+static void the_reason_is_known_at_once(void **state)
+{
+	struct client c;
+	(void)state;
+	client_new(&c, world.users, NULL, (struct client_manner){.user = "bob", .password = "no"});
+	assert_null(sstp_why(c.s));
+	client_log_in(&c);
+	assert_non_null(sstp_why(c.s));
+	assert_non_null(strstr(sstp_why(c.s)->text, "is wrong"));
+	client_free(&c);
+}
+
 static void whoever_it_is_not(void **state)
 {
 	struct client c;
@@ -782,6 +807,8 @@ int main(void)
 		cmocka_unit_test(by_a_password_where_certificates_are_taken),
 		cmocka_unit_test(by_a_password_in_eap),
 		cmocka_unit_test(by_a_certificate),
+		cmocka_unit_test(by_a_certificate_and_an_old_pppd),
+		cmocka_unit_test(the_reason_is_known_at_once),
 		cmocka_unit_test(whoever_it_is_not),
 		cmocka_unit_test(no_common_authentication),
 		cmocka_unit_test(addresses),
