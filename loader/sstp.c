@@ -420,8 +420,8 @@ static void on_readable(evutil_socket_t fd, short what, void *owner)
 		handshake(p);
 	for (int i = 0; i < READS && p->session && !p->dead && read_some(p); i++)
 		;
-	/* what TLS holds already no event will tell of */
-	if (p->session && !p->dead && !p->closing && SSL_has_pending(p->ssl))
+	/* what is decrypted already no event will tell of; a record that is not whole waits */
+	if (p->session && !p->dead && !p->closing && SSL_pending(p->ssl))
 		event_active(p->readable, EV_READ, 0);
 	settle(p);
 }
