@@ -39,6 +39,9 @@ struct client_manner {
 struct client {
 	struct client_manner is;
 	struct sstp *s;
+	/* instead of the session above: to a server elsewhere */
+	void (*send)(struct client *c, const void *bytes, size_t n);
+	void *owner;
 	struct sstp_rules rules;
 	struct sstp_effects e;
 	struct eap_rules eap_rules;
@@ -166,6 +169,10 @@ static inline void client_absorb(struct client *c)
 static inline void client_raw(struct client *c, const void *bytes, size_t n)
 {
 	struct bytes in = {bytes, n};
+	if (c->send) {
+		c->send(c, bytes, n);
+		return;
+	}
 	while (in.len && !c->closed) {
 		size_t took = sstp_receive(c->s, in, c->now, &c->e);
 		if (!took)
