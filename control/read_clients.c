@@ -127,6 +127,8 @@ void read_clients(struct read *r, const struct tree_node *gateway, struct model_
 				  &c->pool_at);
 	c->most_sstp = read_choice(gateway, P_virtualNetworkGateway_sku) ? MOST_SSTP : c->most;
 	read_protocols(map, c);
+	c->idle_minutes = read_number(map, P_vpnClientConfiguration_sstpIdleMinutes);
+	c->session_minutes = read_number(map, P_vpnClientConfiguration_sstpSessionMinutes);
 	read_roots(r, map, g);
 	read_revoked(r, map, g);
 	uint32_t n = read_length(map, P_vpnClientConfiguration_users);

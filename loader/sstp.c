@@ -655,9 +655,14 @@ static int listen_at(struct listener *l, const struct ip_addr *address, struct f
 static int open_listener(struct listener *l, const struct clients_sstp *c, struct fault *f)
 {
 	const struct model *m = l->host->o.model;
-	l->rules = (struct sstp_rules){
-		.ppp = {.eap = c->eap, .own = own_address(m, l->gateway), .lease = lease},
-		.hashes = SSTP_SHA1 | SSTP_SHA256};
+	const struct model_clients *limits = &m->gateways[l->gateway].clients;
+	l->rules =
+		(struct sstp_rules){.ppp = {.eap = c->eap,
+					    .own = own_address(m, l->gateway),
+					    .idle_ns = limits->idle_minutes * 60 * NS_PER_S,
+					    .session_ns = limits->session_minutes * 60 * NS_PER_S,
+					    .lease = lease},
+				    .hashes = SSTP_SHA1 | SSTP_SHA256};
 	int err = sstp_certificate_hash(credential_certificate(c->credential, 0),
 					&l->rules.certificate);
 	if (err)

@@ -571,6 +571,17 @@ static void silence_and_idleness(void **state)
 		client_wait(&c, 20 * NS_PER_S);
 	}
 	has_ended(&c, "idle");
+	/* however much it does */
+	client_new(&c, world.users, NULL, bob);
+	c.rules.ppp.session_ns = 300 * NS_PER_S;
+	client_connect(&c);
+	for (unsigned i = 0; i < 20 && !c.closed; i++) {
+		carries(&c);
+		client_wait(&c, 15 * NS_PER_S - NS_PER_MS);
+		assert_false(c.closed);
+	}
+	client_wait(&c, NS_PER_S);
+	has_ended(&c, "time is over");
 }
 
 /* ---- LCP as nobody speaks it ---- */
