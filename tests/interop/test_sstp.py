@@ -320,6 +320,9 @@ def test_another_configuration(lab):
 
     def correlations():
         return {c['name']: c['correlationId'] for c in clients(g)}
+
+    def leads_to(network, address):
+        return json.loads(g.command('next-hop', '--vnet', network, '--from', '10.55.0.4', address, '--json').stdout)['verdict']
     bob, carol = by_password(lab), by_password(lab, 'carol', unit=1)
     for d in (bob, carol):
         d.wait()
@@ -327,12 +330,18 @@ def test_another_configuration(lab):
     before = correlations()
     assert len(before) == 2
     try:
-        # nothing of theirs: a network more, and limits of a session
-        new['virtualNetworks'][0]['addressSpace'].append('10.77.0.0/16')
+        # nothing of theirs: a network that uses their gateway, and limits of a session
+        hub = new['virtualNetworks'][0]
+        hub['peerings'] = [{'name': 'to-spoke', 'remoteVirtualNetwork': 'Spoke', 'allowGatewayTransit': True}]
+        new['virtualNetworks'].append({'name': 'Spoke', 'id': 1055, 'addressSpace': ['10.55.0.0/16'], 'attachments': [
+            {'port': 'lan0', 'encapsulation': 'vlan', 'vlanId': 55, 'address': '10.55.0.1/24'}],
+            'peerings': [{'name': 'to-hub', 'remoteVirtualNetwork': hub['name'], 'useRemoteGateways': True}]})
         rules['sstpIdleMinutes'] = 60
         rules['vpnClientProtocols'] = ['SSTP', 'IkeV2']
         reload()
         assert correlations() == before
+        for d in (bob, carol):
+            assert leads_to('Spoke', d.address()) == 'client'
         # another user; those who are there stay
         rules['users'].append({'name': 'dave', 'password': {'file': lab.file('dave', 'a third one')}})
         reload()
@@ -341,11 +350,20 @@ def test_another_configuration(lab):
             reaches(lab, d, g)
             lab.alice.ping(d.address(), count=1)
         # carol's account goes
+        gone = carol.address()
         rules['users'] = [u for u in rules['users'] if u['name'] != 'carol']
         reload()
         assert [n for n in before if 'carol' not in n] == list(correlations())
+        assert leads_to('Spoke', bob.address()) == 'client'
+        assert f'{gone}/32' not in g.command('dump', 'routes4').stdout
         rig.wait_for(lambda: not carol.alive(), 'carol to be told', explain=carol.text)
         assert 'user=carol' in g.process.text() and 'no longer taken' in g.process.text()
+        reaches(lab, bob, g)
+        # the network uses the gateway no more
+        new['virtualNetworks'].pop()
+        del hub['peerings']
+        reload()
+        assert g.command('dump', 'routes4').stdout.count(f'{bob.address()}/32') == 1
         reaches(lab, bob, g)
         # no SSTP any more: nobody listens
         rules['vpnClientProtocols'] = ['IkeV2']

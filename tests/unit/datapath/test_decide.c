@@ -16,7 +16,7 @@
 
 enum { HUB = 1001, SPOKE = 1002, TABLE = XGW_FIRST_TABLE, LAN = 1, AT_HUB = 1, AT_SPOKE };
 enum { NOWHERE = 1, KERNEL, HERE, THERE, APPLIANCE, INTERNET, MISSING, NESTED };
-enum { T1 = 1024, T2, T3, TABLED, CHOICE, CHOICE_DOWN, SPREAD, SPREAD_DOWN };
+enum { T1 = 1024, T2, T3, TABLED, CLIENT, CHOICE, CHOICE_DOWN, SPREAD, SPREAD_DOWN };
 
 /* ---- the maps ---- */
 
@@ -179,6 +179,9 @@ static int set_up(void **state)
 	put_tunnel(T2, XGW_HOP_UP, 0);
 	put_tunnel(T3, XGW_HOP_UP, 0);
 	put_tunnel(TABLED, XGW_HOP_UP, TABLE);
+	hops[CLIENT] = hops[TABLED];
+	hops[CLIENT].kind = XGW_HOP_CLIENT;
+	hops[CLIENT].connection = CLIENT;
 	put_choice(CHOICE, 0, T1, T2, T3);
 	put_choice(CHOICE_DOWN, 0, T1, MISSING, 0);
 	put_choice(SPREAD, XGW_HOP_SPREAD, T1, T2, T3);
@@ -196,7 +199,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* A UDP packet; tunnel: that it came out of, 0 for none. */
+/* A UDP packet; tunnel: that it came out of, or the client that sent it; 0 for none. */
 static const struct decision *ask(struct desk *k, const char *to, uint16_t port, uint32_t tunnel,
 				  uint32_t hop)
 {
@@ -212,7 +215,8 @@ static const struct decision *ask(struct desk *k, const char *to, uint16_t port,
 	memcpy(k->ip + (v4 ? 12 : 8), from.b, v4 ? 4 : 16);
 	memcpy(k->ip + (v4 ? 16 : 24), a.b, v4 ? 4 : 16);
 	store_be16(k->ip + (v4 ? 20 : 40), port);
-	if (tunnel)
+	p.from_client = tunnel == CLIENT;
+	if (tunnel && !p.from_client)
 		p.child = &k->child;
 	return decide(&k->w, &p);
 }
@@ -246,6 +250,11 @@ static void test_rows(void **state)
 		{"172.16.0.1", TABLED, 0, DECIDE_TUNNEL, T3},
 		{"192.168.6.1", TABLED, 0, DECIDE_DROP, XGW_DROP_INTERNET},
 		{"192.168.6.200", TABLED, 0, DECIDE_DROP, XGW_DROP_NO_NEXT_HOP},
+		/* a client asks the same, and is led to as tunnels are */
+		{"10.1.0.4", CLIENT, 0, DECIDE_SEND, 4},
+		{"10.2.0.5", CLIENT, 0, DECIDE_SEND, 9},
+		{"192.168.1.1", CLIENT, 0, DECIDE_DROP, XGW_DROP_ROUTE_NONE},
+		{"172.16.0.1", 0, CLIENT, DECIDE_TUNNEL, CLIENT},
 		/* not out of a tunnel: the connection is the one that it goes to, if any */
 		{"192.168.1.1", 0, 0, DECIDE_TUNNEL, T2},
 		/* XDP has found the next hop already */
