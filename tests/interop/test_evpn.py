@@ -20,6 +20,8 @@ GATEWAY, MACHINE = 'On the gateway', 'On a machine with virtual hosts'
 LEFT, RIGHT = '192.0.2.11', '192.0.2.12'
 FIRST, SECOND = ('10.11.0.4', '02:00:00:00:00:04'), ('10.11.0.5', '02:00:00:00:00:05')
 ALICE = '10.22.0.4'
+# seven daemons on a machine that may have others to run
+PATIENCE = 60.0
 
 # by the raw socket: who says it is there need not know anybody
 ANNOUNCE = '''
@@ -73,7 +75,7 @@ class Frr:
             f'exec {FILES}/lib/frr/{name} -u root -g root -f /etc/frr/{name}.conf -A 127.0.0.1 -P 0 --log stdout --log-level informational '
             f'-i /run/frr/{name}.pid -z /run/frr/zserv.api --vty_socket /run/frr', name=f'{name}-{len(self.host.lab.processes)}', env=self.env)
         rig.wait_for(lambda: self.host.run('test', '-S', f'/run/frr/{name}.vty', check=False).returncode == 0 or not self.daemons[name].alive(),
-                     f'{name} to start', explain=self.text)
+                     f'{name} to start', PATIENCE, self.text)
         assert self.daemons[name].alive(), self.text()
 
     def vtysh(self, command):
@@ -163,8 +165,14 @@ def fabric():
         lab.close()
 
 
+def start(g):
+    g.start(wait=False)
+    rig.wait_for(lambda: g.ready() or not g.process.alive(), 'xgw to be ready', PATIENCE, g.process.text)
+    assert g.process.alive(), g.process.text()
+
+
 def soon(fabric, g, condition, what):
-    rig.wait_for(condition, what, explain=lambda: str(endpoints(g)) + g.explain() + fabric.explain())
+    rig.wait_for(condition, what, PATIENCE, explain=lambda: str(endpoints(g)) + g.explain() + fabric.explain())
 
 
 def reach(fabric, g, a, address):
@@ -174,10 +182,10 @@ def reach(fabric, g, a, address):
 def how_long(fabric, g, vm, who, vtep):
     """Prints it; nothing is asserted of a time that other programs of this machine have their part in."""
     watch = fabric.gw.start('/usr/bin/python3', WATCH, 'eth1', '/sys/fs/bpf/xgw/default/endpoints', '1001', *who, vtep, name='watch')
-    rig.wait_for(lambda: 'ready' in watch.text(), 'the watcher', explain=watch.text)
+    rig.wait_for(lambda: 'ready' in watch.text(), 'the watcher', PATIENCE, watch.text)
     said = announce(vm, who)
-    seen = rig.wait_for(lambda: not watch.alive() and json.loads(watch.text().splitlines()[-1]), 'the endpoint',
-                        explain=lambda: watch.text() + fabric.explain())
+    seen = rig.wait_for(lambda: not watch.alive() and json.loads(watch.text().splitlines()[-1]), 'the endpoint', PATIENCE,
+                        lambda: watch.text() + fabric.explain())
     # the MAC may have been announced before its address
     assert {'bgp', 'neighbour', 'map'} <= set(seen), seen
     kernel = max(seen.get('fdb', 0), seen['neighbour'])
@@ -189,13 +197,14 @@ def how_long(fabric, g, vm, who, vtep):
 def test_hosts_of_bgp(fabric):
     """Announced, reached, moved, withdrawn; a machine whose session ends; a restarted gateway."""
     lab, (left, right) = fabric.lab, fabric.machines.values()
-    g = rig.Xgw(fabric.gw, documented(GATEWAY, 'yaml')).start()
+    g = rig.Xgw(fabric.gw, documented(GATEWAY, 'yaml'))
+    start(g)
     first, second = lab.host('first'), lab.host('second')
     assert not endpoints(g)
 
     settle(fabric, g, second, SECOND, right, RIGHT)
     for frr in fabric.frr.values():
-        rig.wait_for(lambda: 'Established' in frr.vtysh('show bgp neighbors'), 'BGP', explain=fabric.explain)
+        rig.wait_for(lambda: 'Established' in frr.vtysh('show bgp neighbors'), 'BGP', PATIENCE, fabric.explain)
     plug_in(fabric, first, FIRST, left)
     how_long(fabric, g, first, FIRST, LEFT)
     assert {v['prefix'] for v in g.json('dump', 'vteps')['entries']} == {LEFT + '/32', RIGHT + '/32'}
@@ -206,7 +215,7 @@ def test_hosts_of_bgp(fabric):
     reach(fabric, g, fabric.alice, SECOND[0])
     # the gateway is a host of the fabric: nobody had to flood to find it
     rig.wait_for(lambda: rig.mac_of(fabric.gw, 'eth1') in left.run('ip', 'neigh', 'show', '10.11.0.1', 'dev', 'br1001').stdout,
-                 'the gateway to be announced', explain=fabric.explain)
+                 'the gateway to be announced', PATIENCE, fabric.explain)
 
     # a move, followed for both directions
     settle(fabric, g, first, FIRST, right, RIGHT)
@@ -221,7 +230,7 @@ def test_hosts_of_bgp(fabric):
         return is_at(g, FIRST, LEFT) and is_at(g, SECOND, RIGHT)
     soon(fabric, g, both, 'both hosts')
     assert g.process.stop() == 0
-    g.start()
+    start(g)
     assert both(), str(endpoints(g)) + fabric.explain()
     fabric.frr['gw'].daemons['bgpd'].stop()
     soon(fabric, g, lambda: not endpoints(g), 'the hosts to go with bgpd')
