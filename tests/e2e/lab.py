@@ -20,7 +20,7 @@ import time
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), '..', '..'))
 XGW = os.environ.get('XGW', os.path.join(ROOT, 'build', 'xgw'))
 PSK = 'correct horse battery staple'
-DEADLINE = 20.0
+DEADLINE = 30.0
 
 
 def die_with_parent():
@@ -186,7 +186,7 @@ class Xgw:
         n = len([p for p in self.host.lab.processes if p.name.startswith('xgw')])
         self.process = self.host.start(XGW, 'run', '-c', self.config, '--instance', self.instance, name=f'xgw-{n}')
         if wait:
-            wait_for(lambda: self.ready() or not self.process.alive(), 'xgw to be ready', explain=self.process.text)
+            wait_for(lambda: self.ready() or not self.process.alive(), 'xgw to be ready', 90, self.process.text)
             assert self.process.alive(), self.process.text()
         return self
 
