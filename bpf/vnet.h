@@ -139,7 +139,9 @@ static __always_inline int vnet_packet(struct packet *p, int rc)
 	if (p->in->kind == XGW_TAG_VXLAN && rc != XGW_DROP_SOURCE) {
 		int learnt = check_vtep(p, eth);
 
-		rc = learnt ? learnt : rc;
+		/* not merged with rc: before Linux 6.8 the verifier would take that for zero */
+		if (learnt)
+			return learnt;
 	}
 	return rc ? rc : follow(p);
 }
