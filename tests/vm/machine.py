@@ -86,16 +86,23 @@ class Machine:
         with opened as f:
             self.files.data(f'modules/{name}.ko', f.read())
 
-    def run(self, seconds):
-        """What the console said."""
-        initrd, log = (os.path.join(self.directory, n) for n in ('initrd', 'console'))
+    def start(self):
+        initrd, self.log = (os.path.join(self.directory, n) for n in ('initrd', 'console'))
         self.files.write(initrd)
-        argv = ['qemu-system-x86_64', '-accel', 'tcg', '-cpu', 'max', '-m', '1024', '-nographic', '-no-reboot', '-nic', 'none',
-                '-nodefaults', '-serial', 'stdio', '-kernel', self.kernel, '-initrd', initrd, '-append', 'console=ttyS0 quiet panic=-1']
-        with open(log, 'w') as out:
-            try:
-                subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, timeout=seconds)
-            except subprocess.TimeoutExpired:
-                out.write(f'\nthe machine was ended after {seconds} s\n')
-        with open(log, errors='replace') as f:
-            return f.read()
+        argv = ['qemu-system-x86_64', '-accel', 'tcg', '-cpu', 'max', '-m', '1024', '-nographic', '-no-reboot', '-nodefaults',
+                '-serial', 'stdio', '-kernel', self.kernel, '-initrd', initrd, '-append', 'console=ttyS0 quiet panic=-1']
+        with open(self.log, 'w') as out:
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+
+    def wait(self, seconds):
+        """What the console said until the machine turned itself off."""
+        try:
+            self.process.wait(seconds)
+        finally:
+            self.off()
+        with open(self.log, errors='replace') as f:
+            return f.read().replace('\r', '')
+
+    def off(self):
+        self.process.kill()
+        self.process.wait()
