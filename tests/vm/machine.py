@@ -68,7 +68,7 @@ class Machine:
         kernels = glob.glob(os.path.join(PEERS, name, 'boot', 'vmlinuz-*'))
         assert len(kernels) == 1, f'{PEERS}/{name} has no kernel: run scripts/dependencies.sh test'
         self.kernel = kernels[0]
-        self.modules = os.path.join(PEERS, name, 'lib', 'modules')
+        self.package = os.path.join(PEERS, name)
         for d in ('proc', 'sys', 'dev', 'run', 'tmp', 'root', 'modules', 'steps'):
             self.files.directory(d)
         busybox = os.path.join(PEERS, 'busybox-static', 'bin', 'busybox')
@@ -80,8 +80,9 @@ class Machine:
         self.files.file(os.path.join(HERE, 'guest-init.sh'), 'init')
 
     def module(self, name):
-        found = glob.glob(os.path.join(self.modules, '**', f'{name}.ko*'), recursive=True)
-        assert len(found) == 1, f'{name} in {self.modules}: {found}'
+        # below lib, or usr/lib since Debian 13
+        found = glob.glob(os.path.join(self.package, '**', 'kernel', '**', f'{name}.ko*'), recursive=True)
+        assert len(found) == 1, f'{name} in {self.package}: {found}'
         opened = lzma.open(found[0]) if found[0].endswith('.xz') else open(found[0], 'rb')
         with opened as f:
             self.files.data(f'modules/{name}.ko', f.read())
