@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # init of a machine that has nothing but the kernel under test and this initramfs (tests/vm/machine.py makes it). Runs
 # /steps/*, each with a line `step NAME: exit CODE, SECONDS s` on the console behind its output, and turns the machine off.
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root XGW_TEST_STRIDE=7
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
