@@ -16,6 +16,12 @@ static __always_inline bool is_mapped(const void *addr)
 	return !(w[0] | w[1]) && w[2] == bpf_htonl(0xffff);
 }
 
+/* A function of its own for its stack: what a key needs is free again when it returns. */
+static __noinline const struct xgw_route *route_ask(__u32 vnet, __u8 family, const __u32 *addr)
+{
+	return route_find(vnet, family, addr);
+}
+
 /*
  * Of a choice's members (four, 0 ends) the id of the one that takes a flow: the first that is up,
  * or the one that weighs most of all that are up; none is up: the first. 0: none is there.
@@ -57,16 +63,16 @@ __noinline __u32 choose_member(const struct xgw_next_hop *choice, __u32 flow)
  */
 static __always_inline __u32 find_sender(struct known_decision *k)
 {
-	const struct xgw_route *r = route_find(k->vnet, k->family, k->source);
+	const struct xgw_route *r = route_ask(k->vnet, k->family, k->source);
 
 	k->forwarded = !r || !(r->flags & XGW_ROUTE_LOCAL);
 	if (k->returned)
-		r = route_find(k->vnet, is_mapped(k->appliance) ? 4 : 6, k->appliance);
+		r = route_ask(k->vnet, is_mapped(k->appliance) ? 4 : 6, k->appliance);
 	return k->forwarded || !r ? 0 : r->table;
 }
 
 /* The kernel is asked for its own address there; elsewhere the gateway answers. */
-static __always_inline int find_own_address(const struct known_decision *k)
+static __noinline int find_own_address(const struct known_decision *k)
 {
 	const struct xgw_address *a = address_find(k->vnet, k->destination);
 
@@ -89,9 +95,12 @@ static __always_inline bool hop_copy(struct known_decision *k, __u32 id)
 /* What is forwarded for others must not pretend to be of the network that it goes into. */
 static __always_inline int check_forwarded(const struct known_decision *k)
 {
-	if (k->hop.kind != XGW_HOP_LOCAL || route_is_local(k->hop.vnet, k->family, k->source))
+	const struct xgw_route *r;
+
+	if (k->hop.kind != XGW_HOP_LOCAL)
 		return XGW_DROP_SOURCE;
-	return 0;
+	r = route_ask(k->hop.vnet, k->family, k->source);
+	return r && r->flags & XGW_ROUTE_LOCAL ? XGW_DROP_SOURCE : 0;
 }
 
 /* A choice stays one where each packet has to choose. */
@@ -102,34 +111,56 @@ static __always_inline int find_member(struct known_decision *k)
 	return hop_copy(k, choose_member(&k->hop, 0)) ? 0 : XGW_DROP_NO_NEXT_HOP;
 }
 
+/* The route that counts goes into the answer. */
+static __always_inline void keep_route(struct known_decision *k, const struct xgw_route *own,
+				       const struct xgw_route *user)
+{
+	const struct xgw_route *r = routing_prefer(own, user);
+
+	k->from_table = user && r == user;
+	if (r)
+		k->route = *r;
+}
+
+/* For the gateway itself, whatever a user's route says. */
+static __always_inline int take_own(struct known_decision *k, const struct xgw_route *own)
+{
+	int rc = find_own_address(k);
+
+	if (rc) {
+		keep_route(k, own, NULL);
+		k->hop.kind = XGW_HOP_GATEWAY;
+		k->hop.connection = 0;
+	}
+	return rc;
+}
+
 /*
  * A tunnel's route decides alone, without asking for our own addresses: the plan gives each of
  * those a route of full length to the gateway, so no tunnel can take them. A user's route could.
  */
 static __always_inline int find_route(struct known_decision *k, __u32 table)
 {
-	const struct xgw_route *r = route_prefer(k->vnet, table, k->family, k->destination);
+	const struct xgw_route *own = route_ask(k->vnet, k->family, k->destination), *user = NULL;
 	bool has_hop;
 	int rc;
 
-	if (r)
-		k->route = *r;
-	rc = routing_refusal(k->forwarded ? ROUTING_FORWARDER : ROUTING_HOST, r);
+	if (table)
+		user = route_ask(table, k->family, k->destination);
+	keep_route(k, own, user);
+	rc = routing_refusal(k->forwarded ? ROUTING_FORWARDER : ROUTING_HOST,
+			     own || user ? &k->route : NULL);
 	if (rc)
 		return rc;
-	k->from_table = table && k->route.source == XGW_ROUTE_USER;
-	has_hop = r && hop_copy(k, k->route.next_hop);
+	has_hop = (own || user) && hop_copy(k, k->route.next_hop);
 	if (k->forwarded)
 		return has_hop ? check_forwarded(k) : XGW_DROP_NO_NEXT_HOP;
 	if (!has_hop || table || k->hop.kind != XGW_HOP_TUNNEL) {
-		rc = find_own_address(k);
-		if (rc) {
-			k->hop.kind = XGW_HOP_GATEWAY;
-			k->hop.connection = 0;
+		rc = take_own(k, own);
+		if (rc)
 			return rc;
-		}
 	}
-	if (!r)
+	if (!own && !user)
 		return XGW_DROP_NO_ROUTE;
 	return has_hop ? find_member(k) : XGW_DROP_NO_NEXT_HOP;
 }

@@ -22,15 +22,6 @@ static __always_inline const struct xgw_route *route_find(__u32 vnet, __u8 famil
 	return bpf_map_lookup_elem(&routes6, &key);
 }
 
-/* Of the VNet's routes and those of a table (0: none) the one that counts. */
-static __always_inline const struct xgw_route *route_prefer(__u32 vnet, __u32 table, __u8 family,
-							    const __u32 *addr)
-{
-	const struct xgw_route *own = route_find(vnet, family, addr);
-
-	return table ? routing_prefer(own, route_find(table, family, addr)) : own;
-}
-
 /* The address is one that hosts of the VNet may have. */
 static __always_inline bool route_is_local(__u32 vnet, __u8 family, const __u32 *addr)
 {

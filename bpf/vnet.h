@@ -70,29 +70,37 @@ static __always_inline int decide(struct packet *p)
 }
 
 /* The appliance that p->hop names sent the frame itself. */
-static __always_inline bool is_of_appliance(const struct packet *p, const struct ethhdr *eth)
+static __noinline bool is_of_appliance(const struct packet *p, const struct ethhdr *eth)
 {
 	const struct xgw_endpoint *e;
-	__u32 appliance[4];
 
 	if (p->hop->kind != XGW_HOP_APPLIANCE || p->hop->vnet != p->in->vnet)
 		return false;
-	copy_addr(appliance, p->hop->address);
-	e = endpoint_find(p->hop->vnet, appliance);
+	e = endpoint_find(p->hop->vnet, p->hop->member /* = address */);
 	return e && e->attachment == p->in->id && same_mac(e->mac, eth->h_source) &&
 	       (p->in->kind != XGW_TAG_VXLAN || same_addr(e->vtep, p->vtep));
 }
 
-/* Next hops that depend on more than source and destination: on who sent the frame, on its flow. */
-static __noinline int resolve(struct packet *p, const struct ethhdr *eth)
+/*
+ * Where to: by source and destination, which the memory knows, then by what else next hops depend
+ * on: whether an appliance has sent the frame, and the flow.
+ */
+static __always_inline int find_way(struct packet *p, const struct ethhdr *eth)
 {
-	int rc;
+	int rc = decide(p);
 
+	if (rc)
+		return rc;
+	if (p->hop->kind < XGW_HOP_CHOICE)
+		return 0;
+	/* no loop of two turns: the verifier of Linux 6.1 takes none with a call in it */
 	if (is_of_appliance(p, eth)) {
 		p->appliance = p->hop;
 		rc = decide(p);
 		if (rc)
 			return rc;
+		if (p->hop->kind < XGW_HOP_CHOICE)
+			return 0;
 		if (is_of_appliance(p, eth))
 			return XGW_DROP_LOOP;
 	}
@@ -133,9 +141,7 @@ static __always_inline int vnet_packet(struct packet *p, int rc)
 		return rc;
 	if (!same_mac(eth->h_dest, p->in->mac) || is_link_scope(&p->ip))
 		return not_routed(p);
-	rc = decide(p);
-	if (!rc && p->hop->kind >= XGW_HOP_CHOICE)
-		rc = resolve(p, eth);
+	rc = find_way(p, eth);
 	if (p->in->kind == XGW_TAG_VXLAN && rc != XGW_DROP_SOURCE) {
 		int learnt = check_vtep(p, eth);
 

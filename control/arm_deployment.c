@@ -39,8 +39,9 @@ static json_t *remember(const struct arm_eval *e, char kind, const char *name, j
 /* Values that a continuous integration fills in; what they are there is not known here. */
 static bool is_placeholder(const char *text)
 {
-	static const char *const words[] = {"GEN-UNIQUE", "GEN-PASSWORD",   "GEN-SSH-PUB-KEY",
-					    "GEN-GUID",	  "GEN-PASSPHRASE", "GEN-"};
+	static const char *const words[] = {"GEN-UNIQUE",     "GEN-PASSWORD",	"GEN-SSH-PUB-KEY",
+					    "GEN-GUID",	      "GEN-KEYVAULT-",	"GEN-VHDSTORAGE-",
+					    "GEN-PASSPHRASE", "GEN-SELFSIGNED-"};
 	for (size_t i = 0; text && i < sizeof words / sizeof *words; i++) {
 		if (!strncmp(text, words[i], strlen(words[i])))
 			return true;

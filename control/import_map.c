@@ -383,6 +383,13 @@ const char *map_own_name(const struct import_resource *r)
 
 /* ---- the whole ---- */
 
+static json_t *circuit_port(struct import *im, const char *name, const char *what)
+{
+	return json_pack("{s:s,s:o,s:s}", "name", name, "device",
+			 import_blank(im, "device", "network device that %s comes in by", what),
+			 "role", "circuit");
+}
+
 static json_t *host(struct import *im, bool circuits)
 {
 	json_t *ports = json_pack(
@@ -392,11 +399,9 @@ static json_t *host(struct import *im, bool circuits)
 		import_blank(im, "device", "network device on the virtual networks' side"), "role",
 		"vnet");
 	if (circuits)
-		map_append(im, ports,
-			   json_pack("{s:s,s:o,s:s}", "name", "er0", "device",
-				     import_blank(im, "device",
-						  "network device that the circuit comes in by"),
-				     "role", "circuit"));
+		map_append(im, ports, circuit_port(im, "er0", "the circuit"));
+	if (circuits && map_has_second_link(im))
+		map_append(im, ports, circuit_port(im, "er1", "the circuit's second link"));
 	return json_pack("{s:s,s:o}", "#host", "this machine, of which no template tells", "ports",
 			 ports);
 }
@@ -421,6 +426,26 @@ static bool is_near_end(struct import *im, const struct import_resource *gateway
 			return true;
 	}
 	return false;
+}
+
+/* A public address is carried over as its gateway's. */
+static void note_address(struct import *im, const struct import_resource *address)
+{
+	for (unsigned i = 0; i < im->n_resources; i++) {
+		size_t k;
+		json_t *v;
+		if (strcmp(im->resources[i].type, T_GATEWAY) != 0)
+			continue;
+		json_array_foreach(import_get(im->resources[i].properties, "ipConfigurations"), k,
+				   v)
+		{
+			const char *id = map_id(v, "properties.publicIPAddress.id");
+			if (id && import_find(im, id, T_PUBLIC) == address)
+				return;
+		}
+	}
+	import_note(im, "%.100s %.100s: left out: no gateway has it", address->shown_type,
+		    address->name);
 }
 
 static const char missing_note[] = "referred to, but not in the files: fill it in, or import its "
@@ -450,6 +475,8 @@ static void place(struct import *im, json_t *root, const struct import_resource 
 	} else if (!strcmp(r->type, T_CONNECTION)) {
 		list = "connections";
 		v = map_connection(im, r);
+	} else if (!strcmp(r->type, T_PUBLIC)) {
+		note_address(im, r);
 	}
 	if (!v)
 		return;

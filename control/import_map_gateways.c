@@ -67,12 +67,31 @@ static json_t *sku(struct import *im, const struct import_resource *r)
 	return NULL;
 }
 
+/* As Azure gives it: the last address but one of the GatewaySubnet. */
+static json_t *default_bgp_address(struct import *im, const struct import_resource *r)
+{
+	const struct import_resource *vnet =
+		import_find(im, map_id(ip_configuration(r, 0), "subnet.id"), T_VNET);
+	const char *text = vnet ? json_string_value(map_gateway_subnet(im, vnet)) : NULL;
+	struct ip_prefix p;
+	char address[IP_TEXT];
+	if (!text || ip_prefix_parse(&p, text) || p.len + 2u > ip_addr_bits(&p.addr))
+		return import_blank(im, "address", "BGP peering address of %.60s", r->name);
+	struct ip_addr last = ip_prefix_range(&p).last;
+	last.b[ip_addr_bytes(&last) - 1] &= 0xfe;
+	return json_string(ip_addr_format(&last, address));
+}
+
 /* asn and address; NULL when there is neither. */
 static json_t *bgp_settings(struct import *im, const struct import_resource *r, bool is_gateway)
 {
 	const json_t *given = import_get(r->properties, "bgpSettings");
 	json_t *asn = map_number(import_get(given, "asn"));
 	json_t *address = map_text(import_get(given, "bgpPeeringAddress"));
+	json_t *enabled = map_boolean(import_get(r->properties, "enableBgp"));
+	if (!address && is_gateway && json_is_true(enabled))
+		address = default_bgp_address(im, r);
+	json_decref(enabled);
 	if (!asn && !address)
 		return NULL;
 	/* as in Azure, a gateway is in AS 65515 unless it says otherwise */
@@ -92,38 +111,64 @@ static json_t *bgp_settings(struct import *im, const struct import_resource *r, 
 
 /* ---- point-to-site ---- */
 
-/* SSTP where this program has it, IkeV2; a cloud's default has both. */
-static json_t *protocols(struct import *im, const struct import_resource *r, const json_t *given)
+static bool is_here(const char *protocol)
+{
+	const char *words = schema_row(P_vpnClientConfiguration_vpnClientProtocols)->detail;
+	bool later = false;
+	return schema_word(words, protocol, &later) >= 0 && !later;
+}
+
+/* What the template names, or its cloud's default: SSTP, and IkeV2 where the size is not Basic. */
+static json_t *protocols(struct import *im, const struct import_resource *r, const json_t *given,
+			 bool is_basic)
 {
 	json_t *out = map_list(im), *v;
 	size_t i;
-	bool later = false, ike = false;
-	const char *words = schema_row(P_vpnClientConfiguration_vpnClientProtocols)->detail;
-	json_t *both = json_pack("[s,s]", "SSTP", "IkeV2");
 	bool is_default = !json_array_size(given);
+	json_t *both = is_basic ? json_pack("[s]", "SSTP") : json_pack("[s,s]", "SSTP", "IkeV2");
 	json_array_foreach(is_default ? both : (json_t *)(uintptr_t)given, i, v)
 	{
 		json_t *word = map_word(P_vpnClientConfiguration_vpnClientProtocols, v);
 		const char *text = json_string_value(word);
-		if (text && schema_word(words, text, &later) >= 0 && !later) {
-			ike = ike || !strcmp(text, "IkeV2");
+		if (text && is_here(text)) {
 			map_append(im, out, word);
 			continue;
 		}
-		import_note(im,
-			    "%.100s %.100s: vpnClientProtocols: %.40s is not carried over: "
-			    "there is none here%s",
-			    r->shown_type, r->name, text ? text : "?",
-			    is_default ? " yet (no protocol is named, which means it)" : "");
+		import_note(
+			im,
+			"%.100s %.100s: vpnClientProtocols: %.40s is not carried over: there is "
+			"none here%s",
+			r->shown_type, r->name, text ? text : "?",
+			is_default ? " yet (no protocol is named, which means it)" : "");
 		json_decref(word);
 	}
 	if (!json_array_size(out)) {
-		map_append(im, out, json_string("IkeV2"));
-		map_note(im, r, "vpnClientProtocols", "IkeV2 is set in place of those");
+		map_append(im, out, json_string(is_basic && is_here("SSTP") ? "SSTP" : "IkeV2"));
+		map_note(im, r, "vpnClientProtocols", "another one is set in its place");
 	}
-	(void)ike;
 	json_decref(both);
 	return out;
+}
+
+/* A size that has no clients of the protocols. */
+static void judge_size(struct import *im, const struct import_resource *r, json_t *out,
+		       const json_t *protocols)
+{
+	size_t i;
+	json_t *v;
+	const char *size = json_string_value(json_object_get(out, "sku"));
+	if (!size || strcmp(size, "Basic") != 0)
+		return;
+	json_array_foreach((json_t *)(uintptr_t)protocols, i, v)
+	{
+		if (strcmp(json_string_value(v), "IkeV2") != 0)
+			continue;
+		json_object_del(out, "sku");
+		map_note(
+			im, r, "sku",
+			"Basic is not carried over: its clients have SSTP alone, these have IkeV2");
+		return;
+	}
 }
 
 static json_t *roots(struct import *im, const json_t *given)
@@ -189,8 +234,11 @@ static void clients(struct import *im, const struct import_resource *r, json_t *
 	}
 	json_t *c = map_object(im);
 	map_set(im, c, "vpnClientAddressPool", pool);
-	map_set(im, c, "vpnClientProtocols",
-		protocols(im, r, import_get(given, "vpnClientProtocols")));
+	const char *size = json_string_value(json_object_get(out, "sku"));
+	json_t *words = protocols(im, r, import_get(given, "vpnClientProtocols"),
+				  size && !strcmp(size, "Basic"));
+	judge_size(im, r, out, words);
+	map_set(im, c, "vpnClientProtocols", words);
 	map_set(im, c, "vpnClientRootCertificates",
 		roots(im, import_get(given, "vpnClientRootCertificates")));
 	map_set(im, c, "vpnClientRevokedCertificates",

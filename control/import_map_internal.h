@@ -59,6 +59,10 @@ json_t *map_remote(struct import *im, const struct import_resource *r);
 json_t *map_connection(struct import *im, const struct import_resource *r);
 /* The virtual network whose GatewaySubnet a gateway has. */
 json_t *map_gateway_vnet(struct import *im, const struct import_resource *r);
+/* The prefix of its GatewaySubnet as the template has it, NULL when it has none; borrowed. */
+const json_t *map_gateway_subnet(struct import *im, const struct import_resource *vnet);
+/* Whether a circuit has a second link: then the host has a port for those. */
+bool map_has_second_link(const struct import *im);
 bool map_is_express_route(const struct import_resource *gateway);
 
 #endif

@@ -56,6 +56,27 @@ static const char *subnet_name(const char *name)
 	return !strcasecmp(name, "GatewaySubnet") ? "GatewaySubnet" : name;
 }
 
+const json_t *map_gateway_subnet(struct import *im, const struct import_resource *vnet)
+{
+	const json_t *p = NULL;
+	const struct import_resource *child;
+	size_t k;
+	unsigned i = 0;
+	json_t *v;
+	json_array_foreach(import_get(vnet->properties, "subnets"), k, v)
+	{
+		const char *name = map_id(v, "name");
+		if (name && !strcasecmp(name, "GatewaySubnet"))
+			p = import_get(v, "properties");
+	}
+	while (!p && (child = map_child(im, vnet, T_SUBNET, &i))) {
+		if (!strcasecmp(map_own_name(child), "GatewaySubnet"))
+			p = child->properties;
+	}
+	const json_t *prefix = import_get(p, "addressPrefix");
+	return prefix ? prefix : json_array_get(import_get(p, "addressPrefixes"), 0);
+}
+
 static bool has_gateway(struct import *im, const struct import_resource *vnet)
 {
 	for (unsigned i = 0; i < im->n_resources; i++) {
@@ -178,26 +199,29 @@ json_t *map_vnet(struct import *im, const struct import_resource *r, unsigned id
 
 /* ---- route tables ---- */
 
+static bool is_appliance(const json_t *hop)
+{
+	return hop && !strcmp(json_string_value(hop), "VirtualAppliance");
+}
+
 static json_t *route(struct import *im, const struct import_resource *r, const char *name,
 		     const json_t *p)
 {
-	const char *type = map_id(p, "nextHopType");
-	char what[120];
-	snprintf(what, sizeof what, "route %.100s", name);
-	if (type && !strcasecmp(type, "VirtualAppliance")) {
-		map_note(im, r, what,
-			 "left out: there is no next hop VirtualAppliance here, a host is reached "
-			 "by its address alone");
-		return NULL;
-	}
 	json_t *out = map_object(im), *prefix = map_prefix(im, r, import_get(p, "addressPrefix"));
 	json_t *hop = map_word(P_route_nextHopType, import_get(p, "nextHopType"));
+	json_t *appliance = is_appliance(hop) ? map_text(import_get(p, "nextHopIpAddress")) : NULL;
 	map_set(im, out, "name", map_name(im, name));
 	map_set(im, out, "addressPrefix",
 		prefix ? prefix
 		       : import_blank(im, name, "address prefix of the route %.60s", name));
 	map_set(im, out, "nextHopType",
 		hop ? hop : import_blank(im, name, "next hop type of the route %.60s", name));
+	if (is_appliance(hop))
+		map_set(im, out, "nextHopIpAddress",
+			appliance ? appliance
+				  : import_blank(im, name,
+						 "address of the appliance of the route %.60s",
+						 name));
 	return out;
 }
 
@@ -249,11 +273,8 @@ static json_t *circuit_peering(struct import *im, const struct import_resource *
 	map_set(im, out, "vlanId", map_number(import_get(p, "vlanId")));
 	map_set(im, out, "primaryPeerAddressPrefix", link_prefix(im, r, p, "primary"));
 	if (import_get(p, "secondaryPeerAddressPrefix")) {
-		map_set(im, out, "secondaryPort", json_string("er0"));
+		map_set(im, out, "secondaryPort", json_string("er1"));
 		map_set(im, out, "secondaryPeerAddressPrefix", link_prefix(im, r, p, "secondary"));
-		map_note(im, r, what,
-			 "both links are on port er0; give the second one a port of its own where "
-			 "it has one");
 	}
 	map_set(im, out, "peerASN",
 		asn ? asn : import_blank(im, "asn", "customer's AS of the circuit %.60s", r->name));
@@ -261,6 +282,26 @@ static json_t *circuit_peering(struct import *im, const struct import_resource *
 		      "peeringType vlanId primaryPeerAddressPrefix secondaryPeerAddressPrefix "
 		      "peerASN azureASN state primaryAzurePort secondaryAzurePort");
 	return out;
+}
+
+bool map_has_second_link(const struct import *im)
+{
+	for (unsigned i = 0; i < im->n_resources; i++) {
+		const struct import_resource *r = &im->resources[i];
+		size_t k;
+		json_t *v;
+		if (!strcmp(r->type, T_CIRCUIT_PEER) &&
+		    import_get(r->properties, "secondaryPeerAddressPrefix"))
+			return true;
+		json_array_foreach(
+			!strcmp(r->type, T_CIRCUIT) ? import_get(r->properties, "peerings") : NULL,
+			k, v)
+		{
+			if (import_dig(v, "properties.secondaryPeerAddressPrefix"))
+				return true;
+		}
+	}
+	return false;
 }
 
 static json_t *bandwidth(const json_t *p)

@@ -383,11 +383,13 @@ int import_netcfg(struct import *im, const char *path, const char *text, size_t 
 		return im->err;
 	}
 	xmlParserCtxtPtr parser = xmlNewParserCtxt();
+	/* whatever it declares, it is UTF-8 unless a byte order mark says UTF-16: no other decoder
+	 * runs */
+	const char *encoding = len && (unsigned char)text[0] >= 0xfe ? NULL : "UTF-8";
+	const int how = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
+			XML_PARSE_NOCDATA | XML_PARSE_NOBLANKS;
 	xmlDocPtr doc = parser && len <= INT_MAX
-				? xmlCtxtReadMemory(parser, text, (int)len, NULL, NULL,
-						    XML_PARSE_NONET | XML_PARSE_NOERROR |
-							    XML_PARSE_NOWARNING |
-							    XML_PARSE_NOCDATA | XML_PARSE_NOBLANKS)
+				? xmlCtxtReadMemory(parser, text, (int)len, NULL, encoding, how)
 				: NULL;
 	const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
 	if (!parser)

@@ -75,6 +75,8 @@ static void close_queues(struct worker *w)
 	}
 	w->n_queues = 0;
 	memset(w->queue_of_port, 0, sizeof w->queue_of_port);
+	/* what was looped stands in these frames */
+	w->n_looped = 0;
 	frames_free_all(&w->frames);
 }
 

@@ -113,6 +113,7 @@ struct datapath_path {
 	uint8_t source_mac[6], destination_mac[6];
 	uint32_t mtu; /* of the outer path, IP bytes */
 	bool usable;  /* false: no route or neighbour: counted drop */
+	bool loop;    /* the peer is another gateway of this instance: packets come in at once */
 };
 /* A connection's tunnel: made by the first call, changed by later ones. */
 int datapath_path_set(struct datapath *d, uint32_t connection, const struct datapath_path *path);

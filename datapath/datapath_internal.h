@@ -24,6 +24,7 @@
 #define MAX_L2		(14 + 40 + 8 + 8 + 14)
 #define POLL_MS		100
 #define OWN_ADDRESSES	256
+#define LOOP_ROOM	1024u
 #define RESOLVE_GAP_NS	1000000ull
 #define ICMP_PER_SECOND \
 	1000u /* errors of a worker (RFC 1812 section 4.3.2.8, RFC 4443 section 2.4 (f)) */
@@ -34,6 +35,7 @@ struct child {
 	struct esp_sa *sa;
 	uint32_t slot, spi_in, spi_out, connection, vnet;
 	struct ip_endpoint local, remote;
+	_Atomic uint32_t loop_slot; /* where the other end's SA was found in this instance, + 1 */
 	uint16_t worker;	    /* 0: of any worker, n: of worker n - 1 alone */
 	bool udp, any_v4, any_v6;   /* any: every packet of the family matches the selectors */
 	bool port_entropy;	    /* as of its child_sa */
@@ -44,7 +46,7 @@ struct child {
 
 /* What a worker needs to send on a tunnel; a new one replaces it with every change. */
 struct outbound {
-	bool usable;
+	bool usable, loop; /* as in struct datapath_path */
 	uint32_t port_id;
 	uint8_t ethernet[12];
 	unsigned n;
@@ -94,12 +96,27 @@ struct slots {
 	uint32_t *free_slot, free_at, n_free;
 };
 
-/* A decision about a destination in a VNet. */
-enum decision_kind { DECIDE_NOTHING, DECIDE_DROP, DECIDE_SEND, DECIDE_TUNNEL, DECIDE_OWN };
+/* What is asked of the maps: a destination in a VNet, and whose table of user routes counts too. */
+struct question {
+	uint32_t vnet;
+	uint32_t tunnel; /* the packet came out of this connection; 0: of none */
+	uint32_t hop;	 /* the next hop is found already; 0: it is not */
+	uint8_t addr[16];
+};
+
+/* A decision about that. SPREAD: each flow to one of the members, next hops that are up. */
+enum decision_kind {
+	DECIDE_NOTHING,
+	DECIDE_DROP,
+	DECIDE_SEND,
+	DECIDE_TUNNEL,
+	DECIDE_OWN,
+	DECIDE_SPREAD
+};
 struct decision {
 	uint64_t generation;
-	uint32_t vnet;
-	uint8_t addr[16];
+	struct question about;
+	uint32_t member[XGW_HOP_MEMBERS];
 	enum decision_kind kind;
 	enum xgw_drop drop;
 	uint32_t connection, port_id, mtu;
@@ -121,6 +138,7 @@ struct packet {
 	struct child *child;
 	struct ip_endpoint from; /* outer source, ESP in UDP */
 	uint32_t slot;		 /* ESP: where XDP says its SA is */
+	uint32_t hop;		 /* the next hop that XDP found; 0: ask for the route */
 	uint16_t esp;		 /* ESP: offset of its header from `at`; 0 when it is decrypted */
 	bool aged;		 /* TTL is done with: decremented here, or made here */
 	uint64_t stamp;		 /* ns of its arrival when it is timed, else 0 */
@@ -146,6 +164,9 @@ struct worker {
 	/* packets of this round, by what happens to them next */
 	struct packet out[BURST], in[BURST];
 	unsigned n_out, n_in;
+	/* ESP to another gateway of this instance, which is to come in again (loop.c) */
+	struct packet looped[LOOP_ROOM];
+	unsigned n_looped;
 	struct decision *cache;
 	uint64_t own_generation;
 	unsigned n_own;
@@ -239,8 +260,15 @@ void inbound_run(struct worker *w);
 /* Delivers an IP packet inside a VNet by the maps. */
 void inbound_deliver(struct worker *w, struct packet *p);
 
+/* loop.c: ESP between two gateways of one instance never leaves the host. */
+/* The ESP packet e of p's child goes to the other end's SA. */
+void loop_add(struct worker *w, const struct packet *p, const struct esp_packet *e);
+/* What has been looped comes in; what that loops anew waits for the next call. How many packets. */
+unsigned loop_run(struct worker *w);
+
 /* decide.c */
-const struct decision *decide(struct worker *w, uint32_t vnet, const struct ip_addr *to);
+/* Where the packet goes: that came out of a tunnel if it has a child. */
+const struct decision *decide(struct worker *w, const struct packet *p);
 /* The gateway's own address in a VNet, of that family; false when it has none. */
 bool decide_own_address(struct worker *w, uint32_t vnet, uint8_t family, struct ip_addr *out);
 /* Writes the decision's link-layer headers in front of the packet; the new start, NULL when there

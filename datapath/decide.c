@@ -5,7 +5,9 @@
  */
 #include "base/bytes.h"
 #include "datapath/datapath_internal.h"
+#include "maps/routing.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define ETH_IP	 0x0800
@@ -124,19 +126,85 @@ static void decide_local(struct worker *w, struct decision *d, uint32_t vnet,
 	d->l2_len = (uint8_t)(at - d->l2);
 }
 
-static void ask_maps(struct worker *w, struct decision *d, uint32_t vnet, const struct ip_addr *to)
+/* The route that counts: of the VNet, or of the table that the tunnel's next hop names. */
+static int find_route(const struct maps *m, const struct question *q, const struct ip_addr *to,
+		      struct xgw_route *out)
+{
+	struct xgw_next_hop from = {0};
+	struct xgw_route own, user;
+	if (q->tunnel && maps_get(m, MAPS_next_hops, &q->tunnel, &from))
+		from.table = 0;
+	bool has_own = !maps_route(m, q->vnet, to, &own);
+	bool has_user = from.table && !maps_route(m, from.table, to, &user);
+	const struct xgw_route *r = routing_prefer(has_own ? &own : NULL, has_user ? &user : NULL);
+	if (r)
+		*out = *r;
+	return r ? 0 : -ENOENT;
+}
+
+/* A choice becomes the member that takes the packet, or a decision to spread. */
+static bool choose(const struct maps *m, struct decision *d, struct xgw_next_hop *hop)
+{
+	struct xgw_next_hop first = {0}, member;
+	unsigned n = 0;
+	bool spread = hop->flags & XGW_HOP_SPREAD;
+	for (unsigned i = 0; i < XGW_HOP_MEMBERS && hop->member[i]; i++) {
+		if (maps_get(m, MAPS_next_hops, &hop->member[i], &member) ||
+		    member.kind == XGW_HOP_CHOICE)
+			continue;
+		if (!i)
+			first = member;
+		if (!(member.flags & XGW_HOP_UP))
+			continue;
+		if (!spread) {
+			*hop = member;
+			return true;
+		}
+		d->member[n++] = hop->member[i];
+	}
+	if (n)
+		d->kind = DECIDE_SPREAD;
+	else
+		*hop = first;
+	return !n;
+}
+
+static void follow(struct worker *w, struct decision *d, const struct xgw_next_hop *hop,
+		   const struct ip_addr *to)
+{
+	struct ip_addr appliance;
+	switch (hop->kind) {
+	case XGW_HOP_LOCAL: decide_local(w, d, hop->vnet, to); break;
+	case XGW_HOP_APPLIANCE:
+		appliance = ip_addr_from_mapped(hop->address);
+		decide_local(w, d, hop->vnet, &appliance);
+		break;
+	case XGW_HOP_TUNNEL:
+		d->kind = DECIDE_TUNNEL;
+		d->connection = hop->connection;
+		break;
+	case XGW_HOP_DROP: drop_decision(d, XGW_DROP_ROUTE_NONE); break;
+	case XGW_HOP_GATEWAY: d->kind = DECIDE_OWN; break;
+	/* the kernel is given packets by XDP alone: what was decrypted has no way back to it */
+	case XGW_HOP_INTERNET: drop_decision(d, XGW_DROP_INTERNET); break;
+	default: drop_decision(d, XGW_DROP_NO_NEXT_HOP);
+	}
+}
+
+static void ask_maps(struct worker *w, struct decision *d, const struct ip_addr *to)
 {
 	const struct maps *m = w->d->o.maps;
-	struct xgw_address_key own = {.vnet = vnet};
+	const struct question *q = &d->about;
+	struct xgw_address_key own = {.vnet = q->vnet};
 	struct xgw_address own_value;
-	struct xgw_route route;
+	struct xgw_route route = {.next_hop = q->hop};
 	struct xgw_next_hop hop;
-	memcpy(own.addr, d->addr, sizeof own.addr);
-	if (!maps_get(m, MAPS_addresses, &own, &own_value)) {
+	memcpy(own.addr, q->addr, sizeof own.addr);
+	if (!q->hop && !maps_get(m, MAPS_addresses, &own, &own_value)) {
 		d->kind = DECIDE_OWN;
 		return;
 	}
-	if (maps_route(m, vnet, to, &route)) {
+	if (!q->hop && find_route(m, q, to, &route)) {
 		drop_decision(d, XGW_DROP_NO_ROUTE);
 		return;
 	}
@@ -144,24 +212,18 @@ static void ask_maps(struct worker *w, struct decision *d, uint32_t vnet, const 
 		drop_decision(d, XGW_DROP_NO_NEXT_HOP);
 		return;
 	}
-	switch (hop.kind) {
-	case XGW_HOP_LOCAL: decide_local(w, d, hop.vnet, to); break;
-	case XGW_HOP_TUNNEL:
-		d->kind = DECIDE_TUNNEL;
-		d->connection = hop.connection;
-		break;
-	case XGW_HOP_DROP: drop_decision(d, XGW_DROP_ROUTE_NONE); break;
-	case XGW_HOP_GATEWAY: d->kind = DECIDE_OWN; break;
-	default: drop_decision(d, XGW_DROP_NO_NEXT_HOP);
-	}
+	if (hop.kind != XGW_HOP_CHOICE || choose(m, d, &hop))
+		follow(w, d, &hop, to);
 }
 
-static uint32_t slot_of(uint32_t vnet, const uint8_t addr[16])
+static uint32_t slot_of(const struct question *q)
 {
 	uint64_t a, b;
-	memcpy(&a, addr, 8);
-	memcpy(&b, addr + 8, 8);
-	uint64_t h = (a ^ (b * 0x9e3779b97f4a7c15ull) ^ vnet) * 0xff51afd7ed558ccdull;
+	memcpy(&a, q->addr, 8);
+	memcpy(&b, q->addr + 8, 8);
+	uint64_t h = (a ^ (b * 0x9e3779b97f4a7c15ull) ^ q->vnet ^ (uint64_t)q->tunnel << 24 ^
+		      (uint64_t)q->hop << 40) *
+		     0xff51afd7ed558ccdull;
 	return (uint32_t)(h >> 40) & (CACHE_SLOTS - 1);
 }
 
@@ -171,24 +233,54 @@ static bool is_unresolved(const struct decision *d)
 	       (d->drop == XGW_DROP_NO_ENDPOINT || d->drop == XGW_DROP_NO_NEIGHBOUR);
 }
 
-const struct decision *decide(struct worker *w, uint32_t vnet, const struct ip_addr *to)
+static struct decision *recall(struct worker *w, const struct question *q, const struct ip_addr *to)
 {
-	uint8_t addr[16];
-	ip_addr_to_mapped(to, addr);
 	uint64_t generation = w->d->o.maps->config ? w->d->o.maps->config->generation : w->now_ns;
-	struct decision *d = &w->cache[slot_of(vnet, addr)];
-	if (d->kind != DECIDE_NOTHING && d->generation == generation && d->vnet == vnet &&
-	    !memcmp(d->addr, addr, sizeof addr))
+	struct decision *d = &w->cache[slot_of(q)];
+	if (d->kind != DECIDE_NOTHING && d->generation == generation &&
+	    !memcmp(&d->about, q, sizeof *q))
 		/* a host that is not found yet is asked for again, at most once in RESOLVE_GAP_NS
 		 */
 		if (!is_unresolved(d) || w->now_ns - w->resolve_ns < RESOLVE_GAP_NS)
 			return d;
 	memset(d, 0, sizeof *d);
 	d->generation = generation;
-	d->vnet = vnet;
-	memcpy(d->addr, addr, sizeof addr);
-	ask_maps(w, d, vnet, to);
+	d->about = *q;
+	ask_maps(w, d, to);
 	return d;
+}
+
+/* As bpf/route.h numbers the flow, so that both choose the same. */
+static uint32_t flow_of(const struct packet *p, const struct ip_addr *to)
+{
+	struct ip_addr from = ip_source(p->at);
+	uint32_t source[4], destination[4], ports = 0,
+					    l4 = p->at[0] >> 4 == 4 ? (p->at[0] & 15u) * 4 : 40;
+	uint8_t protocol = p->at[p->at[0] >> 4 == 4 ? 9 : 6];
+	bool piece = p->at[0] >> 4 == 4 && load_be16(p->at + 6) & 0x3fff;
+	ip_addr_to_mapped(&from, (uint8_t *)source);
+	ip_addr_to_mapped(to, (uint8_t *)destination);
+	if (!piece && (protocol == 6 || protocol == 17) && p->len >= l4 + 4)
+		memcpy(&ports, p->at + l4, 4);
+	return routing_flow(source, destination, protocol, ports);
+}
+
+const struct decision *decide(struct worker *w, const struct packet *p)
+{
+	struct ip_addr to = ip_destination(p->at);
+	struct question q = {
+		.vnet = p->vnet, .tunnel = p->child ? p->connection : 0, .hop = p->hop};
+	ip_addr_to_mapped(&to, q.addr);
+	struct decision *d = recall(w, &q, &to);
+	if (d->kind != DECIDE_SPREAD)
+		return d;
+	uint32_t flow = flow_of(p, &to);
+	q.hop = d->member[0];
+	for (unsigned i = 1; i < XGW_HOP_MEMBERS && d->member[i]; i++)
+		if (routing_weight(flow, d->member[i]) > routing_weight(flow, q.hop))
+			q.hop = d->member[i];
+	/* no member is a choice, and that is asked once */
+	return recall(w, &q, &to);
 }
 
 static int keep_own(void *owner, const void *key, const void *value)

@@ -60,8 +60,7 @@ static bool age(struct worker *w, struct packet *p)
 
 void inbound_deliver(struct worker *w, struct packet *p)
 {
-	struct ip_addr to = ip_destination(p->at);
-	const struct decision *d = decide(w, p->vnet, &to);
+	const struct decision *d = decide(w, p);
 	switch (d->kind) {
 	case DECIDE_SEND:
 		if (age(w, p))

@@ -116,6 +116,10 @@ static void transmit(struct worker *w, struct packet *p, struct esp_packet *e,
 			.at = e->at, .len = e->len, .connection = p->connection};
 		tap_put(w, DATAPATH_WIRE_OUT, &outer, p->child->spi_out, XGW_DROP_NONE);
 	}
+	if (o->loop) {
+		loop_add(w, p, e);
+		return;
+	}
 	uint8_t *l2 = e->at - 14;
 	memcpy(l2, o->ethernet, 12);
 	store_be16(l2 + 12, e->family == 4 ? 0x0800 : 0x86dd);

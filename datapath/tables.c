@@ -77,6 +77,7 @@ int tables_publish(struct datapath *d, struct tunnel *t)
 		return -ENOMEM;
 	uint32_t mtu = path_mtu(t);
 	o->usable = t->path.usable;
+	o->loop = t->path.loop;
 	o->port_id = t->path.port_id;
 	memcpy(o->ethernet, t->path.destination_mac, 6);
 	memcpy(o->ethernet + 6, t->path.source_mac, 6);
@@ -337,7 +338,7 @@ int datapath_child_remove(struct datapath *d, uint32_t spi_in)
 static bool same_path(const struct datapath_path *a, const struct datapath_path *b)
 {
 	return a->port_id == b->port_id && a->mtu == b->mtu && a->usable == b->usable &&
-	       !memcmp(a->source_mac, b->source_mac, 6) &&
+	       a->loop == b->loop && !memcmp(a->source_mac, b->source_mac, 6) &&
 	       !memcmp(a->destination_mac, b->destination_mac, 6);
 }
 

@@ -99,6 +99,7 @@ static void classify(struct worker *w, const struct xdp_desc *desc)
 		return;
 	case XGW_META_CHECKSUM:
 		esp_complete_checksum(p.at, p.len);
+		p.hop = m->next_hop;
 		inbound_deliver(w, &p);
 		return;
 	default: worker_drop(w, &p, XGW_DROP_META);
@@ -142,6 +143,7 @@ uint32_t worker_round(struct worker *w)
 			/* what a run adds of its own (transit, ICMP) is taken up by the next */
 			while (w->n_out)
 				outbound_run(w);
+			total += loop_run(w);
 		}
 		total += n;
 		queue_refill(q, &w->frames);
@@ -152,6 +154,7 @@ uint32_t worker_round(struct worker *w)
 			outbound_run(w);
 	}
 	handover_round(w, total < JOB_PACKETS);
+	total += loop_run(w);
 	for (unsigned i = 0; i < w->n_queues; i++) {
 		uint32_t lost = queue_flush(&w->queues[i], &w->frames, &w->status.wakeups);
 		account_no_room(w, &w->queues[i], lost);

@@ -29,7 +29,8 @@
 #include <unistd.h>
 #include <xdp/xsk.h>
 
-enum { VNET = 1, PLAIN = 1, VXLAN = 2, HOP_LOCAL = 1, HOP_TUNNEL = 2, LOOPBACK = 1 };
+enum { VNET = 1, PLAIN = 1, VXLAN = 2, LOOPBACK = 1 };
+enum { HOP_LOCAL = 1, HOP_TUNNEL, HOP_DOWN, HOP_CHOICE, HOP_SPREAD, TABLE = XGW_FIRST_TABLE };
 /* a test run with repetitions costs the kernel some 20 ms of its own before it starts the clock */
 enum { ROUNDS = 7, DESTINATIONS = 16, UMEM_BYTES = 64 * 4096, SAS = 1000 };
 /* a TTL of 255 bears this many repetitions where it is decremented */
@@ -153,11 +154,40 @@ static int put_sas(struct bench *b)
 	return rc;
 }
 
+static int user_route(struct bench *b, const struct ip_prefix *p, uint32_t hop)
+{
+	struct xgw_route r = {
+		.next_hop = hop, .source = XGW_ROUTE_USER, .plen = p->len, .family = 4};
+
+	return maps_route_put(&b->maps, TABLE, p, &r);
+}
+
+/* A subnet with a table, which spreads one network's flows; of the tunnels the first is down. */
+static int put_table(struct bench *b)
+{
+	const struct xgw_next_hop down = {.kind = XGW_HOP_TUNNEL, .connection = 2};
+	struct xgw_next_hop choice = {.kind = XGW_HOP_CHOICE, .member = {HOP_DOWN, HOP_TUNNEL}};
+	const uint32_t ids[] = {HOP_DOWN, HOP_CHOICE, HOP_SPREAD};
+	struct xgw_route r = {
+		.next_hop = HOP_LOCAL, .flags = XGW_ROUTE_LOCAL, .plen = 24, .table = TABLE};
+	struct ip_prefix subnet, far;
+	int rc = ip_prefix_parse(&subnet, "10.11.200.0/24");
+
+	rc = rc ? rc : ip_prefix_parse(&far, "100.64.0.0/10");
+	rc = rc ? rc : maps_put(&b->maps, MAPS_next_hops, &ids[0], &down);
+	rc = rc ? rc : maps_put(&b->maps, MAPS_next_hops, &ids[1], &choice);
+	choice.flags = XGW_HOP_SPREAD;
+	rc = rc ? rc : maps_put(&b->maps, MAPS_next_hops, &ids[2], &choice);
+	rc = rc ? rc : maps_route_put(&b->maps, VNET, &subnet, &r);
+	return rc ? rc : user_route(b, &far, HOP_SPREAD);
+}
+
 static int configure(struct bench *b)
 {
 	struct xgw_port port = {.ifindex = LOOPBACK, .role = XGW_ROLE_VNET, .mtu = 1500};
 	struct xgw_next_hop local = {.kind = XGW_HOP_LOCAL, .vnet = VNET};
-	struct xgw_next_hop tunnel = {.kind = XGW_HOP_TUNNEL, .vnet = VNET, .connection = 1};
+	struct xgw_next_hop tunnel = {
+		.kind = XGW_HOP_TUNNEL, .vnet = VNET, .connection = 1, .flags = XGW_HOP_UP};
 	struct xgw_route r = {.next_hop = HOP_LOCAL, .flags = XGW_ROUTE_LOCAL, .plen = 16};
 	uint32_t id = HOP_LOCAL, tunnel_id = HOP_TUNNEL, device = LOOPBACK;
 	struct ip_prefix space;
@@ -172,6 +202,7 @@ static int configure(struct bench *b)
 	rc = rc ? rc : maps_route_put(&b->maps, VNET, &space, &r);
 	rc = rc ? rc : put_attachments(b);
 	rc = rc ? rc : put_hosts(b);
+	rc = rc ? rc : put_table(b);
 	return rc ? rc : put_sas(b);
 }
 
@@ -270,6 +301,39 @@ static int report(struct bench *b, json_t *results, const char *program, const c
 	return 0;
 }
 
+/* Flows that are known, and the first packet of each: nothing is kept in generation 0. */
+static int report_both(struct bench *b, json_t *results, const char *name, const char *name_new,
+		       const struct sample *s, struct fault *f)
+{
+	int rc = report(b, results, "vnet", name, s, f);
+
+	b->maps.config->generation = 0;
+	rc = rc ? rc : report(b, results, "vnet", name_new, s, f);
+	b->maps.config->generation = 1;
+	return rc;
+}
+
+/* The same destinations from a subnet with a table; and flows that are spread. */
+static int bench_tables(struct bench *b, json_t *results, struct sample *s, struct fault *f)
+{
+	struct ip_prefix p = {.addr = {.family = IP_V4}, .len = 32};
+	int rc = 0;
+
+	for (unsigned i = 0; i < DESTINATIONS && !rc; i++) {
+		uint32_t to = load_be32(s[i].frame + 14 + 16);
+
+		store_be32(p.addr.b, to);
+		rc = user_route(b, &p, HOP_CHOICE);
+		make_frame(&s[i], 6, 0x0a0bc804 + i, to, 0);
+	}
+	if (rc)
+		return fault_set(f, rc, "user routes could not be made: %s", strerror(-rc));
+	rc = report_both(b, results, "choice", "choice-new", s, f);
+	for (unsigned i = 0; i < DESTINATIONS; i++)
+		make_frame(&s[i], 6, 0x0a0bc804 + i, 0x64400104 + i * 256, 0);
+	return rc ? rc : report_both(b, results, "spread", "spread-new", s, f);
+}
+
 static int bench_cases(struct bench *b, json_t *results, struct fault *f)
 {
 	static const uint32_t sizes[] = {10, 10000, 1000000};
@@ -289,11 +353,8 @@ static int bench_cases(struct bench *b, json_t *results, struct fault *f)
 
 			make_frame(&s[i], 6, 0x0a0b0004 + i, to, 0);
 		}
-		rc = report(b, results, "vnet", "tunnel", s, f);
-		/* the first packet of each flow: nothing is kept in generation 0 */
-		b->maps.config->generation = 0;
-		rc = rc ? rc : report(b, results, "vnet", "tunnel-new", s, f);
-		b->maps.config->generation = 1;
+		rc = report_both(b, results, "tunnel", "tunnel-new", s, f);
+		rc = rc ? rc : bench_tables(b, results, s, f);
 		for (unsigned i = 0; i < DESTINATIONS && k == 1; i++)
 			make_frame(&s[i], 6, 0x0a0b0004 + i, 0x0a0b0104 + i, 0);
 		if (!rc && k == 1)

@@ -211,7 +211,8 @@ static const char *verdict_text(const struct xgw_trace *t)
 		[XGW_HOP_NONE] = "drop",       [XGW_HOP_DROP] = "drop",
 		[XGW_HOP_LOCAL] = "local",     [XGW_HOP_TUNNEL] = "tunnel",
 		[XGW_HOP_GATEWAY] = "gateway", [XGW_HOP_CIRCUIT] = "circuit",
-		[XGW_HOP_CLIENT] = "client",
+		[XGW_HOP_CLIENT] = "client",   [XGW_HOP_APPLIANCE] = "local",
+		[XGW_HOP_INTERNET] = "pass",
 	};
 	if (t->verdict == XGW_TRACE_PASS)
 		return "pass";
@@ -227,44 +228,121 @@ static json_t *next_hop_text(const struct question *q, const struct xgw_trace *t
 	case XGW_HOP_TUNNEL:
 		return json_string(maps_name(&q->m, XGW_NAME_CONNECTION, t->connection, name));
 	case XGW_HOP_LOCAL:
+	case XGW_HOP_APPLIANCE:
 		return json_string(maps_name(&q->m, XGW_NAME_ATTACHMENT, t->attachment, name));
 	case XGW_HOP_GATEWAY: return json_string("gateway");
+	case XGW_HOP_INTERNET: return json_string("Internet");
 	default: return json_null();
 	}
+}
+
+/* The name of the table of user routes that the route stands in; null: it is the VNet's. */
+static json_t *table_of(const struct question *q, const struct xgw_trace *t)
+{
+	char name[XGW_NAME];
+	struct xgw_route home;
+	if (!(t->flags & XGW_TRACE_TABLE) || maps_route(&q->m, q->vnet, &q->from, &home))
+		return json_null();
+	return json_string(maps_name(&q->m, XGW_NAME_TABLE, home.table, name));
+}
+
+/* Of a choice all its connections, in the order in which they are asked; else null. */
+static json_t *candidates_of(const struct question *q, const struct xgw_next_hop *route_hop)
+{
+	char name[XGW_NAME];
+	if (route_hop->kind != XGW_HOP_CHOICE)
+		return json_null();
+	json_t *list = json_array();
+	for (unsigned i = 0; i < XGW_HOP_MEMBERS && route_hop->member[i]; i++) {
+		struct xgw_next_hop member = {0};
+		if (maps_get(&q->m, MAPS_next_hops, &route_hop->member[i], &member) == 0)
+			json_array_append_new(list,
+					      json_pack("{s:s,s:b}", "nextHop",
+							maps_name(&q->m, XGW_NAME_CONNECTION,
+								  member.connection, name),
+							"up", member.flags & XGW_HOP_UP ? 1 : 0));
+	}
+	return list;
+}
+
+/* Which peered VNet a peering's route leads to; else null. */
+static json_t *peer_of(const struct question *q, const struct xgw_trace *t,
+		       const struct xgw_next_hop *route_hop)
+{
+	char name[XGW_NAME];
+	if (t->source != XGW_ROUTE_PEERING || route_hop->kind != XGW_HOP_LOCAL)
+		return json_null();
+	return json_string(maps_name(&q->m, XGW_NAME_VNET, route_hop->vnet, name));
+}
+
+static json_t *appliance_of(const struct xgw_trace *t, const struct xgw_next_hop *route_hop)
+{
+	char text[IP_TEXT];
+	struct ip_addr a = ip_addr_from_mapped(route_hop->address);
+	if (t->verdict != XGW_HOP_APPLIANCE || route_hop->kind != XGW_HOP_APPLIANCE)
+		return json_null();
+	return json_string(ip_addr_format(&a, text));
 }
 
 static json_t *document_of(const struct question *q, const struct xgw_trace *t)
 {
 	char from[IP_TEXT], to[IP_TEXT], prefix[PREFIX_TEXT];
-	struct xgw_next_hop hop = {0};
+	struct xgw_next_hop hop = {0}, route_hop = {0};
 	json_t *route = json_null(), *up = json_null();
 	if (t->family == q->to.family && t->source < sizeof sources / sizeof *sources) {
 		struct ip_prefix p = ip_prefix_canonical((struct ip_prefix){q->to, t->plen});
 		route = json_pack("{s:s,s:s}", "prefix", ip_prefix_format(&p, prefix), "source",
 				  sources[t->source]);
+		if (maps_get(&q->m, MAPS_next_hops, &t->next_hop, &route_hop))
+			route_hop.kind = XGW_HOP_NONE;
 	}
+	/* the next hop of a connection has the connection's id: of a choice, its member's */
 	if (t->verdict == XGW_HOP_TUNNEL &&
-	    maps_get(&q->m, MAPS_next_hops, &t->next_hop, &hop) == 0)
+	    maps_get(&q->m, MAPS_next_hops, &t->connection, &hop) == 0)
 		up = json_boolean(hop.flags & XGW_HOP_UP);
-	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:s,s:s,s:s}", "verdict", verdict_text(t), "reason",
+	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:s,s:s,s:s,s:o,s:o,s:o,s:o}", "verdict",
+			 verdict_text(t), "reason",
 			 t->drop ? json_string(maps_drop_name(t->drop)) : json_null(), "route",
 			 route, "nextHop", next_hop_text(q, t), "tunnelUp", up, "virtualNetwork",
 			 q->vnet_name, "from", ip_addr_format(&q->from, from), "to",
-			 ip_addr_format(&q->to, to));
+			 ip_addr_format(&q->to, to), "table", table_of(q, t), "candidates",
+			 candidates_of(q, &route_hop), "peer", peer_of(q, t, &route_hop),
+			 "appliance", appliance_of(t, &route_hop));
+}
+
+static const char *text_of(const json_t *d, const char *field)
+{
+	return json_string_value(json_object_get(d, field));
+}
+
+static void print_candidates(const json_t *d)
+{
+	const json_t *list = json_object_get(d, "candidates"), *one;
+	size_t i;
+	if (json_array_size(list))
+		printf("; chosen of");
+	json_array_foreach(list, i, one)
+		printf("%s %s (%s)", i ? "," : "", text_of(one, "nextHop"),
+		       json_is_true(json_object_get(one, "up")) ? "up" : "down");
 }
 
 static void print(const json_t *d, const struct xgw_trace *t)
 {
 	const json_t *route = json_object_get(d, "route");
-	const char *hop = json_string_value(json_object_get(d, "nextHop"));
-	printf("%s", json_string_value(json_object_get(d, "verdict")));
-	if (hop)
-		printf(" %s", hop);
+	printf("%s", text_of(d, "verdict"));
+	if (text_of(d, "nextHop"))
+		printf(" %s", text_of(d, "nextHop"));
+	if (text_of(d, "appliance"))
+		printf(" to appliance %s", text_of(d, "appliance"));
 	if (t->drop)
 		printf(" %s: %s", maps_drop_name(t->drop), maps_drop_text(t->drop));
 	if (json_is_object(route))
-		printf(", by route %s (%s)", json_string_value(json_object_get(route, "prefix")),
-		       json_string_value(json_object_get(route, "source")));
+		printf(", by route %s (%s)", text_of(route, "prefix"), text_of(route, "source"));
+	if (text_of(d, "table"))
+		printf(" of route table %s", text_of(d, "table"));
+	if (text_of(d, "peer"))
+		printf(" to virtual network %s", text_of(d, "peer"));
+	print_candidates(d);
 	if (json_is_false(json_object_get(d, "tunnelUp")))
 		printf("; the tunnel is down, so it would be dropped there");
 	printf("\n");

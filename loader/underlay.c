@@ -23,6 +23,7 @@
 #define ASK_AGAIN_NS (500 * NS_PER_MS)
 #define CONFIRM_PART 20 /* one of so many parts of the VTEPs is confirmed each second */
 #define NO_PORT	     UINT32_MAX
+#define LOOP_MTU     1500 /* as on most wires: what crosses it fits elsewhere too */
 /* Ways that are looked up in one go: each takes some questions to the kernel. */
 #define REFRESH_PIECE 256u
 
@@ -169,9 +170,23 @@ struct way {
 	uint32_t ifindex, port, mtu;
 	struct ip_addr next_hop;
 	uint8_t mac[6];
-	bool usable;
+	bool usable, loop;
 	const char *why; /* when not usable */
 };
+
+/* To another gateway of this instance: no packet leaves the host. */
+static struct way loop_to(const struct underlay *u, const struct ip_addr *to)
+{
+	struct way w = {.port = NO_PORT, .why = "it is an address of this host, and no gateway's"};
+	for (uint32_t i = 0; i < u->h.model->n_gateways; i++) {
+		if (!ip_addr_equal(&u->h.model->gateways[i].public_address, to))
+			continue;
+		w.loop = w.usable = true;
+		w.mtu = LOOP_MTU;
+		w.why = NULL;
+	}
+	return w;
+}
 
 static struct way find_way(struct underlay *u, const struct ip_addr *to, const struct ip_addr *from)
 {
@@ -183,12 +198,13 @@ static struct way find_way(struct underlay *u, const struct ip_addr *to, const s
 		w.why = "no route";
 		return w;
 	}
+	if (r.local)
+		return loop_to(u, to);
 	w.ifindex = r.ifindex;
 	w.port = port_of(u, r.ifindex);
 	w.next_hop = r.gateway.family ? r.gateway : *to;
-	if (r.local || w.port == NO_PORT) {
-		w.why = r.local ? "it is an address of this host"
-				: "its route leaves by a device that is no port of the configuration";
+	if (w.port == NO_PORT) {
+		w.why = "its route leaves by a device that is no port of the configuration";
 		return w;
 	}
 	const struct netlink_link *l = &u->h.ports[w.port].link;
@@ -207,8 +223,8 @@ static struct way find_way(struct underlay *u, const struct ip_addr *to, const s
 
 static bool same_path(const struct datapath_path *a, const struct datapath_path *b)
 {
-	return a->usable == b->usable && a->port_id == b->port_id && a->mtu == b->mtu &&
-	       memcmp(a->source_mac, b->source_mac, 6) == 0 &&
+	return a->usable == b->usable && a->loop == b->loop && a->port_id == b->port_id &&
+	       a->mtu == b->mtu && memcmp(a->source_mac, b->source_mac, 6) == 0 &&
 	       memcmp(a->destination_mac, b->destination_mac, 6) == 0;
 }
 
@@ -223,9 +239,10 @@ static void refresh_peer(struct underlay *u, struct peer *p)
 	p->ifindex = w.ifindex;
 	p->next_hop = w.next_hop;
 	path.usable = w.usable;
-	if (w.usable) {
+	path.loop = w.loop;
+	path.mtu = w.usable ? w.mtu : 0;
+	if (w.usable && !w.loop) {
 		path.port_id = u->h.plan->port_ids[w.port];
-		path.mtu = w.mtu;
 		memcpy(path.source_mac, u->h.ports[w.port].link.mac, 6);
 		memcpy(path.destination_mac, w.mac, 6);
 	}
@@ -238,6 +255,9 @@ static void refresh_peer(struct underlay *u, struct peer *p)
 	if (err)
 		log_error(LOG_NET, "path connection=%s peer=%s: %s", name_of(u, p->connection), to,
 			  strerror(-err));
+	else if (path.loop)
+		log_info(LOG_NET, "path connection=%s peer=%s: a gateway of this instance",
+			 name_of(u, p->connection), to);
 	else if (path.usable)
 		log_info(LOG_NET, "path connection=%s peer=%s device=%s via=%s mtu=%u",
 			 name_of(u, p->connection), to, u->h.ports[w.port].link.name,
@@ -256,7 +276,7 @@ static void refresh_vtep(struct underlay *u, struct vtep *v)
 	v->stale = false;
 	v->next_hop = w.next_hop;
 	v->out = w.ifindex;
-	if (!w.usable) {
+	if (!w.usable || w.loop) {
 		if (v->present) {
 			maps_delete(u->h.maps, MAPS_neighbours, &key);
 			maps_bump(u->h.maps);

@@ -191,28 +191,74 @@ static void decode_neighbours(const struct maps *m, const void *key, const void 
 	put_mac(o, "mac", n->mac);
 }
 
+/* The table's name, null for none. */
+static void put_table(const struct maps *m, uint32_t table, json_t *o)
+{
+	if (table)
+		put_name(o, "table", m, XGW_NAME_TABLE, table);
+	else
+		json_object_set_new(o, "table", json_null());
+}
+
+/* What the next hop leads to: a connection, a VNet, the appliance's address, a choice's name. */
+static void put_goal(const struct maps *m, const char *field, uint32_t id,
+		     const struct xgw_next_hop *hop, json_t *o)
+{
+	switch (hop->kind) {
+	case XGW_HOP_TUNNEL: put_name(o, field, m, XGW_NAME_CONNECTION, hop->connection); break;
+	case XGW_HOP_LOCAL: put_name(o, field, m, XGW_NAME_VNET, hop->vnet); break;
+	case XGW_HOP_CHOICE: put_name(o, field, m, XGW_NAME_HOP, id); break;
+	case XGW_HOP_APPLIANCE: put_addr(o, field, hop->address); break;
+	default: json_object_set_new(o, field, json_null());
+	}
+}
+
 static void put_route(const struct maps *m, uint32_t vnet, const struct ip_prefix *p,
 		      const struct xgw_route *r, json_t *o)
 {
+	static const char *const flags[] = {"local", "forwarded", "transit"};
 	struct xgw_next_hop hop = {0};
 	char text[PREFIX_TEXT];
 	uint32_t id = r->next_hop;
+	bool is_table = vnet >= XGW_FIRST_TABLE;
 
-	put_name(o, "virtualNetwork", m, XGW_NAME_VNET, vnet);
+	if (is_table)
+		json_object_set_new(o, "virtualNetwork", json_null());
+	else
+		put_name(o, "virtualNetwork", m, XGW_NAME_VNET, vnet);
+	/* that the route stands in, or that packets from there ask too */
+	put_table(m, is_table ? vnet : r->table, o);
 	put_text(o, "prefix", ip_prefix_format(p, text));
 	put_text(o, "source", ONE_OF(sources, r->source));
 	if (maps_get(m, MAPS_next_hops, &id, &hop))
 		put_text(o, "type", "missing");
 	else
 		put_text(o, "type", ONE_OF(hops, hop.kind));
-	if (hop.kind == XGW_HOP_TUNNEL)
-		put_name(o, "nextHop", m, XGW_NAME_CONNECTION, hop.connection);
-	else if (hop.kind == XGW_HOP_LOCAL)
-		put_name(o, "nextHop", m, XGW_NAME_VNET, hop.vnet);
-	else
-		json_object_set_new(o, "nextHop", json_null());
+	put_goal(m, "nextHop", id, &hop, o);
 	put_number(o, "nextHopId", id);
 	json_object_set_new(o, "local", json_boolean(r->flags & XGW_ROUTE_LOCAL));
+	PUT_FLAGS(o, flags, r->flags);
+}
+
+/* A choice's members by the names of their connections, in the order in which they are asked. */
+static void put_members(const struct maps *m, const struct xgw_next_hop *h, json_t *o)
+{
+	json_t *list = json_array();
+	char text[XGW_NAME];
+
+	for (unsigned i = 0; i < XGW_HOP_MEMBERS && h->kind == XGW_HOP_CHOICE && h->member[i];
+	     i++) {
+		struct xgw_next_hop member = {0};
+		uint32_t id = h->member[i];
+		bool is_tunnel =
+			!maps_get(m, MAPS_next_hops, &id, &member) && member.kind == XGW_HOP_TUNNEL;
+
+		json_array_append_new(
+			list,
+			json_string(maps_name(m, is_tunnel ? XGW_NAME_CONNECTION : XGW_NAME_HOP,
+					      is_tunnel ? member.connection : id, text)));
+	}
+	json_object_set_new(o, "members", list);
 }
 
 static void decode_routes4(const struct maps *m, const void *key, const void *value, json_t *o)
@@ -235,12 +281,18 @@ static void decode_routes6(const struct maps *m, const void *key, const void *va
 
 static void decode_next_hops(const struct maps *m, const void *key, const void *value, json_t *o)
 {
-	static const char *const flags[] = {"up"};
+	static const char *const flags[] = {"up", "spread"};
 	const struct xgw_next_hop *h = value;
+	uint32_t id = *(const uint32_t *)key;
+	bool is_named = h->kind == XGW_HOP_CHOICE || h->kind == XGW_HOP_APPLIANCE;
 
-	put_number(o, "id", *(const uint32_t *)key);
+	put_number(o, "id", id);
 	put_text(o, "type", ONE_OF(hops, h->kind));
-	if (h->kind == XGW_HOP_LOCAL)
+	if (is_named)
+		put_name(o, "name", m, XGW_NAME_HOP, id);
+	else
+		json_object_set_new(o, "name", json_null());
+	if (h->kind == XGW_HOP_LOCAL || h->kind == XGW_HOP_APPLIANCE)
 		put_name(o, "virtualNetwork", m, XGW_NAME_VNET, h->vnet);
 	else
 		json_object_set_new(o, "virtualNetwork", json_null());
@@ -248,6 +300,12 @@ static void decode_next_hops(const struct maps *m, const void *key, const void *
 		put_name(o, "connection", m, XGW_NAME_CONNECTION, h->connection);
 	else
 		json_object_set_new(o, "connection", json_null());
+	put_members(m, h, o);
+	if (h->kind == XGW_HOP_APPLIANCE)
+		put_addr(o, "address", h->address);
+	else
+		json_object_set_new(o, "address", json_null());
+	put_table(m, h->kind == XGW_HOP_TUNNEL || h->kind == XGW_HOP_CLIENT ? h->table : 0, o);
 	PUT_FLAGS(o, flags, h->flags);
 }
 

@@ -45,11 +45,12 @@ test=(
 # a machine with the kernel's own IPsec as a peer, as a process; Debian has it for x86 only
 [ "$(dpkg --print-architecture)" = amd64 ] && test+=(user-mode-linux kmod)
 # machines with Debian's stock kernels, emulated: what their verifiers say
-test+=(qemu-system-x86)
+[ "$(dpkg --print-architecture)" = amd64 ] && test+=(qemu-system-x86)
 # what libreswan needs, a peer that the tests run in such a machine
 test+=(libnss3-tools libldns3 libunbound8 libcurl3-nss libcap-ng0 libevent-pthreads-2.1-7)
-# peers that can't be installed beside strongSwan, or would listen on this host: their files alone, under build-peers/
-unpacked=(libreswan openiked)
+# peers that can't be installed beside strongSwan, or would listen on this host: their files alone, under build-peers/, with
+# the libraries that this host has not. frr: EVPN that fills the tables of a VXLAN overlay's directory
+unpacked=(libreswan openiked frr)
 # what stands in the initramfs of such a machine
 unpacked+=(busybox-static)
 # the kernels: the folder, the suite that has it, the package that depends on the newest one
@@ -71,15 +72,28 @@ set_of() {
 }
 
 if [ "${1:-}" = list ]; then set_of "${2:-test}"; exit; fi
+fetch() {
+	apt-get download -qq "$@" || { apt-get update -qq && apt-get download -qq "$@"; }
+}
+
+# those that the package in this directory depends on and that are not installed
+missing_libraries() {
+	local p
+	for p in $(dpkg-deb -f "$1"_*.deb Depends | tr , '\n' | awk '$1 ~ /^lib/ { print $1 }'); do
+		dpkg-query -W -f '${db:Status-Status}\n' "$p" 2>/dev/null | grep -qx installed || echo "$p"
+	done
+}
+
 unpack() {
-	local to=build-peers/$1 work
+	local to=build-peers/$1 work p
 	[ -d "$to" ] && return
 	[ "$(id -u)" = 0 ] || { echo "dependencies.sh: $to is missing; run this as root" >&2; exit 1; }
 	work=$(mktemp -d)
-	(cd "$work" && { apt-get download -qq "$1" || { apt-get update -qq && apt-get download -qq "$1"; }; }) > "$work/log" 2>&1 ||
+	(cd "$work" && fetch "$1" && for p in $(missing_libraries "$1"); do fetch "$p" || exit; done) > "$work/log" 2>&1 ||
 		{ cat "$work/log" >&2; rm -rf "$work"; echo "dependencies.sh: cannot fetch $1" >&2; exit 1; }
 	mkdir -p build-peers
-	dpkg -x "$work"/*.deb "$to.part" && mv "$to.part" "$to"
+	for p in "$work"/*.deb; do dpkg -x "$p" "$to.part"; done
+	mv "$to.part" "$to"
 	rm -rf "$work"
 }
 

@@ -395,39 +395,85 @@ static void gateway(void **state)
 	done(&x);
 }
 
+/* clang-format off */
+static const char circuit_template[] =
+	"{'resources': [" VNET("V", "10.1.0.0/16") ","
+	"{'type': 'Microsoft.Network/expressRouteCircuits', 'name': 'C', 'sku': {'name': 's'}, 'properties':"
+	" {'serviceProviderProperties': {'bandwidthInMbps': 200}}, 'resources': [{'type': 'peerings', 'name':"
+	" 'AzurePrivatePeering', 'properties': {'vlanId': 100, 'peerASN': '65010', 'primaryPeerAddressPrefix':"
+	" '192.168.16.252/30', 'secondaryPeerAddressPrefix': '192.168.17.252/30'}},"
+	" {'type': 'peerings', 'name': 'MicrosoftPeering', 'properties': {}}]},"
+	"{'type': 'Microsoft.Network/connections', 'name': 'c', 'properties': {'connectionType': 'ExpressRoute',"
+	" 'peer': {'id': 'x/expressRouteCircuits/C'}, 'virtualNetworkGateway1': {'id':"
+	" 'x/virtualNetworkGateways/far'}, 'authorizationKey': 'k'}}]}";
+
+static const char bgp_template[] =
+	"{'resources': [" VNET("V", "10.1.255.0/27") ","
+	"{'type': 'Microsoft.Network/virtualNetworkGateways', 'name': 'GW', 'properties': {'enableBgp': 'true',"
+	" 'bgpSettings': {'asn': '65010', 'peerWeight': 5}, 'ipConfigurations': [{'properties': {'subnet': {'id':"
+	" '[resourceId(`Microsoft.Network/virtualNetworks/subnets`, `V`, `GatewaySubnet`)]'}}}]}},"
+	"{'type': 'Microsoft.Network/localNetworkGateways', 'name': 'S', 'properties': {'fqdn': 'site.example.org',"
+	" 'bgpSettings': {'asn': 65050, 'bgpPeeringAddress': '[reference(`GW`).bgpSettings.bgpPeeringAddress]'}}}]}";
+
+static const char client_template[] =
+	"{'resources': [" VNET("V", "10.1.255.0/27") ","
+	"{'type': 'Microsoft.Network/publicIPAddresses', 'name': 'vm', 'properties': {}},"
+	"{'type': 'Microsoft.Network/virtualNetworkGateways', 'name': 'GW', 'properties': {'vpnClientConfiguration':"
+	" {'vpnClientAddressPool': {'addressPrefixes': ['172.16.0.0/24']}, 'vpnClientProtocols': ['OpenVPN'],"
+	" 'aadTenant': 'x'}, 'ipConfigurations': [{'properties': {'subnet': {'id':"
+	" '[resourceId(`Microsoft.Network/virtualNetworks/subnets`, `V`, `GatewaySubnet`)]'}}}]}}]}";
+/* clang-format on */
+
 static void circuits(void **state)
 {
 	(void)state;
 	struct imported x;
-	quoted(&x,
-	       "{'resources': [" VNET(
-		       "V",
-		       "10.1.0.0/16") ","
-				      "{'type': 'Microsoft.Network/expressRouteCircuits', 'name': 'C', 'sku': {'name': 's'},"
-				      " 'properties': {'serviceProviderProperties': {'bandwidthInMbps': 200}}, 'resources':"
-				      " [{'type': 'peerings', 'name': 'AzurePrivatePeering', 'properties': {'vlanId': 100,"
-				      " 'peerASN': '65010', 'primaryPeerAddressPrefix': '192.168.16.252/30'}},"
-				      " {'type': 'peerings', 'name': 'MicrosoftPeering', 'properties': {}}]},"
-				      "{'type': 'Microsoft.Network/connections', 'name': 'c', 'properties':"
-				      " {'connectionType': 'ExpressRoute', 'peer': {'id': 'x/expressRouteCircuits/C'},"
-				      " 'virtualNetworkGateway1': {'id': 'x/virtualNetworkGateways/far'},"
-				      " 'authorizationKey': 'k'}}]}");
-	must_have(&x,
-		  "    - {name: er0, device: \"<fill in: network device that the circuit comes in "
-		  "by>\", role: circuit}\n");
-	must_have(
-		&x,
-		"  - name: C\n    bandwidthInMbps: 200\n    peerings:\n      - {port: er0, vlanId: "
-		"100, primaryPeerAddressPrefix: 192.168.16.252/30, peerASN: 65010}\n");
+	quoted(&x, circuit_template);
+	must_have(&x, "device: \"<fill in: network device that the circuit comes in by>\", role: "
+		      "circuit}\n");
+	must_have(&x, "    - {name: er1, device: \"<fill in: network device that the circuit's "
+		      "second link comes in by>\", role: circuit}\n");
+	must_have(&x, "  - name: C\n    bandwidthInMbps: 200\n    peerings:\n      - port: er0\n"
+		      "        vlanId: 100\n        primaryPeerAddressPrefix: 192.168.16.252/30\n"
+		      "        secondaryPort: er1\n        secondaryPeerAddressPrefix: "
+		      "192.168.17.252/30\n        peerASN: 65010\n");
 	must_have(&x, "    connectionType: ExpressRoute\n    virtualNetworkGateway1: far\n"
 		      "    expressRouteCircuit: C\n");
-	must_have(
-		&x,
-		"  # referred to, but not in the files: fill it in, or import its template together "
-		"with these\n  - name: far\n    virtualNetwork: far-vnet\n    gatewayType: "
-		"ExpressRoute\n");
+	must_have(&x, "with these\n  - name: far\n    virtualNetwork: far-vnet\n    gatewayType: "
+		      "ExpressRoute\n");
 	must_note(&x, "peering MicrosoftPeering: left out: ");
 	must_note(&x, "c: authorizationKey: not carried over: ");
+	done(&x);
+}
+
+/* The address that speaks BGP is the last but one of the GatewaySubnet, as in Azure. */
+static void bgp(void **state)
+{
+	(void)state;
+	struct imported x;
+	quoted(&x, bgp_template);
+	must_have(&x, "    enableBgp: true\n    bgpSettings: {asn: 65010, bgpPeeringAddress: "
+		      "10.1.255.30}\n");
+	must_have(&x, "  - name: S\n    fqdn: site.example.org\n    addressSpace: []\n"
+		      "    bgpSettings:");
+	must_have(&x, "\"<fill in: bgpPeeringAddress of GW as it is deployed>\"");
+	must_note(&x, "GW: bgpSettings.peerWeight: not carried over\n");
+	done(&x);
+}
+
+/* What a point-to-site gateway needs here is set, and told. */
+static void clients(void **state)
+{
+	(void)state;
+	struct imported x;
+	quoted(&x, client_template);
+	must_have(&x, "      vpnClientProtocols: [IkeV2]\n");
+	must_have(&x, "    certificate: {chain: \"<fill in: file of the certificate of GW>\", "
+		      "key: ");
+	must_note(&x, "GW: vpnClientProtocols: OpenVPN is not carried over: there is none here\n");
+	must_note(&x, "GW: aadTenant: not carried over: ");
+	must_note(&x, "Microsoft.Network/publicIPAddresses vm: left out: no gateway has it\n");
+	assert_int_equal(only_blanks(&x), 6);
 	done(&x);
 }
 
@@ -457,7 +503,9 @@ static void routes_and_peerings(void **state)
 	must_have(&x,
 		  "  - name: B\n    id: 1002\n    addressSpace: [\"<fill in: address space of the "
 		  "virtual network B>\"]\n");
-	must_note(&x, "forced: route fw: left out: there is no next hop VirtualAppliance here");
+	must_have(&x,
+		  "      - {name: fw, addressPrefix: 10.0.0.0/8, nextHopType: VirtualAppliance, "
+		  "nextHopIpAddress: 10.0.0.4}\n");
 	must_note(&x, "forced: disableBgpRoutePropagation: not carried over: ");
 	must_note(&x, "A: prefix 10.0.0.1/16: taken without its host bits\n");
 	done(&x);
@@ -624,6 +672,8 @@ int main(void)
 		cmocka_unit_test(prerequisites),
 		cmocka_unit_test(gateway),
 		cmocka_unit_test(circuits),
+		cmocka_unit_test(bgp),
+		cmocka_unit_test(clients),
 		cmocka_unit_test(routes_and_peerings),
 		cmocka_unit_test(vnet_to_vnet),
 		cmocka_unit_test(blanks_are_asked_for),

@@ -76,6 +76,8 @@ struct mill {
 	bool duplicates; /* some frames come in twice */
 	bool unwatched;	 /* a measurement: no look at what comes out */
 	bool only_out;	 /* what is encrypted is thrown away */
+	bool loop;	 /* both ends of a tunnel are gateways of this instance */
+	bool circle;	 /* the far end routes it back into the tunnel's other direction */
 	uint32_t size;	 /* of a packet, 0: random */
 };
 
@@ -91,6 +93,12 @@ static inline uint64_t mill_random(uint64_t *state)
 
 /* ---- the maps: 10.2.0.0/16 is a host of the VNet, SAs are in the table of SPIs ---- */
 
+static _Atomic uint32_t *mill_slot(const void *key)
+{
+	const struct xgw_sa_key *k = key;
+	return &mill.slot[be32toh(k->spi_be) - MILL_SPI];
+}
+
 int maps_get(const struct maps *m, enum maps_id id, const void *key, void *value)
 {
 	const struct xgw_attachment a = {.id = 1,
@@ -98,8 +106,17 @@ int maps_get(const struct maps *m, enum maps_id id, const void *key, void *value
 					 .port_id = MILL_LAN,
 					 .mtu = 1500,
 					 .mac = {2, 0, 0, 0, 0, 1}};
-	const struct xgw_next_hop hop = {.kind = XGW_HOP_LOCAL, .vnet = MILL_VNET};
-	(void)m, (void)key;
+	/* the circle: what comes out of one tunnel goes into the next */
+	const struct xgw_next_hop circle = {.kind = XGW_HOP_TUNNEL, .connection = 2},
+				  local = {.kind = XGW_HOP_LOCAL, .vnet = MILL_VNET},
+				  hop = mill.circle ? circle : local;
+	struct xgw_sa_in sa = {0};
+	(void)m;
+	if (id == MAPS_sas_in && (sa.slot = atomic_load(mill_slot(key)))) {
+		sa.slot--;
+		memcpy(value, &sa, sizeof sa);
+		return 0;
+	}
 	if (id == MAPS_attachments)
 		memcpy(value, &a, sizeof a);
 	else if (id == MAPS_next_hops)
@@ -107,12 +124,6 @@ int maps_get(const struct maps *m, enum maps_id id, const void *key, void *value
 	else
 		return -ENOENT;
 	return 0;
-}
-
-static _Atomic uint32_t *mill_slot(const void *key)
-{
-	const struct xgw_sa_key *k = key;
-	return &mill.slot[be32toh(k->spi_be) - MILL_SPI];
 }
 
 int maps_put(const struct maps *m, enum maps_id id, const void *key, const void *value)
@@ -205,7 +216,8 @@ static inline struct child_sa mill_child(unsigned tunnel, unsigned age, const st
 static inline void mill_open(unsigned tunnel, unsigned age, const struct mill_cipher *c,
 			     uint16_t worker)
 {
-	const struct datapath_path path = {.port_id = MILL_WAN, .mtu = 1500, .usable = true};
+	const struct datapath_path path = {
+		.port_id = MILL_WAN, .mtu = 1500, .usable = true, .loop = mill.loop};
 	struct fault f;
 	struct child_sa left = mill_child(tunnel, age, c, true),
 			right = mill_child(tunnel, age, c, false);
