@@ -64,7 +64,7 @@ DEP_maps     := base
 DEP_datapath := esp maps base
 DEP_ike      := auth base
 DEP_control  := maps base
-DEP_p2s      := base
+DEP_p2s      := auth base
 DEP_loader   := datapath ike p2s control esp maps auth base
 
 SRC_OF      = $(sort $(wildcard $(1)/*.c))

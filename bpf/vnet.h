@@ -25,7 +25,8 @@ static __always_inline int follow(struct packet *p)
 {
 	switch (p->hop->kind) {
 	case XGW_HOP_DROP: return XGW_DROP_ROUTE_NONE;
-	case XGW_HOP_TUNNEL: p->meta_kind = XGW_META_ENCRYPT; return VERDICT_WORKER;
+	case XGW_HOP_TUNNEL:
+	case XGW_HOP_CLIENT: p->meta_kind = XGW_META_ENCRYPT; return VERDICT_WORKER;
 	case XGW_HOP_LOCAL:
 	case XGW_HOP_APPLIANCE: return forward_decide(p);
 	case XGW_HOP_GATEWAY: return not_routed(p);

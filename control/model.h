@@ -187,14 +187,15 @@ struct model_clients {
 	struct ip_prefix *pool;
 	struct model_place *pool_at;
 	uint32_t n_pool;
-	bool ike, sstp;	 /* the protocols */
+	bool ike, sstp;	 /* which protocols there are */
 	uint32_t *roots; /* of the model's files */
 	uint32_t n_roots;
 	uint8_t (*revoked)[20]; /* SHA-1 of certificates */
 	uint32_t n_revoked;
 	struct model_user *users;
 	uint32_t n_users;
-	uint32_t most; /* clients at once, by the SKU */
+	uint32_t most, most_sstp; /* clients at once, by the SKU; those of SSTP among them */
+	uint32_t idle_minutes, session_minutes; /* of SSTP, 0: no limit */
 	struct model_place place, protocols_at, roots_at;
 };
 

@@ -7,11 +7,28 @@
 
 #define THUMBPRINT 20 /* bytes of SHA-1 */
 
-/* Clients at once, in the order of the schema's SKUs (AZURE: SSTP has 128, IKEv2 more). */
+/* Clients at once, in the order of the schema's SKUs. */
 static uint32_t most_clients(const struct tree_node *gateway)
 {
 	static const uint32_t most[] = {4096, 128, 128, 128, 250, 500, 1000, 4096, 4096};
 	return most[read_choice(gateway, P_virtualNetworkGateway_sku)];
+}
+
+/* Every SKU has as many by SSTP. */
+#define MOST_SSTP 128
+
+static void read_protocols(const struct tree_node *map, struct model_clients *c)
+{
+	uint32_t n = read_length(map, P_vpnClientConfiguration_vpnClientProtocols);
+	c->protocols_at = read_place(map, P_vpnClientConfiguration_vpnClientProtocols);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct tree_node *v =
+			read_item(map, P_vpnClientConfiguration_vpnClientProtocols, i);
+		if (v->is_bad || !v->text)
+			continue;
+		c->sstp |= !strcmp(v->text, "SSTP");
+		c->ike |= !strcmp(v->text, "IkeV2");
+	}
 }
 
 static int digit(char c)
@@ -116,19 +133,6 @@ static void read_user(struct read *r, const struct tree_node *item, struct model
 		       fault_format(&fault, text));
 }
 
-static void read_protocols(const struct tree_node *map, struct model_clients *c)
-{
-	uint32_t n = read_length(map, P_vpnClientConfiguration_vpnClientProtocols);
-	c->protocols_at = read_place(map, P_vpnClientConfiguration_vpnClientProtocols);
-	for (uint32_t i = 0; i < n; i++) {
-		const struct tree_node *v =
-			read_item(map, P_vpnClientConfiguration_vpnClientProtocols, i);
-		bool sstp = v->type == TREE_SCALAR && !strcmp(v->text, "SSTP");
-		c->sstp |= sstp;
-		c->ike |= !sstp;
-	}
-}
-
 void read_clients(struct read *r, const struct tree_node *gateway, struct model_gateway *g)
 {
 	struct model_clients *c = &g->clients;
@@ -140,7 +144,10 @@ void read_clients(struct read *r, const struct tree_node *gateway, struct model_
 	c->most = most_clients(gateway);
 	c->n_pool = read_prefixes(r, map, P_vpnClientConfiguration_vpnClientAddressPool, &c->pool,
 				  &c->pool_at);
+	c->most_sstp = read_choice(gateway, P_virtualNetworkGateway_sku) ? MOST_SSTP : c->most;
 	read_protocols(map, c);
+	c->idle_minutes = read_number(map, P_vpnClientConfiguration_sstpIdleMinutes);
+	c->session_minutes = read_number(map, P_vpnClientConfiguration_sstpSessionMinutes);
 	read_roots(r, map, g);
 	read_revoked(r, map, g);
 	uint32_t n = read_length(map, P_vpnClientConfiguration_users);

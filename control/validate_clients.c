@@ -93,10 +93,10 @@ static void check(struct judge *j, const struct model_gateway *g)
 		findings_error(j->findings, c->place,
 			       "vpnClientConfiguration: a PolicyBased gateway has no "
 			       "point-to-site; set vpnType: RouteBased");
-	if (!c->ike && !c->sstp)
-		findings_error(
-			j->findings, c->place,
-			"vpnClientProtocols: missing, no client could connect; give [IkeV2]");
+	if (!c->ike && !c->sstp && !g->incomplete)
+		findings_error(j->findings, c->place,
+			       "vpnClientProtocols: missing, no client could connect; give [SSTP, "
+			       "IkeV2]");
 	if ((c->ike || c->sstp) && g->certificate.chain == MODEL_NONE && !g->incomplete)
 		findings_error(j->findings, c->place,
 			       "vpnClientConfiguration: clients know the gateway by its "
@@ -125,8 +125,26 @@ static void check(struct judge *j, const struct model_gateway *g)
 		check_own_address(j, g);
 }
 
+/* One listens at an address, and the certificate is one gateway's. */
+static void check_listener(struct judge *j, uint32_t i)
+{
+	const struct model_gateway *g = &j->m->gateways[i];
+	for (uint32_t k = 0; k < i; k++) {
+		const struct model_gateway *other = &j->m->gateways[k];
+		if (g->clients.sstp && other->clients.sstp && g->public_address.family &&
+		    ip_addr_equal(&g->public_address, &other->public_address))
+			findings_error(j->findings, g->clients.place,
+				       "vpnClientProtocols: SSTP of %.64s has the publicIPAddress "
+				       "already, in line %u; take another address",
+				       other->name, other->clients.place.line);
+	}
+}
+
 void validate_clients(struct judge *j)
 {
+	for (uint32_t i = 0; i < j->m->n_gateways; i++)
+		if (j->m->gateways[i].clients.n_pool)
+			check_listener(j, i);
 	for (uint32_t i = 0; i < j->m->n_gateways; i++)
 		if (j->m->gateways[i].clients.n_pool)
 			check(j, &j->m->gateways[i]);

@@ -3,6 +3,7 @@
 #include "datapath/datapath.h"
 #include "base/log.h"
 #include "datapath/datapath_internal.h"
+#include "datapath/clients.h"
 #include "datapath/handover.h"
 #include "datapath/limits.h"
 #include "datapath/reassembled.h"
@@ -278,7 +279,8 @@ int datapath_start(struct datapath **out, const struct datapath_options *o, stru
 	d->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	d->workers = calloc(d->n_workers, sizeof *d->workers);
 	bool has_tables = tables_start(d) == 0;
-	int err = d->workers && has_tables && d->event_fd >= 0 && !reassembled_start(d)
+	int err = d->workers && has_tables && d->event_fd >= 0 && !reassembled_start(d) &&
+				  !clients_start(d)
 			  ? start_all(d, f)
 			  : fault_set(f, -ENOMEM, "no memory for the data path");
 	if (err) {
@@ -356,6 +358,7 @@ void datapath_stop(struct datapath *d)
 	tap_end(d);
 	limits_free(d);
 	reassembled_stop(d);
+	clients_stop(d);
 	free(d->workers);
 	free(d);
 }

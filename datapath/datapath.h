@@ -127,6 +127,35 @@ int must_check datapath_outer_set(struct datapath *d, uint32_t connection,
 				  const struct datapath_outer *o);
 void datapath_tunnel_remove(struct datapath *d, uint32_t connection);
 
+/* ---- clients whose packets the loader carries (SSTP) ---- */
+
+/* The ids that clients may have, IKE's too; once. A file descriptor that is readable when clients
+ * have packets, or -ENOMEM, -EALREADY. */
+int datapath_clients_range(struct datapath *d, uint32_t first, uint32_t n);
+struct datapath_client {
+	uint32_t connection, vnet, mtu;
+	struct ip_addr v4, v6; /* its addresses; IP_NONE: no packets of that family */
+};
+/* From now on workers take what goes to its connection (XGW_HOP_CLIENT) to its ring; what waits in
+ * the ring of an earlier one is lost. -EINVAL (not in the range), -ENOMEM. */
+int must_check datapath_client_set(struct datapath *d, const struct datapath_client *is);
+void datapath_client_remove(struct datapath *d, uint32_t connection);
+/* A client that has packets since it was last told; false: none. */
+bool datapath_client_next(struct datapath *d, uint32_t *connection);
+#define DATAPATH_CLIENT_HEAD 8
+/* Writes what stands in front of an IP packet of len bytes. */
+typedef void datapath_client_head(uint8_t out[DATAPATH_CLIENT_HEAD], bool v4, size_t len);
+/* As many of its packets as there is room for, each behind its head. Bytes. */
+size_t datapath_client_take(struct datapath *d, uint32_t connection, uint8_t *out, size_t room,
+			    datapath_client_head *head);
+/* A packet of the client's to a worker; copied. Its source address is judged there. -ENOBUFS: too
+ * many wait, counted as a drop; -EINVAL. */
+int datapath_client_deliver(struct datapath *d, uint32_t connection, const uint8_t *ip, size_t len);
+/* -ENOENT. */
+struct datapath_traffic;
+int datapath_client_traffic(const struct datapath *d, uint32_t connection,
+			    struct datapath_traffic *out);
+
 /* ---- ESP that came in pieces ---- */
 
 /* A whole one, from the SPI on, as the kernel put it together; tos: the outer header's. */

@@ -143,6 +143,7 @@ struct packet {
 	bool aged;		 /* TTL is done with: decremented here, or made here */
 	uint64_t stamp;		 /* ns of its arrival when it is timed, else 0 */
 	bool chosen;		 /* child is the outbound SA: the packet is a later fragment */
+	bool from_client;	 /* of clients.c: `connection` is the one that it came from */
 };
 
 struct worker {
@@ -199,6 +200,7 @@ struct datapath {
 	struct tunnel **tunnels; /* RCU, by connection id */
 	struct limits *limits;	 /* RCU; NULL: of no gateway */
 	struct reassembled *reassembled;
+	struct clients *clients;
 	struct slots table;
 	struct outbound *retired; /* workers may still look at them */
 	unsigned n_retired;

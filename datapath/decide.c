@@ -180,6 +180,7 @@ static void follow(struct worker *w, struct decision *d, const struct xgw_next_h
 		decide_local(w, d, hop->vnet, &appliance);
 		break;
 	case XGW_HOP_TUNNEL:
+	case XGW_HOP_CLIENT:
 		d->kind = DECIDE_TUNNEL;
 		d->connection = hop->connection;
 		break;
@@ -268,8 +269,9 @@ static uint32_t flow_of(const struct packet *p, const struct ip_addr *to)
 const struct decision *decide(struct worker *w, const struct packet *p)
 {
 	struct ip_addr to = ip_destination(p->at);
-	struct question q = {
-		.vnet = p->vnet, .tunnel = p->child ? p->connection : 0, .hop = p->hop};
+	struct question q = {.vnet = p->vnet,
+			     .tunnel = p->child || p->from_client ? p->connection : 0,
+			     .hop = p->hop};
 	ip_addr_to_mapped(&to, q.addr);
 	struct decision *d = recall(w, &q, &to);
 	if (d->kind != DECIDE_SPREAD)

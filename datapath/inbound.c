@@ -3,6 +3,7 @@
  */
 #include "base/bytes.h"
 #include "base/instant.h"
+#include "datapath/clients.h"
 #include "datapath/datapath_internal.h"
 #include "datapath/handover.h"
 #include "datapath/limits.h"
@@ -67,8 +68,12 @@ void inbound_deliver(struct worker *w, struct packet *p)
 			send_local(w, p, d);
 		return;
 	case DECIDE_TUNNEL:
-		if (p->child && d->connection == p->connection) {
+		if ((p->child || p->from_client) && d->connection == p->connection) {
 			worker_drop(w, p, XGW_DROP_LOOP);
+			return;
+		}
+		if (p->from_client && clients_are(w->d, d->connection)) {
+			worker_drop(w, p, XGW_DROP_CLIENT_PEER);
 			return;
 		}
 		if (age(w, p)) {
@@ -78,8 +83,9 @@ void inbound_deliver(struct worker *w, struct packet *p)
 		return;
 	case DECIDE_OWN:
 		/* the answer goes back the way it came, which is no loop */
-		if (p->child && icmp_answer_echo(p)) {
+		if ((p->child || p->from_client) && icmp_answer_echo(p)) {
 			p->child = NULL;
+			p->from_client = false;
 			inbound_deliver(w, p);
 			return;
 		}

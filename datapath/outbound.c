@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Inner packets into tunnels: child SA by selectors, sizes, ESP, outer Ethernet, wire. */
 #include "base/bytes.h"
+#include "datapath/clients.h"
 #include "datapath/datapath_internal.h"
 #include "datapath/handover.h"
 #include "datapath/limits.h"
@@ -10,6 +11,11 @@
 
 void outbound_add(struct worker *w, const struct packet *p)
 {
+	if (clients_are(w->d, p->connection)) {
+		struct packet of_client = *p;
+		if (clients_take(w, &of_client))
+			return;
+	}
 	w->out[w->n_out++] = *p;
 	if (w->n_out == BURST)
 		outbound_run(w);

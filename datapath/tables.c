@@ -392,7 +392,7 @@ int datapath_connection_traffic(const struct datapath *d, uint32_t connection,
 	const struct tunnel *t = tunnel_of(d, connection);
 	memset(out, 0, sizeof *out);
 	if (!t)
-		return -ENOENT;
+		return datapath_client_traffic(d, connection, out);
 	struct esp_counters sum = t->gone;
 	for (const struct child *c = slots_first(d, t); c; c = slots_next(d, c)) {
 		struct esp_counters count;

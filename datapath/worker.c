@@ -7,6 +7,7 @@
 #include "base/instant.h"
 #include "base/log.h"
 #include "datapath/datapath_internal.h"
+#include "datapath/clients.h"
 #include "datapath/handover.h"
 #include "datapath/reassembled.h"
 #include "datapath/tap.h"
@@ -29,6 +30,8 @@ void worker_drop(struct worker *w, const struct packet *p, enum xgw_drop why)
 				   : NULL;
 	if (t)
 		atomic_fetch_add_explicit(&t->count.drops[why], 1, memory_order_relaxed);
+	else
+		clients_count_drop(w->d, p->connection, why);
 }
 
 void worker_send(struct worker *w, uint32_t port_id, const struct packet *p, const uint8_t *at,
@@ -153,6 +156,9 @@ uint32_t worker_round(struct worker *w)
 		while (w->n_out)
 			outbound_run(w);
 	}
+	unsigned of_clients = clients_receive(w);
+	while (w->n_out)
+		outbound_run(w);
 	handover_round(w, total < JOB_PACKETS);
 	total += loop_run(w);
 	for (unsigned i = 0; i < w->n_queues; i++) {
@@ -162,7 +168,7 @@ uint32_t worker_round(struct worker *w)
 	account_flushed(w);
 	account_add(&w->status.packets_in, total);
 	account_add(&w->status.rounds, 1);
-	return total;
+	return total + of_clients;
 }
 
 static void sleep_until_work(struct worker *w, struct pollfd *fds)

@@ -15,6 +15,7 @@
 
 struct client {
 	bool there;
+	bool is_sstp, routed[2]; /* SSTP: by family, whether its route is in the maps */
 	struct pool_lease lease;
 	char name[NAME_BYTES];
 };
@@ -30,6 +31,7 @@ struct client_gateway {
 	struct ike_clients ike;
 	const struct credential *credential;
 	struct client *client; /* by slot of the pool */
+	uint32_t n_sstp, most_sstp;
 };
 
 struct clients {
@@ -104,6 +106,7 @@ static void make_gateway(struct making *k, struct client_gateway *g,
 	g->credential = credentials_of_gateway(credentials, g->index);
 	g->vnet = from->vnet;
 	g->table = ids ? ids->table : 0;
+	g->most_sstp = from->clients.most_sstp;
 	make_users(k, g, &from->clients);
 	make_trust(k, g, &from->clients);
 	if (pool_new(&g->pool, from->clients.pool, from->clients.n_pool, most, &f)) {
@@ -218,6 +221,7 @@ static void describe(const struct client_gateway *g, const struct client *x,
 	*out = (struct client_info){.connection = g->first + x->lease.slot,
 				    .gateway = g->index,
 				    .name = x->name,
+				    .is_sstp = x->is_sstp,
 				    .v4 = x->lease.v4,
 				    .v6 = x->lease.v6};
 }
@@ -333,8 +337,13 @@ enum clients_fate clients_compare(const struct clients *c, uint32_t gateway,
 	return same_rules(c->m, a, old->m, b) ? CLIENTS_SAME : CLIENTS_CHANGED;
 }
 
+static bool is_by_password(const char *method)
+{
+	return strcmp(method, "EAP-MSCHAPv2") == 0 || strcmp(method, "MS-CHAPv2") == 0;
+}
+
 uint32_t clients_cut_off(const struct clients *c, uint32_t gateway, const struct clients *old,
-			 uint32_t was, uint32_t after,
+			 uint32_t was, uint32_t after, bool is_sstp,
 			 const char *(*method)(void *owner, uint32_t connection, const char **user),
 			 void *owner)
 {
@@ -345,9 +354,9 @@ uint32_t clients_cut_off(const struct clients *c, uint32_t gateway, const struct
 	for (uint32_t k = after < h->first ? 0 : after - h->first + 1; k < pool_size(h->pool);
 	     k++) {
 		const char *user = "";
-		if (!h->client[k].there)
+		if (!h->client[k].there || h->client[k].is_sstp != is_sstp)
 			continue;
-		bool by_password = strcmp(method(owner, h->first + k, &user), "EAP-MSCHAPv2") == 0;
+		bool by_password = is_by_password(method(owner, h->first + k, &user));
 		const struct model_user *then = find_user(b, user), *now = find_user(a, user);
 		bool gone = by_password &&
 			    (!now || !then || then->password.len != now->password.len ||
@@ -370,6 +379,7 @@ void clients_adopt(struct clients *c, uint32_t gateway, struct clients *old, uin
 		h->index = g->index;
 		h->vnet = g->vnet;
 		h->table = g->table;
+		h->most_sstp = g->most_sstp;
 		h->eap.server = g->eap.server;
 		return;
 	}
@@ -379,6 +389,8 @@ void clients_adopt(struct clients *c, uint32_t gateway, struct clients *old, uin
 	g->client = h->client;
 	h->pool = pool;
 	h->client = client;
+	g->n_sstp = h->n_sstp;
+	h->n_sstp = 0;
 }
 
 void clients_rebase(struct clients *c, const struct model *m)
@@ -428,23 +440,36 @@ static uint32_t next_user(const struct client_gateway *g, uint32_t *at)
 	return 0;
 }
 
+/* What is routed to it; IP_NONE: nothing of that family, or not yet. */
+static struct ip_addr routed(const struct client *x, unsigned k)
+{
+	const struct ip_addr none = {0};
+	return x->is_sstp && !x->routed[k] ? none : k ? x->lease.v6 : x->lease.v4;
+}
+
 static int put_routes(const struct client_gateway *g, const struct client *x, uint32_t hop)
 {
+	const struct ip_addr v4 = routed(x, 0), v6 = routed(x, 1);
 	int err = 0;
 	for (uint32_t at = 0, vnet; !err && (vnet = next_user(g, &at));) {
-		err = put_route(g, vnet, &x->lease.v4, hop);
+		err = put_route(g, vnet, &v4, hop);
 		if (!err)
-			err = put_route(g, vnet, &x->lease.v6, hop);
+			err = put_route(g, vnet, &v6, hop);
 	}
 	return err;
 }
 
+static void delete_routes_in(const struct client_gateway *g, const struct client *x, uint32_t vnet)
+{
+	const struct ip_addr v4 = routed(x, 0), v6 = routed(x, 1);
+	delete_route(g, vnet, &v4);
+	delete_route(g, vnet, &v6);
+}
+
 static void delete_routes(const struct client_gateway *g, const struct client *x)
 {
-	for (uint32_t at = 0, vnet; (vnet = next_user(g, &at));) {
-		delete_route(g, vnet, &x->lease.v4);
-		delete_route(g, vnet, &x->lease.v6);
-	}
+	for (uint32_t at = 0, vnet; (vnet = next_user(g, &at));)
+		delete_routes_in(g, x, vnet);
 }
 
 /* What refers to something comes after it, and goes before it. */
@@ -453,8 +478,11 @@ static int put(const struct client_gateway *g, const struct client *x)
 	const struct maps *maps = g->of->maps;
 	uint32_t id = g->first + x->lease.slot;
 	const struct xgw_name_key key = {XGW_NAME_CONNECTION, id};
-	const struct xgw_next_hop hop = {
-		.kind = XGW_HOP_TUNNEL, .vnet = vnet_id(g), .connection = id, .table = g->table};
+	const struct xgw_next_hop hop = {.kind = x->is_sstp ? XGW_HOP_CLIENT : XGW_HOP_TUNNEL,
+					 .flags = x->is_sstp ? XGW_HOP_UP : 0,
+					 .vnet = vnet_id(g),
+					 .connection = id,
+					 .table = g->table};
 	struct xgw_name name = {{0}};
 	memcpy(name.text, x->name, strnlen(x->name, sizeof name.text - 1));
 	int err = maps_put(maps, MAPS_names, &key, &name);
@@ -493,10 +521,8 @@ void clients_leave_networks(const struct clients *c, uint32_t gateway, const str
 		if (is_user(g, vnet))
 			continue;
 		for (uint32_t k = 0; h->pool && k < pool_size(h->pool); k++) {
-			if (!h->client[k].there)
-				continue;
-			delete_route(h, vnet, &h->client[k].lease.v4);
-			delete_route(h, vnet, &h->client[k].lease.v6);
+			if (h->client[k].there)
+				delete_routes_in(h, &h->client[k], vnet);
 		}
 	}
 }
@@ -512,31 +538,90 @@ int clients_enter_networks(const struct clients *c, uint32_t gateway)
 	return err;
 }
 
+/* What it asks for of the pool, and in the maps; NULL: f says why not. */
+static struct client *admit(struct client_gateway *g, const struct ike_client *who, bool is_sstp,
+			    struct fault *f)
+{
+	struct pool_lease given;
+	if (pool_take(g->pool, who->user, who->wants_v4, who->wants_v6, &who->wanted4, &given, f))
+		return NULL;
+	struct client *x = &g->client[given.slot];
+	*x = (struct client){.there = true, .is_sstp = is_sstp, .lease = given};
+	snprintf(x->name, sizeof x->name, "%.60s/%.250s", g->of->m->gateways[g->index].name,
+		 who->user);
+	int err = put(g, x);
+	if (!err)
+		return x;
+	withdraw(g, x);
+	x->there = false;
+	pool_give(g->pool, given.slot);
+	fault_set(f, err, "client %.100s: the maps take no more: %s", who->user, strerror(-err));
+	return NULL;
+}
+
 static int lease(void *owner, const struct ike_client *who, struct ike_lease *out, struct fault *f)
 {
 	struct client_gateway *g = owner;
-	struct pool_lease given;
-	int err = pool_take(g->pool, who->user, who->wants_v4, who->wants_v6, &who->wanted4, &given,
-			    f);
-	if (err)
-		return err;
-	struct client *x = &g->client[given.slot];
-	x->there = true;
-	x->lease = given;
-	snprintf(x->name, sizeof x->name, "%.60s/%.250s", g->of->m->gateways[g->index].name,
-		 who->user);
-	err = put(g, x);
-	if (err) {
-		withdraw(g, x);
-		x->there = false;
-		pool_give(g->pool, given.slot);
-		return fault_set(f, err, "client %.100s: the maps take no more: %s", who->user,
-				 strerror(-err));
-	}
-	*out = (struct ike_lease){g->first + given.slot, x->name, given.v4, given.v6};
+	const struct client *x = admit(g, who, false, f);
+	if (!x)
+		return f->code;
+	*out = (struct ike_lease){g->first + x->lease.slot, x->name, x->lease.v4, x->lease.v6};
 	underlay_client(g->of->underlay, out->connection,
 			&g->of->m->gateways[g->index].public_address, &who->remote.addr);
 	return 0;
+}
+
+/* ---- by SSTP ---- */
+
+int clients_sstp(const struct clients *c, uint32_t gateway, struct clients_sstp *out)
+{
+	const struct client_gateway *g = c->at[gateway];
+	if (!g || !g->pool || !c->m->gateways[gateway].clients.sstp || !g->credential)
+		return -ENOENT;
+	*out = (struct clients_sstp){.credential = g->credential, .eap = &g->eap};
+	return 0;
+}
+
+int clients_admit(struct clients *c, uint32_t gateway, const char *user, struct client_info *out,
+		  struct fault *f)
+{
+	struct client_gateway *g = c->at[gateway];
+	const struct model_clients *m = &c->m->gateways[gateway].clients;
+	struct ike_client who = {.user = user, .wants_v4 = true};
+	for (uint32_t i = 0; i < m->n_pool; i++)
+		who.wants_v6 |= m->pool[i].addr.family == IP_V6;
+	if (g->n_sstp >= g->most_sstp) {
+		fault_set(f, -ENOSPC, "%u clients are connected by SSTP, %.100s is one too many",
+			  g->n_sstp, user);
+		return fault_advise(f, "take another sku, or IkeV2");
+	}
+	const struct client *x = admit(g, &who, true, f);
+	if (!x)
+		return f->code;
+	g->n_sstp++;
+	describe(g, x, out);
+	return 0;
+}
+
+int clients_open(struct clients *c, uint32_t connection, uint32_t mtu, bool v4, bool v6)
+{
+	struct client_gateway *g = NULL;
+	struct client *x = by_connection(c, connection, &g);
+	if (!x || !x->is_sstp)
+		return -ENOENT;
+	const struct datapath_client d = {.connection = connection,
+					  .vnet = vnet_id(g),
+					  .mtu = mtu,
+					  .v4 = v4 ? x->lease.v4 : (struct ip_addr){0},
+					  .v6 = v6 ? x->lease.v6 : (struct ip_addr){0}};
+	int err = datapath_client_set(c->datapath, &d);
+	if (!err) {
+		x->routed[0] |= v4;
+		x->routed[1] |= v6;
+		err = put_routes(g, x, connection);
+	}
+	maps_bump(c->maps);
+	return err;
 }
 
 void clients_gone(struct clients *c, uint32_t connection)
@@ -546,9 +631,14 @@ void clients_gone(struct clients *c, uint32_t connection)
 	if (!x)
 		return;
 	withdraw(g, x);
-	datapath_tunnel_remove(c->datapath, connection);
-	underlay_forget(c->underlay, connection);
+	if (x->is_sstp) {
+		datapath_client_remove(c->datapath, connection);
+		g->n_sstp--;
+	} else {
+		datapath_tunnel_remove(c->datapath, connection);
+		underlay_forget(c->underlay, connection);
+	}
 	x->there = false;
 	pool_give(g->pool, x->lease.slot);
-	log_info(LOG_IKE, "client-gone name=%s", x->name);
+	log_info(x->is_sstp ? LOG_P2S : LOG_IKE, "client-gone name=%s", x->name);
 }

@@ -30,7 +30,7 @@ void clients_serve(struct clients *c, const struct maps *maps, struct datapath *
 
 /* What the template of a gateway that has clients needs beside the model. */
 void clients_template(const struct clients *c, uint32_t gateway, struct ike_connection *out);
-/* IKE_CLIENT_GONE. */
+/* IKE_CLIENT_GONE, or the end of an SSTP session. */
 void clients_gone(struct clients *c, uint32_t connection);
 
 /* What becomes of a gateway's clients with another configuration. */
@@ -42,6 +42,13 @@ enum clients_fate {
 	CLIENTS_CHANGED,  /* other users or certificates: who may stay does */
 	CLIENTS_SAME,
 };
+/* For all gateways of a model, that of `clients`. Borrowed. */
+struct clients_change {
+	const struct model *model;
+	struct clients *clients;
+	const enum clients_fate *fate;
+	const uint32_t *was; /* former indices, MODEL_NONE: it is new */
+};
 /* Indices in the models that they were made of; MODEL_NONE: there is no such gateway. */
 enum clients_fate clients_compare(const struct clients *c, uint32_t gateway,
 				  const struct clients *old, uint32_t was);
@@ -49,10 +56,10 @@ enum clients_fate clients_compare(const struct clients *c, uint32_t gateway,
  * CHANGED: the next one behind `after` (0 at first) that may not stay: its user is gone or has
  * another password; or it came by a certificate and an authority is gone or certificates were
  * revoked since (it may be another one's, and then comes again). 0: nobody. `method` says how a
- * connection authenticated, and as whom.
+ * connection of the protocol authenticated, and as whom.
  */
 uint32_t clients_cut_off(const struct clients *c, uint32_t gateway, const struct clients *old,
-			 uint32_t was, uint32_t after,
+			 uint32_t was, uint32_t after, bool is_sstp,
 			 const char *(*method)(void *owner, uint32_t connection, const char **user),
 			 void *owner);
 /* SAME (whole: everything) and CHANGED (leases alone) go over to the new one. */
@@ -71,9 +78,23 @@ int must_check clients_enter_networks(const struct clients *c, uint32_t gateway)
 /* A client that has a lease. */
 struct client_info {
 	uint32_t connection, gateway; /* the model's */
+	bool is_sstp;		      /* else it came by IKE */
 	const char *name;	      /* "GATEWAY/USER" */
 	struct ip_addr v4, v6;
 };
+/* What SSTP of a gateway needs, borrowed. -ENOENT: it has none. */
+struct clients_sstp {
+	const struct credential *credential;
+	const struct eap_rules *eap;
+};
+int clients_sstp(const struct clients *c, uint32_t gateway, struct clients_sstp *out);
+/* A lease for who has authenticated by SSTP; nothing is routed to it yet. Given back by
+ * clients_gone(). 0, or an error with a fault. */
+int must_check clients_admit(struct clients *c, uint32_t gateway, const char *user,
+			     struct client_info *out, struct fault *f);
+/* Packets of these families flow from now on. */
+int must_check clients_open(struct clients *c, uint32_t connection, uint32_t mtu, bool v4, bool v6);
+
 /* By connection. -ENOENT. */
 int clients_find(const struct clients *c, uint32_t connection, struct client_info *out);
 /* By name; the first of several. -ENOENT. */

@@ -226,6 +226,7 @@ static json_t *next_hop_text(const struct question *q, const struct xgw_trace *t
 		return json_null();
 	switch (t->verdict) {
 	case XGW_HOP_TUNNEL:
+	case XGW_HOP_CLIENT:
 		return json_string(maps_name(&q->m, XGW_NAME_CONNECTION, t->connection, name));
 	case XGW_HOP_LOCAL:
 	case XGW_HOP_APPLIANCE:
@@ -297,7 +298,7 @@ static json_t *document_of(const struct question *q, const struct xgw_trace *t)
 			route_hop.kind = XGW_HOP_NONE;
 	}
 	/* the next hop of a connection has the connection's id: of a choice, its member's */
-	if (t->verdict == XGW_HOP_TUNNEL &&
+	if ((t->verdict == XGW_HOP_TUNNEL || t->verdict == XGW_HOP_CLIENT) &&
 	    maps_get(&q->m, MAPS_next_hops, &t->connection, &hop) == 0)
 		up = json_boolean(hop.flags & XGW_HOP_UP);
 	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:s,s:s,s:s,s:o,s:o,s:o,s:o}", "verdict",

@@ -163,13 +163,26 @@ static json_t *refusal(const struct fault *f)
 	return json_pack("{s:b,s:s}", "ok", 0, "error", fault_format(f, text));
 }
 
+/* A client dials again by itself, or does not. */
+static int order_sstp(struct daemon *d, const char *verb, uint32_t id, struct fault *f)
+{
+	if (strcmp(verb, "down") != 0 && strcmp(verb, "reset") != 0)
+		return fault_set(f, -EINVAL,
+				 "a client that came by SSTP can be ended (`xgw down`), not %s",
+				 verb);
+	return sstp_host_disconnect(d->sstp, id);
+}
+
 static json_t *carry_out_order(struct daemon *d, const char *verb, const json_t *request)
 {
 	struct fault f = {0};
 	uint32_t id;
 	const char *name = json_string_value(json_object_get(request, "name"));
 	int err = status_find(d, name ? name : "", &id, &f);
-	if (!err)
+	struct sstp_client_status client;
+	if (!err && !sstp_host_status(d->sstp, id, &client))
+		err = order_sstp(d, verb, id, &f);
+	else if (!err)
 		err = ike_host_order(d->ike, verb, id, &f);
 	return err ? refusal(&f) : json_pack("{s:b}", "ok", 1);
 }
@@ -331,6 +344,13 @@ static int start_underlay(struct daemon *d, struct fault *f)
 	return underlay_new(&d->underlay, &h, f);
 }
 
+static int start_sstp(struct daemon *d, struct fault *f)
+{
+	const struct sstp_host_options o = {d->base, &d->model, ike_host_clients(d->ike),
+					    d->datapath};
+	return sstp_host_start(&d->sstp, &o, f);
+}
+
 static int start(struct daemon *d, const char *path, struct fault *f)
 {
 	int err = prepare(d, f);
@@ -354,6 +374,8 @@ static int start(struct daemon *d, const char *path, struct fault *f)
 					   d->datapath, d->underlay, d->netlink};
 	err = ike_host_start(&d->ike, &o, f);
 	if (!err)
+		err = start_sstp(d, f);
+	if (!err)
 		err = reload_open(&d->reload, d, path, f);
 	if (!err)
 		err = control_socket_open(&d->control, d->base, &d->instance, answer, d, f);
@@ -368,6 +390,8 @@ static void stop(struct daemon *d)
 	capture_free(d->capture);
 	reload_close(d->reload);
 	control_socket_close(d->control);
+	sstp_host_shutdown(d->sstp);
+	sstp_host_free(d->sstp);
 	if (d->ike)
 		ike_host_shutdown(d->ike);
 	ike_host_free(d->ike);

@@ -6,6 +6,7 @@
 #include "loader/apply.h"
 #include "loader/attach.h"
 #include "loader/ike_host.h"
+#include "loader/sstp.h"
 #include "loader/underlay.h"
 
 #include <event2/event.h>
@@ -30,6 +31,7 @@ struct daemon {
 	struct esp_choice crypto;
 	struct underlay *underlay;
 	struct ike_host *ike;
+	struct sstp_host *sstp;
 	struct outer *outer;
 	struct gateway_rate *rates; /* by the gateways' slots */
 	uint32_t n_rates;

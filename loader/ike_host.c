@@ -441,7 +441,7 @@ int ike_host_start(struct ike_host **out, const struct ike_host_options *o, stru
 	for (uint32_t i = 0; !err && i < o->plan->n_connections; i++)
 		err = ike_host_add_connection(h, i, f);
 	for (uint32_t i = 0; !err && i < o->model->n_gateways; i++)
-		if (o->model->gateways[i].clients.n_pool)
+		if (o->model->gateways[i].clients.n_pool && o->model->gateways[i].clients.ike)
 			err = ike_host_add_template(h, i, false, f);
 	if (err) {
 		ike_host_free(h);
@@ -531,6 +531,11 @@ int ike_host_status(const struct ike_host *h, uint32_t connection, struct ike_st
 uint64_t ike_host_count(const struct ike_host *h, enum ike_counter c)
 {
 	return ike_count(h->engine, c);
+}
+
+struct clients *ike_host_clients(const struct ike_host *h)
+{
+	return h->clients;
 }
 
 int ike_host_next_client(const struct ike_host *h, uint32_t after, struct client_info *out)

@@ -59,6 +59,8 @@ const char *ike_host_name(const struct ike_host *h, uint32_t connection);
 int ike_host_status(const struct ike_host *h, uint32_t connection, struct ike_status *out);
 uint64_t ike_host_count(const struct ike_host *h, enum ike_counter c);
 
+/* Those of all protocols; they end with the host. */
+struct clients *ike_host_clients(const struct ike_host *h);
 /* As clients_next(). */
 struct client_info;
 int ike_host_next_client(const struct ike_host *h, uint32_t after, struct client_info *out);
@@ -79,6 +81,10 @@ struct ike_host_counts {
 int must_check ike_host_compare(struct ike_host_changes **out, const struct ike_host *h,
 				const struct model *m, const struct plan *p, struct fault *f);
 struct ike_host_counts ike_host_counts(const struct ike_host_changes *c);
+/* For who else serves clients of that model, until ike_host_follow(). */
+struct clients_change;
+struct clients_change ike_host_clients_change(const struct ike_host_changes *c,
+					      const struct model *m);
 /* Back on the loop: what may fail, the sockets of new public addresses. With a fault, without
  * effect. */
 int must_check ike_host_prepare(struct ike_host *h, const struct model *m, struct fault *f);

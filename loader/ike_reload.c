@@ -15,6 +15,7 @@
 struct ike_host_changes {
 	uint32_t *gateway_was, *connection_was; /* former indices, MODEL_NONE: new */
 	enum clients_fate *fate;		/* by gateway */
+	bool *by_ike, *was_by_ike;		/* by gateway: whether its clients come by IKE */
 	uint32_t *gone;				/* ids of connections */
 	uint32_t *replaced, *added, *rekeyed;	/* indices in the new plan */
 	uint32_t n_gone, n_replaced, n_added, n_rekeyed;
@@ -109,11 +110,19 @@ static int compare_connections(struct comparing *k)
 	return err;
 }
 
+/* Clients may come by IKE. */
+static bool by_ike(const struct model *m, uint32_t gateway)
+{
+	return m->gateways[gateway].clients.n_pool && m->gateways[gateway].clients.ike;
+}
+
 static int compare_clients(struct comparing *k, uint32_t i)
 {
 	struct ike_host_changes *c = k->c;
 	uint32_t was = c->gateway_was[i];
 	c->fate[i] = clients_compare(c->clients, i, k->h->clients, was);
+	c->by_ike[i] = by_ike(k->m, i);
+	c->was_by_ike[i] = was != MODEL_NONE && by_ike(k->was, was);
 	if (c->fate[i] != CLIENTS_SAME && c->fate[i] != CLIENTS_CHANGED)
 		return 0;
 	int err = ike_host_translate_clients(k->mine, k->m, i, k->p->gateways[i].slot, k->f);
@@ -153,6 +162,8 @@ static bool make_room(struct comparing *k)
 	       g = k->p->n_gateways + 1u;
 	c->gateway_was = calloc(g, sizeof *c->gateway_was);
 	c->fate = calloc(g, sizeof *c->fate);
+	c->by_ike = calloc(g, sizeof *c->by_ike);
+	c->was_by_ike = calloc(g, sizeof *c->was_by_ike);
 	c->connection_was = calloc(n, sizeof *c->connection_was);
 	c->gone = calloc(m, sizeof *c->gone);
 	c->replaced = calloc(n, sizeof *c->replaced);
@@ -160,8 +171,8 @@ static bool make_room(struct comparing *k)
 	c->rekeyed = calloc(n, sizeof *c->rekeyed);
 	k->mine = calloc(1, sizeof *k->mine);
 	k->theirs = calloc(1, sizeof *k->theirs);
-	return c->gateway_was && c->fate && c->connection_was && c->gone && c->replaced &&
-	       c->added && c->rekeyed && k->mine && k->theirs;
+	return c->gateway_was && c->fate && c->by_ike && c->was_by_ike && c->connection_was &&
+	       c->gone && c->replaced && c->added && c->rekeyed && k->mine && k->theirs;
 }
 
 int ike_host_compare(struct ike_host_changes **out, const struct ike_host *h, const struct model *m,
@@ -187,6 +198,12 @@ int ike_host_compare(struct ike_host_changes **out, const struct ike_host *h, co
 struct ike_host_counts ike_host_counts(const struct ike_host_changes *c)
 {
 	return c->counts;
+}
+
+struct clients_change ike_host_clients_change(const struct ike_host_changes *c,
+					      const struct model *m)
+{
+	return (struct clients_change){m, c->clients, c->fate, c->gateway_was};
 }
 
 /* ---- on the loop ---- */
@@ -226,8 +243,9 @@ static void cut_off(struct ike_host *h, const struct ike_host_changes *c, uint32
 		return;
 	}
 	l->h = h;
-	for (uint32_t id = 0; (id = clients_cut_off(c->clients, gateway, h->clients,
-						    c->gateway_was[gateway], id, method, l));) {
+	for (uint32_t id = 0;
+	     (id = clients_cut_off(c->clients, gateway, h->clients, c->gateway_was[gateway], id,
+				   false, method, l));) {
 		log_info(LOG_IKE, "client-cut-off name=%s", ike_host_name(h, id));
 		drop(h, id);
 	}
@@ -242,11 +260,12 @@ static void withdraw_clients(struct ike_host *h, const struct ike_host_changes *
 		enum clients_fate fate = now == MODEL_NONE ? CLIENTS_GONE : c->fate[now];
 		if (!h->o.model->gateways[i].clients.n_pool)
 			continue;
-		if (fate == CLIENTS_GONE || fate == CLIENTS_REPLACED)
+		bool stays = fate == CLIENTS_SAME || fate == CLIENTS_CHANGED;
+		if (by_ike(h->o.model, i) && !(stays && c->by_ike[now]))
 			drop(h, PLAN_FIRST_TEMPLATE + had->gateways[i].slot);
-		else if (fate == CLIENTS_CHANGED)
+		else if (by_ike(h->o.model, i) && fate == CLIENTS_CHANGED)
 			cut_off(h, c, now);
-		if (fate == CLIENTS_SAME || fate == CLIENTS_CHANGED)
+		if (stays)
 			clients_leave_networks(c->clients, now, h->clients, i);
 	}
 }
@@ -294,9 +313,10 @@ static int follow_clients(struct ike_host *h, const struct ike_host_changes *c, 
 	for (uint32_t i = 0; i < h->o.plan->n_gateways; i++) {
 		enum clients_fate fate = c->fate[i];
 		struct fault why = {0};
-		if (fate != CLIENTS_NEW && fate != CLIENTS_REPLACED && fate != CLIENTS_CHANGED)
+		bool there = c->was_by_ike[i] && (fate == CLIENTS_SAME || fate == CLIENTS_CHANGED);
+		if (!c->by_ike[i] || (there && fate == CLIENTS_SAME))
 			continue;
-		int bad = ike_host_add_template(h, i, fate == CLIENTS_CHANGED, &why);
+		int bad = ike_host_add_template(h, i, there, &why);
 		if (bad && !err)
 			*f = why;
 		err = err ? err : bad;
@@ -360,6 +380,8 @@ void ike_host_changes_free(struct ike_host *h, struct ike_host_changes *c)
 	free(c->gateway_was);
 	free(c->connection_was);
 	free(c->fate);
+	free(c->by_ike);
+	free(c->was_by_ike);
 	free(c->gone);
 	free(c->replaced);
 	free(c->added);

@@ -6,6 +6,7 @@
 #include "loader/clock.h"
 #include "loader/config_file.h"
 #include "loader/control_socket.h"
+#include "loader/clients.h"
 #include "loader/gateways.h"
 #include "loader/reload_rules.h"
 
@@ -204,6 +205,7 @@ static void start_reaping(struct reload *r, struct model *m, struct plan *p,
 
 static void free_job(struct reload *r, struct job *j)
 {
+	sstp_host_abandon(r->d->sstp);
 	ike_host_changes_free(r->d->ike, j->ike);
 	if (j->switched)
 		start_reaping(r, &j->old_model, &j->old_plan, &j->changes);
@@ -378,6 +380,8 @@ static void switch_over(struct reload *r)
 {
 	struct daemon *d = r->d;
 	struct job *j = r->job;
+	const struct clients_change clients = ike_host_clients_change(j->ike, &j->model);
+	sstp_host_withdraw(d->sstp, &clients);
 	ike_host_withdraw(d->ike, j->ike);
 	j->old_model = d->model;
 	j->old_plan = d->plan;
@@ -392,7 +396,8 @@ static void switch_over(struct reload *r)
 		err = apply_addresses(d->attach, d->netlink, &d->model, d->ports, &j->fault);
 	apply_addresses_gone(d->attach, d->netlink, &d->model, d->ports);
 	int ike = ike_host_follow(d->ike, j->ike, &j->fault);
-	j->err = err ? err : ike;
+	int sstp = sstp_host_follow(d->sstp, ike_host_clients(d->ike), &j->fault);
+	j->err = err ? err : ike ? ike : sstp;
 	memcpy(r->path, j->path, sizeof r->path);
 	j->done_ns = clock_now_ns();
 }
@@ -432,6 +437,16 @@ static void on_piece(evutil_socket_t fd, short what, void *owner)
 	}
 }
 
+/* What may fail without effect: sockets. */
+static int prepare(struct daemon *d, struct job *j)
+{
+	int err = ike_host_prepare(d->ike, &j->model, &j->fault);
+	if (err)
+		return err;
+	const struct clients_change clients = ike_host_clients_change(j->ike, &j->model);
+	return sstp_host_prepare(d->sstp, &clients, &j->fault);
+}
+
 static void on_done(evutil_socket_t fd, short what, void *owner)
 {
 	static const struct timeval now;
@@ -444,7 +459,7 @@ static void on_done(evutil_socket_t fd, short what, void *owner)
 	r->running = false;
 	struct job *j = r->job;
 	if (!j->err)
-		j->err = ike_host_prepare(r->d->ike, &j->model, &j->fault);
+		j->err = prepare(r->d, j);
 	if (j->err) {
 		finish(r);
 		return;

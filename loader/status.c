@@ -223,17 +223,45 @@ static json_t *addresses(const struct client_info *c)
 	return list;
 }
 
-static json_t *client(struct daemon *d, const struct client_info *c, uint64_t now)
+static json_t *client_head(struct daemon *d, const struct client_info *c)
 {
-	struct ike_status *s = calloc(1, sizeof *s);
-	json_t *o = json_object(), *children = json_array();
-	char peer[IP_TEXT];
+	json_t *o = json_object();
 	set(o, "name", json_string(c->name));
 	set(o, "virtualNetworkGateway", json_string(d->model.gateways[c->gateway].name));
 	set(o, "connectionType", json_string("VPNClient"));
-	set(o, "ikeVersion", json_string("IKEv2"));
-	set(o, "protocol", json_string("IkeV2"));
+	set(o, "protocol", json_string(c->is_sstp ? "SSTP" : "IkeV2"));
 	set(o, "addresses", addresses(c));
+	return o;
+}
+
+static json_t *sstp_client(struct daemon *d, const struct client_info *c)
+{
+	struct sstp_client_status s;
+	json_t *o = client_head(d, c);
+	char when[CLOCK_TEXT], peer[IP_TEXT];
+	if (!sstp_host_status(d->sstp, c->connection, &s)) {
+		set(o, "connectionStatus", json_string(s.connected ? "Connected" : "Connecting"));
+		set(o, "since", json_string(clock_format(s.since_ns, when)));
+		set(o, "user", json_string(s.user));
+		set(o, "authentication", json_string(s.method));
+		set(o, "peer", json_string(ip_addr_format(&s.remote.addr, peer)));
+		set(o, "tls", json_string(s.tls));
+		set(o, "correlationId", json_string(s.correlation));
+	}
+	add_traffic(d, o, c->connection);
+	set(o, "childSas", json_array());
+	set(o, "events", json_array());
+	return o;
+}
+
+static json_t *client(struct daemon *d, const struct client_info *c, uint64_t now)
+{
+	if (c->is_sstp)
+		return sstp_client(d, c);
+	struct ike_status *s = calloc(1, sizeof *s);
+	json_t *o = client_head(d, c), *children = json_array();
+	char peer[IP_TEXT];
+	set(o, "ikeVersion", json_string("IKEv2"));
 	if (s && ike_host_status(d->ike, c->connection, s) == 0) {
 		add_ike(o, s, now);
 		set(o, "user", json_string(s->user));
@@ -257,6 +285,17 @@ static json_t *clients(struct daemon *d, uint64_t now)
 	for (uint32_t after = 0; ike_host_next_client(d->ike, after, &c) == 0; after = c.connection)
 		json_array_append_new(list, client(d, &c, now));
 	return list;
+}
+
+static json_t *sstp_counters(const struct daemon *d)
+{
+	json_t *o = json_object();
+	for (int i = 0; d->sstp && i < SSTP_COUNTERS; i++)
+		set(o, sstp_host_counter_name(i),
+		    json_integer((json_int_t)sstp_host_count(d->sstp, i)));
+	if (d->sstp)
+		set(o, "halfOpen", json_integer(sstp_host_half_open(d->sstp)));
+	return o;
 }
 
 /* ---- ports ---- */
@@ -525,6 +564,7 @@ json_t *status_document(struct daemon *d)
 	set(o, "workers", workers(d));
 	set(o, "drops", status_drops(d->maps));
 	set(o, "ike", ike_counters(d));
+	set(o, "sstp", sstp_counters(d));
 	set(o, "pathMtuMessages", path_mtu_counters(d));
 	return o;
 }

@@ -231,10 +231,24 @@ static void print_child(FILE *to, const json_t *s)
 			integer(s, "authFailed"), integer(s, "replayed"), integer(s, "lost"));
 }
 
+static void print_sstp(FILE *to, const json_t *c)
+{
+	print_row(to, c);
+	fprintf(to, "\ngateway   %s, %s, SSTP over %s\n", text(c, "virtualNetworkGateway"),
+		text(c, "connectionType"), text(c, "tls"));
+	fprintf(to, "client    %s by %s", text(c, "user"), text(c, "authentication"));
+	print_list(to, ", ", json_object_get(c, "addresses"));
+	print_counts(to, "\ndrops:", json_object_get(c, "drops"));
+}
+
 void status_print_connection(FILE *to, const json_t *c)
 {
 	size_t i;
 	const json_t *o, *path = json_object_get(c, "path");
+	if (strcmp(text(c, "protocol"), "SSTP") == 0) {
+		print_sstp(to, c);
+		return;
+	}
 	print_row(to, c);
 	fprintf(to, "\ngateway   %s, %s, %s\n", text(c, "virtualNetworkGateway"),
 		text(c, "connectionType"), text(c, "ikeVersion"));

@@ -205,7 +205,8 @@ static void put_goal(const struct maps *m, const char *field, uint32_t id,
 		     const struct xgw_next_hop *hop, json_t *o)
 {
 	switch (hop->kind) {
-	case XGW_HOP_TUNNEL: put_name(o, field, m, XGW_NAME_CONNECTION, hop->connection); break;
+	case XGW_HOP_TUNNEL:
+	case XGW_HOP_CLIENT: put_name(o, field, m, XGW_NAME_CONNECTION, hop->connection); break;
 	case XGW_HOP_LOCAL: put_name(o, field, m, XGW_NAME_VNET, hop->vnet); break;
 	case XGW_HOP_CHOICE: put_name(o, field, m, XGW_NAME_HOP, id); break;
 	case XGW_HOP_APPLIANCE: put_addr(o, field, hop->address); break;
@@ -296,7 +297,7 @@ static void decode_next_hops(const struct maps *m, const void *key, const void *
 		put_name(o, "virtualNetwork", m, XGW_NAME_VNET, h->vnet);
 	else
 		json_object_set_new(o, "virtualNetwork", json_null());
-	if (h->kind == XGW_HOP_TUNNEL)
+	if (h->kind == XGW_HOP_TUNNEL || h->kind == XGW_HOP_CLIENT)
 		put_name(o, "connection", m, XGW_NAME_CONNECTION, h->connection);
 	else
 		json_object_set_new(o, "connection", json_null());

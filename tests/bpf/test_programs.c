@@ -417,10 +417,16 @@ static void to_worker(const struct row *r, const struct frame *in, const struct 
 	assert_int_equal(m->attachment, r->vtep ? VXLAN : r->vlan ? VLAN : PLAIN);
 	assert_int_equal(m->port_id, r->port);
 	if (kind == XGW_META_ENCRYPT)
-		assert_int_equal(m->connection, TUNNEL);
+		assert_int_equal(m->connection, strcmp(r->to, "172.16.201.3") ? TUNNEL : CLIENT);
 }
 
 static void encrypts(const struct row *r, const struct frame *in, const struct frame *out)
+{
+	to_worker(r, in, out, XGW_META_ENCRYPT);
+}
+
+/* A client whose packets the host carries: the worker knows it by its connection. */
+static void to_client(const struct row *r, const struct frame *in, const struct frame *out)
 {
 	to_worker(r, in, out, XGW_META_ENCRYPT);
 }
@@ -736,6 +742,9 @@ static const struct row rows[] = {
 	{"vxlan on the uplink, of another attachment's vni", .port = WAN, OVER(1002),
 	 .from = "10.11.2.4", .to = "192.168.5.7", .proto = TCP, PASS},
 	/* to a tunnel */
+	{"to a client", .from = "10.11.0.4", .to = "172.16.201.3", .proto = TCP, SENDS(to_client)},
+	{"from a client's address in the network", .from = "172.16.201.3", .to = "10.11.0.4",
+	 .proto = TCP, DROPS(SOURCE)},
 	{"to a site", SITE4, SENDS(encrypts)},
 	{"to a site, ipv6", SITE6, SENDS(encrypts)},
 	{"to a site, options", SITE4, .options = 8, SENDS(encrypts)},
@@ -1084,6 +1093,11 @@ static void test_explanations(void **state)
 			assert_int_equal(t.connection, TUNNEL);
 			assert_int_equal(t.plen, strchr(r->from, ':') ? 64 : 24);
 			assert_int_equal(t.source, XGW_ROUTE_STATIC);
+		}
+		if (r->check == to_client) {
+			assert_int_equal(t.verdict, XGW_HOP_CLIENT);
+			assert_int_equal(t.connection, CLIENT);
+			assert_int_equal(t.plen, 32);
 		}
 		if (r->check == leaves_vlan) {
 			assert_int_equal(t.verdict, XGW_HOP_LOCAL);

@@ -35,7 +35,15 @@
 enum { LAN, WAN };
 enum { VNET = 1001, LEARNING = 1002 };
 enum { PLAIN = 1, VLAN, VXLAN, VXLAN_LEARN, VXLAN6 };
-enum { TUNNEL = 1024, DROPPING = 1, GATEWAY = 2, CIRCUIT = 3, MISSING = 999, LOCAL = 0x1000000 };
+enum {
+	CLIENT = 32771,
+	TUNNEL = 1024,
+	DROPPING = 1,
+	GATEWAY = 2,
+	CIRCUIT = 3,
+	MISSING = 999,
+	LOCAL = 0x1000000
+};
 
 struct world {
 	struct xgw_bpf *skel;
@@ -194,6 +202,7 @@ static inline void world_configure(struct world *w)
 	world_hop(w, GATEWAY, XGW_HOP_GATEWAY, 0, 0);
 	world_hop(w, CIRCUIT, XGW_HOP_CIRCUIT, 0, 0);
 	world_hop(w, TUNNEL, XGW_HOP_TUNNEL, VNET, TUNNEL);
+	world_hop(w, CLIENT, XGW_HOP_CLIENT, VNET, CLIENT);
 	world_hop(w, LOCAL + VNET, XGW_HOP_LOCAL, VNET, 0);
 	world_hop(w, LOCAL + LEARNING, XGW_HOP_LOCAL, LEARNING, 0);
 	world_route(w, VNET, "10.11.0.0/16", LOCAL + VNET, XGW_ROUTE_LOCAL);
@@ -201,6 +210,7 @@ static inline void world_configure(struct world *w)
 	world_route(w, LEARNING, "10.12.0.0/16", LOCAL + LEARNING, XGW_ROUTE_LOCAL);
 	world_route(w, VNET, "192.168.5.0/24", TUNNEL, 0);
 	world_route(w, VNET, "fd00:5::/64", TUNNEL, 0);
+	world_route(w, VNET, "172.16.201.3/32", CLIENT, 0);
 	world_route(w, VNET, "10.66.0.0/16", DROPPING, 0);
 	world_route(w, VNET, "10.77.0.0/16", MISSING, 0);
 	world_route(w, VNET, "10.88.0.0/16", CIRCUIT, 0);

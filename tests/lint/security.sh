@@ -20,7 +20,7 @@ runs() {
 
 while IFS='|' read -r _ row _ _ tests _; do
 	row=${row// /}
-	[[ $row =~ ^[A-D][0-9]+$ ]] || continue
+	[[ $row =~ ^[A-E][0-9]+$ ]] || continue
 	grep -qE '`tests/' <<< "$tests" || complain "$row has no test"
 	while read -r file names; do
 		[ -f "$file" ] || { complain "$row: $file is not there"; continue; }
@@ -30,9 +30,9 @@ done < $table
 
 while read -r row; do
 	grep -qE "^\| $row \|" $table || complain "$row is named by a test and has no row"
-done < <(git grep -hoE 'SECURITY [A-Z][0-9]+( and [A-Z][0-9]+)?' -- tests ike auth esp control datapath bpf | grep -oE '[A-Z][0-9]+' | sort -u)
+done < <(git grep -hoE 'SECURITY [A-Z][0-9]+( and [A-Z][0-9]+)?' -- tests ike auth esp p2s control datapath loader bpf | grep -oE '[A-Z][0-9]+' | sort -u)
 
-for row in $(grep -oE '^\| [A-D][0-9]+ \|' $table | tr -d '| '); do
+for row in $(grep -oE '^\| [A-E][0-9]+ \|' $table | tr -d '| '); do
 	git grep -qE "SECURITY $row\b|and $row\b" -- tests || complain "$row is named by no test"
 done
 exit $bad

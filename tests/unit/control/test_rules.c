@@ -248,7 +248,9 @@ static const struct row rows[] = {
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    certificate: {chain: c.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [10.2.9.0/24], vpnClientProtocols: [IkeV2], users: [{name: a, password: {file: /etc/xgw/a}}]}\n"}},
 	 "40:53: error: vpnClientAddressPool: 10.2.9.0/24 overlaps 10.2.0.0/16 of Spoke; clients need addresses that nobody else has\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    certificate: {chain: c.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [SSTP], users: [{name: a, password: {file: /etc/xgw/a}}]}\n"}},
-	 "40:90: error: vpnClientProtocols: SSTP: not supported yet\n"},
+	 ""},
+	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    sku: Basic\n    certificate: {chain: c.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [SSTP], users: [{name: a, password: {file: /etc/xgw/a}}]}\n"}},
+	 ""},
 	/* BGP */
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 65515, bgpPeeringAddress: 10.1.255.30}\n"}, {"addressSpace: [192.168.5.0/24]}", "addressSpace: [192.168.5.0/24], bgpSettings: {asn: 65050, bgpPeeringAddress: 192.168.5.254}}"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n    enableBgp: true\n"}},
 	 "39:5: error: enableBgp: not supported yet\n"

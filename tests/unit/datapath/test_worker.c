@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The way of packets through a worker, with rings and maps of plain memory. */
 #include "world.h"
+
+#include <stdio.h>
+
+#include "datapath/clients.h"
 #include "datapath/reassembled.h"
 
 struct world *world_now;
@@ -1576,6 +1580,197 @@ static void test_large_reassembled(void **state)
 	assert_arrives(p, ip, sizeof ip);
 }
 
+/* ---- clients whose packets a host carries ---- */
+
+enum { FIRST_CLIENT = 1000, ALICE = 1003, BOB = 1004 };
+
+static void client_of(struct world *g, uint32_t connection, const char *v4)
+{
+	char prefix[32];
+	const struct datapath_client c = {
+		.connection = connection, .vnet = VNET, .mtu = 1400, .v4 = world_addr(v4)};
+	snprintf(prefix, sizeof prefix, "%s/32", v4);
+	world_route(g, prefix, XGW_HOP_CLIENT, connection);
+	assert_int_equal(datapath_client_set(&g->d, &c), 0);
+}
+
+static void start_clients(struct world *g)
+{
+	world_now = g;
+	g->d.n_io = 1;
+	assert_int_equal(clients_start(&g->d), 0);
+	assert_true(datapath_clients_range(&g->d, FIRST_CLIENT, 100) >= 0);
+	client_of(g, ALICE, "172.16.0.3");
+	client_of(g, BOB, "172.16.0.4");
+}
+
+static void stop_clients(struct world *g)
+{
+	datapath_client_remove(&g->d, ALICE);
+	datapath_client_remove(&g->d, BOB);
+	clients_stop(&g->d);
+}
+
+/* Eight bytes that say what follows. */
+static void head(uint8_t out[DATAPATH_CLIENT_HEAD], bool v4, size_t len)
+{
+	memset(out, 0, DATAPATH_CLIENT_HEAD);
+	out[0] = v4;
+	store_be16(out + 2, (uint16_t)len);
+}
+
+static void from_client(struct world *g, uint32_t connection, const uint8_t *ip, size_t len)
+{
+	assert_int_equal(datapath_client_deliver(&g->d, connection, ip, len), 0);
+	world_run(g);
+}
+
+static void to_client(struct world *g, uint32_t connection, const uint8_t *ip, uint32_t len)
+{
+	struct xgw_meta m = encrypt_meta;
+	m.connection = connection;
+	world_receive(g, LAN, &m, ip, len);
+	world_run(g);
+}
+
+static void test_client_and_the_vnet(void **state)
+{
+	struct pair *p = *state;
+	struct world *g = &p->left;
+	uint8_t ip[100], out[4096];
+	uint32_t connection = 0, n, len = ipv4(ip, "172.16.0.3", "10.1.0.4", sizeof ip, 0x4000);
+	start_clients(g);
+	from_client(g, ALICE, ip, len);
+	const uint8_t *f = world_sent(g, LAN, &n);
+	assert_non_null(f);
+	assert_int_equal(n, len + 14);
+	assert_int_equal(f[14 + 8], ip[8] - 1);
+	/* and what the host answers, from XDP */
+	len = ipv4(ip, "10.1.0.4", "172.16.0.3", sizeof ip, 0x4000);
+	assert_false(datapath_client_next(&g->d, &connection));
+	to_client(g, ALICE, ip, len);
+	to_client(g, ALICE, ip, len);
+	assert_true(datapath_client_next(&g->d, &connection));
+	assert_int_equal(connection, ALICE);
+	assert_false(datapath_client_next(&g->d, &connection));
+	assert_int_equal(datapath_client_take(&g->d, BOB, out, sizeof out, head), 0);
+	assert_int_equal(datapath_client_take(&g->d, ALICE, out, len + 20, head), len + 8);
+	assert_int_equal(out[0], 1);
+	assert_int_equal(load_be16(out + 2), len);
+	assert_memory_equal(out + 8 + 20, ip + 20, len - 20);
+	assert_int_equal(out[8 + 8], ip[8] - 1);
+	assert_int_equal(datapath_client_take(&g->d, ALICE, out, sizeof out, head), len + 8);
+	struct datapath_traffic t;
+	assert_int_equal(datapath_connection_traffic(&g->d, ALICE, &t), 0);
+	assert_int_equal(t.packets_in, 1);
+	assert_int_equal(t.packets_out, 2);
+	assert_int_equal(t.bytes_out, 2 * len);
+	/* out of a tunnel, too */
+	len = ipv4(ip, "10.2.0.4", "172.16.0.4", sizeof ip, 0x4000);
+	world_receive(&p->right, LAN, &encrypt_meta, ip, len);
+	world_run(&p->right);
+	assert_int_equal(carry(&p->right, g, 0, 20), 1);
+	world_run(g);
+	assert_true(datapath_client_next(&g->d, &connection));
+	assert_int_equal(connection, BOB);
+	/* and into one */
+	len = ipv4(ip, "172.16.0.4", "10.2.0.4", sizeof ip, 0x4000);
+	from_client(g, BOB, ip, len);
+	assert_int_equal(carry(g, &p->right, 0, 20), 1);
+	world_run(&p->right);
+	assert_non_null(world_sent(&p->right, LAN, &n));
+	world_now = g;
+	stop_clients(g);
+}
+
+static void test_what_a_client_may_not(void **state)
+{
+	struct pair *p = *state;
+	struct world *g = &p->left;
+	uint8_t ip[100];
+	uint32_t n, len = ipv4(ip, "172.16.0.4", "10.1.0.4", sizeof ip, 0x4000);
+	start_clients(g);
+	/* another one's address, the VNet's, none */
+	from_client(g, ALICE, ip, len);
+	from_client(g, ALICE, ip, ipv4(ip, "10.1.0.5", "10.1.0.4", sizeof ip, 0x4000));
+	assert_int_equal(world_drops(g, XGW_DROP_SOURCE), 2);
+	memset(ip, 0, sizeof ip);
+	from_client(g, ALICE, ip, len);
+	from_client(g, ALICE, ip, 1);
+	assert_int_equal(world_drops(g, XGW_DROP_MALFORMED), 2);
+	/* another client, itself */
+	from_client(g, ALICE, ip, ipv4(ip, "172.16.0.3", "172.16.0.4", sizeof ip, 0x4000));
+	assert_int_equal(world_drops(g, XGW_DROP_CLIENT_PEER), 1);
+	from_client(g, ALICE, ip, ipv4(ip, "172.16.0.3", "172.16.0.3", sizeof ip, 0x4000));
+	assert_int_equal(world_drops(g, XGW_DROP_LOOP), 1);
+	assert_null(world_sent(g, LAN, &n));
+	/* who is gone */
+	len = ipv4(ip, "172.16.0.3", "10.1.0.4", sizeof ip, 0x4000);
+	datapath_client_remove(&g->d, ALICE);
+	from_client(g, ALICE, ip, len);
+	to_client(g, ALICE, ip, len);
+	assert_int_equal(world_drops(g, XGW_DROP_NO_SA), 2);
+	assert_int_equal(datapath_client_deliver(&g->d, 7, ip, len), -EINVAL);
+	assert_int_equal(datapath_client_deliver(&g->d, BOB, ip, 5000), -EINVAL);
+	assert_null(world_sent(g, LAN, &n));
+	stop_clients(g);
+}
+
+/* One that does not read fills its own ring; the other has all of its packets. */
+static void test_slow_client(void **state)
+{
+	struct pair *p = *state;
+	struct world *g = &p->left;
+	uint8_t ip[1400], out[16384];
+	uint32_t connection, len;
+	start_clients(g);
+	len = ipv4(ip, "10.1.0.4", "172.16.0.3", sizeof ip, 0x4000);
+	for (unsigned i = 0; i < 400; i++)
+		to_client(g, ALICE, ip, len);
+	uint64_t dropped = world_drops(g, XGW_DROP_CLIENT_QUEUE);
+	assert_in_range(dropped, 200, 230);
+	to_client(g, BOB, ip, ipv4(ip, "10.1.0.4", "172.16.0.4", sizeof ip, 0x4000));
+	assert_int_equal(world_drops(g, XGW_DROP_CLIENT_QUEUE), dropped);
+	unsigned told = 0;
+	while (datapath_client_next(&g->d, &connection))
+		told++;
+	assert_int_equal(told, 2);
+	assert_int_equal(datapath_client_take(&g->d, BOB, out, sizeof out, head), len + 8);
+	/* whole packets, as many as a record holds; in order, over the ring's end and again
+	 */
+	uint64_t packets = 0;
+	for (size_t n; (n = datapath_client_take(&g->d, ALICE, out, sizeof out, head));
+	     packets += n / (len + 8))
+		assert_int_equal(n % (len + 8), 0);
+	assert_int_equal(packets, 400 - dropped);
+	struct datapath_traffic t;
+	assert_int_equal(datapath_connection_traffic(&g->d, ALICE, &t), 0);
+	assert_int_equal(t.drops[XGW_DROP_CLIENT_QUEUE], dropped);
+	assert_int_equal(t.packets_out, packets);
+	stop_clients(g);
+}
+
+static void test_too_big_for_a_client(void **state)
+{
+	struct pair *p = *state;
+	struct world *g = &p->left;
+	uint8_t ip[1500], out[4096];
+	uint32_t n, len = ipv4(ip, "10.1.0.4", "172.16.0.3", sizeof ip, 0x4000);
+	start_clients(g);
+	to_client(g, ALICE, ip, len);
+	assert_int_equal(world_drops(g, XGW_DROP_TOO_BIG), 1);
+	const uint8_t *f = world_sent(g, LAN, &n); /* ICMP, with the client's MTU */
+	assert_non_null(f);
+	assert_int_equal(f[14 + 9], 1);
+	assert_int_equal(load_be16(f + 14 + 20 + 6), 1400);
+	/* what may be cut comes in two */
+	to_client(g, ALICE, ip, ipv4(ip, "10.1.0.4", "172.16.0.3", sizeof ip, 0));
+	size_t got = datapath_client_take(&g->d, ALICE, out, sizeof out, head);
+	assert_true(load_be16(out + 2) <= 1400);
+	assert_int_equal(got, 1500 + 20 + 16);
+	stop_clients(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1614,6 +1809,10 @@ int main(void)
 		T(test_large_stuck_device),
 		T(test_large_without_frames),
 		T(test_large_is_cut),
+		T(test_client_and_the_vnet),
+		T(test_what_a_client_may_not),
+		T(test_slow_client),
+		T(test_too_big_for_a_client),
 		T(test_large_reassembled),
 	};
 	rcu_register_thread();

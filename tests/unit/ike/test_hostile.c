@@ -297,8 +297,8 @@ static void reflected_messages(void **state)
 /*
  * ---- caps ----
  *
- * Of SECURITY D26 the half-open TLS sessions of SSTP have no test, since SSTP is not built;
- * children of workers are test_peer_takes_no_more of sim_workers.c, certificates
+ * Of SECURITY D26 the half-open TLS sessions of SSTP are test_strangers_at_the_door of
+ * test_sstp.py; children of workers are test_peer_takes_no_more of sim_workers.c, certificates
  * test_hostile_chains.c and test_proof.c, rounds of EAP test_eap.c and test_clients.c, fragments
  * test_fragment.c, full maps test_programs.c.
  */
