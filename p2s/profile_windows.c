@@ -67,9 +67,8 @@ void profile_windows(struct profile *out, const struct profile_facts *p)
 {
 	/* the mark that Windows PowerShell 5 needs to read UTF-8 */
 	struct profile_text t = {0};
-	profile_put(&t, "\xef\xbb\xbf#Requires -RunAsAdministrator\n# ");
-	profile_format(&t, "%s: connections of %s\n", p->gateway, p->client);
-	profile_put(&t, "$ErrorActionPreference = 'Stop'\n$server = ");
+	profile_put(&t, "\xef\xbb\xbf#Requires -RunAsAdministrator\n"
+			"$ErrorActionPreference = 'Stop'\n$server = ");
 	profile_powershell(&t, p->server);
 	profile_put(&t, "\n$routes = @('");
 	profile_routes(&t, p, "', '");
