@@ -119,7 +119,7 @@ static void tell_client(const struct command_options *o, const struct issued *i)
 				"for\n");
 }
 
-static int make_client(const struct command_options *o, struct issue_request *r)
+static int make_client(const struct command_options *o, struct issue_request r)
 {
 	uint8_t *root = NULL, *key = NULL;
 	size_t root_len = 0, key_len = 0;
@@ -127,13 +127,13 @@ static int make_client(const struct command_options *o, struct issue_request *r)
 	struct issued issued = {0};
 	struct fault f = {0};
 	int err = o->password_file ? files_read_secret(o->password_file, &password, &f) : 0;
-	r->password = o->password_file ? &password : NULL;
+	r.password = o->password_file ? &password : NULL;
 	if (!err)
 		err = read_authority(o->root, "root.pem", &root, &root_len, &f);
 	if (!err)
 		err = read_authority(o->root, "root.key", &key, &key_len, &f);
 	if (!err)
-		err = issue_client(&issued, r, (struct bytes){root, root_len},
+		err = issue_client(&issued, &r, (struct bytes){root, root_len},
 				   (struct bytes){key, key_len}, &f);
 	if (!err)
 		err = write_pair(o, o->name, &issued, &f);
@@ -158,5 +158,5 @@ int cmd_client_cert(const struct command_options *o)
 	int status = read_request(o, root, &r);
 	if (status)
 		return status;
-	return root ? make_root(o, &r) : make_client(o, &r);
+	return root ? make_root(o, &r) : make_client(o, r);
 }

@@ -30,19 +30,22 @@ struct making {
 	size_t certificate_len, key_len, pkcs12_len;
 };
 
-static int find_gateway(struct making *k)
+/* NULL: told already. */
+static const struct model_gateway *find_gateway(const struct command_options *o,
+						const struct model *m)
 {
-	const char *name = k->o->argv[0];
-	for (uint32_t i = 0; i < k->m->n_gateways && !k->g; i++)
-		if (!strcmp(k->m->gateways[i].name, name))
-			k->g = &k->m->gateways[i];
-	if (!k->g)
-		return command_say(EXIT_USAGE, "%s has no gateway '%s'", k->o->config, name);
-	if (!k->g->clients.n_pool)
-		return command_say(EXIT_USAGE,
-				   "the gateway %s has no clients; give it vpnClientConfiguration",
-				   name);
-	return 0;
+	const char *name = o->argv[0];
+	for (uint32_t i = 0; i < m->n_gateways; i++) {
+		if (strcmp(m->gateways[i].name, name) != 0)
+			continue;
+		if (m->gateways[i].clients.n_pool)
+			return &m->gateways[i];
+		command_say(EXIT_USAGE,
+			    "the gateway %s has no clients; give it vpnClientConfiguration", name);
+		return NULL;
+	}
+	command_say(EXIT_USAGE, "%s has no gateway '%s'", o->config, name);
+	return NULL;
 }
 
 /* A user has a password; whoever else comes needs a certificate. */
@@ -257,9 +260,8 @@ int cmd_client_profile(const struct command_options *o)
 	int status = command_take_config(o->config, "written", &m);
 	if (status)
 		return status;
-	status = find_gateway(&k);
-	if (!status)
-		status = find_client(&k);
+	k.g = find_gateway(o, &m);
+	status = k.g ? find_client(&k) : EXIT_USAGE;
 	if (!status)
 		status = make(&k);
 	OPENSSL_free(k.authority);

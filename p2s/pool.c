@@ -90,7 +90,7 @@ int pool_new(struct pool **out, const struct ip_prefix *prefixes, uint32_t n, ui
 		uint32_t v6 = p->v6.n ? p->v6.total : UINT32_MAX;
 		p->size = v4 < v6 ? v4 : v6;
 		p->size = p->size < most ? p->size : most;
-		p->slot = calloc(p->size + 1u, sizeof *p->slot);
+		p->slot = calloc((size_t)p->size + 1, sizeof *p->slot);
 		err = p->slot ? 0 : -ENOMEM;
 	}
 	if (!err && (!n || !p->size))

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* strongSwan guesses an identity's type from the text; one that it could misread is given as the
@@ -227,6 +228,17 @@ void profile_network_manager(struct profile *out, const struct profile_facts *p)
 
 /* ---- pppd ---- */
 
+static void ppp_password(struct profile_text *t, const struct profile_facts *p)
+{
+	profile_put(t, "password \"");
+	for (size_t i = 0; i < p->password.len; i++) {
+		if (p->password.at[i] == '"' || p->password.at[i] == '\\')
+			profile_put(t, "\\");
+		profile_add(t, p->password.at + i, 1);
+	}
+	profile_put(t, "\"\n");
+}
+
 static void ppp_peer(struct profile *out, const struct profile_facts *p)
 {
 	struct profile_text t = {0};
@@ -248,17 +260,17 @@ static void ppp_peer(struct profile *out, const struct profile_facts *p)
 		profile_put(&t, "refuse-eap\n");
 	if (p->by_certificate && p->authority.len)
 		profile_format(&t, "ca /etc/ppp/%s-ca.pem\n", p->gateway);
-	if (!p->by_certificate && !p->password.len)
-		profile_put(&t,
-			    "# the password is a line of /etc/ppp/chap-secrets: NAME REMOTENAME "
-			    "PASSWORD *\n");
-	profile_file(out, &t, false, "ppp/peers/%s-sstp", p->gateway);
+	if (!p->by_certificate && p->password.len)
+		ppp_password(&t, p);
+	else if (!p->by_certificate)
+		profile_put(&t, "# the password goes here:\n# password \"...\"\n");
+	profile_file(out, &t, true, "ppp/peers/%s-sstp", p->gateway);
 }
 
-/* Run by pppd for every link: PPP tells no routes. */
+/* Run by pppd for every link, since PPP tells no routes; under a name that run-parts(8) takes. */
 static void ppp_routes(struct profile *out, const struct profile_facts *p)
 {
-	struct profile_text t = {0};
+	struct profile_text t = {0}, name = {0};
 	profile_put(&t, "#!/bin/sh\n");
 	profile_format(&t, "[ \"$PPP_IPPARAM\" = %s ] || exit 0\n", p->gateway);
 	for (uint32_t i = 0; i < p->n_routes; i++) {
@@ -267,31 +279,18 @@ static void ppp_routes(struct profile *out, const struct profile_facts *p)
 			profile_format(&t, "ip route replace %s dev \"$PPP_IFACE\"\n",
 				       ip_prefix_format(&p->routes[i], text));
 	}
-	profile_file(out, &t, false, "ppp/ip-up.d/%s-routes", p->gateway);
+	section(&name, p, "");
+	t.failed |= name.failed;
+	profile_file(out, &t, false, "ppp/ip-up.d/%s-routes", name.at ? name.at : "");
+	free(name.at);
 	if (out->n && out->n <= PROFILE_MAX_FILES)
 		out->file[out->n - 1].program = true;
-}
-
-static void ppp_password(struct profile *out, const struct profile_facts *p)
-{
-	struct profile_text t = {0};
-	profile_quoted(&t, p->client);
-	profile_format(&t, " %s \"", p->gateway);
-	for (size_t i = 0; i < p->password.len; i++) {
-		if (p->password.at[i] == '"' || p->password.at[i] == '\\')
-			profile_put(&t, "\\");
-		profile_add(&t, p->password.at + i, 1);
-	}
-	profile_put(&t, "\" *\n");
-	profile_file(out, &t, true, "ppp/chap-secrets");
 }
 
 void profile_ppp(struct profile *out, const struct profile_facts *p)
 {
 	ppp_peer(out, p);
 	ppp_routes(out, p);
-	if (!p->by_certificate && p->password.len)
-		ppp_password(out, p);
 	if (p->authority_pem.len)
 		profile_copy(out, p->authority_pem, false, "ppp/%s-ca.pem", p->gateway);
 	put_credentials(out, p, "ppp", "ppp");

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`xgw client-profile` and `xgw client-cert`: clients are started with what they write; each format is read by a parser that is not ours."""
 import base64
-import configparser
+import ctypes
 import json
 import os
 import plistlib
@@ -147,6 +147,23 @@ def test_azure_settings(tmp_path):
     assert x509.load_der_x509_certificate((tmp_path / 'profile' / 'Generic' / 'VpnServerRoot.cer').read_bytes()) == authority.x
 
 
+def keyfile(path):
+    """By GLib, as NetworkManager reads it."""
+    g = ctypes.CDLL('libglib-2.0.so.0')
+    g.g_key_file_new.restype = g.g_key_file_get_groups.restype = g.g_key_file_get_keys.restype = g.g_key_file_get_string.restype = ctypes.c_void_p
+    words, p = ctypes.POINTER(ctypes.c_char_p), ctypes.c_void_p(g.g_key_file_new())
+
+    def each(array):
+        names = ctypes.cast(array, words)
+        i = 0
+        while names[i]:
+            yield names[i]
+            i += 1
+    assert g.g_key_file_load_from_file(p, str(path).encode(), 0, None)
+    return {s.decode(): {k.decode(): ctypes.string_at(g.g_key_file_get_string(p, s, k, None)).decode()
+                         for k in each(g.g_key_file_get_keys(p, s, None, None))} for s in each(g.g_key_file_get_groups(p, None))}
+
+
 def test_network_manager(tmp_path):
     certificates(tmp_path)
     config(tmp_path)
@@ -155,8 +172,7 @@ def test_network_manager(tmp_path):
         profile(tmp_path, client, *more)
         path = tmp_path / 'profile' / 'network-manager' / 'system-connections' / f'{NAME}-ikev2.nmconnection'
         assert mode(path) == 0o600
-        k = configparser.ConfigParser(interpolation=None, delimiters='=', comment_prefixes='#', strict=True)
-        k.read(path)
+        k = keyfile(path)
         assert k['connection']['type'] == 'vpn' and k['vpn']['service-type'] == 'org.freedesktop.NetworkManager.strongswan'
         assert k['vpn']['address'] == '203.0.113.1' and k['vpn']['remote-identity'] == GW and k['vpn']['remote-ts'] == '10.11.0.0/16'
         assert k['ipv4']['never-default'] == 'true'

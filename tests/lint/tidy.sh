@@ -12,5 +12,5 @@ one() {
 	return 1
 }
 export -f one
-git ls-files '*.c' | grep -E '^(base|auth|esp|maps|datapath|ike|control|loader)/' |
+git ls-files '*.c' | grep -E '^(base|auth|esp|maps|datapath|ike|p2s|control|loader)/' |
 	xargs -P "$(nproc)" -I{} bash -c 'one {}'

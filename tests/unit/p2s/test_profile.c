@@ -84,7 +84,7 @@ static void files_of_each_protocol(void **state)
 		"network-manager/system-connections/gw.1-ikev2.nmconnection"};
 	static const char *const of_sstp[] = {
 		"network-manager/system-connections/gw.1-sstp.nmconnection", "ppp/peers/gw.1-sstp",
-		"ppp/ip-up.d/gw.1-routes", "ppp/gw.1-ca.pem"};
+		"ppp/ip-up.d/gw_1-routes", "ppp/gw.1-ca.pem"};
 	static const char *const of_both[] = {"README.txt", "windows.ps1",
 					      "Generic/VpnSettings.xml",
 					      "Generic/VpnServerRoot.cer"};
@@ -117,14 +117,14 @@ static void sstp_for_a_password(void **state)
 	    "pty \"sstpc --ipparam gw.1 --nolaunchpppd --ca-cert /etc/ppp/gw.1-ca.pem "
 	    "gw.example.org\"\nname \"bob\"\n");
 	has(&out, "ppp/peers/gw.1-sstp", "refuse-eap\n");
-	has(&out, "ppp/ip-up.d/gw.1-routes", "ip route replace 10.11.0.0/16 dev \"$PPP_IFACE\"\n");
+	has(&out, "ppp/ip-up.d/gw_1-routes", "ip route replace 10.11.0.0/16 dev \"$PPP_IFACE\"\n");
 	has(&out, "network-manager/system-connections/gw.1-sstp.nmconnection",
 	    "gateway=gw.example.org\n");
 	has(&out, "network-manager/system-connections/gw.1-sstp.nmconnection",
 	    "[ipv4]\nmethod=auto\nnever-default=true\nroute1=10.11.0.0/16\n");
 	has(&out, "network-manager/system-connections/gw.1-sstp.nmconnection",
 	    "route1=fd00:11::/48\n");
-	assert_null(file(&out, "ppp/chap-secrets"));
+	has(&out, "ppp/peers/gw.1-sstp", "# password \"...\"\n");
 	profile_free(&out);
 }
 
@@ -175,7 +175,7 @@ static void passwords(void **state)
 	p.password = bytes_of("a \"b\" \\c");
 	make(&out, &p);
 	has(&out, "swanctl/conf.d/gw.1.conf", "secret = 0x6120226222205c63\n");
-	has(&out, "ppp/chap-secrets", "\"bob\" gw.1 \"a \\\"b\\\" \\\\c\" *\n");
+	has(&out, "ppp/peers/gw.1-sstp", "\npassword \"a \\\"b\\\" \\\\c\"\n");
 	for (unsigned i = 0; i < out.n; i++) {
 		bool is = strstr(out.file[i].at, "6120226222205c63") ||
 			  strstr(out.file[i].at, "a \\\"b");
