@@ -76,18 +76,21 @@ static void connection(struct profile_text *t, const struct profile_facts *p, co
 /* The password in hex, since a text may look like hex or base64. */
 static void secret(struct profile_text *t, const struct profile_facts *p)
 {
-	profile_put(t, "secrets {\n  eap-");
-	section(t, p, " {\n    id = ");
+	const char *c = p->password.len ? "" : "# ";
+	if (!p->password.len)
+		profile_put(t, "# with the password in place of ..., and without the marks:\n");
+	profile_format(t, "%ssecrets {\n%s  eap-", c, c);
+	section(t, p, " {\n");
+	profile_format(t, "%s    id = ", c);
 	identity(t, p->client);
-	profile_put(t, "\n");
+	profile_format(t, "\n%s    secret = ", c);
 	if (p->password.len) {
-		profile_put(t, "    secret = 0x");
+		profile_put(t, "0x");
 		profile_hex(t, p->password);
-		profile_put(t, "\n");
 	} else {
-		profile_put(t, "    # the password goes here:\n    # secret = \"...\"\n");
+		profile_put(t, "\"...\"");
 	}
-	profile_put(t, "  }\n}\n");
+	profile_format(t, "\n%s  }\n%s}\n", c, c);
 }
 
 static void put_credentials(struct profile *out, const struct profile_facts *p,

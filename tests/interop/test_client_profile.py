@@ -5,6 +5,7 @@ import ctypes
 import json
 import os
 import plistlib
+import shutil
 import stat
 import subprocess
 import sys
@@ -90,6 +91,24 @@ def test_strongswan(lab, tmp_path, method, more):  # noqa: F811
     reaches(lab.site, g, '172.16.201.1')
     _, name, want = rig.serve_file(lab.alice, 1 << 20)
     assert rig.fetch_sum(lab.site, f'http://10.11.0.4:8080/{name}') == want
+
+
+def test_password_by_hand(lab, tmp_path):  # noqa: F811
+    """Without --with-password the file is whole all the same; the user adds the password where it says."""
+    c, _ = config(tmp_path, root=False)
+    profile(tmp_path, 'bob')
+    path = tmp_path / 'profile' / 'swanctl' / 'conf.d' / f'{NAME}.conf'
+    topology(lab)
+    s = rig.StrongSwan(lab.site, '', '', '', '', load=PLUGINS, profile=tmp_path / 'profile' / 'swanctl')
+    g = rig.Xgw(lab.gw1, c).start()
+    assert s.initiate(NAME).returncode != 0
+    head, tail = path.read_text().split('# with the password in place of ..., and without the marks:\n')
+    path.write_text(head + tail.replace('# ', '').replace('...', PASSWORD))
+    shutil.copy(path, os.path.join(lab.dir, 'swan-site', 'swanctl', 'conf.d'))
+    s.swanctl('--load-all')
+    r = s.initiate(NAME)
+    assert r.returncode == 0, r.stdout + s.text()[-3000:] + g.explain()
+    reaches(lab.site, g, '172.16.201.1')
 
 
 def test_revoked(lab, tmp_path):  # noqa: F811

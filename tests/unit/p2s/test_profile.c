@@ -161,6 +161,10 @@ static void swanctl(void **state)
 	has(&out, "swanctl/conf.d/gw.1.conf", "remote_ts = 10.11.0.0/16, fd00:11::/48\n");
 	has(&out, "swanctl/conf.d/gw.1.conf", "eap_id = \"bob\"\n");
 	profile_free(&out);
+	make(&out, &p);
+	has(&out, "swanctl/conf.d/gw.1.conf",
+	    "# secrets {\n#   eap-gw_1 {\n#     id = \"bob\"\n#     secret = \"...\"\n#   }\n# }\n");
+	profile_free(&out);
 	p.client = "C=DE, O=\"x\"";
 	make(&out, &p);
 	has(&out, "swanctl/conf.d/gw.1.conf", "eap_id = \"@#433d44452c204f3d227822\"\n");
