@@ -908,21 +908,28 @@ static void take_door(struct listener *l)
 	before->fd = -1;
 }
 
-static int take_over(struct listener *l, struct listener **kept)
+static void keep(struct listener *l, struct listener **kept)
 {
-	struct listener *stays = l->former ? l->former : l, **at = &l->host->listeners;
-	if (l->former) {
-		while (*at != stays)
-			at = &(*at)->next;
-		*at = stays->next;
-		take_rules(stays, l);
-		listener_free(l);
-	} else {
-		take_door(l);
-	}
-	stays->next = *kept;
-	*kept = stays;
-	return stays == l ? event_add(l->acceptable, NULL) : 0;
+	l->next = *kept;
+	*kept = l;
+}
+
+static void go_on(struct listener *l, struct listener *by, struct listener **kept)
+{
+	struct listener **at = &l->host->listeners;
+	while (*at != l)
+		at = &(*at)->next;
+	*at = l->next;
+	take_rules(l, by);
+	listener_free(by);
+	keep(l, kept);
+}
+
+static int begin(struct listener *l, struct listener **kept)
+{
+	take_door(l);
+	keep(l, kept);
+	return event_add(l->acceptable, NULL);
 }
 
 static void settle_all(struct sstp_host *h)
@@ -945,7 +952,10 @@ int sstp_host_follow(struct sstp_host *h, struct clients *clients, struct fault 
 		h->coming = l->next;
 		if (!clients_sstp(clients, l->gateway, &c))
 			l->rules.ppp.eap = c.eap;
-		err |= take_over(l, &kept);
+		if (l->former)
+			go_on(l->former, l, &kept);
+		else
+			err |= begin(l, &kept);
 	}
 	free_listeners(&h->listeners);
 	h->listeners = kept;
