@@ -146,7 +146,7 @@ $(B)/tests/sim/%: tests/sim/%.c $(wildcard tests/sim/*.h) $(call libs_of,ike)
 	$(call say,SIM,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $< -Wl,--start-group $(call libs_of,ike) -Wl,--end-group -o $@ -lcmocka $(L_ALL)
 
-$(B)/tests/bpf/%: tests/bpf/%.c $(wildcard tests/bpf/*.h) $(BPF_SKEL) $(call libs_of,maps)
+$(B)/tests/bpf/%: tests/bpf/%.c $(wildcard tests/bpf/*.h) $(BPF_SKELS) $(call libs_of,maps)
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $< -Wl,--start-group $(call libs_of,maps) -Wl,--end-group -o $@ -lcmocka $(L_ALL)

@@ -37,8 +37,8 @@ static __always_inline void capture_drop(const struct packet *p, __u32 reason)
 		return;
 	if (n > sizeof(r->bytes))
 		n = sizeof(r->bytes);
-	opaque(n);
-	if (!n || n > sizeof(r->bytes) || bpf_xdp_load_bytes(p->xdp, skip, r->bytes, n))
+	if (!size_is_within(n, sizeof(r->bytes), &n) ||
+	    bpf_xdp_load_bytes(p->xdp, skip, r->bytes, n))
 		n = 0;
 	r->at_ns = bpf_ktime_get_ns();
 	r->port_id = p->port->id;

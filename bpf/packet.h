@@ -8,6 +8,7 @@
 #ifndef XGW_BPF_PACKET_H
 #define XGW_BPF_PACKET_H
 
+#include "bounds.h"
 #include "maps/maps_bpf.h"
 
 #include <bpf/bpf_endian.h>
@@ -81,9 +82,6 @@ struct packet {
 	int shift; /* that the frame's head was moved by */
 	__u8 meta_kind;
 };
-
-/* Keeps the compiler from moving a bounds check to another register than the one that is used. */
-#define opaque(variable) __asm__ volatile("" : "+r"(variable))
 
 /* size bytes at an offset, or NULL when the frame is shorter. size is a constant. */
 static __always_inline void *packet_at(const struct packet *p, __u32 offset, const __u32 size)

@@ -3,6 +3,7 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
+#include "bounds.h"
 #include "maps/transmit.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -51,7 +52,7 @@ int xgw_transmit(struct xdp_md *xdp)
 	offset = o->offset;
 	len = o->len;
 	from = bpf_map_lookup_elem(&frames, &frame);
-	if (!from || offset > XGW_TRANSMIT_MOST || !len || len > XGW_TRANSMIT_MOST)
+	if (!from || offset > XGW_TRANSMIT_MOST || !size_is_within(len, XGW_TRANSMIT_MOST, &len))
 		return refuse(t);
 	if (bpf_xdp_adjust_tail(xdp, (int)len - (int)XGW_TRANSMIT_SEED) ||
 	    bpf_xdp_store_bytes(xdp, 0, from + offset, len))

@@ -88,20 +88,22 @@ static __noinline bool is_of_appliance(const struct packet *p, const struct ethh
  */
 static __always_inline int find_way(struct packet *p, const struct ethhdr *eth)
 {
-	int rc;
+	int rc = decide(p);
 
-#pragma clang loop unroll(disable)
-	for (int again = 0; again < 2; again++) {
+	if (rc)
+		return rc;
+	if (p->hop->kind < XGW_HOP_CHOICE)
+		return 0;
+	/* no loop of two turns: the verifier of Linux 6.1 takes none with a call in it */
+	if (is_of_appliance(p, eth)) {
+		p->appliance = p->hop;
 		rc = decide(p);
 		if (rc)
 			return rc;
 		if (p->hop->kind < XGW_HOP_CHOICE)
 			return 0;
-		if (!is_of_appliance(p, eth))
-			break;
-		if (again)
+		if (is_of_appliance(p, eth))
 			return XGW_DROP_LOOP;
-		p->appliance = p->hop;
 	}
 	if (p->hop->kind == XGW_HOP_CHOICE) {
 		__u32 id = choose_member(p->hop, flow_of(p));
@@ -144,7 +146,9 @@ static __always_inline int vnet_packet(struct packet *p, int rc)
 	if (p->in->kind == XGW_TAG_VXLAN && rc != XGW_DROP_SOURCE) {
 		int learnt = check_vtep(p, eth);
 
-		rc = learnt ? learnt : rc;
+		/* not merged with rc: before Linux 6.8 the verifier would take that for zero */
+		if (learnt)
+			return learnt;
 	}
 	return rc ? rc : follow(p);
 }

@@ -199,26 +199,29 @@ json_t *map_vnet(struct import *im, const struct import_resource *r, unsigned id
 
 /* ---- route tables ---- */
 
+static bool is_appliance(const json_t *hop)
+{
+	return hop && !strcmp(json_string_value(hop), "VirtualAppliance");
+}
+
 static json_t *route(struct import *im, const struct import_resource *r, const char *name,
 		     const json_t *p)
 {
-	const char *type = map_id(p, "nextHopType");
-	char what[120];
-	snprintf(what, sizeof what, "route %.100s", name);
-	if (type && !strcasecmp(type, "VirtualAppliance")) {
-		map_note(im, r, what,
-			 "left out: there is no next hop VirtualAppliance here, a host is reached "
-			 "by its address alone");
-		return NULL;
-	}
 	json_t *out = map_object(im), *prefix = map_prefix(im, r, import_get(p, "addressPrefix"));
 	json_t *hop = map_word(P_route_nextHopType, import_get(p, "nextHopType"));
+	json_t *appliance = is_appliance(hop) ? map_text(import_get(p, "nextHopIpAddress")) : NULL;
 	map_set(im, out, "name", map_name(im, name));
 	map_set(im, out, "addressPrefix",
 		prefix ? prefix
 		       : import_blank(im, name, "address prefix of the route %.60s", name));
 	map_set(im, out, "nextHopType",
 		hop ? hop : import_blank(im, name, "next hop type of the route %.60s", name));
+	if (is_appliance(hop))
+		map_set(im, out, "nextHopIpAddress",
+			appliance ? appliance
+				  : import_blank(im, name,
+						 "address of the appliance of the route %.60s",
+						 name));
 	return out;
 }
 

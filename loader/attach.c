@@ -188,6 +188,30 @@ static int try_attach(struct attach *a, const struct attach_port *p, enum xdp_at
 	return (int)err;
 }
 
+/*
+ * Newer kernels, and updates of 6.12, take a program that changes packets only into a place of a
+ * dispatcher that changes them too. That of an older libxdp does not, and the kernel says EINVAL.
+ * libxdp can do without a dispatcher, but only its environment tells it to; that stays for the
+ * other ports, for which the kernel's answer is the same.
+ */
+static int try_with_or_without_dispatcher(struct attach *a, const struct attach_port *p,
+					  enum xdp_attach_mode mode)
+{
+	static const char variable[] = "LIBXDP_SKIP_DISPATCHER";
+	int err = try_attach(a, p, mode);
+	if (err != -EINVAL || getenv(variable) || setenv(variable, "1", 1))
+		return err;
+	err = try_attach(a, p, mode);
+	if (err)
+		unsetenv(variable);
+	else
+		log_info(LOG_XDP,
+			 "dispatcher-refused device=%s: this kernel does not take the program into "
+			 "libxdp's dispatcher; no other XDP program can be beside it",
+			 p->link.name);
+	return err;
+}
+
 static int attach_fault(struct fault *f, const struct attach_port *p, int err, bool native)
 {
 	fault_place(f, "%s", p->link.name);
@@ -226,7 +250,7 @@ static int attach_port(struct attach *a, struct attach_port *p, enum model_xdp_m
 	int err = -EOPNOTSUPP;
 	p->generic = mode == MODEL_XDP_GENERIC;
 	if (!p->generic) {
-		err = try_attach(a, p, XDP_MODE_NATIVE);
+		err = try_with_or_without_dispatcher(a, p, XDP_MODE_NATIVE);
 		if (err &&
 		    (mode == MODEL_XDP_NATIVE || err == -EBUSY || err == -EEXIST || err == -EPERM))
 			return attach_fault(f, p, err, true);
@@ -239,7 +263,7 @@ static int attach_port(struct attach *a, struct attach_port *p, enum model_xdp_m
 	}
 	if (err) {
 		p->generic = true;
-		err = try_attach(a, p, XDP_MODE_SKB);
+		err = try_with_or_without_dispatcher(a, p, XDP_MODE_SKB);
 	}
 	if (err)
 		return attach_fault(f, p, err, false);

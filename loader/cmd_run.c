@@ -17,8 +17,7 @@ static int need_root(void)
 		"this needs root (CAP_BPF, CAP_NET_ADMIN, CAP_SYS_ADMIN); run it as root");
 }
 
-/* Findings go to standard error. 0, or the exit status of the program, told already. */
-static int take_config(const char *path, struct model *out)
+int command_take_config(const char *path, const char *started, struct model *out)
 {
 	struct config_findings findings;
 	struct fault f = {0};
@@ -33,8 +32,8 @@ static int take_config(const char *path, struct model *out)
 	model_free(out);
 	if (err != -EINVAL)
 		return command_fail(err == -ENOMEM ? EXIT_FAILED : EXIT_USAGE, &f);
-	return command_say(EXIT_USAGE, "%s has %zu error%s; nothing was started", path, errors,
-			   errors == 1 ? "" : "s");
+	return command_say(EXIT_USAGE, "%s has %zu error%s; nothing was %s", path, errors,
+			   errors == 1 ? "" : "s", started);
 }
 
 /* With a valid configuration and root's rights; `start` takes the model over. */
@@ -42,7 +41,7 @@ static int with_config(const struct command_options *o,
 		       int (*start)(const struct instance *i, const char *path, struct model *m))
 {
 	struct model m;
-	int err = take_config(o->config, &m);
+	int err = command_take_config(o->config, "started", &m);
 	if (err)
 		return err;
 	err = need_root();

@@ -72,8 +72,27 @@ static const struct command commands[] = {
 	{"keys", "[NAME] [--json]", "keys of SAs for a packet analyser (lab use)",
 	 "Wireshark's ikev2_decryption_table and esp_sa. Refused unless the configuration says host.exportKeys: true.",
 	 OPTION_JSON, 0, 1, cmd_keys},
-	{"client-profile", "GATEWAY --client NAME -o DIR",
-	 "what a point-to-site user needs (not supported yet)", "", OPTION_ANY, 0, 99, cmd_later},
+	{"client-profile", "GATEWAY --client NAME -o DIR [-c FILE]",
+	 "what a point-to-site user needs, for each client program",
+	 "NAME is one of the gateway's users, or a client that has a certificate. DIR/README.txt says what goes where.\n"
+	 "-o DIR             where the files are written; those of an earlier profile are replaced\n"
+	 "--ca FILE          the authority of the gateway's certificate, where `certificate.chain` lacks it\n"
+	 "--credentials DIR  NAME.pem, NAME.key and NAME.p12 of `xgw client-cert`, put in their places\n"
+	 "--with-password    the password too, where a client program has it only in a file (swanctl, pppd)",
+	 OPTION_CONFIG | OPTION_DIRECTORY | OPTION_CLIENT | OPTION_CA | OPTION_CREDENTIALS |
+		 OPTION_WITH_PASSWORD,
+	 1, 1, cmd_client_profile},
+	{"client-cert", "root|client -o DIR --name NAME [--root DIR]",
+	 "certificates of point-to-site users, for those who have no authority of their own",
+	 "root makes an authority (DIR/root.pem, DIR/root.key) and says its line of vpnClientRootCertificates;\n"
+	 "client makes NAME.pem and NAME.key under the one of --root, and says the thumbprint that revokes it.\n"
+	 "--root DIR            where `xgw client-cert root` put the authority\n"
+	 "--days N              how long it is valid (default: 3650 an authority, 365 a client)\n"
+	 "--password-file FILE  also NAME.p12 under this password, for Windows and Apple\n"
+	 "--rsa                 RSA keys of 2048 bits in place of ECDSA P-256",
+	 OPTION_DIRECTORY | OPTION_NAME | OPTION_ROOT | OPTION_DAYS | OPTION_PASSWORD_FILE |
+		 OPTION_RSA,
+	 1, 1, cmd_client_cert},
 	{"help", "[COMMAND]", "this text, or a command's", "", 0, 0, 1, cmd_help},
 };
 
@@ -150,12 +169,6 @@ int cmd_help(const struct command_options *o)
 		}
 	}
 	return command_say(EXIT_USAGE, "no command has the name '%s'; see `xgw help`", o->argv[0]);
-}
-
-int cmd_later(const struct command_options *o)
-{
-	return command_say(EXIT_FAILED, "`xgw %s` is not supported yet; nothing was done",
-			   o->argv[-1]);
 }
 
 int command_fail(enum exit_status status, const struct fault *f)

@@ -21,7 +21,9 @@ struct command_options {
 	const char *vnet, *from;
 	const char *output, *seconds; /* NULL: not given */
 	const char *parameters, *resource_group, *location;
-	bool json, watch;
+	const char *directory, *client, *ca, *credentials; /* of client-profile */
+	const char *root, *name, *days, *password_file;	   /* of client-cert */
+	bool json, watch, with_password, rsa;
 	int verbosity; /* -v counts up, -q down */
 	int argc;      /* positional arguments */
 	char **argv;
@@ -39,7 +41,16 @@ enum command_option {
 	OPTION_PARAMETERS = 256,
 	OPTION_RESOURCE_GROUP = 512,
 	OPTION_LOCATION = 1024,
-	OPTION_ANY = 32, /* the command is refused anyway: whatever stands there */
+	OPTION_DIRECTORY = 2048,
+	OPTION_CLIENT = 4096,
+	OPTION_CA = 8192,
+	OPTION_CREDENTIALS = 16384,
+	OPTION_WITH_PASSWORD = 32768,
+	OPTION_ROOT = 65536,
+	OPTION_NAME = 131072,
+	OPTION_DAYS = 262144,
+	OPTION_PASSWORD_FILE = 524288,
+	OPTION_RSA = 1048576,
 };
 
 struct command {
@@ -61,6 +72,11 @@ int command_say(enum exit_status status, const char *format, ...)
 /* The document on standard output; takes the reference. Returns the exit status. */
 int command_print_json(json_t *document);
 
+/* Reads the configuration, findings to standard error. 0, or the exit status, told already:
+ * "nothing was STARTED". The model is to be freed after 0. */
+struct model;
+int must_check command_take_config(const char *path, const char *started, struct model *out);
+
 int cmd_run(const struct command_options *o);
 int cmd_check(const struct command_options *o);
 int cmd_status(const struct command_options *o);
@@ -80,7 +96,8 @@ int cmd_capture(const struct command_options *o);
 int cmd_keys(const struct command_options *o);
 int cmd_import(const struct command_options *o);
 int cmd_reload(const struct command_options *o);
-int cmd_later(const struct command_options *o);
+int cmd_client_profile(const struct command_options *o);
+int cmd_client_cert(const struct command_options *o);
 int cmd_help(const struct command_options *o);
 
 #endif

@@ -11,6 +11,8 @@
 #include <unistd.h>
 #include <xdp/libxdp.h>
 
+enum { LINES_MAX = 20 }; /* of one message of a library */
+
 /* Process-wide by intent: where lines go is a property of the program. */
 static bool with_stamp, with_colour, libraries_hushed;
 
@@ -39,17 +41,31 @@ static void sink(enum log_group group, enum log_level level, const char *line)
 		log_group_name(group), line, *colour ? "\033[0m" : "");
 }
 
+/* A verifier's log has thousands of lines: why it refused stands in the last ones. */
+static char *last_lines(char *text, size_t n)
+{
+	char *from = text + n;
+	for (unsigned lines = 0; from > text; from--) {
+		if (from[-1] == '\n' && ++lines > LINES_MAX)
+			break;
+	}
+	return from;
+}
+
 /* What a library calls a warning is one of our debug lines: whether it matters, our own text says.
  */
 static int forward(enum log_level level, const char *format, va_list ap)
 {
-	char line[512];
+	char *text, *rest = NULL;
 	if (libraries_hushed || !log_wants(LOG_XDP, level))
 		return 0;
-	int n = vsnprintf(line, sizeof line, format, ap);
-	line[strcspn(line, "\n")] = '\0';
-	if (*line)
-		log_write(LOG_XDP, level, "  %s", line);
+	int n = vasprintf(&text, format, ap);
+	if (n < 0)
+		return n;
+	for (char *l = strtok_r(last_lines(text, (size_t)n), "\n", &rest); l;
+	     l = strtok_r(NULL, "\n", &rest))
+		log_write(LOG_XDP, level, "  %s", l);
+	free(text);
 	return n;
 }
 

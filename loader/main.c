@@ -5,6 +5,7 @@
 #include "loader/logging.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +13,10 @@ struct option_row {
 	const char *name;
 	unsigned bit; /* enum command_option, 0 = of every command */
 	bool has_value;
+	size_t value_at; /* of the const char * that takes it, in the options; 0: take() knows */
 };
+
+#define VALUE(member) true, offsetof(struct command_options, member)
 
 static const struct option_row option_rows[] = {
 	{"--instance", 0, true},
@@ -20,13 +24,23 @@ static const struct option_row option_rows[] = {
 	{"--config", OPTION_CONFIG, true},
 	{"--json", OPTION_JSON, false},
 	{"--watch", OPTION_WATCH, false},
-	{"--vnet", OPTION_VNET, true},
-	{"--from", OPTION_FROM, true},
-	{"-w", OPTION_WRITE, true},
-	{"--seconds", OPTION_SECONDS, true},
-	{"--parameters", OPTION_PARAMETERS, true},
-	{"--resource-group", OPTION_RESOURCE_GROUP, true},
-	{"--location", OPTION_LOCATION, true},
+	{"--vnet", OPTION_VNET, VALUE(vnet)},
+	{"--from", OPTION_FROM, VALUE(from)},
+	{"-w", OPTION_WRITE, VALUE(output)},
+	{"--seconds", OPTION_SECONDS, VALUE(seconds)},
+	{"--parameters", OPTION_PARAMETERS, VALUE(parameters)},
+	{"--resource-group", OPTION_RESOURCE_GROUP, VALUE(resource_group)},
+	{"--location", OPTION_LOCATION, VALUE(location)},
+	{"-o", OPTION_DIRECTORY, VALUE(directory)},
+	{"--client", OPTION_CLIENT, VALUE(client)},
+	{"--ca", OPTION_CA, VALUE(ca)},
+	{"--credentials", OPTION_CREDENTIALS, VALUE(credentials)},
+	{"--with-password", OPTION_WITH_PASSWORD, false},
+	{"--root", OPTION_ROOT, VALUE(root)},
+	{"--name", OPTION_NAME, VALUE(name)},
+	{"--days", OPTION_DAYS, VALUE(days)},
+	{"--password-file", OPTION_PASSWORD_FILE, VALUE(password_file)},
+	{"--rsa", OPTION_RSA, false},
 	{"-v", 0, false},
 	{"-vv", 0, false},
 	{"-q", 0, false},
@@ -60,20 +74,12 @@ static void take(struct command_line *l, const struct option_row *r, const char 
 	else if (r->bit == OPTION_CONFIG) {
 		l->o.config = value;
 		l->o.config_given = true;
-	} else if (r->bit == OPTION_VNET)
-		l->o.vnet = value;
-	else if (r->bit == OPTION_FROM)
-		l->o.from = value;
-	else if (r->bit == OPTION_WRITE)
-		l->o.output = value;
-	else if (r->bit == OPTION_SECONDS)
-		l->o.seconds = value;
-	else if (r->bit == OPTION_PARAMETERS)
-		l->o.parameters = value;
-	else if (r->bit == OPTION_RESOURCE_GROUP)
-		l->o.resource_group = value;
-	else if (r->bit == OPTION_LOCATION)
-		l->o.location = value;
+	} else if (r->value_at)
+		*(const char **)((char *)&l->o + r->value_at) = value;
+	else if (r->bit == OPTION_WITH_PASSWORD)
+		l->o.with_password = true;
+	else if (r->bit == OPTION_RSA)
+		l->o.rsa = true;
 	else if (r->bit == OPTION_JSON)
 		l->o.json = true;
 	else if (r->bit == OPTION_WATCH)
@@ -93,12 +99,9 @@ static int read_option(struct command_line *l, int argc, char **argv, int *i)
 	const char *equals = word[1] == '-' ? strchr(word, '=') : NULL;
 	const struct option_row *r =
 		find_option(word, equals ? (size_t)(equals - word) : strlen(word));
-	if (!r) {
-		if (l->command && (l->command->options & OPTION_ANY))
-			return 0;
+	if (!r)
 		return command_say(EXIT_USAGE, "unknown option '%s'; see `xgw %s --help`", word,
 				   l->command ? l->command->name : "help");
-	}
 	if (equals && !r->has_value)
 		return command_say(EXIT_USAGE, "option %s takes no value", r->name);
 	if (r->has_value) {
@@ -157,8 +160,6 @@ static int judge(const struct command_line *l)
 {
 	const struct command *c = l->command;
 	unsigned alien = l->used & ~c->options;
-	if (c->options & OPTION_ANY)
-		return 0;
 	for (size_t i = 0; i < sizeof option_rows / sizeof *option_rows; i++) {
 		if (option_rows[i].bit & alien)
 			return command_say(EXIT_USAGE,

@@ -101,8 +101,9 @@ fuzz() {
 
 e2e() {
 	step "end to end in network namespaces"
+	make -j"$jobs" bpf-bins
 	local log=build/e2e.log
-	if timeout "${E2E_SECONDS:-2500}" /usr/bin/python3 -m pytest -p no:cacheprovider -x -q --durations=10 tests/e2e tests/interop \
+	if timeout "${E2E_SECONDS:-2500}" /usr/bin/python3 -m pytest -p no:cacheprovider -x -q --durations=10 tests/e2e tests/interop tests/vm \
 		> "$log" 2>&1; then
 		passed=$((passed + 1))
 	else

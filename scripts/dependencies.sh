@@ -45,10 +45,17 @@ test=(
 )
 # a machine with the kernel's own IPsec as a peer, as a process; Debian has it for x86 only
 [ "$(dpkg --print-architecture)" = amd64 ] && test+=(user-mode-linux kmod)
+# machines with Debian's stock kernels, emulated: what their verifiers say
+[ "$(dpkg --print-architecture)" = amd64 ] && test+=(qemu-system-x86)
 # what libreswan needs, a peer that the tests run in such a machine
 test+=(libnss3-tools libldns3 libunbound8 libcurl3-nss libcap-ng0 libevent-pthreads-2.1-7)
-# peers that can't be installed beside strongSwan, or would listen on this host: their files alone, under build-peers/
-unpacked=(libreswan openiked)
+# peers that can't be installed beside strongSwan, or would listen on this host: their files alone, under build-peers/, with
+# the libraries that this host has not. frr: EVPN that fills the tables of a VXLAN overlay's directory
+unpacked=(libreswan openiked frr)
+# what stands in the initramfs of such a machine
+unpacked+=(busybox-static)
+# the kernels: the folder, the suite that has it, the package that depends on the newest one
+kernels=("linux-6.1 bookworm linux-image-cloud-amd64" "linux-6.12 trixie linux-image-cloud-amd64")
 # ML-KEM is in OpenSSL 3.5, which is Debian 13's: on Debian 12 its files alone, with the C library that they need
 newer_suite=trixie newer=(libssl3t64 libc6)
 bench=(
@@ -66,15 +73,28 @@ set_of() {
 }
 
 if [ "${1:-}" = list ]; then set_of "${2:-test}"; exit; fi
+fetch() {
+	apt-get download -qq "$@" || { apt-get update -qq && apt-get download -qq "$@"; }
+}
+
+# those that the package in this directory depends on and that are not installed
+missing_libraries() {
+	local p
+	for p in $(dpkg-deb -f "$1"_*.deb Depends | tr , '\n' | awk '$1 ~ /^lib/ { print $1 }'); do
+		dpkg-query -W -f '${db:Status-Status}\n' "$p" 2>/dev/null | grep -qx installed || echo "$p"
+	done
+}
+
 unpack() {
-	local to=build-peers/$1 work
+	local to=build-peers/$1 work p
 	[ -d "$to" ] && return
 	[ "$(id -u)" = 0 ] || { echo "dependencies.sh: $to is missing; run this as root" >&2; exit 1; }
 	work=$(mktemp -d)
-	(cd "$work" && { apt-get download -qq "$1" || { apt-get update -qq && apt-get download -qq "$1"; }; }) > "$work/log" 2>&1 ||
+	(cd "$work" && fetch "$1" && for p in $(missing_libraries "$1"); do fetch "$p" || exit; done) > "$work/log" 2>&1 ||
 		{ cat "$work/log" >&2; rm -rf "$work"; echo "dependencies.sh: cannot fetch $1" >&2; exit 1; }
 	mkdir -p build-peers
-	dpkg -x "$work"/*.deb "$to.part" && mv "$to.part" "$to"
+	for p in "$work"/*.deb; do dpkg -x "$p" "$to.part"; done
+	mv "$to.part" "$to"
 	rm -rf "$work"
 }
 
@@ -84,34 +104,53 @@ has_mlkem() {
 	dpkg --compare-versions "$version" ge 3.5
 }
 
-# from where this machine has its own suite
-unpack_newer() {
-	local to=build-peers/openssl work mirror p
-	[ -d "$to" ] || has_mlkem && return
+# unpack_suite FOLDER SUITE PACKAGE...: from where this machine has its own suite; of a package without files of its own,
+# what it depends on
+unpack_suite() {
+	local to=build-peers/$1 suite=$2 work mirror p
+	shift 2
 	# shellcheck disable=SC2016  # apt-get's own format
 	mirror=$(apt-get indextargets --format '$(REPO_URI) $(LABEL)' 'Created-By: Packages' | awk '$2 == "Debian" { print $1; exit }')
 	if [ -z "$mirror" ]; then
-		echo "dependencies.sh: no OpenSSL with ML-KEM for this distribution: its tests are left out" >&2
+		echo "dependencies.sh: no $* of $suite for this distribution: its tests are left out" >&2
 		return
 	fi
 	[ "$(id -u)" = 0 ] || { echo "dependencies.sh: $to is missing; run this as root" >&2; exit 1; }
 	work=$(mktemp -d)
 	mkdir -p "$work/lists/partial" "$work/cache"
-	echo "deb $mirror $newer_suite main" > "$work/sources.list"
-	local apt=(apt-get -qq -o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$work/lists"
+	echo "deb $mirror $suite main" > "$work/sources.list"
+	local options=(-o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$work/lists"
 		-o "Dir::Cache=$work/cache" -o APT::Sandbox::User=root)
-	(cd "$work" && "${apt[@]}" update && "${apt[@]}" download "${newer[@]}") > "$work/log" 2>&1 ||
-		{ cat "$work/log" >&2; rm -rf "$work"; echo "dependencies.sh: cannot fetch ${newer[*]} of $newer_suite" >&2; exit 1; }
+	(cd "$work" && apt-get -qq "${options[@]}" update &&
+		case $1 in
+		linux-image-*) set -- "$(apt-cache "${options[@]}" depends "$1" | awk '$1 == "Depends:" { print $2; exit }')" ;;
+		esac && apt-get -qq "${options[@]}" download "$@") > "$work/log" 2>&1 ||
+		{ cat "$work/log" >&2; rm -rf "$work"; echo "dependencies.sh: cannot fetch $* of $suite" >&2; exit 1; }
 	mkdir -p build-peers
+	rm -rf "$to.part"
 	for p in "$work"/*.deb; do dpkg -x "$p" "$to.part"; done
 	mv "$to.part" "$to"
 	rm -rf "$work"
+}
+
+unpack_newer() {
+	[ -d build-peers/openssl ] || has_mlkem || unpack_suite openssl "$newer_suite" "${newer[@]}"
+}
+
+unpack_kernels() {
+	local k folder suite package
+	[ "$(dpkg --print-architecture)" = amd64 ] || return 0
+	for k in "${kernels[@]}"; do
+		read -r folder suite package <<< "$k"
+		[ -d "build-peers/$folder" ] || unpack_suite "$folder" "$suite" "$package"
+	done
 }
 
 unpack_all() {
 	[ "${1:-test}" = build ] && return
 	for p in "${unpacked[@]}"; do unpack "$p"; done
 	unpack_newer
+	unpack_kernels
 }
 
 cd "$(dirname "$0")/.."

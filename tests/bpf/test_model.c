@@ -265,7 +265,13 @@ static struct answer from_appliance(const struct packet *p, const struct answer 
 	return sent_by(p, &a) ? drop(XGW_DROP_LOOP) : a;
 }
 
-/* VXLAN comes from the host where the source lives; forwarded, from any that is known. */
+/* The configuration says that the attachment has hosts behind this VTEP. */
+static bool is_told(const struct m_in *in, unsigned vtep)
+{
+	return (in->id + vtep) % VTEPS != 0;
+}
+
+/* VXLAN comes from the host where the source lives; forwarded, from any that may be. */
 static bool is_right_vtep(const struct packet *p, bool for_others)
 {
 	const struct m_in *in = &ins[p->in];
@@ -273,7 +279,7 @@ static bool is_right_vtep(const struct packet *p, bool for_others)
 
 	if (in->kind != XGW_TAG_VXLAN)
 		return true;
-	return for_others ? is_neighbour[p->vtep] : h && h->in == in->id && h->vtep == p->vtep;
+	return for_others ? is_told(in, p->vtep) : h && h->in == in->id && h->vtep == p->vtep;
 }
 
 static struct answer judge(const struct packet *p)
@@ -398,6 +404,13 @@ static void add_in(uint32_t vnet, uint32_t kind)
 	a.id = x->id;
 	a.flags = kind ? XGW_ATTACHMENT_ANSWERS : 0;
 	world_attachment(&w, a, kind == XGW_TAG_VXLAN ? "192.0.2.1" : NULL, x->tag);
+	for (unsigned i = 0; kind == XGW_TAG_VXLAN && i < VTEPS; i++) {
+		char prefix[64];
+
+		snprintf(prefix, sizeof(prefix), "%s/32", vteps[i]);
+		if (is_told(x, i))
+			world_vtep(&w, x->id, prefix);
+	}
 	n_ins++;
 }
 

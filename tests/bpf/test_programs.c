@@ -1110,6 +1110,15 @@ static void test_explanations(void **state)
 	}
 }
 
+/* Where the kernel is emulated, one of so many lengths and places has to do. */
+static size_t stride(void)
+{
+	const char *text = getenv("XGW_TEST_STRIDE");
+	long n = text ? strtol(text, NULL, 10) : 1;
+
+	return n > 0 ? (size_t)n : 1;
+}
+
 /* Nothing that claims more than there is goes anywhere: a cut packet is never redirected. */
 static void test_every_length(void **state)
 {
@@ -1119,7 +1128,7 @@ static void test_every_length(void **state)
 	(void)state;
 	for (size_t i = 0; i < N_ROWS; i++) {
 		build(&rows[i], &in);
-		for (size_t len = 14; len < in.len; len++) {
+		for (size_t len = 14; len < in.len; len += stride()) {
 			/* ARP in a padded frame is whole as long as its own 28 bytes are there */
 			bool is_arp = !in.n_ip && in.len - len <= 18;
 			int action;
@@ -1144,7 +1153,7 @@ static void test_every_byte(void **state)
 	(void)state;
 	for (size_t i = 0; i < N_ROWS; i++) {
 		build(&rows[i], &in);
-		for (size_t at = 0; at < in.len && at < 140; at++) {
+		for (size_t at = 0; at < in.len && at < 140; at += stride()) {
 			for (size_t k = 0; k < sizeof(tries); k++) {
 				bad = in;
 				bad.b[at] = k == 2 ? (uint8_t)(bad.b[at] + 1) : tries[k];

@@ -20,7 +20,7 @@ import time
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), '..', '..'))
 XGW = os.environ.get('XGW', os.path.join(ROOT, 'build', 'xgw'))
 PSK = 'correct horse battery staple'
-DEADLINE = 20.0
+DEADLINE = 30.0
 
 
 def die_with_parent():
@@ -186,7 +186,7 @@ class Xgw:
         n = len([p for p in self.host.lab.processes if p.name.startswith('xgw')])
         self.process = self.host.start(XGW, 'run', '-c', self.config, '--instance', self.instance, name=f'xgw-{n}')
         if wait:
-            wait_for(lambda: self.ready() or not self.process.alive(), 'xgw to be ready', explain=self.process.text)
+            wait_for(lambda: self.ready() or not self.process.alive(), 'xgw to be ready', 90, self.process.text)
             assert self.process.alive(), self.process.text()
         return self
 
@@ -252,10 +252,10 @@ class StrongSwan:
 
     def __init__(self, host, me, peer, my_ts, peer_ts, ike='aes256gcm16-prfsha384-ecp384', esp='aes256gcm16', psk=PSK,
                  rekey='', my_id=None, peer_id=None, kernel=False, version=2, children=None, auth=None, files=(), more='', log_level=2,
-                 secrets='', mobike='no', load=''):
+                 secrets='', mobike='no', load='', profile=None):
         """children: {name: (local, remote)}, more than the one `net`; rekey: more lines of the connection;
         auth: swanctl's lines of the local and of the remote part; files: (directory, name, bytes) beside swanctl.conf;
-        secrets: more of swanctl's secrets; load: more plugins."""
+        secrets: more of swanctl's secrets; load: more plugins; profile: a directory that becomes /etc/swanctl in place of all that."""
         self.host, lab = host, host.lab
         load = (self.LOAD.replace('kernel-libipsec ', '') if kernel else self.LOAD) + ' ' + load
         local, remote = auth or ('auth = psk', 'auth = psk')
@@ -303,6 +303,10 @@ secrets { ike-1 { secret = "%s" }
 ''' % (version, me, peer, ike, mobike, rekey, local, my_id or me, remote, peer_id or peer,
        '\n'.join('%s { local_ts = %s\n remote_ts = %s\n esp_proposals = %s\n mode = tunnel }' % (name, ours, theirs, esp)
                  for name, (ours, theirs) in (children or {'net': (my_ts, peer_ts)}).items()), psk, secrets))
+        if profile:
+            with open(os.path.join(d, 'swanctl', 'swanctl.conf'), 'w') as f:
+                f.write('include conf.d/*.conf\n')
+            shutil.copytree(profile, os.path.join(d, 'swanctl'), dirs_exist_ok=True)
         host.run('mount', '--bind', os.path.join(d, 'swanctl'), '/etc/swanctl')
         self.process = host.start('/usr/lib/ipsec/charon', name='charon', env={'STRONGSWAN_CONF': self.conf})
         # the socket is there a moment before charon listens on it

@@ -14,7 +14,7 @@ MARKER = b'CANARY-51c0de-must-never-be-seen-in-the-clear'
 PUBLIC = {4: ('203.0.113.1', '203.0.113.2'), 6: ('2001:db8::1', '2001:db8::2')}
 
 
-def configuration(public, two=True):
+def configuration(public):
     networks = []
     for n in (1, 2):
         net = f'10.{n * 11}'
@@ -55,7 +55,9 @@ def house():
 
 
 def start(house, public):
-    g = rig.Xgw(house.gw, configuration(public)).start()
+    g = rig.Xgw(house.gw, configuration(public)).start(wait=False)
+    # the kernel verifies the programs for each of three ports
+    rig.wait_for(g.ready, 'xgw to be ready', seconds=90, explain=g.process.text)
     for name in ('1-to-2', '2-to-1'):
         g.wait_connected(name)
     rig.wait_for(lambda: house.alice.ping('10.22.0.4', count=1, check=False).returncode == 0, 'traffic between the networks',

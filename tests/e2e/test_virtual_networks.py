@@ -286,3 +286,98 @@ def test_two_tenants_with_the_same_addresses(lab):
     never_reaches(red, '10.11.0.99', more=('-I', '10.11.7.7'))
     blue_seen.stop()
     assert blue_seen.tshark('-Y', 'icmp') == ''
+
+
+CLASSIC = '''<?xml version="1.0" encoding="utf-8"?>
+<NetworkConfiguration xmlns="http://schemas.microsoft.com/ServiceHosting/2011/07/NetworkConfiguration">
+  <VirtualNetworkConfiguration>
+    <LocalNetworkSites>
+      <LocalNetworkSite name="RMVNetLocal">
+        <AddressSpace><AddressPrefix>10.3.0.0/16</AddressPrefix></AddressSpace>
+        <VPNGatewayAddress>203.0.113.2</VPNGatewayAddress>
+      </LocalNetworkSite>
+    </LocalNetworkSites>
+    <VirtualNetworkSites>
+      <VirtualNetworkSite name="ClassicVNet" Location="West US">
+        <AddressSpace><AddressPrefix>10.41.0.0/16</AddressPrefix></AddressSpace>
+        <Subnets>
+          <Subnet name="Subnet-1"><AddressPrefix>10.41.0.0/24</AddressPrefix></Subnet>
+          <Subnet name="GatewaySubnet"><AddressPrefix>10.41.255.0/27</AddressPrefix></Subnet>
+        </Subnets>
+        <Gateway>
+          <ConnectionsToLocalNetwork>
+            <LocalNetworkSiteRef name="RMVNetLocal"><Connection type="IPsec" /></LocalNetworkSiteRef>
+          </ConnectionsToLocalNetwork>
+        </Gateway>
+      </VirtualNetworkSite>
+    </VirtualNetworkSites>
+  </VirtualNetworkConfiguration>
+</NetworkConfiguration>
+'''
+
+
+def imported(world, gateway_name, words, router_address):
+    """The configuration of `xgw import`, its blanks filled in as a person would."""
+    import yaml
+    host = world.lab.hosts[gateway_name]
+    c = yaml.safe_load(host.run(rig.XGW, 'import', *words).stdout)
+    c['host'] = world.ports(gateway_name)
+    c['virtualNetworks'][0]['attachments'] = [{'port': 'lan0', 'address': router_address + '/24'}]
+    for g in c['virtualNetworkGateways']:
+        g['publicIPAddress'] = PUBLIC[gateway_name]
+        if g.get('sku', '').startswith('<fill in: '):
+            g['sku'] = 'Standard'
+    for x in c['connections']:
+        x['sharedKey'] = rig.PSK
+    assert '<fill in: ' not in rig.json.dumps(c), c
+    return rig.Xgw(host, c), c['connections'][0]['name']
+
+
+def test_classic_to_resource_manager(lab):
+    """A classic network and one of Resource Manager, each out of its own model's file, connected by their gateways."""
+    w = World(lab, 'gw1', 'gw2')
+    old, new = w.inside('gw1', 'old', '10.41.0.4'), w.inside('gw2', 'new', '10.3.1.4')
+    template = rig.os.path.join(rig.ROOT, 'tests/data/arm/101-site-to-site-vpn-create/azuredeploy.json')
+    with open(template.replace('.json', '.parameters.json')) as f:
+        given = rig.json.load(f)
+    given['parameters']['localGatewayIpAddress']['value'] = PUBLIC['gw1']
+    given['parameters']['localAddressPrefix']['value'] = '10.41.0.0/16'
+    parameters = lab.file('parameters.json', rig.json.dumps(given))
+    g1, to_new = imported(w, 'gw1', ['--from', 'netcfg', lab.file('NetworkConfig.xml', CLASSIC)], '10.41.0.1')
+    g2, to_old = imported(w, 'gw2', [template, '--parameters', parameters], '10.3.1.1')
+    start((g1, [to_new]), (g2, [to_old]))
+    reaches(old, '10.3.1.4', g1, g2)
+    reaches(new, '10.41.0.4', g1, g2)
+    _, name, want = rig.serve_file(new, 2 << 20)
+    assert rig.fetch_sum(old, f'http://10.3.1.4:8080/{name}') == want
+
+
+def test_networks_sites_and_each_other_combined(lab):
+    """Two hubs connected to each other, each with a site of its own: a site reaches the far site over both hubs."""
+    w = World(lab, 'gw1', 'gw2', 'gw3', 'gw4')
+    everything = ['10.11.0.0/16', '10.12.0.0/16', '10.22.0.0/16', '10.33.0.0/16']
+
+    def but(*own):
+        return [p for p in everything if p not in own]
+    alice, bob = w.inside('gw1', 'alice', '10.11.0.4'), w.inside('gw2', 'bob', '10.12.0.4')
+    carol, g3 = branch(w, 'gw3', '10.22.0.4', {'hub': (PUBLIC['gw1'], but('10.22.0.0/16'), {})})
+    dave, g4 = branch(w, 'gw4', '10.33.0.4', {'hub': (PUBLIC['gw2'], but('10.33.0.0/16'), {})})
+    made = []
+    for me, other, net, far, its_site in (('gw1', 'gw2', '10.11', ['10.12.0.0/16', '10.33.0.0/16'], ('gw3', '10.22.0.0/16')),
+                                          ('gw2', 'gw1', '10.12', ['10.11.0.0/16', '10.22.0.0/16'], ('gw4', '10.33.0.0/16'))):
+        made.append(rig.Xgw(lab.hosts[me], {
+            'host': w.ports(me),
+            'virtualNetworks': [vnet('Hub', 1001, [f'{net}.0.0/16'], {'lan0': f'{net}.0.1'})],
+            'virtualNetworkGateways': [gateway('Hub', PUBLIC[me])],
+            'remoteGateways': [{'name': 'OtherGW', 'publicIPAddress': PUBLIC[other], 'addressSpace': far}],
+            'localNetworkGateways': [site('Site', PUBLIC[its_site[0]], [its_site[1]])],
+            'connections': [to_site('site', 'HubGW', 'Site'),
+                            {'name': 'other', 'connectionType': 'Vnet2Vnet', 'virtualNetworkGateway1': 'HubGW',
+                             'virtualNetworkGateway2': 'OtherGW', 'sharedKey': rig.PSK}]}))
+    g1, g2 = made
+    start((g1, ['site', 'other']), (g2, ['site', 'other']), (g3, ['hub']), (g4, ['hub']))
+    reaches(alice, '10.12.0.4', g1, g2)
+    reaches(alice, '10.33.0.4', g1, g2, g4)
+    reaches(bob, '10.22.0.4', g1, g2, g3)
+    reaches(carol, '10.33.0.4', g1, g2, g3, g4)
+    reaches(dave, '10.22.0.4', g1, g2, g3, g4)

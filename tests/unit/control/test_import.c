@@ -503,7 +503,9 @@ static void routes_and_peerings(void **state)
 	must_have(&x,
 		  "  - name: B\n    id: 1002\n    addressSpace: [\"<fill in: address space of the "
 		  "virtual network B>\"]\n");
-	must_note(&x, "forced: route fw: left out: there is no next hop VirtualAppliance here");
+	must_have(&x,
+		  "      - {name: fw, addressPrefix: 10.0.0.0/8, nextHopType: VirtualAppliance, "
+		  "nextHopIpAddress: 10.0.0.4}\n");
 	must_note(&x, "forced: disableBgpRoutePropagation: not carried over: ");
 	must_note(&x, "A: prefix 10.0.0.1/16: taken without its host bits\n");
 	done(&x);
