@@ -168,7 +168,8 @@ $(B)/tests/e2e/%: tests/e2e/%.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $< -o $@
 
 .PHONY: tools unit-bins sim-bins bpf-bins fuzz-bins
-tools: $(TOOL_BIN)
+# with two that the tests of ML-KEM run beside another OpenSSL
+tools: $(TOOL_BIN) $(B)/tests/unit/ike/test_dh $(B)/tests/sim/sim_additional
 unit-bins: $(UNIT_BIN)
 sim-bins: $(SIM_BIN)
 bpf-bins: $(BPFT_BIN)

@@ -146,7 +146,8 @@ def test_point_to_site_certificate(files):
     given = json.load(open(template.replace(".json", ".parameters.json"), encoding="utf-8"))["parameters"]
     assert clients["vpnClientRootCertificates"][0]["publicCertData"] == given["clientRootCertData"]["value"]
     assert clients["vpnClientRevokedCertificates"][0]["thumbprint"] == given["revokedCertThumbprint"]["value"]
-    assert made.stderr.startswith("Microsoft.Network/virtualNetworkGateways VnetGw: ")
+    assert made.stderr == "", "everything of it is carried over"
+    assert clients["vpnClientProtocols"] == ["SSTP"]
 
 
 def test_network_configuration(files):
