@@ -13,5 +13,7 @@ echo "== IKE handshakes beside the library's operations"
 build/xgw bench ike --json | tee build/bench-ike.json
 echo "== IKE by number of tunnels"
 build/tests/bench/ike_scale
+echo "== sizes: start, memory, reload of one change"
+/usr/bin/python3 -B scripts/bench-scale.py
 echo "== end to end"
 exec /usr/bin/python3 -B scripts/bench.py
