@@ -392,6 +392,9 @@ static const uint64_t failed_once[] = {
 	37573,
 	68073,
 	73513,
+	/* traffic moved to a child that the peer had not heard of yet, and there was one it had */
+	17218,
+	95728,
 };
 
 static void print_line(enum log_group group, enum log_level level, const char *line)
