@@ -328,18 +328,21 @@ bool worker_has_child(const struct ike_sa *sa, uint16_t worker)
 
 /*
  * The peer asks for something new, so it has our answers to what it asked for before (a window of
- * one): the children of its own workers that it made are installed there, and ours may send.
+ * one): the children that it made are installed there. Those of its workers may be used by ours;
+ * what is for all waits for its use or for the end of what it replaces.
  */
 void children_proven(struct ike_sa *sa)
 {
-	if (!sa->c || !sa->resources)
+	if (!sa->c)
 		return;
-	for (struct child *child = sa->c->children; child; child = child->next)
-		if (child->sa == sa && child->plain.worker && !child->is_ours && usable(child)) {
-			child->proven = true;
-			if (!*child_slot(sa->c, child->plain.worker))
-				child_use(child);
-		}
+	for (struct child *child = sa->c->children; child; child = child->next) {
+		if (child->sa != sa || child->is_ours || !usable(child))
+			continue;
+		child->proven = true;
+		if (child->plain.worker && sa->resources &&
+		    !*child_slot(sa->c, child->plain.worker))
+			child_use(child);
+	}
 }
 
 /* Hard end of its lifetime: rekeying did not succeed in time. */

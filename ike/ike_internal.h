@@ -242,11 +242,10 @@ struct child {
 	struct child_sa plain;
 	uint8_t group; /* PFS of its own exchange */
 	enum child_state state;
-	bool alive;   /* authenticated ESP came: the peer uses it */
-	bool is_ours; /* our exchange made it */
-	bool proven;  /* of a worker: the peer has our answer that made it, so it is installed there
-		       */
-	bool deleted_by_peer;		/* while our rekeying of it is on its way (v2_crossed.c) */
+	bool alive;	      /* authenticated ESP came: the peer uses it */
+	bool is_ours;	      /* our exchange made it */
+	bool proven;	      /* the peer has our answer that made it, so it is installed there */
+	bool deleted_by_peer; /* while our rekeying of it is on its way (v2_crossed.c) */
 	uint32_t replaces, replaced_by; /* spi_in, 0 = none */
 	uint64_t installed_ns, rekey_at_ns, expire_at_ns, drain_until_ns;
 	/* IKEv1: the third message of quick mode is not here yet; outbound was on it; when

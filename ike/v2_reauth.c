@@ -62,11 +62,20 @@ static bool under_way(const struct connection *c)
 	return false;
 }
 
+/* The one that is to be replaced, or what it was rekeyed to since. */
+static struct ike_sa *replaced_by(const struct ike_sa *sa)
+{
+	struct ike_sa *old = sa_by_spi(sa->e, sa->replaces);
+	while (old && old->successor)
+		old = sa_by_spi(sa->e, old->successor);
+	return old && old != sa && old->c == sa->c && old->state == SA_ESTABLISHED ? old : NULL;
+}
+
 /* Another one is about to replace this one: rekeying waits for how that ends. */
 bool reauth_pending(const struct ike_sa *sa)
 {
 	for (const struct ike_sa *other = sa->c->sas; other; other = other->next)
-		if (other->replaces == sa_local_spi(sa))
+		if (other->replaces && replaced_by(other) == sa)
 			return true;
 	return false;
 }
@@ -88,15 +97,6 @@ int reauth_due(struct ike_sa *sa)
 	connection_event(sa->c, "authenticating anew");
 	v2_sa_init_start_at(sa->c, &local, &remote, sa_local_spi(sa));
 	return 0;
-}
-
-/* The one that is to be replaced, or what it was rekeyed to since. */
-static struct ike_sa *replaced_by(const struct ike_sa *sa)
-{
-	struct ike_sa *old = sa_by_spi(sa->e, sa->replaces);
-	while (old && old->successor)
-		old = sa_by_spi(sa->e, old->successor);
-	return old && old != sa && old->c == sa->c && old->state == SA_ESTABLISHED ? old : NULL;
 }
 
 /* The new IKE SA may have its child now: traffic moves there, the old one ends. */

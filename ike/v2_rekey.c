@@ -8,9 +8,36 @@
 #include <errno.h>
 #include <string.h>
 
+/* Our rekeying that crossed the one which made `rival`, still without an answer; NULL when there is
+ * none. */
+static struct ike_sa *rekeying_against(const struct ike_sa *rival)
+{
+	struct ike_sa *old = rival->predecessor ? sa_by_spi(rival->e, rival->predecessor) : NULL;
+	/* with a successor it is decided, whatever still waits for its answer */
+	bool open = old && old->c && old->in_flight && !old->successor;
+	const struct task *task = open ? old->tasks : NULL;
+	bool duel =
+		task && task->row->id == EXCHANGE_REKEY_IKE && task->rival == sa_local_spi(rival);
+	return duel && rival->state == SA_ESTABLISHED ? old : NULL;
+}
+
+/*
+ * This one may be gone before its successor is there: another is about to be authenticated in its
+ * place, and would end it while the peer already holds the successor and all children over it; or
+ * it is the peer's of two that crossed, and the children are not on it yet. So it is asked for
+ * later.
+ */
+static bool waits(struct ike_sa *sa)
+{
+	if (!reauth_pending(sa) && !rekeying_against(sa))
+		return false;
+	sa->rekey_at_ns = sa->e->now_ns + LIMIT_REFUSED_FIRST_NS;
+	return true;
+}
+
 int v2_rekey_request(struct ike_sa *sa, struct task *task, struct builder *out)
 {
-	if (!sa->c || sa->successor)
+	if (!sa->c || sa->successor || waits(sa))
 		return -ECANCELED;
 	if (task->followup)
 		return followup_request(sa, task, out);
@@ -156,19 +183,6 @@ void v2_rekey_finish(struct ike_sa *sa, struct task *task, const struct ike_mess
 		sa_set_state(rival, SA_REKEYED, "the peer's rekeying lost against ours");
 		timers_ike_rekeyed(rival);
 	}
-}
-
-/* Our rekeying that crossed the one which made `rival`, still without an answer; NULL when there is
- * none. */
-static struct ike_sa *rekeying_against(const struct ike_sa *rival)
-{
-	struct ike_sa *old = rival->predecessor ? sa_by_spi(rival->e, rival->predecessor) : NULL;
-	/* with a successor it is decided, whatever still waits for its answer */
-	bool open = old && old->c && old->in_flight && !old->successor;
-	const struct task *task = open ? old->tasks : NULL;
-	bool duel =
-		task && task->row->id == EXCHANGE_REKEY_IKE && task->rival == sa_local_spi(rival);
-	return duel && rival->state == SA_ESTABLISHED ? old : NULL;
 }
 
 /*
