@@ -51,7 +51,7 @@ static struct m_in ins[INS];
 static struct m_own own[OWN];
 static unsigned n_routes, n_hops, n_hosts, n_ins, n_own;
 static const char *const vteps[VTEPS] = {"192.0.2.21", "192.0.2.22", "192.0.2.23", "192.0.2.24"};
-/* the last one is a stranger to the kernel and to attachments */
+/* the last one is a stranger to the kernel */
 static const bool is_neighbour[VTEPS] = {true, true, true, false};
 static uint64_t seed, state;
 
@@ -512,15 +512,6 @@ static void make_routes(uint32_t i, const uint32_t *space)
 			  (struct xgw_route){.next_hop = draw_hop(), .source = XGW_ROUTE_USER});
 }
 
-/* The kernel can reach it, and every attachment may have hosts there. */
-static void know_vtep(const char *vtep)
-{
-	world_neighbour(&w, vtep);
-	for (unsigned i = 0; i < n_ins; i++)
-		if (ins[i].kind == XGW_TAG_VXLAN)
-			world_vtep(&w, ins[i].id, vtep);
-}
-
 static void make_networks(void)
 {
 	uint32_t space[VNETS];
@@ -535,7 +526,7 @@ static void make_networks(void)
 		make_routes(i, space);
 	for (unsigned i = 0; i < VTEPS; i++)
 		if (is_neighbour[i])
-			know_vtep(vteps[i]);
+			world_neighbour(&w, vteps[i]);
 }
 
 static void remove_route(unsigned i)
