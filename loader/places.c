@@ -12,28 +12,13 @@ struct of_id {
 	uint32_t id, index;
 };
 
-static int by_tag(const void *a, const void *b)
-{
-	const struct xgw_tag_key *k = a;
-	const struct plan_entry_tag *e = b;
-	const uint32_t x[3] = {k->ifindex, k->kind, k->tag};
-	const uint32_t y[3] = {e->key.ifindex, e->key.kind, e->key.tag};
-	for (int i = 0; i < 3; i++) {
-		if (x[i] != y[i])
-			return x[i] < y[i] ? -1 : 1;
-	}
-	return 0;
-}
-
 /* Ids are the plan's: which attachment of the model has which says its tag. */
 static uint32_t id_of(const struct plan *plan, const struct model_attachment *a,
 		      const struct attach_port *ports)
 {
 	struct xgw_tag_key key = {ports[a->port].link.ifindex, a->kind, a->tag};
-	const struct plan_entry_tag *e =
-		plan->n_tags ? bsearch(&key, plan->tags, plan->n_tags, sizeof *plan->tags, by_tag)
-			     : NULL;
-	return e ? e->attachment : 0;
+	const struct plan_attachment *at = plan_attachment_at(plan, &key);
+	return at ? at->id : 0;
 }
 
 static int add(struct places *p, const struct place *x)
