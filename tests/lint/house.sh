@@ -15,4 +15,8 @@ if git grep -nE '\b(TODO|FIXME|XXX|HACK)\b' -- '*.c' '*.h' '*.def' '*.sh' '*.py'
 	echo "error: marks of unfinished work"
 	bad=1
 fi
+if git grep -nE '^(<{7}|>{7}|={7})( |$)' -- '*.c' '*.h' '*.def' '*.sh' '*.py' '*.md' '*.yaml' '*.5' '*.8' Makefile; then
+	echo "error: both sides of a merge"
+	bad=1
+fi
 exit $bad
