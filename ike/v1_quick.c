@@ -774,9 +774,8 @@ static int agree(struct ike_sa *sa, struct v1_quick *q, const struct v1_message 
 		return f->code;
 	int err = v1_choose_esp(v1_body(m, V1_SA), &o, &t->agreed, f);
 	if (err) {
-		if (err == -ENOENT)
-			*notify = V1_NOTIFY_NO_PROPOSAL_CHOSEN;
-		sa->e->counters[IKE_COUNT_NO_PROPOSAL]++;
+		*notify = v1_sa_notify(err);
+		sa->e->counters[err == -ENOENT ? IKE_COUNT_NO_PROPOSAL : IKE_COUNT_MALFORMED]++;
 		return err;
 	}
 	*notify = V1_NOTIFY_INVALID_ID;
