@@ -257,7 +257,10 @@ static void selectors_of_all_kinds(void **state)
 		assert_string_equal(ip_range_format(&ts.range, text), rows[i].text);
 		size_t n = v1_selector_write(back, &ts);
 		assert_int_equal(v1_selector_parse(&again, (struct bytes){back, n}), 0);
-		assert_memory_equal(&again, &ts, sizeof ts);
+		assert_true(ip_addr_equal(&again.range.first, &ts.range.first) &&
+			    ip_addr_equal(&again.range.last, &ts.range.last));
+		assert_true(again.protocol == ts.protocol && again.port_first == ts.port_first &&
+			    again.port_last == ts.port_last);
 	}
 	/* protocol and port */
 	struct hex b = hex("011100350a000001");
@@ -300,6 +303,15 @@ static struct bytes body_of(const struct builder *b)
 	return (struct bytes){all.at + 4, all.len - 4};
 }
 
+static void same_choice(const struct ike_chosen *a, const struct ike_chosen *b)
+{
+	assert_int_equal(a->encryption, b->encryption);
+	assert_int_equal(a->integrity, b->integrity);
+	assert_int_equal(a->prf, b->prf);
+	assert_int_equal(a->group, b->group);
+	assert_int_equal(a->spi, b->spi);
+}
+
 static void what_we_offer_we_accept(void **state)
 {
 	(void)state;
@@ -319,7 +331,7 @@ static void what_we_offer_we_accept(void **state)
 	builder_init(&a, answer, sizeof answer);
 	v1_answer_ike(&a, &agreed);
 	assert_int_equal(v1_accept_ike(body_of(&a), &phase1, &again, &f), 0);
-	assert_memory_equal(&again.chosen, &agreed.chosen, sizeof again.chosen);
+	same_choice(&again.chosen, &agreed.chosen);
 	/* the offer itself is no answer */
 	assert_int_equal(v1_accept_ike(body_of(&b), &phase1, &again, &f), -EPROTO);
 
@@ -574,7 +586,7 @@ static void attributes_that_come_again(void **state)
 			     : v1_accept_esp(body_of(&b), &asked, &back, &f);
 		if (err)
 			fail_msg("%s: the answer: %s", a->name, f.text);
-		assert_memory_equal(&back.chosen, &agreed.chosen, sizeof back.chosen);
+		same_choice(&back.chosen, &agreed.chosen);
 	}
 	assert_int_equal(v1_sa_notify(-ENOTSUP), V1_NOTIFY_ATTRIBUTES_NOT_SUPPORTED);
 	assert_int_equal(v1_sa_notify(-ENOENT), V1_NOTIFY_NO_PROPOSAL_CHOSEN);
