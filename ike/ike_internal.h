@@ -222,6 +222,9 @@ struct ike_sa {
 	/* v2_reauth.c: when we authenticate anew, when it must have happened; our SPI of the IKE SA
 	 * that this one is to replace, 0 = none */
 	uint64_t reauth_at_ns, reauth_end_ns, replaces;
+	/* v2_redirect.c: where the gateway sent us in INFORMATIONAL, and when we go */
+	struct ip_addr redirect_to;
+	uint64_t redirect_at_ns;
 	bool childless; /* the peer's IKE_AUTH asked for no child (RFC 6023) */
 	struct v1 *v1;	/* IKEv1: all that only it has; NULL: IKEv2 */
 };
@@ -526,6 +529,8 @@ int v2_rekey_answer(struct ike_sa *sa, const struct ike_message *in, struct buil
 void v2_rekey_finish(struct ike_sa *sa, struct task *task, const struct ike_message *in);
 void v2_rekey_overtaken(struct ike_sa *sa);
 void v2_rekey_proven(struct ike_sa *rival);
+/* Which IKE SA comes out of a rekeying of ours is open: replacing this one waits for it. */
+bool v2_rekey_undecided(const struct ike_sa *sa);
 int v2_delete_child_request(struct ike_sa *sa, struct task *task, struct builder *out);
 int v2_delete_child_answer(struct ike_sa *sa, const struct ike_message *in, struct builder *out);
 void v2_without_child(struct ike_sa *sa);
@@ -719,6 +724,7 @@ void reauth_plan(struct ike_sa *sa);
 void reauth_say(const struct ike_sa *sa, struct builder *out);
 void reauth_told(struct ike_sa *sa, const struct ike_message *in);
 bool reauth_pending(const struct ike_sa *sa);
+bool reauth_under_way(const struct connection *c);
 int reauth_due(struct ike_sa *sa);
 void reauth_done(struct ike_sa *sa);
 
@@ -727,6 +733,9 @@ void redirect_say(const struct ike_sa *sa, struct builder *out);
 bool redirect_by_init(struct ike_sa *sa, const struct ike_message *in, struct fault *f);
 bool redirect_by_auth(struct ike_sa *sa, const struct ike_message *in);
 void redirect_told(struct ike_sa *sa, const struct ike_message *in);
+void redirect_due(struct ike_sa *sa);
+/* What `old` was told and has not done yet is `sa`'s, which took its place. */
+void redirect_move(struct ike_sa *old, struct ike_sa *sa);
 void redirect_forget(struct connection *c);
 
 /* v2_ports.c: ESP in UDP from a source port for each flow */

@@ -93,6 +93,7 @@ int sa_new(struct ike *e, struct ike_sa **out, bool is_initiator, uint64_t local
 	sa->created_ns = sa->heard_ns = e->now_ns;
 	sa->rekey_at_ns = sa->expire_at_ns = sa->give_up_at_ns = INSTANT_NEVER;
 	sa->redundant_at_ns = sa->reauth_at_ns = sa->reauth_end_ns = INSTANT_NEVER;
+	sa->redirect_at_ns = INSTANT_NEVER;
 	sa->next_all = e->all;
 	if (e->all)
 		e->all->prev_all = sa;

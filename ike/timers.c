@@ -302,6 +302,7 @@ static uint64_t sa_deadline(const struct ike_sa *sa)
 	at = instant_earlier(at, sa->expire_at_ns);
 	at = instant_earlier(at, sa->reauth_at_ns);
 	at = instant_earlier(at, sa->reauth_end_ns);
+	at = instant_earlier(at, sa->redirect_at_ns);
 	return instant_earlier(at, sa->redundant_at_ns);
 }
 
@@ -379,6 +380,8 @@ static void sa_due(struct ike_sa *sa)
 		sa_delete(sa, "the peers did not authenticate anew in time");
 		return;
 	}
+	if (now >= sa->redirect_at_ns)
+		redirect_due(sa);
 	if (now >= sa->reauth_at_ns)
 		reauth_due(sa);
 	if (now >= sa->rekey_at_ns && reauth_pending(sa)) {

@@ -418,9 +418,7 @@ static struct connection *choose(struct ike *e, const struct v1_message *m,
 	if (!nearest->is_up)
 		connection_blame(nearest, &near);
 	diagnose_stranger(e, &a->remote, near.text);
-	v1_refuse_clear(e, a, &m->h,
-			near.code == -ENOENT ? V1_NOTIFY_NO_PROPOSAL_CHOSEN
-					     : V1_NOTIFY_PAYLOAD_MALFORMED);
+	v1_refuse_clear(e, a, &m->h, v1_sa_notify(near.code));
 	return NULL;
 }
 

@@ -101,11 +101,16 @@ static uint8_t group_of_wire(uint64_t number)
 
 /* ---- reading ---- */
 
+#define CLASSES 16 /* above all that are known here */
+
 struct transform {
 	struct offer o; /* one of each kind */
 	struct bytes raw;
 	uint64_t auth, mode;
 	struct v1_life life;
+	uint64_t said[CLASSES]; /* by class, where its bit of `seen` is set */
+	uint16_t seen;
+	uint16_t conflict; /* the class that came with two values; 0: none */
 };
 
 struct raw_proposal {
@@ -114,16 +119,37 @@ struct raw_proposal {
 	struct bytes transforms;
 };
 
+/*
+ * A class that comes again with the value it had says nothing new; with another value the two are
+ * in conflict (RFC 2407 section 4.5.2). True: it came before. Not for lifetimes, which come in
+ * pairs.
+ */
+static bool said_before(struct transform *t, const struct v1_attribute *a)
+{
+	if (a->type >= CLASSES)
+		return false;
+	bool before = t->seen >> a->type & 1;
+	if (before && t->said[a->type] != a->number)
+		t->conflict = a->type;
+	t->seen |= (uint16_t)(1u << a->type);
+	t->said[a->type] = a->number;
+	return before;
+}
+
 /* The life type stands before its duration (RFC 2409 appendix A). */
 static void take_life(struct transform *t, uint64_t *kind, const struct v1_attribute *a,
 		      bool duration)
 {
-	if (!duration)
+	uint64_t *life = *kind == LIFE_SECONDS	   ? &t->life.seconds
+			 : *kind == LIFE_KILOBYTES ? &t->life.kilobytes
+						   : NULL;
+	if (!duration) {
 		*kind = a->number;
-	else if (*kind == LIFE_SECONDS)
-		t->life.seconds = a->number;
-	else if (*kind == LIFE_KILOBYTES)
-		t->life.kilobytes = a->number;
+	} else if (life) {
+		if (*life && *life != a->number)
+			t->conflict = a->type;
+		*life = a->number;
+	}
 }
 
 static void read_ike(struct reader *r, uint8_t id, struct transform *t)
@@ -131,6 +157,9 @@ static void read_ike(struct reader *r, uint8_t id, struct transform *t)
 	uint64_t kind = 0, cipher = 0, key_bits = 0;
 	struct v1_attribute a;
 	while (v1_attribute_next(r, &a)) {
+		bool life = a.type == P1_LIFE_TYPE || a.type == P1_LIFE_DURATION;
+		if (!life && said_before(t, &a))
+			continue;
 		switch (a.type) {
 		case P1_ENCRYPTION: cipher = a.number; break;
 		case P1_KEY_LENGTH: key_bits = key_length(a.number); break;
@@ -157,6 +186,9 @@ static void read_esp(struct reader *r, uint8_t id, struct transform *t)
 	struct v1_attribute a;
 	t->mode = V1_MODE_TUNNEL;
 	while (v1_attribute_next(r, &a)) {
+		bool life = a.type == P2_LIFE_TYPE || a.type == P2_LIFE_DURATION;
+		if (!life && said_before(t, &a))
+			continue;
 		switch (a.type) {
 		case P2_AUTH: offer_add(&t->o, INTEG, id_of(macs, a.number)); break;
 		case P2_GROUP: offer_add(&t->o, DH, group_of_wire(a.number)); break;
@@ -190,9 +222,6 @@ static bool read_transform(struct reader *r, bool ike, struct transform *t)
 		read_ike(&body, id, t);
 	else
 		read_esp(&body, id, t);
-	for (unsigned k = 0; k < KINDS; k++)
-		if (t->o.n[k] > 1)
-			reader_fail(&body); /* an attribute twice */
 	t->raw = (struct bytes){start, length};
 	return last;
 }
@@ -296,9 +325,10 @@ static void judge(struct choice *c, unsigned index, bool aead, const struct raw_
 	c->best = rank;
 	*c->out = (struct v1_agreed){
 		.chosen = chosen, .life = t->life, .number = p->number, .transform = t->raw};
-	c->out->chosen.spi = p->spi;
 	if (c->ike)
 		c->out->chosen.prf = prf_of_hash(chosen.integrity);
+	else /* in phase 1 what stands there is ignored (RFC 2408 section 3.5) */
+		c->out->chosen.spi = p->spi;
 }
 
 /* Peers are known that say the draft's number after RFC 3947's vendor ID. */
@@ -310,8 +340,6 @@ static bool mode_fits(uint64_t ours, uint64_t theirs)
 
 static void consider(struct choice *c, const struct raw_proposal *p, const struct transform *t)
 {
-	if (t->o.other)
-		return;
 	if (c->ike && t->auth != c->o->auth) {
 		c->wrong_auth = t->auth ? t->auth : UINT16_MAX;
 		return;
@@ -392,6 +420,22 @@ static int nothing_fits(const struct choice *c, struct fault *f)
 	return nearest_fault(&c->near, f);
 }
 
+static const char *class_name(bool ike, uint16_t class)
+{
+	static const char *const phase1[CLASSES] = {
+		[P1_ENCRYPTION] = "encryption algorithm", [P1_HASH] = "hash algorithm",
+		[P1_AUTH] = "authentication method",	  [P1_GROUP] = "group",
+		[P1_LIFE_DURATION] = "lifetime",	  [P1_KEY_LENGTH] = "key length",
+	};
+	static const char *const phase2[CLASSES] = {
+		[P2_LIFE_DURATION] = "lifetime",  [P2_GROUP] = "group",
+		[P2_MODE] = "encapsulation mode", [P2_AUTH] = "authentication algorithm",
+		[P2_KEY_LENGTH] = "key length",
+	};
+	const char *name = ike ? phase1[class] : phase2[class];
+	return name ? name : "attribute";
+}
+
 /* All transforms of theirs against all of ours; `single`: it is an answer, which has just one. */
 static int choose(struct choice *c, struct bytes theirs, bool single, struct fault *f)
 {
@@ -409,8 +453,15 @@ static int choose(struct choice *c, struct bytes theirs, bool single, struct fau
 		reader_init(&r, p[i].transforms.at, p[i].transforms.len);
 		for (unsigned k = 0; more && k < LIMIT_TRANSFORMS; k++, total++) {
 			more = read_transform(&r, p[i].protocol == PROTOCOL_IKE, &t);
-			if (reader_ok(&r) && fits)
-				consider(c, &p[i], &t);
+			if (!reader_ok(&r) || !fits || t.o.other)
+				continue;
+			if (t.conflict)
+				return fault_set(f, -ENOTSUP,
+						 "conflicting attributes in the SA payload: "
+						 "transform %u of proposal %u has two values of "
+						 "its %s",
+						 k + 1, i + 1, class_name(c->ike, t.conflict));
+			consider(c, &p[i], &t);
 		}
 		if (!reader_ok(&r) || reader_left(&r))
 			return fault_set(f, -EPROTO,
@@ -434,6 +485,15 @@ int v1_choose_esp(struct bytes theirs, const struct v1_offer *o, struct v1_agree
 {
 	struct choice c = {.o = o, .out = out};
 	return choose(&c, theirs, false, f);
+}
+
+uint16_t v1_sa_notify(int err)
+{
+	switch (err) {
+	case -ENOENT: return V1_NOTIFY_NO_PROPOSAL_CHOSEN;
+	case -ENOTSUP: return V1_NOTIFY_ATTRIBUTES_NOT_SUPPORTED;
+	default: return V1_NOTIFY_PAYLOAD_MALFORMED;
+	}
 }
 
 static int accepted(struct choice *c, struct bytes answer, struct fault *f)

@@ -46,13 +46,17 @@ void v1_offer_esp(struct builder *b, const struct v1_offer *o);
 void v1_answer_ike(struct builder *b, const struct v1_agreed *a);
 void v1_answer_esp(struct builder *b, const struct v1_agreed *a, uint32_t spi);
 /*
- * The transform of theirs that comes first in ours. 0; -ENOENT with the nearest pair; -EPROTO.
- * chosen.spi is the peer's in phase 2.
+ * The transform of theirs that comes first in ours. 0; -ENOENT with the nearest pair; -EPROTO;
+ * -ENOTSUP where a transform that could be meant says two values of one attribute: which of them it
+ * means nobody can know, and the whole is refused (RFC 2407 section 4.5.2).
+ * chosen.spi is the peer's in phase 2, 0 in phase 1.
  */
 int must_check v1_choose_ike(struct bytes theirs, const struct v1_offer *o, struct v1_agreed *out,
 			     struct fault *f);
 int must_check v1_choose_esp(struct bytes theirs, const struct v1_offer *o, struct v1_agreed *out,
 			     struct fault *f);
+/* What tells the peer why its SA payload was refused with `err`: enum v1_notify_type. */
+uint16_t v1_sa_notify(int err);
 /* Initiator: the answer must be one transform, and of ours. */
 int must_check v1_accept_ike(struct bytes answer, const struct v1_offer *o, struct v1_agreed *out,
 			     struct fault *f);

@@ -296,19 +296,23 @@ static bool is_handing_over(const struct child *old)
 	return false;
 }
 
-/* The peer gives this one up, and it is the last of its pair that carries traffic: a fresh one that
- * waits for its third message is there at the peer's side, or it would not. */
+/*
+ * The peer gives this one up, and it is the last of its pair that carries traffic: one that lost
+ * against it here alone comes back, or a fresh one that waits for its third message is there at the
+ * peer's side, or it would not. Neither where another one hands over already: what comes back then
+ * is long past at the peer, and would win against what takes over as if both had just been made.
+ */
 void v1_child_succeeds(struct child *old)
 {
 	for (const struct child *child = old->c->children; child; child = child->next)
 		if (child != old && lives(child) && child->used && is_same_pair(child, old))
 			return;
+	if (is_handing_over(old))
+		return;
 	for (struct child *child = old->c->children; child; child = child->next)
 		if (child->replaced_by == old->plain.spi_in && is_same_pair(child, old) &&
 		    revive(child))
 			return;
-	if (is_handing_over(old))
-		return;
 	for (struct child *child = old->c->children; child; child = child->next) {
 		if (child == old || !lives(child) || child->used || !is_same_pair(child, old))
 			continue;
@@ -774,9 +778,8 @@ static int agree(struct ike_sa *sa, struct v1_quick *q, const struct v1_message 
 		return f->code;
 	int err = v1_choose_esp(v1_body(m, V1_SA), &o, &t->agreed, f);
 	if (err) {
-		if (err == -ENOENT)
-			*notify = V1_NOTIFY_NO_PROPOSAL_CHOSEN;
-		sa->e->counters[IKE_COUNT_NO_PROPOSAL]++;
+		*notify = v1_sa_notify(err);
+		sa->e->counters[err == -ENOENT ? IKE_COUNT_NO_PROPOSAL : IKE_COUNT_MALFORMED]++;
 		return err;
 	}
 	*notify = V1_NOTIFY_INVALID_ID;

@@ -53,7 +53,7 @@ void reauth_told(struct ike_sa *sa, const struct ike_message *in)
 	timers_reauth(sa, load_be32(n->body.at) * NS_PER_S);
 }
 
-static bool under_way(const struct connection *c)
+bool reauth_under_way(const struct connection *c)
 {
 	for (const struct ike_sa *sa = c->sas; sa; sa = sa->next)
 		if (sa->replaces || (sa->is_initiator &&
@@ -87,12 +87,13 @@ int reauth_due(struct ike_sa *sa)
 	sa->reauth_at_ns = able(sa) ? sa->e->now_ns + LIMIT_REAUTH_AGAIN_NS : INSTANT_NEVER;
 	if (!able(sa))
 		return -ENOTCONN;
-	if (sa->in_flight && sa->tasks->row->id == EXCHANGE_REKEY_IKE) {
-		sa->reauth_at_ns =
-			sa->e->now_ns + LIMIT_REFUSED_FIRST_NS; /* its successor's turn */
+	if (v2_rekey_undecided(sa)) {
+		/* the turn of what comes out of it: an answer that finds this one replaced is moot
+		 * here, while the peer has moved the children to a successor that only it has */
+		sa->reauth_at_ns = sa->e->now_ns + LIMIT_REFUSED_FIRST_NS;
 		return 0;
 	}
-	if (under_way(sa->c))
+	if (reauth_under_way(sa->c))
 		return 0;
 	connection_event(sa->c, "authenticating anew");
 	v2_sa_init_start_at(sa->c, &local, &remote, sa_local_spi(sa));
@@ -115,6 +116,7 @@ void reauth_done(struct ike_sa *sa)
 			 old ? (unsigned long long)sa_local_spi(old) : 0ull);
 	if (!old)
 		return;
+	redirect_move(old, sa);
 	tasks_free_waiting(
 		old); /* what is in flight is waited for: message IDs go on without a gap */
 	sa_set_state(old, SA_REKEYED, "authenticated anew");

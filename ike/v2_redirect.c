@@ -144,8 +144,35 @@ void redirect_told(struct ike_sa *sa, const struct ike_message *in)
 		connection_event(c, "%.150s", f.text);
 		return;
 	}
-	const struct ip_addr local = sa->local.addr;
-	v2_sa_init_start_at(c, &local, &to, sa_local_spi(sa));
+	sa->redirect_to = to;
+	redirect_due(sa);
+}
+
+/* Not while it is open which IKE SA the new one would replace, as in reauth_due. */
+void redirect_due(struct ike_sa *sa)
+{
+	const struct ip_addr local = sa->local.addr, to = sa->redirect_to;
+	sa->redirect_at_ns = INSTANT_NEVER;
+	if (ip_addr_equal(&to, &sa->remote.addr))
+		return; /* told twice, and there already */
+	if (v2_rekey_undecided(sa) || reauth_under_way(sa->c)) {
+		sa->redirect_at_ns = sa->e->now_ns + LIMIT_REFUSED_FIRST_NS;
+		sa_touch(sa);
+		return;
+	}
+	sa->c->redirect.to = to; /* an attempt that failed meanwhile made us forget it */
+	sa->c->redirect.from = sa->remote.addr;
+	v2_sa_init_start_at(sa->c, &local, &to, sa_local_spi(sa));
+}
+
+void redirect_move(struct ike_sa *old, struct ike_sa *sa)
+{
+	if (old->redirect_at_ns == INSTANT_NEVER)
+		return;
+	sa->redirect_to = old->redirect_to;
+	sa->redirect_at_ns = old->redirect_at_ns;
+	old->redirect_at_ns = INSTANT_NEVER;
+	sa_touch(sa);
 }
 
 /* What we were sent to did not work, or ended: back to where the configuration says. */

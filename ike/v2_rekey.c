@@ -21,6 +21,11 @@ static struct ike_sa *rekeying_against(const struct ike_sa *rival)
 	return duel && rival->state == SA_ESTABLISHED ? old : NULL;
 }
 
+bool v2_rekey_undecided(const struct ike_sa *sa)
+{
+	return (sa->in_flight && sa->tasks->row->id == EXCHANGE_REKEY_IKE) || rekeying_against(sa);
+}
+
 /*
  * This one may be gone before its successor is there: another is about to be authenticated in its
  * place, and would end it while the peer already holds the successor and all children over it; or
@@ -106,6 +111,7 @@ static void succeed(struct ike_sa *old, struct ike_sa *sa)
 	old->successor = sa_local_spi(sa);
 	children_move(old, sa);
 	tasks_move(old, sa);
+	redirect_move(old, sa);
 	mobike_succeed(old, sa);
 	sa_set_state(old, SA_REKEYED, "replaced");
 	timers_ike_rekeyed(old);

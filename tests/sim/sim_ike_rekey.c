@@ -513,6 +513,59 @@ static void ike_rekey_collision_delete_drop_delete(void **state)
 	(void)draw(collision_delete_drop_delete);
 }
 
+/* ---- and authenticating anew ---- */
+
+static void authenticate_anew(struct hand *h, unsigned node)
+{
+	struct ike *e = hand_node(h, node)->ike;
+	for (struct ike_sa *sa = e->all; sa; sa = sa->next_all) {
+		if (sa->state != SA_ESTABLISHED)
+			continue;
+		sa->reauth_at_ns = h->s->now_ns;
+		timers_arm_sa(sa);
+	}
+	sim_now(h->s);
+}
+
+/*
+ * rekey ----\       /---- rekey
+ *            \-----/---->
+ *       <---------/ /----
+ *       -----------/----\    A is to authenticate anew, while both answers are on their way:
+ *       <---------/      \   which IKE SA it would replace is not decided, so it waits
+ *                         \->
+ */
+static void reauthentication(uint64_t seed, unsigned a, struct wins *w)
+{
+	unsigned b = 1 - a, since;
+	for (unsigned order = 0; order < 2; order++) {
+		struct hand *h = both_rekey(seed, NULL, &since);
+		hand_pass(h, a);
+		hand_pass(h, b);
+		struct sim_datagram late[2];
+		late[a] = hand_keep(h, a);
+		late[b] = hand_keep(h, b);
+		unsigned rekeyed = h->n;
+		authenticate_anew(h, a);
+		hand_settle(h);
+		assert_int_equal(h->n, rekeyed); /* nothing was said */
+		(void)a_won(h, since, a, w);
+		hand_arrive(h, late[order]);
+		hand_arrive(h, late[!order]);
+		hand_settle(h);
+		hand_run(h, 10);
+		assert_int_equal(hand_count(h, a, IKE_COUNT_REAUTHENTICATIONS), 1);
+		hand_one(h);
+		hand_never_down(h);
+		hand_end(h);
+	}
+}
+static void reauthentication_waits_for_a_collision(void **state)
+{
+	(void)state;
+	draw_both(reauthentication);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -534,6 +587,7 @@ int main(void)
 		cmocka_unit_test(ike_rekey_collision_delete),
 		cmocka_unit_test(ike_rekey_collision_delete_multi_ke),
 		cmocka_unit_test(ike_rekey_collision_delete_drop_delete),
+		cmocka_unit_test(reauthentication_waits_for_a_collision),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -205,6 +205,16 @@ static void length_of(struct words *w, uint16_t type, uint16_t bits)
 	struct part *sa = liar_find(w, V1_SA);
 	store_be16(sa->b + key_length(sa, type) + 2, bits);
 }
+/* The attribute once more, in front of itself. */
+static void length_again(struct words *w, uint16_t type, uint16_t bits)
+{
+	uint8_t more[4];
+	struct part *sa = liar_find(w, V1_SA);
+	size_t at = key_length(sa, type);
+	store_be16(more, (uint16_t)(0x8000 | type));
+	store_be16(more + 2, bits ? bits : load_be16(sa->b + at + 2));
+	resize(sa, at, 0, more, sizeof more);
+}
 static void ike_key_length_attribute_omit(struct words *w)
 {
 	length_omit(w, 14);
@@ -216,6 +226,20 @@ static void ike_key_length_attribute_empty(struct words *w)
 static void ike_key_length_attribute_0(struct words *w)
 {
 	length_of(w, 14, 0);
+}
+static void ike_key_length_attribute_differs(struct words *w)
+{
+	length_again(w, 14, 128);
+}
+static void child_key_length_attribute_duplicate(struct words *w)
+{
+	length_again(w, 6, 0);
+	hash_1(w);
+}
+static void child_key_length_attribute_differs(struct words *w)
+{
+	length_again(w, 6, 256);
+	hash_1(w);
 }
 static void child_key_length_attribute_omit(struct words *w)
 {
@@ -367,11 +391,20 @@ static struct row rows[] = {
 	{"ike-key-length-attribute:0", ike_key_length_attribute_0, MAIN_1, REFUSED, NULL},
 	{"ike-key-length-attribute:0, responder", ike_key_length_attribute_0, MAIN_2, REFUSED,
 	 NULL},
+	{"ike-key-length-attribute:duplicate, of two values", ike_key_length_attribute_differs,
+	 MAIN_1, REFUSED, NULL},
+	{"ike-key-length-attribute:duplicate, of two values, responder",
+	 ike_key_length_attribute_differs, MAIN_2, REFUSED, NULL},
 	/* AES without one is AES-128 to old routers, and so it is to us */
 	{"child-key-length-attribute:omit", child_key_length_attribute_omit, QUICK_1, UP, NULL},
 	{"child-key-length-attribute:empty", child_key_length_attribute_empty, QUICK_1, REFUSED,
 	 NULL},
 	{"child-key-length-attribute:0", child_key_length_attribute_0, QUICK_1, REFUSED, NULL},
+	/* the same again is no conflict (RFC 2407 section 4.5.2) */
+	{"child-key-length-attribute:duplicate", child_key_length_attribute_duplicate, QUICK_1, UP,
+	 NULL},
+	{"child-key-length-attribute:duplicate, of two values", child_key_length_attribute_differs,
+	 QUICK_1, REFUSED, NULL},
 	{"v1-hash-payload:omit, main mode", v1_hash_payload_omit, MAIN_5, REFUSED, NULL},
 	{"v1-hash-payload:empty, main mode", v1_hash_payload_empty, MAIN_5, REFUSED, NULL},
 	{"v1-hash-payload:duplicate, main mode", v1_hash_payload_duplicate, MAIN_5, REFUSED, NULL},

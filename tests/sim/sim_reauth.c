@@ -499,6 +499,89 @@ static void test_redirect_in_informational(void **state)
 	sim_free(s);
 }
 
+/* The gateway says REDIRECT in a request that is held; node 0's rekeying of the IKE SA is on its
+ * way beside it when `rekeys`. */
+static struct sim *told(bool rekeys)
+{
+	struct sim *s = connected(redirected);
+	second_gateway(s);
+	s->hold = true;
+	for (unsigned i = 0; i < 2; i++) {
+		struct ike_sa *sa = s->node[i].ike->all;
+		if (!i && !rekeys)
+			continue;
+		task_add(sa, i ? EXCHANGE_LIVENESS : EXCHANGE_REKEY_IKE, 0);
+		ike_child_expiring(s->node[i].ike, 0, s->now_ns, &s->node[i].effects);
+		sim_apply(&s->node[i]);
+	}
+	add_redirect(s, (unsigned)sim_oldest_from(s, 1));
+	return s;
+}
+
+static unsigned ike_sas(struct sim *s, unsigned i)
+{
+	unsigned n = 0;
+	for (struct ike_sa *sa = s->node[i].ike->all; sa; sa = sa->next_all)
+		n += sa->state == SA_ESTABLISHED || sa->state == SA_HALF_OPEN;
+	return n;
+}
+
+/* All went over to node 2, the first gateway keeps nothing. */
+static void moved_over(struct sim *s)
+{
+	assert_true(s->node[0].up && s->node[2].up && !s->node[1].up);
+	assert_int_equal(s->node[0].downs, 0);
+	assert_int_equal(ike_sas(s, 0), 1);
+	assert_int_equal(ike_sas(s, 1), 0);
+	assert_int_equal(ike_sas(s, 2), 1);
+	assert_int_equal(sim_installed(&s->node[0]), 1);
+	assert_int_equal(sim_installed(&s->node[1]), 0);
+	assert_true(sim_agrees(&s->node[0], &s->node[2]) && sim_agrees(&s->node[2], &s->node[0]));
+}
+
+/*
+ * The answer to our rekeying is late: the new IKE SA would be there before it, and the first
+ * gateway would keep a successor, with the child, of which we know nothing.
+ */
+static void test_redirect_waits_for_rekeying(void **state)
+{
+	(void)state;
+	struct sim *s = told(true);
+	sim_deliver(s, (unsigned)sim_oldest_from(s, 1));
+	sim_deliver(s, (unsigned)sim_oldest_from(s, 0)); /* the rekeying */
+	int answer = sim_oldest_from(s, 1);
+	assert_true(answer >= 0);
+	struct sim_datagram late = s->queue[answer];
+	s->queue[answer] = s->queue[--s->n_queue];
+	s->hold = false;
+	after(s, 0.5); /* enough for a handshake with the other one */
+	assert_false(s->node[2].up);
+	s->queue[s->n_queue++] = late;
+	sim_deliver(s, s->n_queue - 1);
+	watch_traffic(s, 1);
+	after(s, 20);
+	moved_over(s);
+	assert_int_equal(ike_count(s->node[0].ike, IKE_COUNT_REDIRECTS), 1);
+	sim_free(s);
+}
+
+/* While we authenticate anew with the gateway: that comes to its end, then the new one is left. */
+static void test_redirect_waits_for_reauthentication(void **state)
+{
+	(void)state;
+	struct sim *s = told(false);
+	assert_int_equal(ike_reauthenticate(s->node[0].ike, 1, s->now_ns, &s->node[0].effects), 0);
+	sim_apply(&s->node[0]);
+	sim_deliver(s, (unsigned)sim_oldest_from(s, 1));
+	assert_int_equal(ike_sas(s, 0), 2);
+	s->hold = false;
+	after(s, 0.5);
+	assert_false(s->node[2].up);
+	after(s, 20);
+	moved_over(s);
+	sim_free(s);
+}
+
 /* ---- many seeds ---- */
 
 static uint64_t anew, packets;
@@ -603,6 +686,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_redirect_not_allowed),
 		cmocka_unit_test(test_redirect_in_auth),
 		cmocka_unit_test(test_redirect_in_informational),
+		cmocka_unit_test(test_redirect_waits_for_rekeying),
+		cmocka_unit_test(test_redirect_waits_for_reauthentication),
 	};
 	uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 500, bad = 0;
 	if (argc > 2 && !strcmp(argv[2], "verbose"))

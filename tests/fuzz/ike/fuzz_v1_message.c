@@ -33,6 +33,21 @@ static void inside(struct bytes part, struct bytes whole)
 		expect(part.at >= whole.at && part.at + part.len <= whole.at + whole.len);
 }
 
+/* By its fields: what lies between them is nobody's. */
+static bool same_choice(const struct ike_chosen *a, const struct ike_chosen *b)
+{
+	return a->encryption == b->encryption && a->integrity == b->integrity && a->prf == b->prf &&
+	       a->group == b->group && !a->n_additional && !b->n_additional && a->esn == b->esn &&
+	       a->number == b->number && a->spi == b->spi;
+}
+
+static bool same_selector(const struct traffic_selector *a, const struct traffic_selector *b)
+{
+	return a->protocol == b->protocol && a->port_first == b->port_first &&
+	       a->port_last == b->port_last && ip_addr_equal(&a->range.first, &b->range.first) &&
+	       ip_addr_equal(&a->range.last, &b->range.last);
+}
+
 static void judge_sa(struct bytes body)
 {
 	struct v1_offer o = {.ours = ours, .n = 2, .auth = V1_AUTH_PSK, .mode = V1_MODE_TUNNEL};
@@ -52,7 +67,7 @@ static void judge_sa(struct bytes body)
 		struct bytes whole = builder_bytes(&b);
 		expect(builder_ok(&b) &&
 		       !v1_accept_ike((struct bytes){whole.at + 4, whole.len - 4}, &o, &again, &f));
-		expect(!memcmp(&again.chosen, c, sizeof *c));
+		expect(same_choice(&again.chosen, c));
 	}
 	f = (struct fault){0};
 	o.n = 2;
@@ -69,7 +84,7 @@ static void judge_sa(struct bytes body)
 	o.group = agreed.chosen.group;
 	expect(builder_ok(&b) &&
 	       !v1_accept_esp((struct bytes){whole.at + 4, whole.len - 4}, &o, &again, &f));
-	expect(!memcmp(&again.chosen, &agreed.chosen, sizeof again.chosen));
+	expect(same_choice(&again.chosen, &agreed.chosen));
 }
 
 static void judge_selector(struct bytes body)
@@ -81,7 +96,7 @@ static void judge_selector(struct bytes body)
 	expect(ip_addr_cmp(&ts.range.first, &ts.range.last) <= 0);
 	size_t n = v1_selector_write(back, &ts);
 	expect(!v1_selector_parse(&again, (struct bytes){back, n}));
-	expect(!memcmp(&ts, &again, sizeof ts));
+	expect(same_selector(&ts, &again));
 }
 
 static void judge_payload(const struct v1_payload *p, struct bytes all)

@@ -257,7 +257,10 @@ static void selectors_of_all_kinds(void **state)
 		assert_string_equal(ip_range_format(&ts.range, text), rows[i].text);
 		size_t n = v1_selector_write(back, &ts);
 		assert_int_equal(v1_selector_parse(&again, (struct bytes){back, n}), 0);
-		assert_memory_equal(&again, &ts, sizeof ts);
+		assert_true(ip_addr_equal(&again.range.first, &ts.range.first) &&
+			    ip_addr_equal(&again.range.last, &ts.range.last));
+		assert_true(again.protocol == ts.protocol && again.port_first == ts.port_first &&
+			    again.port_last == ts.port_last);
 	}
 	/* protocol and port */
 	struct hex b = hex("011100350a000001");
@@ -300,6 +303,15 @@ static struct bytes body_of(const struct builder *b)
 	return (struct bytes){all.at + 4, all.len - 4};
 }
 
+static void same_choice(const struct ike_chosen *a, const struct ike_chosen *b)
+{
+	assert_int_equal(a->encryption, b->encryption);
+	assert_int_equal(a->integrity, b->integrity);
+	assert_int_equal(a->prf, b->prf);
+	assert_int_equal(a->group, b->group);
+	assert_int_equal(a->spi, b->spi);
+}
+
 static void what_we_offer_we_accept(void **state)
 {
 	(void)state;
@@ -319,7 +331,7 @@ static void what_we_offer_we_accept(void **state)
 	builder_init(&a, answer, sizeof answer);
 	v1_answer_ike(&a, &agreed);
 	assert_int_equal(v1_accept_ike(body_of(&a), &phase1, &again, &f), 0);
-	assert_memory_equal(&again.chosen, &agreed.chosen, sizeof again.chosen);
+	same_choice(&again.chosen, &agreed.chosen);
 	/* the offer itself is no answer */
 	assert_int_equal(v1_accept_ike(body_of(&b), &phase1, &again, &f), -EPROTO);
 
@@ -477,6 +489,155 @@ static void nothing_in_common_is_explained(void **state)
 	assert_non_null(strstr(f.text, "in UDP"));
 }
 
+/* Attributes behind those of a transform that could be chosen. */
+struct again {
+	const char *name;
+	bool ike;
+	struct {
+		uint16_t class;
+		uint32_t value;
+	} said[3];
+	const char *conflict; /* what the refusal names; NULL: it is chosen */
+};
+static const struct again agains[] = {
+	{"the cipher twice, alike", true, {{1, 7}}, NULL},
+	{"another cipher", true, {{1, 5}}, "encryption algorithm"},
+	{"another cipher, between", true, {{1, 5}, {1, 7}}, "encryption algorithm"},
+	{"the hash twice, alike", true, {{2, 4}}, NULL},
+	{"another hash", true, {{2, 2}}, "hash algorithm"},
+	{"an unknown hash", true, {{2, 9}}, "hash algorithm"},
+	{"another authentication", true, {{3, 3}}, "authentication method"},
+	{"another group", true, {{4, 2}}, "group"},
+	{"another key length", true, {{14, 128}}, "key length"},
+	{"a key length of 0", true, {{14, 0}}, "key length"},
+	{"a second duration of one type", true, {{12, 3600}}, "lifetime"},
+	{"seconds twice, alike", true, {{11, 1}, {12, 28800}}, NULL},
+	{"other seconds", true, {{11, 1}, {12, 3600}}, "lifetime"},
+	{"kilobytes beside seconds", true, {{11, 2}, {12, 3600}}, NULL},
+	{"the mode twice, alike", false, {{4, V1_MODE_TUNNEL}}, NULL},
+	{"another mode", false, {{4, V1_MODE_UDP_TUNNEL}}, "encapsulation mode"},
+	{"another mode, between", false, {{4, 2}, {4, V1_MODE_TUNNEL}}, "encapsulation mode"},
+	{"another integrity", false, {{5, 2}}, "authentication algorithm"},
+	{"another key length", false, {{6, 128}}, "key length"},
+	{"a group", false, {{3, 14}}, NULL},
+	{"two groups", false, {{3, 14}, {3, 19}}, "group"},
+	{"other seconds", false, {{1, 1}, {2, 60}}, "lifetime"},
+	{"a second duration of one type", false, {{1, 2}, {2, 60}, {2, 61}}, "lifetime"},
+};
+
+/* An SA of one proposal with an SPI of four bytes, a transform of DES that is passed over, and one
+ * that could be chosen with what `a` adds. */
+static struct bytes sa_with(struct writer *w, uint8_t *room, size_t size, const struct again *a)
+{
+	writer_init(w, room, size);
+	writer_u32(w, 1);
+	writer_u32(w, 1);
+	writer_u16(w, 0);
+	struct writer_mark p = writer_begin_u16(w);
+	writer_u32(w, a->ike ? 0x01010402 : 0x01030402);
+	writer_u32(w, 0x00001000);
+	struct writer_mark t = transform(w, false, 1, a->ike ? 1 : 2);
+	v1_attribute_put(w, a->ike ? 1 : 5, 1);
+	writer_end_u16(w, t, 2);
+	t = transform(w, true, 2, a->ike ? 1 : 12);
+	static const uint16_t phase1_says[] = {1, 7, 14, 256, 2, 4, 4, 19, 3, 1, 11, 1, 12, 28800};
+	static const uint16_t phase2_says[] = {4, 1, 5, 5, 6, 256, 1, 1, 2, 3600};
+	const uint16_t *says = a->ike ? phase1_says : phase2_says;
+	unsigned n = (unsigned)(a->ike ? sizeof phase1_says : sizeof phase2_says) / 2;
+	for (unsigned i = 0; i < n; i += 2)
+		v1_attribute_put(w, says[i], says[i + 1]);
+	for (unsigned i = 0; i < 3 && a->said[i].class; i++)
+		v1_attribute_put(w, a->said[i].class, a->said[i].value);
+	writer_end_u16(w, t, 2);
+	writer_end_u16(w, p, 2);
+	assert_true(writer_ok(w));
+	return (struct bytes){room, writer_len(w)};
+}
+
+/* RFC 2407 section 4.5.2: the same again is harmless, two values of one attribute are refused,
+ * with its name; and what is answered to what was chosen is what would be accepted. */
+static void attributes_that_come_again(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < sizeof agains / sizeof *agains; i++) {
+		const struct again *a = &agains[i];
+		const struct v1_offer *o = a->ike ? &phase1 : &phase2;
+		uint8_t room[300], answer[300];
+		struct writer w;
+		struct builder b;
+		struct v1_agreed agreed, back;
+		struct fault f = {0};
+		struct bytes sa = sa_with(&w, room, sizeof room, a);
+		int err = a->ike ? v1_choose_ike(sa, o, &agreed, &f)
+				 : v1_choose_esp(sa, o, &agreed, &f);
+		if (err != (a->conflict ? -ENOTSUP : 0))
+			fail_msg("%s: %d %s", a->name, err, f.text);
+		assert_int_equal(f.code, err);
+		if (a->conflict) {
+			assert_non_null(strstr(f.text, "transform 2 of proposal 1"));
+			assert_non_null(strstr(f.text, a->conflict));
+			continue;
+		}
+		struct v1_offer asked = *o;
+		asked.group = agreed.chosen.group;
+		builder_init(&b, answer, sizeof answer);
+		a->ike ? v1_answer_ike(&b, &agreed) : v1_answer_esp(&b, &agreed, 0x1000);
+		err = a->ike ? v1_accept_ike(body_of(&b), &asked, &back, &f)
+			     : v1_accept_esp(body_of(&b), &asked, &back, &f);
+		if (err)
+			fail_msg("%s: the answer: %s", a->name, f.text);
+		same_choice(&back.chosen, &agreed.chosen);
+	}
+	assert_int_equal(v1_sa_notify(-ENOTSUP), V1_NOTIFY_ATTRIBUTES_NOT_SUPPORTED);
+	assert_int_equal(v1_sa_notify(-ENOENT), V1_NOTIFY_NO_PROPOSAL_CHOSEN);
+	assert_int_equal(v1_sa_notify(-EPROTO), V1_NOTIFY_PAYLOAD_MALFORMED);
+}
+
+/* A transform that is passed over anyway may say what it likes. */
+static void conflicts_where_nothing_is_meant(void **state)
+{
+	(void)state;
+	uint8_t room[300];
+	struct writer w;
+	struct v1_agreed agreed;
+	struct fault f = {0};
+	writer_init(&w, room, sizeof room);
+	writer_u32(&w, 1);
+	writer_u32(&w, 1);
+	writer_u16(&w, 0);
+	struct writer_mark p = writer_begin_u16(&w);
+	writer_u32(&w, 0x01030402);
+	writer_u32(&w, 0x00001000);
+	struct writer_mark t = transform(&w, false, 1, 12);
+	v1_attribute_put(&w, 5, 1);
+	v1_attribute_put(&w, 5, 5);
+	v1_attribute_put(&w, 99, 1); /* nobody knows it */
+	writer_end_u16(&w, t, 2);
+	t = transform(&w, true, 2, 12);
+	v1_attribute_put(&w, 5, 5);
+	v1_attribute_put(&w, 6, 256);
+	writer_end_u16(&w, t, 2);
+	writer_end_u16(&w, p, 2);
+	struct bytes sa = {room, writer_len(&w)};
+	assert_int_equal(v1_choose_esp(sa, &phase2, &agreed, &f), 0);
+	assert_int_equal(agreed.chosen.integrity, AUTH_HMAC_SHA2_256_128);
+}
+
+/* RFC 2408 section 3.5: the cookies are phase 1's SPI, and what stands in the proposal is ignored,
+ * up to 16 bytes. */
+static void phase_1_has_no_spi(void **state)
+{
+	(void)state;
+	uint8_t room[300];
+	struct writer w;
+	struct v1_agreed agreed;
+	struct fault f = {0};
+	static const struct again nothing = {.name = "nothing", .ike = true};
+	struct bytes sa = sa_with(&w, room, sizeof room, &nothing);
+	assert_int_equal(v1_choose_ike(sa, &phase1, &agreed, &f), 0);
+	assert_int_equal(agreed.chosen.spi, 0);
+}
+
 /* AH and ESP under one number belong together: ESP alone is not what was asked. */
 static void bundles_are_not_taken_apart(void **state)
 {
@@ -539,6 +700,9 @@ int main(void)
 		cmocka_unit_test(pfs_is_one_group),
 		cmocka_unit_test(what_old_devices_send),
 		cmocka_unit_test(nothing_in_common_is_explained),
+		cmocka_unit_test(attributes_that_come_again),
+		cmocka_unit_test(conflicts_where_nothing_is_meant),
+		cmocka_unit_test(phase_1_has_no_spi),
 		cmocka_unit_test(bundles_are_not_taken_apart),
 		cmocka_unit_test(sa_payloads_are_bounded),
 	};
