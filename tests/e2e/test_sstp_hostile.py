@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Who comes to the SSTP server with nothing good in mind (sstp_strangers.py): bounded in number, in time and in memory, and counted; a client
+comes in beside them, and the gateway answers.
+"""
+import json
+import os
+import select
+import subprocess
+import time
+
+import lab as rig
+import pytest
+from cryptography import x509
+from pki import Entity
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+LOAD = os.path.join(rig.ROOT, 'build', 'tests', 'bench', 'sstp_load')
+GW, PASSWORD = 'gw.example.org', 'Pa55word!'
+SOURCES = [f'203.0.113.{n}' for n in range(100, 120)]
+SECONDS = 10   # for TLS; and again for the request
+
+
+class Program:
+    """Says a line when it is ready and one when it is through; ends when its input does."""
+
+    def __init__(self, host, *argv):
+        self.popen = subprocess.Popen(host.enter() + list(argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                      preexec_fn=host.lab.preexec)
+
+    def line(self, seconds=30):
+        assert select.select([self.popen.stdout], [], [], seconds)[0], 'nothing is said'
+        return self.popen.stdout.readline()
+
+    def says(self, seconds=30):
+        line = self.line(seconds)
+        assert line.startswith('{'), line + self.popen.stdout.read()
+        return json.loads(line)
+
+    def end(self):
+        out = self.popen.communicate(timeout=30)[0]
+        assert self.popen.returncode == 0, out
+        return out
+
+
+def strangers(lab, *words):
+    return Program(lab.road, '/usr/bin/python3', os.path.join(HERE, 'sstp_strangers.py'), *words)
+
+
+def load(lab, n=1, pings=20, *more):
+    return Program(lab.road, LOAD, '203.0.113.1', '443', 'bob', PASSWORD, str(n), str(pings), '10.11.0.4', *more)
+
+
+@pytest.fixture(scope='module')
+def world():
+    """alice 10.11.0.4 - gw1 (xgw, 203.0.113.1) === wire === road (203.0.113.5 and the strangers' addresses)"""
+    made = rig.Lab()
+    try:
+        topology(made)
+        yield made
+        made.gateway.process.stop()
+    finally:
+        made.close()
+
+
+def topology(lab):
+    wire = lab.switch('wire')
+    lab.alice, lab.gw1, lab.road = alice, gw1, road = tuple(lab.host(n) for n in ('alice', 'gw1', 'road'))
+    lab.plug(wire, gw1, 'wan')
+    lab.plug(wire, road, 'wan')
+    lab.cable(alice, 'eth0', gw1, 'lan')
+    gw1.address('wan', '203.0.113.1/24')
+    road.address('wan', '203.0.113.5/24', *(s + '/24' for s in SOURCES))
+    alice.address('eth0', '10.11.0.4/24')
+    alice.route('default', 'via', '10.11.0.1')
+    own = Entity(GW, by=Entity('root', ca=True, kind='rsa'), kind='rsa', san=x509.DNSName(GW))
+    c = rig.gateway_config('VNet1', 1001, ['10.11.0.0/16'], '10.11.0.1/24', '203.0.113.1', [])
+    c['virtualNetworkGateways'][0].update(
+        identity=GW, certificate={'chain': lab.file('gw.pem', own.pem().decode()), 'key': {'file': lab.file('gw.key', own.private().decode())}},
+        vpnClientConfiguration={'vpnClientAddressPool': ['172.16.0.0/22'], 'vpnClientProtocols': ['SSTP'],
+                                'users': [{'name': 'bob', 'password': {'file': lab.file('bob', PASSWORD)}}]})
+    lab.gateway = g = rig.Xgw(gw1, c)
+    g.start()
+    alice.ping('10.11.0.1', count=1)
+
+
+def counts(lab):
+    return lab.gateway.json('status')['sstp']
+
+
+def quiet(lab):
+    g = lab.gateway
+    rig.wait_for(lambda: not g.json('status')['clients'] and not counts(lab)['halfOpen'], 'all to be gone', explain=g.explain)
+
+
+@pytest.fixture
+def lab(world):
+    quiet(world)
+    yield world
+    quiet(world)
+
+
+def comes_in(lab):
+    """A client that means well is served, and so is who asks for the status; how long the latter took."""
+    since = time.monotonic()
+    good = load(lab)
+    good.says()
+    asked = time.monotonic()
+    assert [c['connectionStatus'] for c in lab.gateway.json('status')['clients']][-1:] == ['Connected']
+    answered = time.monotonic()
+    good.end()
+    print(f'client in after {asked - since:.2f} s, status after {answered - asked:.2f} s')
+    return answered - asked
+
+
+def test_half_open(lab):
+    """1 000 connections from 20 addresses: half say nothing, half a ClientHello, to which the server has answered."""
+    g, before, memory = lab.gateway, counts(lab), lab.gateway.resident_kb()
+    crowd = strangers(lab, 'half', '1000', *SOURCES)
+    assert crowd.says() == {'open': 1000}
+    rig.wait_for(lambda: counts(lab)['halfOpen'] == 1000, 'all to be counted', explain=lambda: str(counts(lab)))
+    each = (g.resident_kb() - memory) / 1000
+    assert comes_in(lab) < SECONDS / 2
+    assert counts(lab)['halfOpen'] >= 900, 'the crowd was gone before the client came'
+    assert each < 150, f'{each} KiB of each'
+    said, after = crowd.says(), counts(lab)
+    print(said, f'{each:.0f} KiB of each')
+    for kind in ('silent', 'hello'):
+        assert said[kind]['ended'] == 500 and said[kind]['shortest'] > SECONDS - 1 and said[kind]['longest'] < SECONDS + 5, said
+    assert after['tooSlow'] - before['tooSlow'] == 1000 and after['accepted'] - before['accepted'] >= 1001
+    assert after['refusedFull'] == before['refusedFull'] and after['refusedSource'] == before['refusedSource']
+    crowd.end()
+
+
+def test_slow_and_deaf(lab):
+    """A byte a second of a ClientHello, and of the request behind TLS; and one that has all answered and reads nothing."""
+    g, before, memory = lab.gateway, counts(lab), lab.gateway.resident_kb()
+    crowd = strangers(lab, 'drip')
+    assert crowd.says() == {'open': 9}
+    comes_in(lab)
+    said, after = crowd.says(), counts(lab)
+    print(said, after)
+    assert {k: v['ended'] for k, v in said.items()} == {'tls': 3, 'http': 3, 'unread': 3}, said
+    for kind in ('tls', 'http'):
+        assert said[kind]['shortest'] > SECONDS - 1 and said[kind]['longest'] < SECONDS + 5, said
+    assert said['unread']['longest'] < SECONDS
+    assert after['tooSlow'] - before['tooSlow'] == 6 and after['unread'] - before['unread'] == 3
+    assert g.resident_kb() - memory < 20_000
+    crowd.end()
+
+
+def test_deaf_client(lab):
+    """Connected, it reads nothing of what is sent to it: what finds no room in its ring is dropped, and others notice nothing."""
+    g = lab.gateway
+    deaf = load(lab, 1, 0)
+    deaf.says()
+    address = g.json('status')['clients'][0]['addresses'][0]
+    memory = g.resident_kb()
+    flood = f'import socket; s = socket.socket(type=socket.SOCK_DGRAM); [s.sendto(bytes(1300), ("{address}", 9)) for _ in range(15000)]'
+    lab.alice.run('/usr/bin/python3', '-c', flood)
+    lost = rig.wait_for(lambda: g.drops().get('client-queue', 0), 'drops', explain=lambda: str(g.drops()))
+    assert comes_in(lab) < 5
+    assert g.drops().get('client-queue', 0) == lost
+    assert g.resident_kb() - memory < 5_000
+    deaf.end()
