@@ -214,7 +214,7 @@ struct client {
 	unsigned number;
 	/* records that came after the handshake, the shortest but the last */
 	unsigned records, shortest, last;
-	bool hears;
+	bool hears, refused;
 	uint32_t next;
 	uint64_t packets;
 	const SSL_METHOD *method;
@@ -657,6 +657,37 @@ static void test_kernel_tls(void **state)
 	SSL_CTX_set_max_proto_version(world.client, 0);
 }
 
+static void ask_for_new_keys(struct client *c)
+{
+	uint8_t out[1000] = {7}, in[1000];
+	shake_hands(c);
+	for (unsigned i = 0; i < 3 && !c->refused; i++) {
+		MUST(SSL_key_update(c->ssl, SSL_KEY_UPDATE_REQUESTED) == 1);
+		c->refused = SSL_write(c->ssl, out, sizeof out) != sizeof out ||
+			     SSL_read(c->ssl, in, sizeof in) != sizeof in;
+		MUST(c->refused || !memcmp(in, out, sizeof in));
+		c->packets += !c->refused;
+	}
+}
+
+/* New keys in the middle (TLS 1.3): OpenSSL 3.0 can't tell the kernel of them, and then it ends. */
+static void test_key_update(void **state)
+{
+	bool has = kernel_has_tls();
+	struct client c = {0};
+	struct end e = {.echoes = true};
+	(void)state;
+	begin(&c, ask_for_new_keys);
+	accept_one(&e);
+	join(&c);
+	WAIT_FOR(e.is.phase == SSTP_STREAM_BROKEN);
+	assert_true(e.is.was_up);
+	printf("new keys: %u times\n", (unsigned)c.packets);
+	assert_true(has || c.packets == 3);
+	assert_int_equal(e.got, (c.packets + c.refused) * 1000);
+	sstp_stream_free(e.stream);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -668,6 +699,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_let_go_at_any_time, start, stop),
 		cmocka_unit_test_setup_teardown(test_no_tls, start, stop),
 		cmocka_unit_test_setup_teardown(test_kernel_tls, start, stop),
+		cmocka_unit_test_setup_teardown(test_key_update, start, stop),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, make_certificates, drop_certificates);
