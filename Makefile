@@ -168,8 +168,8 @@ $(B)/tests/e2e/%: tests/e2e/%.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $< -o $@
 
 .PHONY: tools unit-bins sim-bins bpf-bins fuzz-bins
-# with two that the tests of ML-KEM run beside another OpenSSL
-tools: $(TOOL_BIN) $(B)/tests/unit/ike/test_dh $(B)/tests/sim/sim_additional
+# with two that the tests of ML-KEM run beside another OpenSSL, and one that other kernels run
+tools: $(TOOL_BIN) $(B)/tests/unit/ike/test_dh $(B)/tests/sim/sim_additional $(B)/tests/unit/loader/test_sstp_tls
 unit-bins: $(UNIT_BIN)
 sim-bins: $(SIM_BIN)
 bpf-bins: $(BPFT_BIN)

@@ -2,8 +2,8 @@
 /*
  * A slow client fills its own ring alone: what finds no room is dropped and counted, and nobody
  * waits. The host is woken when a ring is no longer empty, and takes as much as a TLS record
- * holds. Towards VNets a client's packets go to one worker, so that they stay in order; there the
- * source address is checked.
+ * holds, in whichever thread. Towards VNets a client's packets go to one worker, so that they stay
+ * in order; there the source address is checked.
  */
 #include "datapath/clients.h"
 
@@ -45,7 +45,10 @@ struct clients {
 	uint32_t first, n;
 	struct client **at; /* RCU, by connection - first */
 	struct ring *inbox; /* by worker */
-	pthread_mutex_t lock;
+	/* Held by the thread that takes packets for clients, and while one of them comes or goes:
+	 * so that thread needs no RCU. Comes before a ring's lock. */
+	pthread_mutex_t host;
+	pthread_mutex_t lock; /* of what is ready */
 	int fd;
 	uint32_t *ready; /* connections; each once */
 	unsigned n_ready;
@@ -123,6 +126,7 @@ int clients_start(struct datapath *d)
 		return -ENOMEM;
 	d->clients->fd = -1;
 	pthread_mutex_init(&d->clients->lock, NULL);
+	pthread_mutex_init(&d->clients->host, NULL);
 	return 0;
 }
 
@@ -146,6 +150,7 @@ void clients_stop(struct datapath *d)
 	if (c->fd >= 0)
 		close(c->fd);
 	pthread_mutex_destroy(&c->lock);
+	pthread_mutex_destroy(&c->host);
 	free((void *)c->at);
 	free(c->inbox);
 	free(c->ready);
@@ -185,6 +190,14 @@ static struct client *find(const struct datapath *d, uint32_t connection)
 		       : NULL;
 }
 
+/* Workers see it at once; who takes packets for clients does not hold the one that was there. */
+static void place_client(struct clients *all, struct client **place, struct client *c)
+{
+	pthread_mutex_lock(&all->host);
+	rcu_assign_pointer(*place, c);
+	pthread_mutex_unlock(&all->host);
+}
+
 int datapath_client_set(struct datapath *d, const struct datapath_client *is)
 {
 	if (!clients_are(d, is->connection))
@@ -196,7 +209,7 @@ int datapath_client_set(struct datapath *d, const struct datapath_client *is)
 		return -ENOMEM;
 	}
 	c->is = *is;
-	rcu_assign_pointer(*place, c);
+	place_client(d->clients, place, c);
 	if (!was)
 		return 0;
 	synchronize_rcu();
@@ -224,7 +237,7 @@ void datapath_client_remove(struct datapath *d, uint32_t connection)
 	struct client *c = find(d, connection);
 	if (!c)
 		return;
-	rcu_assign_pointer(d->clients->at[connection - d->clients->first], NULL);
+	place_client(d->clients, &d->clients->at[connection - d->clients->first], NULL);
 	synchronize_rcu();
 	forget_ready(d->clients, connection);
 	client_free(c);
@@ -317,30 +330,37 @@ bool datapath_client_next(struct datapath *d, uint32_t *connection)
 	else if (read(c->fd, &count, sizeof count) < 0 && errno != EAGAIN)
 		log_debug(LOG_P2S, "client-fd error=%d", errno);
 	pthread_mutex_unlock(&c->lock);
+	pthread_mutex_lock(&c->host);
 	struct client *x = some ? find(d, *connection) : NULL;
 	if (x)
 		atomic_store(&x->told, false);
+	pthread_mutex_unlock(&c->host);
 	return some;
 }
 
-size_t datapath_client_take(struct datapath *d, uint32_t connection, uint8_t *out, size_t room,
-			    datapath_client_head *head)
+static size_t take_from(struct ring *r, uint8_t *out, size_t room, datapath_client_head *head)
 {
-	struct client *c = find(d, connection);
 	size_t n = 0;
-	if (!c)
-		return 0;
-	pthread_mutex_lock(&c->ring.lock);
+	pthread_mutex_lock(&r->lock);
 	while (room - n > DATAPATH_CLIENT_HEAD) {
 		uint8_t *ip = out + n + DATAPATH_CLIENT_HEAD;
-		uint32_t len =
-			ring_take(&c->ring, ip, (uint32_t)(room - n - DATAPATH_CLIENT_HEAD), NULL);
+		uint32_t len = ring_take(r, ip, (uint32_t)(room - n - DATAPATH_CLIENT_HEAD), NULL);
 		if (!len)
 			break;
 		head(out + n, ip[0] >> 4 == 4, len);
 		n += DATAPATH_CLIENT_HEAD + len;
 	}
-	pthread_mutex_unlock(&c->ring.lock);
+	pthread_mutex_unlock(&r->lock);
+	return n;
+}
+
+size_t datapath_client_take(struct datapath *d, uint32_t connection, uint8_t *out, size_t room,
+			    datapath_client_head *head)
+{
+	pthread_mutex_lock(&d->clients->host);
+	struct client *c = find(d, connection);
+	size_t n = c ? take_from(&c->ring, out, room, head) : 0;
+	pthread_mutex_unlock(&d->clients->host);
 	return n;
 }
 

@@ -127,7 +127,9 @@ int must_check datapath_outer_set(struct datapath *d, uint32_t connection,
 				  const struct datapath_outer *o);
 void datapath_tunnel_remove(struct datapath *d, uint32_t connection);
 
-/* ---- clients whose packets the loader carries (SSTP) ---- */
+/* ---- clients whose packets the loader carries (SSTP) ----
+ * What tells of packets and takes them may be called in a thread of the loader's, one; all else by
+ * the one that changes tunnels. */
 
 /* The ids that clients may have, IKE's too; once. A file descriptor that is readable when clients
  * have packets, or -ENOMEM, -EALREADY. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One connection is a peer: TLS, the session behind it, and one buffer each way. What is to be sent
- * is gathered up to a whole TLS record before it is encrypted. Who has not authenticated costs
+ * One connection is a peer: a stream of bytes, whose TLS is another thread's (sstp_tls.h), and the
+ * session behind it, which is the event loop's as all else here. Who has not authenticated costs
  * little, is given little time, and gives way when there are too many.
  */
 #include "loader/sstp.h"
@@ -9,6 +9,7 @@
 #include "base/instant.h"
 #include "base/log.h"
 #include "loader/clock.h"
+#include "loader/sstp_tls.h"
 #include "p2s/sstp.h"
 
 #include <arpa/inet.h>
@@ -22,6 +23,7 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,30 +34,27 @@
 #define HALF_OPEN_SOURCE 64   /* of one address; many clients may be behind one NAT */
 #define PEERS_MAX	 8192
 #define ACCEPTS		 64 /* of one wakeup */
-#define READS		 16
-#define RECORD		 16384		/* TLS */
-#define RECORDS		 16		/* of one client, before the others have their turn */
+#define READS		 4
 #define LAST_NS		 (2 * NS_PER_S) /* for what waits when a session is over */
-#define IN_MAX		 (RECORD + SSTP_IN_MAX)
-#define OUT_MAX		 (4 * RECORD) /* control messages that wait behind packets */
+#define IN_MAX		 (SSTP_TLS_RECORD + SSTP_IN_MAX)
+#define FILES_OTHER	 512 /* that the rest of the program may have open */
 #define LOG_A_SECOND	 10
 #define NAME_BYTES	 128
 
 struct peer {
 	TAILQ_ENTRY(peer) entry; /* of `half_open` or `known` */
 	struct listener *listener;
-	int fd;
-	SSL *ssl;
-	struct event *readable, *writable, *timer;
+	struct sstp_stream *stream;
+	struct event *timer;
 	struct ip_endpoint remote;
-	uint64_t accepted_ns, closed_ns;
-	struct sstp *session; /* NULL: TLS is not up */
-	bool known;	      /* authenticated: its connection is a client's */
-	bool closing;	      /* what waits goes out, then it ends */
-	bool dead;	      /* to be freed when nobody looks at it */
+	uint64_t accepted_ns, closed_ns, packet_ns; /* the last: when one came */
+	struct sstp *session;			    /* NULL: TLS is not up */
+	bool known;   /* authenticated: its connection is a client's */
+	bool closing; /* what waits goes out, then it ends */
+	bool dead;    /* to be freed when nobody looks at it */
 	uint32_t connection;
-	uint8_t *in, *out;
-	size_t n_in, n_out, out_at;
+	uint8_t *in;
+	size_t n_in;
 };
 TAILQ_HEAD(peers, peer);
 
@@ -78,9 +77,9 @@ struct sstp_host {
 	struct listener *listeners;
 	struct listener *coming;       /* prepared for a reload */
 	struct peers half_open, known; /* the oldest first */
-	unsigned n_half_open, n_peers;
+	unsigned n_half_open, n_peers, most_half_open, most_peers;
 	struct peer **by_client; /* by connection - PLAN_FIRST_CLIENT */
-	struct event *packets;	 /* clients have some */
+	struct sstp_tls *tls;	 /* NULL: no gateway has SSTP so far */
 	struct sstp_effects effects;
 	struct log_limit limit;
 	uint64_t count[SSTP_COUNTERS];
@@ -153,6 +152,7 @@ static void forget_client(struct peer *p)
 	if (!p->known || !p->connection)
 		return;
 	h->by_client[p->connection - PLAN_FIRST_CLIENT] = NULL;
+	sstp_stream_packets(p->stream, 0);
 	clients_gone(h->o.clients, p->connection);
 	p->connection = 0;
 }
@@ -171,19 +171,11 @@ static void peer_free(struct peer *p)
 	if (p->session)
 		h->count[SSTP_COUNT_early] += sstp_early(p->session);
 	sstp_free(p->session);
-	if (p->readable)
-		event_free(p->readable);
-	if (p->writable)
-		event_free(p->writable);
 	if (p->timer)
 		event_free(p->timer);
-	if (p->ssl && SSL_is_init_finished(p->ssl))
-		SSL_shutdown(p->ssl);
-	SSL_free(p->ssl);
-	ERR_clear_error();
-	close(p->fd);
+	if (p->stream)
+		sstp_stream_free(p->stream);
 	free(p->in);
-	free(p->out);
 	free(p);
 }
 
@@ -212,75 +204,31 @@ static void fail(struct peer *p, int code, const char *why)
 	say_end(p, decided ? decided : &f);
 }
 
-/* ---- out ---- */
+/* ---- effects ---- */
 
-/* Takes packets of the client's ring when nothing older waits. */
-static void gather(struct peer *p)
-{
-	if (p->n_out || !p->known || p->closing)
-		return;
-	p->out_at = 0;
-	p->n_out = datapath_client_take(p->listener->host->o.datapath, p->connection, p->out,
-					RECORD, sstp_data_begin);
-	if (p->n_out)
-		sstp_sent(p->session, clock_now_ns());
-}
-
-/* One SSL_write. False: no more can be sent now. */
-static bool send_some(struct peer *p)
-{
-	size_t n = p->n_out - p->out_at;
-	ERR_clear_error();
-	int done = SSL_write(p->ssl, p->out + p->out_at, (int)(n < RECORD ? n : RECORD));
-	if (done > 0) {
-		p->out_at += (size_t)done;
-		if (p->out_at == p->n_out)
-			p->n_out = p->out_at = 0;
-		return true;
-	}
-	int error = SSL_get_error(p->ssl, done);
-	if (error == SSL_ERROR_WANT_WRITE)
-		event_add(p->writable, NULL);
-	else if (error != SSL_ERROR_WANT_READ)
-		fail(p, -ECONNRESET, "the connection broke");
-	return false;
-}
-
-static void flush(struct peer *p)
-{
-	if (event_pending(p->writable, EV_WRITE, NULL))
-		return;
-	for (unsigned i = 0; i < RECORDS; i++) {
-		gather(p);
-		if (p->dead || !p->n_out || !send_some(p))
-			break;
-		if (i == RECORDS - 1)
-			event_active(p->writable, EV_WRITE, 0);
-	}
-	if (p->closing && !p->n_out)
-		p->dead = true;
-}
-
-/* Control messages and PPP's frames, behind what waits. */
+/* Control messages and PPP's frames. */
 static void queue(struct peer *p, const uint8_t *bytes, size_t n)
 {
-	if (p->n_out + n > OUT_MAX) {
-		count(p->listener->host, SSTP_COUNT_unread);
-		fail(p, -ENOBUFS, "the client does not read what it is sent");
-		return;
-	}
-	if (n)
-		memcpy(p->out + p->n_out, bytes, n);
-	p->n_out += n;
+	if (sstp_stream_write(p->stream, bytes, n) != -ENOBUFS)
+		return; /* who is gone is told of by its stream */
+	count(p->listener->host, SSTP_COUNT_unread);
+	fail(p, -ENOBUFS, "the client does not read what it is sent");
 }
 
-/* ---- effects ---- */
+/* Who encrypts: the kernel, for a direction, where it can. */
+static const char *kernel_tls(const struct sstp_stream_status *s)
+{
+	if (s->kernel_send)
+		return s->kernel_receive ? " ktls=both" : " ktls=send";
+	return s->kernel_receive ? " ktls=receive" : "";
+}
 
 static void connected(struct peer *p)
 {
 	struct sstp_host *h = p->listener->host;
 	char text[IP_TEXT] = "", remote[ENDPOINT_TEXT];
 	struct client_info info;
+	struct sstp_stream_status tls;
 	bool v4 = sstp_is_open(p->session, IP_V4), v6 = sstp_is_open(p->session, IP_V6);
 	if (clients_open(h->o.clients, p->connection, sstp_mtu(p->session), v4, v6)) {
 		fail(p, -ENOMEM, "the data path takes no more clients");
@@ -289,9 +237,10 @@ static void connected(struct peer *p)
 	count(h, SSTP_COUNT_connected);
 	if (!clients_find(h->o.clients, p->connection, &info))
 		ip_addr_format(v4 ? &info.v4 : &info.v6, text);
-	log_info(LOG_P2S, "sstp-up gateway=%s user=%s method=%s address=%s peer=%s", name_of(p),
-		 sstp_user(p->session), sstp_method(p->session), text,
-		 ip_endpoint_format(&p->remote, remote));
+	sstp_stream_status(p->stream, &tls);
+	log_info(LOG_P2S, "sstp-up gateway=%s user=%s method=%s address=%s peer=%s tls=%s%s",
+		 name_of(p), sstp_user(p->session), sstp_method(p->session), text,
+		 ip_endpoint_format(&p->remote, remote), tls.version, kernel_tls(&tls));
 }
 
 static void ended(struct peer *p, const struct fault *why)
@@ -301,7 +250,7 @@ static void ended(struct peer *p, const struct fault *why)
 	count_end(p, why);
 	say_end(p, why);
 	forget_client(p);
-	event_del(p->readable);
+	sstp_stream_end(p->stream);
 	p->closing = true;
 	p->closed_ns = clock_now_ns();
 }
@@ -321,8 +270,6 @@ static void carry_out(struct peer *p)
 
 static void settle(struct peer *p)
 {
-	if (!p->dead)
-		flush(p);
 	if (p->dead) {
 		peer_free(p);
 		return;
@@ -345,9 +292,12 @@ static void parse(struct peer *p)
 	size_t at = 0;
 	while (!p->dead && !p->closing && at < p->n_in) {
 		const struct bytes in = {p->in + at, p->n_in - at};
-		size_t n = sstp_receive(p->session, in, clock_now_ns(), &h->effects);
+		uint64_t now = clock_now_ns();
+		size_t n = sstp_receive(p->session, in, now, &h->effects);
 		if (!n)
 			break;
+		if (h->effects.packet.len)
+			p->packet_ns = now;
 		carry_out(p);
 		at += n;
 	}
@@ -355,21 +305,14 @@ static void parse(struct peer *p)
 	memmove(p->in, p->in + at, p->n_in);
 }
 
+/* False: nothing more is there. */
 static bool read_some(struct peer *p)
 {
-	ERR_clear_error();
-	int n = SSL_read(p->ssl, p->in + p->n_in, (int)(IN_MAX - p->n_in));
-	if (n > 0) {
-		p->n_in += (size_t)n;
+	size_t n = sstp_stream_read(p->stream, p->in + p->n_in, IN_MAX - p->n_in);
+	p->n_in += n;
+	if (n)
 		parse(p);
-		return !p->dead && !p->closing && p->n_in < IN_MAX;
-	}
-	int error = SSL_get_error(p->ssl, n);
-	if (error == SSL_ERROR_ZERO_RETURN)
-		fail(p, -ECONNRESET, "the client closed the connection");
-	else if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
-		fail(p, -ECONNRESET, "the connection broke");
-	return false;
+	return n > 0;
 }
 
 static int lease(void *owner, const char *user, struct ppp_lease *out, struct fault *f)
@@ -383,6 +326,7 @@ static int lease(void *owner, const char *user, struct ppp_lease *out, struct fa
 	*out = (struct ppp_lease){info.v4, info.v6};
 	p->connection = info.connection;
 	h->by_client[info.connection - PLAN_FIRST_CLIENT] = p;
+	sstp_stream_packets(p->stream, info.connection);
 	TAILQ_REMOVE(&h->half_open, p, entry);
 	h->n_half_open--;
 	TAILQ_INSERT_TAIL(&h->known, p, entry);
@@ -394,60 +338,53 @@ static void begin_session(struct peer *p)
 {
 	uint8_t random[SSTP_RANDOM];
 	p->in = malloc(IN_MAX);
-	p->out = malloc(OUT_MAX);
 	fill_random(random, sizeof random);
-	if (!p->in || !p->out ||
-	    sstp_new(&p->session, &p->listener->rules, p, random, clock_now_ns(),
-		     clock_wall_seconds()))
+	if (!p->in || sstp_new(&p->session, &p->listener->rules, p, random, clock_now_ns(),
+			       clock_wall_seconds()))
 		fail(p, -ENOMEM, "not enough memory for a client");
 	OPENSSL_cleanse(random, sizeof random);
 }
 
-static void handshake(struct peer *p)
+/* The stream broke, or all is sent. */
+static void stream_is_over(struct peer *p, const struct sstp_stream_status *now)
 {
-	ERR_clear_error();
-	int r = SSL_accept(p->ssl);
-	if (r == 1) {
+	char text[FAULT_TEXT];
+	if (p->closing) {
+		p->dead = true;
+		return;
+	}
+	if (!now->was_up)
+		count(p->listener->host, SSTP_COUNT_tls_failed);
+	fail(p, now->fault.code, fault_format(&now->fault, text));
+}
+
+static void on_news(void *owner)
+{
+	struct peer *p = owner;
+	struct sstp_stream_status now;
+	bool more = true;
+	sstp_stream_status(p->stream, &now);
+	if (now.was_up && !p->session)
 		begin_session(p);
-		return;
-	}
-	int error = SSL_get_error(p->ssl, r);
-	if (error == SSL_ERROR_WANT_READ)
-		return;
-	if (error == SSL_ERROR_WANT_WRITE) {
-		event_add(p->writable, NULL);
-		return;
-	}
-	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-	char text[160];
-	snprintf(text, sizeof text, "TLS: %.120s", reason ? reason : "the connection broke");
-	count(p->listener->host, SSTP_COUNT_tls_failed);
-	fail(p, -EPROTO, text);
-}
-
-static void on_readable(evutil_socket_t fd, short what, void *owner)
-{
-	struct peer *p = owner;
-	(void)fd;
-	(void)what;
-	if (!p->session)
-		handshake(p);
-	for (int i = 0; i < READS && p->session && !p->dead && read_some(p); i++)
-		;
-	/* what is decrypted already no event will tell of; a record that is not whole waits */
-	if (p->session && !p->dead && !p->closing && SSL_pending(p->ssl))
-		event_active(p->readable, EV_READ, 0);
+	for (int i = 0; i < READS && more; i++)
+		more = p->session && !p->dead && !p->closing && read_some(p);
+	if (!p->dead && more)
+		sstp_stream_again(p->stream);
+	else if (!p->dead && now.phase >= SSTP_STREAM_ENDED)
+		stream_is_over(p, &now);
 	settle(p);
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *owner)
+/* Packets go out without the session: it hears of them when it would end for want of any. */
+static void expire(struct peer *p)
 {
-	struct peer *p = owner;
-	(void)fd;
-	(void)what;
-	if (!p->session)
-		handshake(p);
-	settle(p);
+	struct sstp_host *h = p->listener->host;
+	struct sstp_stream_status now;
+	sstp_stream_status(p->stream, &now);
+	if (now.packets_ns > p->packet_ns)
+		sstp_sent(p->session, now.packets_ns);
+	sstp_expire(p->session, clock_now_ns(), &h->effects);
+	carry_out(p);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *owner)
@@ -462,25 +399,9 @@ static void on_timer(evutil_socket_t fd, short what, void *owner)
 		count(h, SSTP_COUNT_too_slow);
 		fail(p, -ETIMEDOUT, "TLS took too long");
 	} else {
-		sstp_expire(p->session, clock_now_ns(), &h->effects);
-		carry_out(p);
+		expire(p);
 	}
 	settle(p);
-}
-
-/* ---- packets to clients ---- */
-
-static void on_packets(evutil_socket_t fd, short what, void *owner)
-{
-	struct sstp_host *h = owner;
-	uint32_t connection;
-	(void)fd;
-	(void)what;
-	while (datapath_client_next(h->o.datapath, &connection)) {
-		struct peer *p = by_connection(h, connection);
-		if (p)
-			settle(p);
-	}
 }
 
 /* ---- new ones ---- */
@@ -500,21 +421,27 @@ static unsigned half_open_of(const struct sstp_host *h, const struct ip_addr *so
 	return n;
 }
 
-/* Room for one more from there; the oldest that has not authenticated gives way. */
+/* The oldest that has not authenticated, for newer ones. */
+static bool give_way(struct sstp_host *h)
+{
+	struct peer *oldest = TAILQ_FIRST(&h->half_open);
+	count(h, SSTP_COUNT_refused_full);
+	if (!oldest)
+		return false;
+	peer_free(oldest);
+	return true;
+}
+
+/* Room for one more from there. */
 static bool may_enter(struct sstp_host *h, const struct ip_addr *source)
 {
 	if (half_open_of(h, source) >= HALF_OPEN_SOURCE) {
 		count(h, SSTP_COUNT_refused_source);
 		return false;
 	}
-	if (h->n_half_open < HALF_OPEN_MAX && h->n_peers < PEERS_MAX)
+	if (h->n_half_open < h->most_half_open && h->n_peers < h->most_peers)
 		return true;
-	count(h, SSTP_COUNT_refused_full);
-	struct peer *oldest = TAILQ_FIRST(&h->half_open);
-	if (!oldest)
-		return false;
-	peer_free(oldest);
-	return true;
+	return give_way(h);
 }
 
 static struct ip_endpoint from_sockaddr(const struct sockaddr_storage *from)
@@ -540,7 +467,6 @@ static void peer_new(struct listener *l, int fd, const struct ip_endpoint *remot
 		return;
 	}
 	p->listener = l;
-	p->fd = fd;
 	p->remote = *remote;
 	p->accepted_ns = clock_now_ns();
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -548,15 +474,9 @@ static void peer_new(struct listener *l, int fd, const struct ip_endpoint *remot
 	TAILQ_INSERT_TAIL(&h->half_open, p, entry);
 	h->n_half_open++;
 	h->n_peers++;
-	p->ssl = SSL_new(l->ctx);
-	p->readable = event_new(h->o.base, fd, EV_READ | EV_PERSIST, on_readable, p);
-	p->writable = event_new(h->o.base, fd, EV_WRITE, on_writable, p);
 	p->timer = evtimer_new(h->o.base, on_timer, p);
-	if (!p->ssl || !p->readable || !p->writable || !p->timer || SSL_set_fd(p->ssl, fd) != 1 ||
-	    event_add(p->readable, NULL)) {
-		peer_free(p);
-		return;
-	}
+	if (sstp_stream_new(&p->stream, h->tls, l->ctx, fd, p) || !p->timer)
+		p->dead = true;
 	settle(p);
 }
 
@@ -568,6 +488,8 @@ static void on_acceptable(evutil_socket_t fd, short what, void *owner)
 		struct sockaddr_storage from = {0};
 		socklen_t len = sizeof from;
 		int s = accept4(fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (s < 0 && (errno == EMFILE || errno == ENFILE))
+			give_way(l->host); /* or this comes again and again */
 		if (s < 0)
 			return;
 		struct ip_endpoint remote = from_sockaddr(&from);
@@ -589,7 +511,7 @@ static int make_context(struct listener *l, const struct credential *own, struct
 	SSL_CTX_set_min_proto_version(l->ctx, TLS1_2_VERSION);
 	SSL_CTX_set_options(l->ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
 					    SSL_OP_NO_COMPRESSION |
-					    SSL_OP_CIPHER_SERVER_PREFERENCE);
+					    SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_ENABLE_KTLS);
 	SSL_CTX_set_num_tickets(l->ctx, 0);
 	SSL_CTX_set_session_cache_mode(l->ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_mode(l->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
@@ -733,20 +655,38 @@ static int prepare_gateway(struct sstp_host *h, const struct model *m, uint32_t 
 	return err ? fault_prefix(f, "SSTP of '%s'", g->name) : 0;
 }
 
-/* When the first gateway has SSTP. */
-static int watch_packets(struct sstp_host *h, struct fault *f)
+/* As many as there may be, with files for all else. */
+static void limit_peers(struct sstp_host *h)
 {
-	if (h->packets)
+	struct rlimit files = {0, 0};
+	rlim_t want = PEERS_MAX + FILES_OTHER;
+	getrlimit(RLIMIT_NOFILE, &files);
+	if (files.rlim_cur < want) {
+		files.rlim_cur = files.rlim_max < want ? files.rlim_max : want;
+		if (setrlimit(RLIMIT_NOFILE, &files))
+			getrlimit(RLIMIT_NOFILE, &files);
+	}
+	rlim_t most = files.rlim_cur > 2 * FILES_OTHER ? files.rlim_cur - FILES_OTHER
+						       : files.rlim_cur / 2;
+	h->most_peers = most < PEERS_MAX ? (unsigned)most : PEERS_MAX;
+	h->most_half_open = h->most_peers / 2 < HALF_OPEN_MAX ? h->most_peers / 2 : HALF_OPEN_MAX;
+}
+
+/* When the first gateway has SSTP. */
+static int start_tls(struct sstp_host *h, struct fault *f)
+{
+	const struct sstp_tls_options o = {.base = h->o.base,
+					   .datapath = h->o.datapath,
+					   .first = PLAN_FIRST_CLIENT,
+					   .n = PLAN_CLIENTS_BEHIND - PLAN_FIRST_CLIENT,
+					   .look = on_news};
+	if (h->tls)
 		return 0;
-	int fd = datapath_clients_range(h->o.datapath, PLAN_FIRST_CLIENT,
-					PLAN_CLIENTS_BEHIND - PLAN_FIRST_CLIENT);
-	h->by_client = (struct peer **)calloc(PLAN_CLIENTS_BEHIND - PLAN_FIRST_CLIENT,
-					      sizeof *h->by_client);
-	if (fd >= 0 && h->by_client)
-		h->packets = event_new(h->o.base, fd, EV_READ | EV_PERSIST, on_packets, h);
-	if (!h->packets || event_add(h->packets, NULL))
-		return fault_set(f, -ENOMEM, "not enough memory for SSTP");
-	return 0;
+	limit_peers(h);
+	if (!h->by_client)
+		h->by_client = (struct peer **)calloc(o.n, sizeof *h->by_client);
+	return h->by_client ? sstp_tls_start(&h->tls, &o, f)
+			    : fault_set(f, -ENOMEM, "not enough memory for SSTP");
 }
 
 int sstp_host_prepare(struct sstp_host *h, const struct clients_change *x, struct fault *f)
@@ -758,7 +698,7 @@ int sstp_host_prepare(struct sstp_host *h, const struct clients_change *x, struc
 			err = prepare_gateway(h, x->model, i, &c, f);
 	}
 	if (!err && h->coming)
-		err = watch_packets(h, f);
+		err = start_tls(h, f);
 	if (err)
 		sstp_host_abandon(h);
 	return err;
@@ -804,8 +744,6 @@ static void end_at_once(struct peer *p, const struct fault *why)
 	if (!p->closing && !p->dead)
 		say_end(p, why);
 	p->closing = true;
-	if (p->session && !p->dead)
-		flush(p);
 	peer_free(p);
 }
 
@@ -982,10 +920,7 @@ void sstp_host_shutdown(struct sstp_host *h)
 		return;
 	fault_set(&why, -ESHUTDOWN, "the gateway stops");
 	TAILQ_FOREACH(p, &h->known, entry)
-	{
-		close_peer(p, &why);
-		flush(p);
-	}
+	close_peer(p, &why);
 }
 
 static void free_all(struct peers *list)
@@ -1003,8 +938,7 @@ void sstp_host_free(struct sstp_host *h)
 	free_all(&h->known);
 	free_listeners(&h->coming);
 	free_listeners(&h->listeners);
-	if (h->packets)
-		event_free(h->packets);
+	sstp_tls_stop(h->tls);
 	free((void *)h->by_client);
 	free(h);
 }
@@ -1014,12 +948,14 @@ void sstp_host_free(struct sstp_host *h)
 int sstp_host_status(const struct sstp_host *h, uint32_t connection, struct sstp_client_status *out)
 {
 	const struct peer *p = by_connection(h, connection);
+	struct sstp_stream_status tls;
 	if (!p)
 		return -ENOENT;
+	sstp_stream_status(p->stream, &tls);
 	*out = (struct sstp_client_status){.user = sstp_user(p->session),
 					   .method = sstp_method(p->session),
 					   .correlation = sstp_correlation(p->session),
-					   .tls = SSL_get_version(p->ssl),
+					   .tls = tls.version,
 					   .remote = p->remote,
 					   .since_ns = p->accepted_ns,
 					   .connected = sstp_is_open(p->session, IP_V4) ||

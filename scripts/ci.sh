@@ -62,7 +62,7 @@ sim() {
 # Data races: the tests with threads. Without address randomisation, which this ThreadSanitizer can't map around.
 tsan() {
 	step "tests with threads (ThreadSanitizer)"
-	local t threads="esp/test_threads datapath/test_handover datapath/test_rate"
+	local t threads="esp/test_threads datapath/test_handover datapath/test_rate loader/test_sstp_tls"
 	for t in $threads; do make -j"$jobs" FLAVOUR=tsan "build-tsan/tests/unit/$t"; done
 	for t in $threads; do run "tsan $t" timeout 600 setarch -R "build-tsan/tests/unit/$t"; done
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Many clients of SSTP at once: sstp_load ADDRESS PORT USER PASSWORD CLIENTS PINGS TARGET. All
- * dial, then each pings the target as often, a few at a time, and all hang up. One line of JSON at
- * the end.
+ * Many clients of SSTP at once: sstp_load ADDRESS PORT USER PASSWORD CLIENTS PINGS TARGET [WINDOW].
+ * All dial, then each pings the target as often, a few (WINDOW) at a time, and all hang up. One
+ * line of JSON at the end.
  */
 #include "tests/unit/p2s/client.h"
 
@@ -133,21 +133,22 @@ static void ping(struct dialled *d, uint32_t target)
 }
 
 /* What one may send is sent. False: all is answered. */
-static bool carry_on(struct dialled *d, unsigned pings, uint32_t target)
+static bool carry_on(struct dialled *d, unsigned pings, unsigned window, uint32_t target)
 {
-	while (d->sent < pings && d->sent - d->answered < WINDOW)
+	while (d->sent < pings && d->sent - d->answered < window)
 		ping(d, target);
 	return d->answered < pings;
 }
 
-static void ping_all(struct dialled *all, unsigned n, unsigned pings, uint32_t target)
+static void ping_all(struct dialled *all, unsigned n, unsigned pings, unsigned window,
+		     uint32_t target)
 {
 	struct pollfd *fds = calloc(n, sizeof *fds);
 	unsigned busy = n;
 	while (busy) {
 		busy = 0;
 		for (unsigned i = 0; i < n; i++) {
-			bool more = carry_on(&all[i], pings, target);
+			bool more = carry_on(&all[i], pings, window, target);
 			fds[i] = (struct pollfd){.fd = more ? all[i].fd : -1, .events = POLLIN};
 			busy += more;
 		}
@@ -165,11 +166,12 @@ int main(int argc, char **argv)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET};
 	struct in_addr target;
-	must(argc == 8 && inet_pton(AF_INET, argv[1], &to.sin_addr) == 1 &&
+	must((argc == 8 || argc == 9) && inet_pton(AF_INET, argv[1], &to.sin_addr) == 1 &&
 		     inet_pton(AF_INET, argv[7], &target) == 1,
-	     "ADDRESS PORT USER PASSWORD CLIENTS PINGS TARGET");
+	     "ADDRESS PORT USER PASSWORD CLIENTS PINGS TARGET [WINDOW]");
 	to.sin_port = htons((uint16_t)atoi(argv[2]));
 	unsigned n = (unsigned)atoi(argv[5]), pings = (unsigned)atoi(argv[6]);
+	unsigned window = argc == 9 ? (unsigned)atoi(argv[8]) : WINDOW;
 	const struct client_manner who = {.user = argv[3], .password = argv[4]};
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	struct dialled *all = calloc(n, sizeof *all);
@@ -179,7 +181,7 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < n; i++)
 		dial(&all[i], ctx, &to, &who);
 	double dialled = now();
-	ping_all(all, n, pings, ntohl(target.s_addr));
+	ping_all(all, n, pings, window, ntohl(target.s_addr));
 	double done = now();
 	printf("{\"clients\":%u,\"callsPerSecond\":%.1f,\"pingsPerSecond\":%.0f,\"megabitsPerSecond\":%.1f}\n",
 	       n, n / (dialled - start), n * pings / (done - dialled),

@@ -380,6 +380,42 @@ def test_another_configuration(lab):
     reaches(lab, bob, g)
 
 
+def test_revoked_while_connected(lab):
+    """A certificate is revoked by a reload: who came by it is cut off and told, and dials in vain; who came by a password notices nothing."""
+    g, new = lab.gateway, copy.deepcopy(lab.written)
+
+    def reload(config):
+        with open(g.config, 'w') as f:
+            json.dump(config, f)
+        g.command('reload')
+    alice, bob = by_certificate(lab), by_password(lab, unit=1)
+    for d in (alice, bob):
+        d.wait()
+        reaches(lab, d, g)
+    gone, before = alice.address(), {c['name']: c['correlationId'] for c in clients(g)}
+    thumbprint = lab.people.alice.x.fingerprint(hashes.SHA1()).hex()
+    new['virtualNetworkGateways'][0]['vpnClientConfiguration']['vpnClientRevokedCertificates'].append({'name': 'alice', 'thumbprint': thumbprint})
+    try:
+        reload(new)
+        assert [(c['name'], c['correlationId']) for c in clients(g)] == [(n, i) for n, i in before.items() if 'bob' in n]
+        assert f'{gone}/32' not in g.command('dump', 'routes4').stdout
+        rig.wait_for(lambda: not alice.alive(), 'alice to be told', explain=alice.text)
+        reaches(lab, bob, g)
+        alice.hang_up()
+        said = len(g.process.text())
+        alice.count = 0
+        alice.dial()
+
+        def refused():
+            alice.dial_again()
+            return 'revoked by its thumbprint' in g.process.text()[said:]
+        rig.wait_for(refused, 'the refusal', seconds=90, explain=lambda: alice.text() + g.explain())
+        reaches(lab, bob, g)
+        assert [c['correlationId'] for c in clients(g)] == [i for n, i in before.items() if 'bob' in n]
+    finally:
+        reload(lab.written)
+
+
 def test_strangers_at_the_door(lab):
     """SECURITY D26. Connections that say nothing, that speak no TLS, that ask for a web page: bounded, and a client comes in beside them."""
     g = lab.gateway

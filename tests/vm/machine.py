@@ -79,9 +79,11 @@ class Machine:
         self.files.program('/bin/dash', 'bin/sh')
         self.files.file(os.path.join(HERE, 'guest-init.sh'), 'init')
 
-    def module(self, name):
+    def module(self, name, may_be_built_in=False):
         # below lib, or usr/lib since Debian 13
         found = glob.glob(os.path.join(self.package, '**', 'kernel', '**', f'{name}.ko*'), recursive=True)
+        if may_be_built_in and not found:
+            return
         assert len(found) == 1, f'{name} in {self.package}: {found}'
         opened = lzma.open(found[0]) if found[0].endswith('.xz') else open(found[0], 'rb')
         with opened as f:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 The oldest kernel that xgw supports and a later one, as Debian ships them: each takes the XDP programs, and they do there
-what they do on the kernel of this host.
+what they do on the kernel of this host. And they have TLS, which the kernel of this host may not.
 """
 import glob
 import json
@@ -14,6 +14,9 @@ import machine as vm
 
 KERNELS = ('6.1', '6.12')
 BINARIES = os.path.join(vm.ROOT, 'build', 'tests', 'bpf')
+# as insmod takes them, by name: what TLS of the kernel needs
+TLS_MODULES = ('crypto_null', 'ctr', 'gcm', 'gf128mul', 'ghash-generic')
+TLS_TEST = os.path.join(vm.ROOT, 'build', 'tests', 'unit', 'loader', 'test_sstp_tls')
 DISPATCHER = glob.glob('/usr/lib/*/bpf/xdp-dispatcher.o')
 # a busy machine needs longer than a quiet one: see the time that each step took in what the test says
 SECONDS = 400
@@ -37,6 +40,7 @@ xgw -vv attach -c /gateway.yaml''',
     'attached': 'xgw doctor --json > /tmp/doctor && echo "doctor $(cat /tmp/doctor)" && bpftool prog show',
     'detach': 'xgw detach',
     'detached': 'bpftool prog show > /tmp/left && cat /tmp/left && ! grep -q -e " ext " -e xgw -e dispatcher /tmp/left',
+    'kernel-tls': 'XGW_KERNEL_TLS=1 test_sstp_tls',
 }
 
 
@@ -44,9 +48,13 @@ def prepare(kernel, directory):
     """The machine, and the names of its steps."""
     m = vm.Machine(f'linux-{kernel}', directory)
     m.module('veth')
+    m.module('tls')
+    for name in TLS_MODULES:
+        m.module(name, may_be_built_in=True)
     for path in ('/usr/sbin/bpftool', '/bin/ip'):
         m.files.program(path, f'usr/sbin/{os.path.basename(path)}')
     m.files.program(os.path.join(vm.ROOT, 'build', 'xgw'), 'usr/bin/xgw')
+    m.files.program(TLS_TEST, 'usr/bin/test_sstp_tls')
     m.files.file(DISPATCHER[0])
     m.files.data('gateway.yaml', CONFIG.encode(), 0o600)
     steps = []
@@ -84,6 +92,7 @@ def test_kernel(machines, kernel):
     # both ways to attach: beside other programs in libxdp's dispatcher, or alone where the kernel does not take ours there
     ways = dict(re.findall(r'attached device=(\S+) program=\S+ mode=native by=(\S+)', console))
     assert ways in [{'wan': w, 'lan': w} for w in ('dispatcher', 'single-program')]
+    assert 'TLS of the kernel: yes' in console
     if kernel == '6.1':
         assert ways['wan'] == 'dispatcher'
     told, shown = console.split('\ndoctor ', 1)[1].split('\nstep 3-attached: ', 1)[0].split('\n}', 1)
