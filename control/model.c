@@ -102,6 +102,8 @@ static void free_vnet(struct model_vnet *v)
 	free(v->name);
 	free(v->address_space);
 	free(v->address_space_at);
+	free(v->dns);
+	free(v->dns_at);
 	for (uint32_t i = 0; i < v->n_attachments; i++) {
 		free(v->attachments[i].remote_vteps);
 		free(v->attachments[i].remote_vteps_at);

@@ -108,6 +108,9 @@ struct model_vnet {
 	struct ip_prefix *address_space;
 	struct model_place *address_space_at; /* of each prefix */
 	uint32_t n_address_space;
+	struct ip_addr *dns; /* in order of preference */
+	struct model_place *dns_at;
+	uint32_t n_dns;
 	struct model_subnet *subnets;
 	uint32_t n_subnets;
 	struct model_attachment *attachments;

@@ -3,6 +3,7 @@
 
 #include "auth/eap.h"
 #include "base/log.h"
+#include "control/offer.h"
 #include "loader/ike_host.h"
 #include "p2s/pool.h"
 
@@ -92,6 +93,18 @@ static void make_trust(struct making *k, struct client_gateway *g, const struct 
 	free(roots);
 }
 
+/* DNS servers of the virtual network, in its order: at most `most`, of the family, or of both
+ * (IP_NONE). How many. */
+static uint8_t take_dns(const struct model_vnet *v, enum ip_family family, struct ip_addr *out,
+			uint8_t most)
+{
+	uint8_t n = 0;
+	for (uint32_t i = 0; i < v->n_dns && n < most; i++)
+		if (family == IP_NONE || v->dns[i].family == family)
+			out[n++] = v->dns[i];
+	return n;
+}
+
 static int lease(void *owner, const struct ike_client *who, struct ike_lease *out, struct fault *f);
 
 static void make_gateway(struct making *k, struct client_gateway *g,
@@ -121,6 +134,7 @@ static void make_gateway(struct making *k, struct client_gateway *g,
 	g->eap = (struct eap_rules){.users = g->users, .tls = g->tls, .server = from->name};
 	g->ike = (struct ike_clients){
 		.eap = g->users || g->tls ? &g->eap : NULL, .lease = lease, .owner = g};
+	g->ike.n_dns = take_dns(&m->vnets[g->vnet], IP_NONE, g->ike.dns, IKE_MAX_DNS);
 }
 
 int clients_new(struct clients **out, const struct model *m, const struct plan *plan,
@@ -381,6 +395,8 @@ void clients_adopt(struct clients *c, uint32_t gateway, struct clients *old, uin
 		h->table = g->table;
 		h->most_sstp = g->most_sstp;
 		h->eap.server = g->eap.server;
+		h->ike.n_dns = g->ike.n_dns;
+		memcpy(h->ike.dns, g->ike.dns, sizeof h->ike.dns);
 		return;
 	}
 	struct pool *pool = g->pool;
@@ -573,12 +589,27 @@ static int lease(void *owner, const struct ike_client *who, struct ike_lease *ou
 
 /* ---- by SSTP ---- */
 
+static void tell(const struct clients *c, uint32_t gateway, struct ppp_told *out)
+{
+	const struct model_vnet *v = &c->m->vnets[c->m->gateways[gateway].vnet];
+	struct offer offer;
+	struct ip_prefix p;
+	take_dns(v, IP_V4, out->dns, PPP_MAX_DNS);
+	take_dns(v, IP_V6, out->dns6, PPP_MAX_DNS);
+	if (offer_of_clients(c->m, gateway, &offer)) /* which check says */
+		return;
+	for (uint8_t i = 0; i < offer.n_local_ts && out->n_routes6 < PPP_MAX_ROUTES; i++)
+		if (ip_range_to_prefix(&offer.local_ts[i].range, &p) && p.addr.family == IP_V6)
+			out->routes6[out->n_routes6++] = p;
+}
+
 int clients_sstp(const struct clients *c, uint32_t gateway, struct clients_sstp *out)
 {
 	const struct client_gateway *g = c->at[gateway];
 	if (!g || !g->pool || !c->m->gateways[gateway].clients.sstp || !g->credential)
 		return -ENOENT;
 	*out = (struct clients_sstp){.credential = g->credential, .eap = &g->eap};
+	tell(c, gateway, &out->told);
 	return 0;
 }
 

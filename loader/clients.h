@@ -12,6 +12,7 @@
 #include "ike/ike.h"
 #include "loader/credentials.h"
 #include "loader/underlay.h"
+#include "p2s/ppp.h"
 
 struct clients;
 
@@ -86,6 +87,7 @@ struct client_info {
 struct clients_sstp {
 	const struct credential *credential;
 	const struct eap_rules *eap;
+	struct ppp_told told;
 };
 int clients_sstp(const struct clients *c, uint32_t gateway, struct clients_sstp *out);
 /* A lease for who has authenticated by SSTP; nothing is routed to it yet. Given back by

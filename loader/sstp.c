@@ -678,6 +678,7 @@ static int prepare_listener(struct listener *l, const struct model *m, const str
 	l->rules =
 		(struct sstp_rules){.ppp = {.eap = c->eap,
 					    .own = own_address(m, l->gateway),
+					    .told = c->told,
 					    .idle_ns = limits->idle_minutes * 60 * NS_PER_S,
 					    .session_ns = limits->session_minutes * 60 * NS_PER_S,
 					    .lease = lease},

@@ -139,6 +139,9 @@ static void explain(struct profile *out, const struct profile_facts *p)
 				? "\nThe password is not here. swanctl and pppd want it in a file; "
 				  "their files say where.\n"
 				: "");
+	profile_put(&t,
+		    "\nThe network's DNS servers are told with each connection; a change of them "
+		    "needs no new\nprofile, another prefix behind the gateway does.\n");
 	profile_put(&t, p->authority.len ? ""
 					 : "\nThe authority of the gateway's certificate is not "
 					   "here: the client must have it.\n");

@@ -19,7 +19,8 @@ from guest import Guest  # noqa: E402
 from pki import Entity  # noqa: E402
 
 GW, POOLS, PASSWORDS = 'gw.example.org', ['172.16.201.0/24', 'fd00:16::/120'], {'bob': 'Pa55word!', 'carol': 'another-1'}
-PPPD = 'noauth debug noipdefault nodefaultroute nobsdcomp nodeflate novj noccp lock mtu 1400 maxfail 1'
+DNS = ['10.11.0.53', 'fd00:11::53', '10.11.0.54']
+PPPD = 'noauth debug noipdefault nodefaultroute nobsdcomp nodeflate novj noccp lock mtu 1400 maxfail 1 usepeerdns'
 
 
 class People:
@@ -93,6 +94,7 @@ def topology(lab):
 def gateway(lab):
     c = rig.gateway_config('VNet1', 1001, ['10.11.0.0/16', 'fd00:11::/48'], '10.11.0.1/24', '203.0.113.1', [])
     path = lambda name: os.path.join(lab.dir, name)  # noqa: E731
+    c['virtualNetworks'][0]['dhcpOptions'] = {'dnsServers': DNS}
     thumbprint = lab.people.lost.x.fingerprint(hashes.SHA1()).hex()
     c['virtualNetworkGateways'][0].update(
         identity=GW, certificate={'chain': path('gw.pem'), 'key': {'file': path('gw.key')}},
@@ -191,6 +193,10 @@ def clients(g):
     return g.json('status')['clients']
 
 
+def name_servers(d):
+    return d.guest.sh('cat /etc/ppp/resolv.conf').stdout.split()[1::2]
+
+
 def reaches(lab, d, g):
     rig.wait_for(lambda: d.guest.ping('10.11.0.4', count=1, check=False, more=('-I', d.device)).returncode == 0, 'traffic',
                  explain=lambda: d.text() + g.explain() + str(g.drops()))
@@ -213,6 +219,7 @@ def test_client(lab, method):
     reaches(lab, d, g)
     lab.alice.ping(address)
     d.guest.ping('10.11.0.1', count=1)
+    assert name_servers(d) == [DNS[0], DNS[2]]
     c, = clients(g)
     assert c['authentication'] == method and c['protocol'] == 'SSTP' and address in c['addresses'] and c['peer'] == '203.0.113.5'
     assert 'CN=alice' in c['user'] if method == 'EAP-TLS' else c['user'] == 'bob'
@@ -249,6 +256,7 @@ def test_traffic(lab):
 def test_ipv6(lab):
     """pppd takes our interface identifier only when told to (the others here go on without IPv6); the prefix comes by router advertisement."""
     g = lab.gateway
+    lab.laptop.sh('echo 64 > /proc/sys/net/ipv6/conf/default/accept_ra_rt_info_max_plen')
     d = by_password(lab, more='+ipv6 ipv6cp-accept-local')
     d.wait()
     leased = next(a for c in clients(g) for a in c['addresses'] if ':' in a)
@@ -256,7 +264,8 @@ def test_ipv6(lab):
     def configured():
         return leased + '/' in d.guest.run('ip', '-6', 'address', 'show', 'dev', d.device, check=False).stdout
     rig.wait_for(configured, 'the address', explain=lambda: d.text() + d.guest.run('ip', '-6', 'address', check=False).stdout + g.explain())
-    d.guest.run('ip', '-6', 'route', 'replace', 'fd00:11::/48', 'dev', d.device)
+    # the way to the network by RFC 4191, which Linux takes when it is told to
+    assert 'fd00:11::/48' in d.guest.run('ip', '-6', 'route', 'show', 'proto', 'ra', 'dev', d.device).stdout
     rig.wait_for(lambda: d.guest.ping('fd00:11::4', count=1, check=False).returncode == 0, 'traffic', explain=lambda: d.text() + g.explain() + str(g.drops()))
     lab.alice.ping(leased, count=1)
 
@@ -337,6 +346,7 @@ def test_another_configuration(lab):
             {'port': 'lan0', 'encapsulation': 'vlan', 'vlanId': 55, 'address': '10.55.0.1/24'}],
             'peerings': [{'name': 'to-hub', 'remoteVirtualNetwork': hub['name'], 'useRemoteGateways': True}]})
         rules['sstpIdleMinutes'] = 60
+        hub['dhcpOptions'] = {'dnsServers': ['10.11.0.99']}
         rules['vpnClientProtocols'] = ['SSTP', 'IkeV2']
         reload()
         assert correlations() == before
@@ -349,6 +359,13 @@ def test_another_configuration(lab):
         for d in (bob, carol):
             reaches(lab, d, g)
             lab.alice.ping(d.address(), count=1)
+        # who comes now gets the new name server
+        carol.hang_up()
+        carol.count = 0
+        carol.dial()
+        carol.wait()
+        assert name_servers(carol) == ['10.11.0.99']
+        before = correlations()
         # carol's account goes
         gone = carol.address()
         rules['users'] = [u for u in rules['users'] if u['name'] != 'carol']

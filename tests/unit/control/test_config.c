@@ -107,6 +107,17 @@ static const struct row schema_rows[] = {
 	{"[10.11.0.0/16]", "[10.11.0.0/33, {a: b}]",
 	 "9:20: error: addressSpace: expected a prefix such as 10.1.0.0/16, came '10.11.0.0/33'\n"
 	 "9:34: error: addressSpace: expected a prefix such as 10.1.0.0/16, came a mapping\n"},
+	{"    id: 1001\n", "    id: 1001\n    dhcpOptions: {dnsServers: [10.11.0.53, \"fd00:11::53\", 9.9.9.9]}\n", ""},
+	{"    id: 1001\n", "    id: 1001\n    dhcpOptions: {dnsServers: [10.11.0.53, 10.11.0.0/24, 224.0.0.1, 127.0.0.1, \"ff02::1\", 10.11.0.53, {a: b}]}\n",
+	 "9:44: error: dnsServers: expected an IP address, came '10.11.0.0/24'\n"
+	 "9:58: error: dnsServers: 224.0.0.1 is no address of a server\n"
+	 "9:69: error: dnsServers: 127.0.0.1 is no address of a server\n"
+	 "9:80: error: dnsServers: ff02::1 is no address of a server\n"
+	 "9:91: error: dnsServers: 10.11.0.53 stands there twice\n"
+	 "9:103: error: dnsServers: expected an IP address, came a mapping\n"},
+	{"    id: 1001\n", "    id: 1001\n    dhcpOptions: {dnsServers: [10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4, 10.0.0.5, 10.0.0.6, 10.0.0.7, 10.0.0.8, 10.0.0.9, 10.0.0.10,\n"
+	 "      10.0.1.1, 10.0.1.2, 10.0.1.3, 10.0.1.4, 10.0.1.5, 10.0.1.6, 10.0.1.7, 10.0.1.8, 10.0.1.9, 10.0.1.10, 10.0.1.11]}\n",
+	 "10:108: error: dnsServers: expected at most 20 addresses, came 21\n"},
 	{"    id: 1001\n", "    id: 1001\n    learning: true\n",
 	 "17:16: error: remoteVteps: missing, VNet1 learns endpoints: say which hosts of the underlay may teach them\n"},
 	{"localAddress: 192.0.2.1}", "localAddress: 192.0.2.1, remoteVteps: [192.0.2.0/24, 198.51.100.7/32]}\n    learning: true", ""},

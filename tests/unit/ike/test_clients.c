@@ -56,7 +56,9 @@ static int set_up(void **state)
 		users_add(w.users, "bob", (struct bytes){(const uint8_t *)"secret", 6}, &f), 0);
 	w.eap = (struct eap_rules){.users = w.users, .server = "gw"};
 	w.clients = (struct ike_clients){
-		.eap = &w.eap, .n_dns = 1, .dns = {ip_addr_v4(0x0a010035)}, .lease = lease};
+		.eap = &w.eap, .n_dns = 2, .dns = {ip_addr_v4(0x0a010035)}, .lease = lease};
+	/* whoever has no IPv6 address is not told of it */
+	ip_addr_parse(&w.clients.dns[1], "fd00:11::53");
 	return 0;
 }
 

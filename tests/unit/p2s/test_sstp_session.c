@@ -241,7 +241,7 @@ static void names(void **state)
 	struct client c;
 	(void)state;
 	client_new(&c, world.users, NULL, bob);
-	ip_addr_parse(&c.rules.ppp.dns[0], "10.11.0.53");
+	ip_addr_parse(&c.rules.ppp.told.dns[0], "10.11.0.53");
 	client_connect(&c);
 	is_connected(&c);
 	assert_int_equal(c.dns, 0x0a0b0035);
@@ -270,6 +270,29 @@ static void ipv6(void **state)
 	client_take(&c);
 	assert_int_equal(c.advertised, 2);
 	assert_int_equal(c.packet.len, 0);
+	assert_int_equal(c.router.len, 16 + 32);
+	client_free(&c);
+	/* RFC 8106, RFC 4191: a prefix is as long as its length says */
+	static const uint8_t told[] = {
+		24,   2, 48, 0,	   255, 255, 255, 255, 0xfd, 0, 0, 0x11, 0,   0,   0,	0,
+		24,   3, 80, 0,	   255, 255, 255, 255, 0xfd, 0, 0, 0x22, 0,   0,   0,	0,
+		0,    1, 0,  0,	   0,	0,   0,	  0,   25,   3, 0, 0,	 255, 255, 255, 255,
+		0xfd, 0, 0,  0x11, 0,	0,   0,	  0,   0,    0, 0, 0,	 0,   0,   0,	0x53};
+	client_new(&c, world.users, NULL, bob);
+	c.is.ipv6 = true;
+	c.rules.ppp.told.n_routes6 = 2;
+	ip_prefix_parse(&c.rules.ppp.told.routes6[0], "fd00:11::/48");
+	ip_prefix_parse(&c.rules.ppp.told.routes6[1], "fd00:22::1:0:0:0/80");
+	ip_addr_parse(&c.rules.ppp.told.dns6[0], "fd00:11::53");
+	client_connect(&c);
+	is_connected(&c);
+	assert_int_equal(c.router.len, 16 + 32 + sizeof told);
+	assert_memory_equal(c.router.at + 16 + 32, told, sizeof told);
+	/* RFC 8200 section 8.1: the sum over the pseudo header and the message is nothing */
+	uint32_t sum = (uint32_t)c.router.len + 58;
+	for (size_t i = 0; i < 32 + c.router.len; i += 2)
+		sum += load_be16(c.router.at - 32 + i);
+	assert_int_equal(((sum & 0xffff) + (sum >> 16)) % 0xffff, 0);
 	client_free(&c);
 	/* where the pool has none it is not there */
 	client_new(&c, world.users, NULL, bob);
