@@ -190,6 +190,10 @@ struct model_clients {
 	struct ip_prefix *pool;
 	struct model_place *pool_at;
 	uint32_t n_pool;
+	struct ip_prefix *routes; /* customRoutes of the gateway */
+	struct model_place *routes_at;
+	uint32_t n_routes;
+	bool to_each_other;
 	bool ike, sstp;	 /* which protocols there are */
 	uint32_t *roots; /* of the model's files */
 	uint32_t n_roots;
@@ -199,7 +203,7 @@ struct model_clients {
 	uint32_t n_users;
 	uint32_t most, most_sstp; /* clients at once, by the SKU; those of SSTP among them */
 	uint32_t idle_minutes, session_minutes; /* of SSTP, 0: no limit */
-	struct model_place place, protocols_at, roots_at;
+	struct model_place place, protocols_at, roots_at, custom_at;
 };
 
 /* In the order of the schema's words. */

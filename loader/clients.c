@@ -33,6 +33,8 @@ struct client_gateway {
 	const struct credential *credential;
 	struct client *client; /* by slot of the pool */
 	uint32_t n_sstp, most_sstp;
+	struct datapath_reach *reach; /* of clients of SSTP; those of IKE have selectors */
+	bool reach_given;
 };
 
 struct clients {
@@ -105,6 +107,21 @@ static uint8_t take_dns(const struct model_vnet *v, enum ip_family family, struc
 	return n;
 }
 
+static int make_reach(struct client_gateway *g, const struct model *m, struct fault *f)
+{
+	struct offer offer;
+	int err = offer_of_clients(m, g->index, &offer);
+	if (err)
+		return fault_set(f, err, "clients can be told of %d prefixes", CHILD_SA_MAX_TS);
+	g->reach = calloc(1, sizeof *g->reach);
+	if (!g->reach)
+		return fault_set(f, -ENOMEM, "not enough memory for clients");
+	for (uint8_t i = 0; i < offer.n_local_ts; i++)
+		if (ip_range_to_prefix(&offer.local_ts[i].range, &g->reach->prefix[g->reach->n]))
+			g->reach->n++;
+	return 0;
+}
+
 static int lease(void *owner, const struct ike_client *who, struct ike_lease *out, struct fault *f);
 
 static void make_gateway(struct making *k, struct client_gateway *g,
@@ -124,6 +141,10 @@ static void make_gateway(struct making *k, struct client_gateway *g,
 	make_trust(k, g, &from->clients);
 	if (pool_new(&g->pool, from->clients.pool, from->clients.n_pool, most, &f)) {
 		credentials_wrong(&k->faults, from->clients.place, "vpnClientAddressPool", &f);
+		return;
+	}
+	if (make_reach(g, m, &f)) {
+		credentials_wrong(&k->faults, from->clients.place, "vpnClientConfiguration", &f);
 		return;
 	}
 	g->client = calloc(pool_size(g->pool), sizeof *g->client);
@@ -182,6 +203,9 @@ static void free_gateway(struct client_gateway *g)
 	trust_free(g->trust);
 	pool_free(g->pool);
 	free(g->client);
+	if (g->reach_given)
+		datapath_reach_unused();
+	free(g->reach);
 	free(g);
 }
 
@@ -330,6 +354,26 @@ static bool has_revoked(const struct model_clients *a, const struct model_client
 	return true;
 }
 
+static bool has_prefixes(const struct ip_prefix *a, uint32_t n_a, const struct ip_prefix *b,
+			 uint32_t n_b)
+{
+	for (uint32_t i = 0; i < n_a; i++) {
+		bool found = false;
+		for (uint32_t k = 0; k < n_b && !found; k++)
+			found = ip_prefix_equal(&a[i], &b[k]);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+/* Whether clients are offered less than before, but for networks, whose routes went. */
+static bool is_narrower(const struct model_clients *now, const struct model_clients *before)
+{
+	return (before->to_each_other && !now->to_each_other) ||
+	       !has_prefixes(before->routes, before->n_routes, now->routes, now->n_routes);
+}
+
 static bool same_rules(const struct model *m, const struct model_clients *a, const struct model *n,
 		       const struct model_clients *b)
 {
@@ -364,6 +408,8 @@ uint32_t clients_cut_off(const struct clients *c, uint32_t gateway, const struct
 	const struct model_clients *a = &c->m->gateways[gateway].clients;
 	const struct model_clients *b = &old->m->gateways[was].clients;
 	const struct client_gateway *h = old->at[was];
+	/* SAs have their selectors for good; who comes by SSTP has other rules at once */
+	bool narrower = !is_sstp && is_narrower(a, b);
 	bool doubtful = !has_roots(old->m, b, c->m, a) || !has_revoked(a, b);
 	for (uint32_t k = after < h->first ? 0 : after - h->first + 1; k < pool_size(h->pool);
 	     k++) {
@@ -375,7 +421,7 @@ uint32_t clients_cut_off(const struct clients *c, uint32_t gateway, const struct
 		bool gone = by_password &&
 			    (!now || !then || then->password.len != now->password.len ||
 			     memcmp(then->password.b, now->password.b, now->password.len) != 0);
-		if (gone || (!by_password && doubtful))
+		if (gone || narrower || (!by_password && doubtful))
 			return h->first + k;
 	}
 	return 0;
@@ -545,10 +591,13 @@ void clients_leave_networks(const struct clients *c, uint32_t gateway, const str
 
 int clients_enter_networks(const struct clients *c, uint32_t gateway)
 {
-	const struct client_gateway *g = c->at[gateway];
+	struct client_gateway *g = c->at[gateway];
 	int err = 0;
+	g->reach_given = true;
 	for (uint32_t k = 0; g->pool && k < pool_size(g->pool); k++) {
 		int bad = g->client[k].there ? put(g, &g->client[k]) : 0;
+		if (g->client[k].is_sstp && g->client[k].there)
+			datapath_client_reach(c->datapath, g->first + k, g->reach);
 		err = err ? err : bad;
 	}
 	return err;
@@ -644,7 +693,9 @@ int clients_open(struct clients *c, uint32_t connection, uint32_t mtu, bool v4, 
 					  .vnet = vnet_id(g),
 					  .mtu = mtu,
 					  .v4 = v4 ? x->lease.v4 : (struct ip_addr){0},
-					  .v6 = v6 ? x->lease.v6 : (struct ip_addr){0}};
+					  .v6 = v6 ? x->lease.v6 : (struct ip_addr){0},
+					  .reach = g->reach};
+	g->reach_given = true;
 	int err = datapath_client_set(c->datapath, &d);
 	if (!err) {
 		x->routed[0] |= v4;

@@ -56,7 +56,8 @@ enum clients_fate clients_compare(const struct clients *c, uint32_t gateway,
 /*
  * CHANGED: the next one behind `after` (0 at first) that may not stay: its user is gone or has
  * another password; or it came by a certificate and an authority is gone or certificates were
- * revoked since (it may be another one's, and then comes again). 0: nobody. `method` says how a
+ * revoked since (it may be another one's, and then comes again); or it came by IKE and is offered
+ * less than its SAs let pass. 0: nobody. `method` says how a
  * connection of the protocol authenticated, and as whom.
  */
 uint32_t clients_cut_off(const struct clients *c, uint32_t gateway, const struct clients *old,

@@ -468,6 +468,16 @@ static const struct row rule_rows[] = {
 
 /* Point-to-site, under GW1: line 24, or 23 without a certificate. */
 static const struct row client_rows[] = {
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    customRoutes: {addressPrefixes: [192.168.5.0/24, \"fd00:5::/48\"]}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], allowClientToClient: true, users: [{name: bob, password: {file: /etc/xgw/bob}}]}\n", ""},
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    customRoutes: {addressPrefixes: [0.0.0.0/0, 172.16.0.0/12, 203.0.112.0/23]}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: bob, password: {file: /etc/xgw/bob}}]}\n",
+	 "24:38: error: addressPrefixes: 0.0.0.0/0 holds 203.0.113.1, the publicIPAddress of GW1: the tunnel itself goes there\n"
+	 "24:38: error: addressPrefixes: 0.0.0.0/0 overlaps 172.16.0.0/24 of the pool; allowClientToClient lets clients reach each other\n"
+	 "24:49: error: addressPrefixes: 172.16.0.0/12 overlaps 172.16.0.0/24 of the pool; allowClientToClient lets clients reach each other\n"
+	 "24:64: error: addressPrefixes: 203.0.112.0/23 holds 203.0.113.1, the publicIPAddress of GW1: the tunnel itself goes there\n"},
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    customRoutes: {addressPrefixes: [192.168.10.0/24, 192.168.11.0/24, 192.168.12.0/24, 192.168.13.0/24, 192.168.14.0/24, 192.168.15.0/24, 192.168.16.0/24, 192.168.17.0/24, 192.168.18.0/24, 192.168.19.0/24, 192.168.20.0/24, 192.168.21.0/24, 192.168.22.0/24, 192.168.23.0/24, 192.168.24.0/24, 192.168.25.0/24, 192.168.26.0/24]}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: bob, password: {file: /etc/xgw/bob}}]}\n",
+	 "25:29: error: vpnClientConfiguration: clients can be told of 16 prefixes, VNet1, the networks that use its gateway and customRoutes have more\n"},
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    customRoutes: {addressPrefixes: [192.168.5.0/24]}\n",
+	 "23:19: error: customRoutes: are for clients, and GW1 has no vpnClientConfiguration\n"},
 	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: bob, password: {file: /etc/xgw/bob}}]}\n",
 	 ""},
 	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], vpnClientRootCertificates: [{name: r, file: r.pem}], vpnClientRevokedCertificates: [{name: x, thumbprint: \"01:23:45:67:89:AB:CD:EF:01:23:45:67:89:AB:CD:EF:01:23:45:67\"}]}\n",

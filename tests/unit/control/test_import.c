@@ -420,7 +420,7 @@ static const char client_template[] =
 	"{'type': 'Microsoft.Network/publicIPAddresses', 'name': 'vm', 'properties': {}},"
 	"{'type': 'Microsoft.Network/virtualNetworkGateways', 'name': 'GW', 'properties': {'vpnClientConfiguration':"
 	" {'vpnClientAddressPool': {'addressPrefixes': ['172.16.0.0/24']}, 'vpnClientProtocols': ['OpenVPN'],"
-	" 'aadTenant': 'x'}, 'ipConfigurations': [{'properties': {'subnet': {'id':"
+	" 'aadTenant': 'x'}, 'customRoutes': {'addressPrefixes': ['10.5.0.0/16', '10.6.7.8/16']}, 'ipConfigurations': [{'properties': {'subnet': {'id':"
 	" '[resourceId(`Microsoft.Network/virtualNetworks/subnets`, `V`, `GatewaySubnet`)]'}}}]}}]}";
 /* clang-format on */
 
@@ -497,6 +497,7 @@ static void clients(void **state)
 		      "key: ");
 	must_note(&x, "GW: vpnClientProtocols: OpenVPN is not carried over: there is none here\n");
 	must_note(&x, "GW: aadTenant: not carried over: ");
+	must_have(&x, "    customRoutes: {addressPrefixes: [10.5.0.0/16, 10.6.0.0/16]}\n");
 	must_note(&x, "Microsoft.Network/publicIPAddresses vm: left out: no gateway has it\n");
 	assert_int_equal(only_blanks(&x), 6);
 	done(&x);
