@@ -202,7 +202,8 @@ struct model_clients {
 	struct model_user *users;
 	uint32_t n_users;
 	uint32_t most, most_sstp; /* clients at once, by the SKU; those of SSTP among them */
-	uint32_t idle_minutes, session_minutes; /* of SSTP, 0: no limit */
+	uint32_t per_user;	  /* sessions of one user, 0: no limit */
+	uint32_t idle_minutes, session_minutes; /* 0: no limit */
 	struct model_place place, protocols_at, roots_at, custom_at;
 };
 

@@ -154,8 +154,9 @@ void read_clients(struct read *r, const struct tree_node *gateway, struct model_
 	c->most_sstp = read_choice(gateway, P_virtualNetworkGateway_sku) ? MOST_SSTP : c->most;
 	read_protocols(map, c);
 	c->to_each_other = read_boolean(map, P_vpnClientConfiguration_allowClientToClient);
-	c->idle_minutes = read_number(map, P_vpnClientConfiguration_sstpIdleMinutes);
-	c->session_minutes = read_number(map, P_vpnClientConfiguration_sstpSessionMinutes);
+	c->idle_minutes = read_number(map, P_vpnClientConfiguration_sessionIdleMinutes);
+	c->session_minutes = read_number(map, P_vpnClientConfiguration_sessionMinutes);
+	c->per_user = read_number(map, P_vpnClientConfiguration_sessionsPerUser);
 	read_roots(r, map, g);
 	read_revoked(r, map, g);
 	uint32_t n = read_length(map, P_vpnClientConfiguration_users);

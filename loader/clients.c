@@ -2,8 +2,10 @@
 #include "loader/clients.h"
 
 #include "auth/eap.h"
+#include "base/instant.h"
 #include "base/log.h"
 #include "control/offer.h"
+#include "loader/clock.h"
 #include "loader/ike_host.h"
 #include "p2s/pool.h"
 
@@ -17,6 +19,10 @@
 struct client {
 	bool there;
 	bool is_sstp, routed[2]; /* SSTP: by family, whether its route is in the maps */
+	bool replaced;		 /* by a newer session of its user */
+	bool ends;		 /* that it is due was told */
+	uint64_t order;		 /* of all that came to this gateway */
+	uint64_t since_ns, active_ns, packets; /* IKE: as far as we looked */
 	struct pool_lease lease;
 	char name[NAME_BYTES];
 };
@@ -33,6 +39,7 @@ struct client_gateway {
 	const struct credential *credential;
 	struct client *client; /* by slot of the pool */
 	uint32_t n_sstp, most_sstp;
+	uint64_t n_came;
 	struct datapath_reach *reach; /* of clients of SSTP; those of IKE have selectors */
 	bool reach_given;
 };
@@ -451,6 +458,7 @@ void clients_adopt(struct clients *c, uint32_t gateway, struct clients *old, uin
 	g->client = h->client;
 	h->pool = pool;
 	h->client = client;
+	g->n_came = h->n_came;
 	g->n_sstp = h->n_sstp;
 	h->n_sstp = 0;
 }
@@ -603,6 +611,65 @@ int clients_enter_networks(const struct clients *c, uint32_t gateway)
 	return err;
 }
 
+/* ---- how long they stay ---- */
+
+/* Beyond sessionsPerUser the oldest goes. */
+static void limit_user(struct client_gateway *g, const struct client *newest)
+{
+	const uint32_t most = g->of->m->gateways[g->index].clients.per_user;
+	struct client *oldest = NULL;
+	uint32_t n = 0;
+	for (uint32_t k = 0; most && k < pool_size(g->pool); k++) {
+		struct client *x = &g->client[k];
+		if (!x->there || x->replaced || x->ends || strcmp(x->name, newest->name) != 0)
+			continue;
+		n++;
+		if (!oldest || x->order < oldest->order)
+			oldest = x;
+	}
+	if (n > most && oldest)
+		oldest->replaced = true;
+}
+
+static const char *overstayed(const struct client_gateway *g, struct client *x, uint64_t now_ns)
+{
+	const struct model_clients *m = &g->of->m->gateways[g->index].clients;
+	struct datapath_traffic t;
+	if (x->replaced)
+		return "a newer session of the user took its place (sessionsPerUser)";
+	if (x->is_sstp)
+		return NULL;
+	if (m->idle_minutes &&
+	    !datapath_connection_traffic(g->of->datapath, g->first + x->lease.slot, &t)) {
+		if (t.packets_in + t.packets_out != x->packets)
+			x->active_ns = now_ns;
+		x->packets = t.packets_in + t.packets_out;
+	}
+	if (m->idle_minutes && now_ns - x->active_ns >= m->idle_minutes * 60 * NS_PER_S)
+		return "the session was idle for too long (sessionIdleMinutes)";
+	if (m->session_minutes && now_ns - x->since_ns >= m->session_minutes * 60 * NS_PER_S)
+		return "the session's time is up (sessionMinutes)";
+	return NULL;
+}
+
+int clients_next_due(struct clients *c, uint32_t after, uint64_t now_ns, struct client_due *out)
+{
+	for (uint32_t i = 0; i < c->n; i++) {
+		struct client_gateway *g = c->at[i];
+		uint32_t k = !g || after < g->first ? 0 : after - g->first + 1;
+		for (; g && g->pool && k < pool_size(g->pool); k++) {
+			struct client *x = &g->client[k];
+			out->why = x->there && !x->ends ? overstayed(g, x, now_ns) : NULL;
+			if (!out->why)
+				continue;
+			x->ends = true;
+			describe(g, x, &out->is);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
 /* What it asks for of the pool, and in the maps; NULL: f says why not. */
 static struct client *admit(struct client_gateway *g, const struct ike_client *who, bool is_sstp,
 			    struct fault *f)
@@ -611,12 +678,20 @@ static struct client *admit(struct client_gateway *g, const struct ike_client *w
 	if (pool_take(g->pool, who->user, who->wants_v4, who->wants_v6, &who->wanted4, &given, f))
 		return NULL;
 	struct client *x = &g->client[given.slot];
-	*x = (struct client){.there = true, .is_sstp = is_sstp, .lease = given};
+	const uint64_t now = clock_now_ns();
+	*x = (struct client){.there = true,
+			     .is_sstp = is_sstp,
+			     .order = g->n_came++,
+			     .since_ns = now,
+			     .active_ns = now,
+			     .lease = given};
 	snprintf(x->name, sizeof x->name, "%.60s/%.250s", g->of->m->gateways[g->index].name,
 		 who->user);
 	int err = put(g, x);
-	if (!err)
+	if (!err) {
+		limit_user(g, x);
 		return x;
+	}
 	withdraw(g, x);
 	x->there = false;
 	pool_give(g->pool, given.slot);

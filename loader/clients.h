@@ -98,6 +98,15 @@ int must_check clients_admit(struct clients *c, uint32_t gateway, const char *us
 /* Packets of these families flow from now on. */
 int must_check clients_open(struct clients *c, uint32_t connection, uint32_t mtu, bool v4, bool v6);
 
+/* Sessions that have to end now. */
+struct client_due {
+	struct client_info is;
+	const char *why;
+};
+/* As clients_next(), each once. Of SSTP idleness and length are not told: its sessions know them.
+ */
+int clients_next_due(struct clients *c, uint32_t after, uint64_t now_ns, struct client_due *out);
+
 /* By connection. -ENOENT. */
 int clients_find(const struct clients *c, uint32_t connection, struct client_info *out);
 /* By name; the first of several. -ENOENT. */

@@ -1028,13 +1028,13 @@ int sstp_host_status(const struct sstp_host *h, uint32_t connection, struct sstp
 	return 0;
 }
 
-int sstp_host_disconnect(struct sstp_host *h, uint32_t connection)
+int sstp_host_disconnect(struct sstp_host *h, uint32_t connection, const char *text)
 {
 	struct fault why = {0};
 	struct peer *p = by_connection(h, connection);
 	if (!p)
 		return -ENOENT;
-	fault_set(&why, -ECONNABORTED, "a person ended the session");
+	fault_set(&why, -ECONNABORTED, "%s", text);
 	close_peer(p, &why);
 	settle(p);
 	return 0;

@@ -65,7 +65,7 @@ class Ike:
 
     def __init__(self, host, me, root, g, user):
         self.host, self.g, self.user = host, g, user
-        self.swan = rig.StrongSwan(host, me, PUBLIC['gw1'], '', '', my_id=user, peer_id=GW, rekey='vips = 0.0.0.0',
+        self.swan = rig.StrongSwan(host, me, PUBLIC['gw1'], '', '', my_id=f'{host.name}.example.org', peer_id=GW, rekey='vips = 0.0.0.0',
                                    load=PLUGINS, children={'net': ('dynamic', '0.0.0.0/0')}, ike='aes256-sha256-ecp256', esp='aes256gcm16',
                                    auth=(f'auth = eap-mschapv2\n eap_id = {user}', 'auth = pubkey\n cacerts = ca.pem'),
                                    files=[('x509ca', 'ca.pem', root.pem())], secrets=secret(user, PASSWORD))
@@ -100,6 +100,7 @@ def test_where_clients_get(lab):
     root = Entity('root', ca=True)
     own = Entity('gw', by=root, san=x509.DNSName(GW))
     clients = {'vpnClientAddressPool': [POOL], 'vpnClientProtocols': ['SSTP', 'IkeV2'],
+               'vpnClientRootCertificates': [{'name': 'people', 'file': lab.file('root.pem', root.pem().decode())}],
                'users': [{'name': u, 'password': {'file': lab.file(u, PASSWORD)}} for u in ('bob', 'carol', 'dave')]}
     hosts, config = hub_and_spokes(w, identity=GW, vpnClientConfiguration=clients,
                                    certificate={'chain': lab.file('gw.pem', own.pem().decode()), 'key': {'file': lab.file('gw.key', own.private().decode())}})
@@ -152,3 +153,43 @@ def test_where_clients_get(lab):
     for client in carol, bob:
         client.reaches('10.10.0.4')
         client.may_not_reach('10.22.0.4')
+
+
+def one_network(lab, w, root, **more):
+    own = Entity('gw', by=root, san=x509.DNSName(GW))
+    alice = w.inside('gw1', 'alice', '10.11.0.4')
+    config = rig.gateway_config('VNet1', 1001, ['10.11.0.0/16'], '10.11.0.1/24', PUBLIC['gw1'], [])
+    config['host'] = w.ports('gw1')
+    clients = {'vpnClientAddressPool': [POOL], 'vpnClientProtocols': ['SSTP', 'IkeV2'],
+               'vpnClientRootCertificates': [{'name': 'people', 'file': lab.file('root.pem', root.pem().decode())}],
+               'users': [{'name': u, 'password': {'file': lab.file(u, PASSWORD)}} for u in ('bob', 'carol')], **more}
+    config['virtualNetworkGateways'][0].update(
+        identity=GW, vpnClientConfiguration=clients,
+        certificate={'chain': lab.file('gw.pem', own.pem().decode()), 'key': {'file': lab.file('gw.key', own.private().decode())}})
+    return alice, config
+
+
+def test_sessions_of_a_user(lab):
+    """One at a time, of both protocols together: the newest stays."""
+    w = World(lab, 'gw1')
+    root = Entity('root', ca=True)
+    alice, config = one_network(lab, w, root, sessionsPerUser=1)
+    g = rig.Xgw(lab.hosts['gw1'], config)
+    start((g, []))
+    alice.ping('10.11.0.1', count=1)
+    hosts = [computer(lab, w, f'pc{i}', f'203.0.113.{11 + i}') for i in range(3)]
+    first, second = (Ike(hosts[i], f'203.0.113.{11 + i}', root, g, 'carol') for i in range(2))
+    first.connect()
+    second.swan.initiate()
+    rig.wait_for(lambda: len(g.json('status')['clients']) == 1 and not first.swan.sas(), 'the first to be replaced', explain=g.explain)
+    kept = g.json('status')['clients'][0]
+    assert kept['peer'] == '203.0.113.12'
+    assert 'took its place (sessionsPerUser)' in g.process.text()
+    # by the other protocol
+    p = Sstp(hosts[2], g).dial('10.11.0.4')
+    assert p.stdout.readline().startswith('{')
+    rig.wait_for(lambda: [c['peer'] for c in g.json('status')['clients']] == ['203.0.113.13'], 'the newest alone', explain=g.explain)
+    rig.wait_for(lambda: not second.swan.sas(), 'the second to be told', explain=second.swan.text)
+    second.swan.initiate()
+    rig.wait_for(lambda: [c['peer'] for c in g.json('status')['clients']] == ['203.0.113.12'], 'the newest alone', explain=g.explain)
+    p.communicate(timeout=10)

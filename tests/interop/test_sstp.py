@@ -345,7 +345,7 @@ def test_another_configuration(lab):
         new['virtualNetworks'].append({'name': 'Spoke', 'id': 1055, 'addressSpace': ['10.55.0.0/16'], 'attachments': [
             {'port': 'lan0', 'encapsulation': 'vlan', 'vlanId': 55, 'address': '10.55.0.1/24'}],
             'peerings': [{'name': 'to-hub', 'remoteVirtualNetwork': hub['name'], 'useRemoteGateways': True}]})
-        rules['sstpIdleMinutes'] = 60
+        rules['sessionIdleMinutes'] = 60
         hub['dhcpOptions'] = {'dnsServers': ['10.11.0.99']}
         rules['vpnClientProtocols'] = ['SSTP', 'IkeV2']
         reload()
