@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #define NAME_BYTES 320
 
@@ -33,6 +34,7 @@ struct client_gateway {
 	struct users *users;
 	struct trust *trust;
 	struct eap_tls *tls;
+	struct guesses *guesses;
 	struct pool *pool;
 	struct eap_rules eap;
 	struct ike_clients ike;
@@ -114,6 +116,20 @@ static uint8_t take_dns(const struct model_vnet *v, enum ip_family family, struc
 	return n;
 }
 
+static int make_guesses(struct client_gateway *g)
+{
+	uint8_t salt[GUESSES_SALT];
+	size_t n = 0;
+	while (n < sizeof salt) {
+		ssize_t got = getrandom(salt + n, sizeof salt - n, 0);
+		if (got > 0)
+			n += (size_t)got;
+		else if (errno != EINTR)
+			return -errno;
+	}
+	return guesses_new(&g->guesses, salt);
+}
+
 static int make_reach(struct client_gateway *g, const struct model *m, struct fault *f)
 {
 	struct offer offer;
@@ -144,6 +160,11 @@ static void make_gateway(struct making *k, struct client_gateway *g,
 	g->vnet = from->vnet;
 	g->table = ids ? ids->table : 0;
 	g->most_sstp = from->clients.most_sstp;
+	if (make_guesses(g)) {
+		fault_set(&f, -ENOMEM, "not enough memory for clients");
+		credentials_wrong(&k->faults, from->clients.place, "vpnClientConfiguration", &f);
+		return;
+	}
 	make_users(k, g, &from->clients);
 	make_trust(k, g, &from->clients);
 	if (pool_new(&g->pool, from->clients.pool, from->clients.n_pool, most, &f)) {
@@ -159,7 +180,8 @@ static void make_gateway(struct making *k, struct client_gateway *g,
 		fault_set(&f, -ENOMEM, "not enough memory for clients");
 		credentials_wrong(&k->faults, from->clients.place, "vpnClientAddressPool", &f);
 	}
-	g->eap = (struct eap_rules){.users = g->users, .tls = g->tls, .server = from->name};
+	g->eap = (struct eap_rules){
+		.users = g->users, .tls = g->tls, .server = from->name, .guesses = g->guesses};
 	g->ike = (struct ike_clients){
 		.eap = g->users || g->tls ? &g->eap : NULL, .lease = lease, .owner = g};
 	g->ike.n_dns = take_dns(&m->vnets[g->vnet], IP_NONE, g->ike.dns, IKE_MAX_DNS);
@@ -207,6 +229,7 @@ static void free_gateway(struct client_gateway *g)
 		return;
 	eap_tls_free(g->tls);
 	users_free(g->users);
+	guesses_free(g->guesses);
 	trust_free(g->trust);
 	pool_free(g->pool);
 	free(g->client);
@@ -269,6 +292,12 @@ static void describe(const struct client_gateway *g, const struct client *x,
 				    .is_sstp = x->is_sstp,
 				    .v4 = x->lease.v4,
 				    .v6 = x->lease.v6};
+}
+
+struct guesses_count clients_guesses(const struct clients *c, uint32_t gateway)
+{
+	const struct client_gateway *g = c->at[gateway];
+	return guesses_count(g ? g->guesses : NULL);
 }
 
 int clients_find(const struct clients *c, uint32_t connection, struct client_info *out)
@@ -454,6 +483,10 @@ void clients_adopt(struct clients *c, uint32_t gateway, struct clients *old, uin
 	}
 	struct pool *pool = g->pool;
 	struct client *client = g->client;
+	struct guesses *guesses = g->guesses;
+	/* who guesses goes on to wait */
+	g->guesses = g->eap.guesses = h->guesses;
+	h->guesses = h->eap.guesses = guesses;
 	g->pool = h->pool;
 	g->client = h->client;
 	h->pool = pool;

@@ -107,6 +107,9 @@ struct client_due {
  */
 int clients_next_due(struct clients *c, uint32_t after, uint64_t now_ns, struct client_due *out);
 
+/* Wrong passwords of a gateway's clients; nothing where it has none. */
+struct guesses_count clients_guesses(const struct clients *c, uint32_t gateway);
+
 /* By connection. -ENOENT. */
 int clients_find(const struct clients *c, uint32_t connection, struct client_info *out);
 /* By name; the first of several. -ENOENT. */

@@ -400,6 +400,8 @@ static void begin_session(struct peer *p)
 	    sstp_new(&p->session, &p->listener->rules, p, random, clock_now_ns(),
 		     clock_wall_seconds()))
 		fail(p, -ENOMEM, "not enough memory for a client");
+	else
+		sstp_from(p->session, &p->remote.addr);
 	OPENSSL_cleanse(random, sizeof random);
 }
 

@@ -506,6 +506,11 @@ static json_t *gateway(struct daemon *d, uint32_t i)
 	set(o, "vpnType", json_string(g->policy_based ? "PolicyBased" : "RouteBased"));
 	set(o, "publicIPAddress", json_string(ip_addr_format(&g->public_address, address)));
 	set(o, "sku", json_string(g->sku));
+	if (g->clients.n_pool) {
+		const struct guesses_count c = clients_guesses(ike_host_clients(d->ike), i);
+		set(o, "wrongPasswords", number(c.failed));
+		set(o, "passwordsNotLookedAt", number(c.held));
+	}
 	set(o, "bandwidthInMbps", g->bandwidth_mbps ? number(g->bandwidth_mbps) : json_null());
 	if (datapath_gateway_account(d->datapath, d->plan.gateways[i].slot, &a))
 		return o;

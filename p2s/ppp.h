@@ -61,6 +61,8 @@ struct ppp;
 int must_check ppp_new(struct ppp **out, const struct ppp_rules *rules, void *owner,
 		       const uint8_t random[PPP_RANDOM], int64_t wall_s);
 void ppp_free(struct ppp *p);
+/* Where the client is, for the damping of wrong passwords. */
+void ppp_from(struct ppp *p, const struct ip_addr *source);
 
 /*
  * Frames may flow. We begin when the client does, or a while later: the terminal of a client that

@@ -236,6 +236,48 @@ static void addresses(void **state)
 	has_ended(&c, "all addresses are taken");
 }
 
+/* By MS-CHAPv2 and EAP-MSCHAPv2 together; the right password is not looked at either, from there.
+ */
+static void guessing_is_damped(void **state)
+{
+	static const uint8_t salt[GUESSES_SALT] = {7};
+	struct client_manner guess = {.user = "bob", .password = "no"}, right = bob;
+	struct guesses *guesses;
+	struct ip_addr source, other;
+	struct client c;
+	(void)state;
+	ip_addr_parse(&source, "198.51.100.7");
+	ip_addr_parse(&other, "198.51.100.8");
+	assert_int_equal(guesses_new(&guesses, salt), 0);
+	for (unsigned i = 0; i < GUESSES_PAIR; i++) {
+		guess.by_eap = i & 1;
+		client_new(&c, world.users, NULL, guess);
+		c.eap_rules.guesses = guesses;
+		sstp_from(c.s, &source);
+		client_connect(&c);
+		has_ended(&c, "the password of user 'bob' is wrong");
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		right.by_eap = i;
+		client_new(&c, world.users, NULL, right);
+		c.eap_rules.guesses = guesses;
+		sstp_from(c.s, &source);
+		client_connect(&c);
+		assert_true(c.refused);
+		assert_int_equal(c.leases, 0);
+		has_ended(&c, "too many wrong passwords from 198.51.100.7");
+		client_new(&c, world.users, NULL, right);
+		c.eap_rules.guesses = guesses;
+		sstp_from(c.s, &other);
+		client_connect(&c);
+		is_connected(&c);
+		client_free(&c);
+	}
+	assert_int_equal(guesses_count(guesses).failed, GUESSES_PAIR);
+	assert_int_equal(guesses_count(guesses).held, 2);
+	guesses_free(guesses);
+}
+
 static void names(void **state)
 {
 	struct client c;
@@ -852,6 +894,7 @@ int main(void)
 		cmocka_unit_test(whoever_it_is_not),
 		cmocka_unit_test(no_common_authentication),
 		cmocka_unit_test(addresses),
+		cmocka_unit_test(guessing_is_damped),
 		cmocka_unit_test(names),
 		cmocka_unit_test(ipv6),
 		cmocka_unit_test(compression_and_encryption_are_refused),
