@@ -102,6 +102,8 @@ struct connection *client_connect(struct ike_sa *sa, struct connection *template
 	if (!connection_make(sa->e, cfg, template, &c, f)) {
 		snprintf(c->user, sizeof c->user, "%s", login->user);
 		snprintf(c->method, sizeof c->method, "%s", login->method);
+		vendors_take(in, sa->program);
+		memcpy(c->program, sa->program, sizeof c->program);
 		c->lease = lease;
 		connection_event(c, "user %.80s, %s", login->user, login->method);
 	}

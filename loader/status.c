@@ -246,6 +246,8 @@ static json_t *sstp_client(struct daemon *d, const struct client_info *c)
 		set(o, "authentication", json_string(s.method));
 		set(o, "peer", json_string(ip_addr_format(&s.remote.addr, peer)));
 		set(o, "tls", json_string(s.tls));
+		/* all that SSTP tells */
+		set(o, "clientVersion", json_sprintf("SSTP 1.0, %s", s.tls));
 		set(o, "correlationId", json_string(s.correlation));
 	}
 	add_traffic(d, o, c->connection);
@@ -266,6 +268,7 @@ static json_t *client(struct daemon *d, const struct client_info *c, uint64_t no
 		add_ike(o, s, now);
 		set(o, "user", json_string(s->user));
 		set(o, "authentication", json_string(s->method));
+		set(o, "clientVersion", *s->program ? json_string(s->program) : json_null());
 		set(o, "peer", json_string(ip_addr_format(&s->remote.addr, peer)));
 	}
 	add_traffic(d, o, c->connection);

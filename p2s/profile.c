@@ -95,9 +95,10 @@ static int judge(const struct profile_facts *p, struct fault *f)
 		return fault_advise(f, "use letters, digits and . _ - @");
 	}
 	if ((*p->authority_name && !is_line(p->authority_name)) ||
-	    (*p->issuer_name && !is_line(p->issuer_name)))
+	    (*p->issuer_name && !is_line(p->issuer_name)) ||
+	    (*p->certificate_name && !is_line(p->certificate_name)))
 		return fault_set(f, -EINVAL,
-				 "the name of the gateway's authority is not one line of text");
+				 "a name in the gateway's certificates is not one line of text");
 	if (!p->n_routes)
 		return fault_set(f, -EINVAL, "there is no prefix behind the gateway");
 	return 0;

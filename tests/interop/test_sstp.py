@@ -6,6 +6,7 @@ who is refused and why, two at once, traffic, redialling, a gateway that starts 
 import copy
 import json
 import os
+import shutil
 import sys
 import time
 
@@ -85,7 +86,8 @@ def topology(lab):
         lab.file(user, password)
     lab.laptop = g = Guest(bay, 'laptop', ['b-wan'])
     g.address('vec0', '203.0.113.5/24')
-    g.sh('mkdir -p /dev/pts /run/ppp /run/sstpc /run/lock; mount -t devpts -o gid=5,mode=620 devpts /dev/pts; mount -t tmpfs ppp /etc/ppp; '
+    g.sh('mkdir -p /dev/pts /run/ppp /run/sstpc /run/lock; mount -t devpts -o gid=5,mode=620 devpts /dev/pts; '
+         'mkdir -p /run/etc-ppp; cp /etc/ppp/ip-up /run/etc-ppp; mount -t tmpfs ppp /etc/ppp; '
          'mount -t tmpfs tmp /var/tmp; : > /etc/ppp/options; : > /etc/ppp/chap-secrets; chown sstpc: /run/sstpc; '
          f'(cat /etc/hosts; echo 203.0.113.1 {GW}) > /run/hosts; mount --bind /run/hosts /etc/hosts; '
          'for m in ppp_generic ppp_async ppp_mppe arc4 ecb; do /run/kernel/modprobe $m || true; done')
@@ -174,6 +176,37 @@ class Dialled:
                       f'for i in $(seq 50); do [ -e /sys/class/net/{self.device} ] || break; sleep 0.1; done; rm -f {self.pid}', check=False)
 
 
+class Called(Dialled):
+    """pppd called as its user does who has copied `ppp/` of a profile into /etc/ppp."""
+
+    def __init__(self, lab, client, *more):
+        out = os.path.join(lab.dir, f'profile-{client}')
+        lab.gw1.run(rig.XGW, 'client-profile', 'VNet1GW', '--client', client, '--ca', os.path.join(lab.dir, 'root.pem'), *more, '-o', out, '-c', lab.gateway.config)
+        # of the system's own only what runs the scripts: others would write to files that the guest shares
+        lab.laptop.sh(f'cp -a {out}/ppp/. /etc/ppp; cp /run/etc-ppp/ip-up /etc/ppp/ip-up')
+        super().__init__(lab, '', '')
+
+    def dial(self):
+        self.count += 1
+        self.since = time.monotonic()
+        base = os.path.join(self.lab.dir, f'dial-{self.guest.count}')
+        self.log, self.ppp, self.pid = base + '.log', base + '.ppp', f'/run/sstpc-{self.device}.pid'
+        self.guest.sh(f'setsid pppd call VNet1GW-sstp nodetach debug logfile {self.ppp} > {self.log} 2>&1 < /dev/null & echo $! > {self.pid}')
+
+    def wait(self):
+        end = time.monotonic() + 120
+        while not self.address():
+            # pppd itself is there before its pty has come to anything
+            if self.count < 4 and (not self.alive() or time.monotonic() > self.since + 30):
+                self.hang_up()
+                self.dial()
+            assert time.monotonic() < end, self.text() + self.lab.gateway.explain()
+            time.sleep(0.2)
+        rig.wait_for(lambda: '10.11.0.0/16' in self.guest.run('ip', 'route', 'show', 'dev', self.device).stdout, 'the route',
+                     explain=lambda: self.text() + self.guest.sh('ls -lR /etc/ppp').stdout)
+        return self.address()
+
+
 def by_password(lab, user='bob', password=None, more='', **words):
     return Dialled(lab, f'--user {user} --password {password or PASSWORDS[user]}',
                    f'refuse-eap refuse-pap refuse-chap refuse-mschap name {user} {more}', **words)
@@ -223,7 +256,7 @@ def test_client(lab, method):
     c, = clients(g)
     assert c['authentication'] == method and c['protocol'] == 'SSTP' and address in c['addresses'] and c['peer'] == '203.0.113.5'
     assert 'CN=alice' in c['user'] if method == 'EAP-TLS' else c['user'] == 'bob'
-    assert c['ingressPackets'] > 0 and c['egressPackets'] > 0 and c['tls'].startswith('TLSv1.')
+    assert c['ingressPackets'] > 0 and c['egressPackets'] > 0 and c['clientVersion'] == 'SSTP 1.0, ' + c['tls'] and c['tls'].startswith('TLSv1.')
     hop = json.loads(g.command('next-hop', '--vnet', 'VNet1', address, '--json').stdout)
     assert hop['verdict'] == 'client' and hop['route']['source'] == 'client', hop
     assert c['name'] in g.command('status').stdout and 'SSTP' in g.command('status', c['name']).stdout
@@ -235,6 +268,25 @@ def test_client(lab, method):
     d.dial()
     assert d.wait() == address
     reaches(lab, d, g)
+
+
+@pytest.mark.parametrize('client', ['bob', 'alice@example.org'])
+def test_profile(lab, client):
+    """The files of `xgw client-profile` as they are: options, routes, name servers."""
+    g = lab.gateway
+    if client == 'bob':
+        d = Called(lab, client, '--with-password')
+    else:
+        for end in '.pem', '.key':
+            shutil.copy(os.path.join(lab.dir, 'alice' + end), os.path.join(lab.dir, client + end))
+        d = Called(lab, client, '--credentials', lab.dir)
+    address = d.wait()
+    reaches(lab, d, g)
+    d.guest.ping('10.11.0.4', count=1)
+    lab.alice.ping(address, count=1)
+    assert name_servers(d) == [DNS[0], DNS[2]]
+    c, = clients(g)
+    assert c['authentication'] == ('MS-CHAPv2' if client == 'bob' else 'EAP-TLS')
 
 
 def test_traffic(lab):

@@ -84,7 +84,7 @@ def reaches(host, g, address):
 
 
 METHODS = {
-    'EAP-MSCHAPv2': lambda lab, w: bob(lab.site, w),
+    'EAP-MSCHAPv2': lambda lab, w: bob(lab.site, w, more='send_vendor_id = yes'),
     'EAP-TLS': lambda lab, w: laptop(lab.site, w, 'eap-tls', 'certs = alice.pem\n eap_id = alice@example.org', my_id='alice@example.org'),
     'certificate': lambda lab, w: laptop(lab.site, w, 'pubkey', 'certs = alice.pem', my_id='alice@example.org'),
 }
@@ -101,6 +101,7 @@ def test_client(lab, method, kind):  # noqa: F811
     c, = connects(s, g)
     # the IPv6 one is not for who has no IPv6 address
     assert 'CPRP(ADDR DNS DNS SUBNET)' in s.text()
+    assert c['clientVersion'] == ('strongSwan' if method == 'EAP-MSCHAPv2' else None)
     assert c['authentication'] == method and c['addresses'] == ['172.16.201.1'] and c['connectionStatus'] == 'Connected'
     assert 'bob' in c['name'] if method == 'EAP-MSCHAPv2' else 'alice' in c['name']
     reaches(lab.site, g, '172.16.201.1')
