@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who guesses passwords waits; who does not, does not; and memory is bounded. */
+/* SECURITY E30. Who guesses passwords waits; who does not, does not; and memory is bounded. */
 #include "auth/guesses.h"
 
 #include <errno.h>

@@ -1698,6 +1698,7 @@ static void test_client_and_the_vnet(void **state)
 	stop_clients(g);
 }
 
+/* SECURITY E31. */
 static void test_what_a_client_may_not(void **state)
 {
 	struct pair *p = *state;
