@@ -23,6 +23,11 @@ int eap_new(struct eap **out, const struct eap_rules *rules, const uint8_t *rand
 	return 0;
 }
 
+void eap_from(struct eap *e, const struct ip_addr *source)
+{
+	e->source = *source;
+}
+
 void eap_free(struct eap *e)
 {
 	if (!e)

@@ -9,6 +9,7 @@
 #define XGW_AUTH_EAP_H
 
 #include "auth/credential.h"
+#include "auth/guesses.h"
 #include "auth/trust.h"
 #include "auth/users.h"
 #include "base/bytes.h"
@@ -31,6 +32,8 @@ struct eap_rules {
 	const struct users *users; /* EAP-MSCHAPv2; NULL: not offered */
 	struct eap_tls *tls;	   /* EAP-TLS; NULL: not offered */
 	const char *server;	   /* our name, for people */
+	struct guesses
+		*guesses; /* damps wrong passwords, MS-CHAPv2's without EAP too; may be NULL */
 };
 
 enum eap_state {
@@ -50,6 +53,8 @@ struct eap;
 int must_check eap_new(struct eap **out, const struct eap_rules *rules, const uint8_t *random,
 		       int64_t now);
 void eap_free(struct eap *e);
+/* Where the peer is: by that and its name wrong passwords are counted. Before eap_start(). */
+void eap_from(struct eap *e, const struct ip_addr *source);
 /*
  * Our first message. `name`: what the peer called itself already, may be empty: when that is a user
  * the method starts at once, else the peer is asked (Identity). Not asked when there is only one

@@ -18,6 +18,7 @@ struct eap_tls_session;
 struct eap {
 	const struct eap_rules *rules;
 	int64_t now;
+	struct ip_addr source; /* IP_NONE: not known */
 	uint8_t random[EAP_RANDOM];
 	uint8_t identifier; /* of the request that waits for its response */
 	uint8_t type;	    /* of it */

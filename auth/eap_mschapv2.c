@@ -86,6 +86,14 @@ static struct bytes without_domain(struct bytes name)
 	return (struct bytes){name.at + skip, name.len - skip};
 }
 
+/* The reason is in e->fault. */
+static enum eap_state say_no(struct eap *e, struct eap_message *out)
+{
+	e->refused = true;
+	say_failure(e, out);
+	return EAP_GOES_ON;
+}
+
 static enum eap_state refuse(struct eap *e, struct bytes name, bool known, struct eap_message *out)
 {
 	int n = name.len > 64 ? 64 : (int)name.len;
@@ -97,9 +105,8 @@ static enum eap_state refuse(struct eap *e, struct bytes name, bool known, struc
 	else
 		fault_set(&e->fault, -EACCES, "there is no user '%s'", text);
 	fault_advise(&e->fault, "see `users` of the gateway's vpnClientConfiguration");
-	e->refused = true;
-	say_failure(e, out);
-	return EAP_GOES_ON;
+	guesses_failed(e->rules->guesses, &e->source, without_domain(name), e->now);
+	return say_no(e, out);
 }
 
 /* The computations; who is no user is judged by a hash that nobody has, in the same time. */
@@ -110,6 +117,8 @@ static enum eap_state judge(struct eap *e, const struct mschapv2_exchange *x, st
 	const char *own = NULL;
 	const uint8_t *hash = users_hash(e->rules->users, x->user, &own);
 	uint8_t proof[MSCHAPV2_PROOF];
+	if (!guesses_may(e->rules->guesses, &e->source, x->user, e->now, &e->fault))
+		return say_no(e, out);
 	int err = mschapv2_verify(m, x, hash ? hash : e->random, response);
 	if (!hash || err)
 		return refuse(e, name, hash != NULL, out);
@@ -119,6 +128,7 @@ static enum eap_state judge(struct eap *e, const struct mschapv2_exchange *x, st
 	if (err)
 		return refuse(e, name, true, out);
 	eap_name(e, own);
+	guesses_succeeded(e->rules->guesses, &e->source, x->user);
 	e->verified = true;
 	say_success(e, proof, out);
 	return EAP_GOES_ON;

@@ -254,6 +254,22 @@ static void clients(struct import *im, const struct import_resource *r, json_t *
 	map_set(im, out, "vpnClientConfiguration", c);
 }
 
+/* Without clients nobody would get them. */
+static void custom_routes(struct import *im, const struct import_resource *r, json_t *out)
+{
+	json_t *list =
+		map_prefixes(im, r, import_dig(r->properties, "customRoutes.addressPrefixes"));
+	if (json_array_size(list) && json_object_get(out, "vpnClientConfiguration")) {
+		json_t *routes = map_object(im);
+		map_set(im, routes, "addressPrefixes", list);
+		map_set(im, out, "customRoutes", routes);
+		return;
+	}
+	if (import_get(r->properties, "customRoutes"))
+		map_note(im, r, "customRoutes", "not carried over: there are no clients");
+	json_decref(list);
+}
+
 json_t *map_gateway(struct import *im, const struct import_resource *r)
 {
 	const json_t *p = r->properties;
@@ -274,6 +290,7 @@ json_t *map_gateway(struct import *im, const struct import_resource *r)
 	map_set(im, out, "gatewayDefaultSite",
 		map_reference(im, map_id(p, "gatewayDefaultSite.id"), T_SITE));
 	clients(im, r, out);
+	custom_routes(im, r, out);
 	json_t *active = map_boolean(import_get(p, "activeActive"));
 	if (json_is_true(active) || ip_configuration(r, 1))
 		map_note(im, r, "activeActive",
@@ -282,7 +299,7 @@ json_t *map_gateway(struct import *im, const struct import_resource *r)
 	json_decref(active);
 	map_note_rest(im, r, p,
 		      "ipConfigurations gatewayType vpnType sku enableBgp bgpSettings "
-		      "gatewayDefaultSite vpnClientConfiguration activeActive active "
+		      "gatewayDefaultSite vpnClientConfiguration customRoutes activeActive active "
 		      "vpnGatewayGeneration");
 	return out;
 }

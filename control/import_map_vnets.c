@@ -168,6 +168,34 @@ static json_t *peerings(struct import *im, const struct import_resource *r)
 	return NULL;
 }
 
+/* At this address Azure answers its own machines; nobody does elsewhere. */
+#define AZURE_DNS "168.63.129.16"
+
+static json_t *dns(struct import *im, const struct import_resource *r)
+{
+	const json_t *given = import_dig(r->properties, "dhcpOptions.dnsServers");
+	json_t *list = map_list(im), *out = NULL, *v;
+	size_t k;
+	if (json_is_string(given)) /* the whole list is not known */
+		map_append(im, list, map_text(given));
+	json_array_foreach((json_t *)(uintptr_t)given, k, v)
+	{
+		const char *text = json_string_value(v);
+		if (text && !strcmp(text, AZURE_DNS))
+			map_note(im, r, "dhcpOptions.dnsServers",
+				 AZURE_DNS " is left out: it answers in Azure alone");
+		else
+			map_append(im, list, map_text(v));
+	}
+	if (json_array_size(list)) {
+		out = map_object(im);
+		map_set(im, out, "dnsServers", list);
+		return out;
+	}
+	json_decref(list);
+	return NULL;
+}
+
 json_t *map_vnet(struct import *im, const struct import_resource *r, unsigned id)
 {
 	json_t *out = map_object(im), *many;
@@ -182,6 +210,7 @@ json_t *map_vnet(struct import *im, const struct import_resource *r, unsigned id
 			   import_blank(im, r->name, "address space of the virtual network %.60s",
 					r->name));
 	map_set(im, out, "addressSpace", space);
+	map_set(im, out, "dhcpOptions", dns(im, r));
 	many = subnets(im, r);
 	map_set(im, out, "subnets", many);
 	map_set(im, out, "#attachments",
@@ -189,9 +218,6 @@ json_t *map_vnet(struct import *im, const struct import_resource *r, unsigned id
 			    "  - {port: lan0, encapsulation: vlan, vlanId: 11, address: "
 			    "ADDRESS/LENGTH}"));
 	map_set(im, out, "peerings", peerings(im, r));
-	if (json_array_size(import_dig(r->properties, "dhcpOptions.dnsServers")))
-		map_note(im, r, "dhcpOptions.dnsServers",
-			 "not carried over: hosts get their DNS servers elsewhere");
 	map_note_rest(im, r, r->properties,
 		      "addressSpace subnets virtualNetworkPeerings dhcpOptions");
 	return out;

@@ -23,6 +23,7 @@ struct netcfg {
 	struct import *im;
 	const char *file;
 	const xmlNode *vnets; /* VirtualNetworkSites */
+	const xmlNode *dns;   /* DnsServers */
 };
 
 static const char *name_of(const xmlNode *n)
@@ -303,6 +304,40 @@ static void gateway(const struct netcfg *c, const xmlNode *n, const char *vnet)
 	free(name);
 }
 
+/* The address that Dns gives a name; NULL: none. */
+static json_t *dns_address(const struct netcfg *c, const char *name)
+{
+	json_t *found = NULL;
+	for (const xmlNode *n = c->dns ? c->dns->children : NULL; n && name && !found;
+	     n = n->next) {
+		char *own = is_element(n, "DnsServer") && import_spend(c->im, 64)
+				    ? attribute(n, "name")
+				    : NULL;
+		char *address = own && !strcasecmp(own, name) ? attribute(n, "IPAddress") : NULL;
+		found = address ? json_string(address) : NULL;
+		free(own);
+		free(address);
+	}
+	return found;
+}
+
+static json_t *dns_servers(const struct netcfg *c, const xmlNode *of, const char *vnet)
+{
+	json_t *list = json_array();
+	for (const xmlNode *n = of ? of->children : NULL; n; n = n->next) {
+		if (!is_element(n, "DnsServerRef"))
+			continue;
+		char *name = attribute(n, "name");
+		json_t *address = dns_address(c, name);
+		if (address)
+			json_array_append_new(list, address);
+		else
+			note(c, n, vnet, "left out: Dns names no address for it");
+		free(name);
+	}
+	return list;
+}
+
 static void virtual_network(const struct netcfg *c, const xmlNode *n)
 {
 	static const char *const known[] = {"AddressSpace", "Subnets",	     "Gateway",
@@ -313,12 +348,10 @@ static void virtual_network(const struct netcfg *c, const xmlNode *n)
 		return;
 	}
 	add(c, "Microsoft.Network/virtualNetworks", name,
-	    json_pack("{s:{s:o},s:o}", "addressSpace", "addressPrefixes",
+	    json_pack("{s:{s:o},s:o,s:{s:o}}", "addressSpace", "addressPrefixes",
 		      prefixes(child(n, "AddressSpace")), "subnets",
-		      subnets(c, child(n, "Subnets"))));
-	if (child(n, "DnsServersRef"))
-		note(c, child(n, "DnsServersRef"), name,
-		     "not carried over: hosts get their DNS servers elsewhere");
+		      subnets(c, child(n, "Subnets")), "dhcpOptions", "dnsServers",
+		      dns_servers(c, child(n, "DnsServersRef"), name)));
 	if (child(n, "Gateway"))
 		gateway(c, child(n, "Gateway"), name);
 	note_others(c, n, name, known);
@@ -336,19 +369,14 @@ static void walk(const struct netcfg *c, const xmlNode *list, const char *name,
 	}
 }
 
-static void dns_server(const struct netcfg *c, const xmlNode *n)
-{
-	char *name = attribute(n, "name");
-	note(c, n, name ? name : "", "not carried over: hosts get their DNS servers elsewhere");
-	free(name);
-}
-
 static void document(struct import *im, const char *path, const xmlNode *root)
 {
 	static const char *const known[] = {"Dns", "LocalNetworkSites", "VirtualNetworkSites",
 					    NULL};
 	const xmlNode *all = child(root, "VirtualNetworkConfiguration");
-	const struct netcfg netcfg = {im, path, child(all, "VirtualNetworkSites")}, *c = &netcfg;
+	const struct netcfg netcfg = {im, path, child(all, "VirtualNetworkSites"),
+				      child(child(all, "Dns"), "DnsServers")},
+			    *c = &netcfg;
 	if (!is_element(root, "NetworkConfiguration") || !all) {
 		fault_place(im->fault, "%s:%ld:1", path, xmlGetLineNo(root));
 		import_fail(im, -EINVAL,
@@ -359,7 +387,6 @@ static void document(struct import *im, const char *path, const xmlNode *root)
 	}
 	walk(c, child(all, "LocalNetworkSites"), "LocalNetworkSite", site);
 	walk(c, c->vnets, "VirtualNetworkSite", virtual_network);
-	walk(c, child(child(all, "Dns"), "DnsServers"), "DnsServer", dns_server);
 	note_others(c, all, "", known);
 }
 

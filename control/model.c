@@ -102,6 +102,8 @@ static void free_vnet(struct model_vnet *v)
 	free(v->name);
 	free(v->address_space);
 	free(v->address_space_at);
+	free(v->dns);
+	free(v->dns_at);
 	for (uint32_t i = 0; i < v->n_attachments; i++) {
 		free(v->attachments[i].remote_vteps);
 		free(v->attachments[i].remote_vteps_at);
@@ -169,6 +171,8 @@ static void free_connection(struct model_connection *c)
 static void free_gateway(struct model_gateway *g)
 {
 	struct model_clients *c = &g->clients;
+	free(c->routes);
+	free(c->routes_at);
 	for (uint32_t i = 0; i < c->n_users; i++) {
 		free(c->users[i].name);
 		secret_wipe(&c->users[i].password);

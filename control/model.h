@@ -108,6 +108,9 @@ struct model_vnet {
 	struct ip_prefix *address_space;
 	struct model_place *address_space_at; /* of each prefix */
 	uint32_t n_address_space;
+	struct ip_addr *dns; /* in order of preference */
+	struct model_place *dns_at;
+	uint32_t n_dns;
 	struct model_subnet *subnets;
 	uint32_t n_subnets;
 	struct model_attachment *attachments;
@@ -187,6 +190,10 @@ struct model_clients {
 	struct ip_prefix *pool;
 	struct model_place *pool_at;
 	uint32_t n_pool;
+	struct ip_prefix *routes; /* customRoutes of the gateway */
+	struct model_place *routes_at;
+	uint32_t n_routes;
+	bool to_each_other;
 	bool ike, sstp;	 /* which protocols there are */
 	uint32_t *roots; /* of the model's files */
 	uint32_t n_roots;
@@ -195,8 +202,9 @@ struct model_clients {
 	struct model_user *users;
 	uint32_t n_users;
 	uint32_t most, most_sstp; /* clients at once, by the SKU; those of SSTP among them */
-	uint32_t idle_minutes, session_minutes; /* of SSTP, 0: no limit */
-	struct model_place place, protocols_at, roots_at;
+	uint32_t per_user;	  /* sessions of one user, 0: no limit */
+	uint32_t idle_minutes, session_minutes; /* 0: no limit */
+	struct model_place place, protocols_at, roots_at, custom_at;
 };
 
 /* In the order of the schema's words. */

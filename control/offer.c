@@ -140,6 +140,18 @@ static int add_ranges(struct traffic_selector *list, uint8_t *n, const struct ip
 	return err;
 }
 
+/* Those that are not covered already. */
+static int add_missing(struct traffic_selector *list, uint8_t *n, const struct ip_prefix *p,
+		       uint32_t count)
+{
+	int err = 0;
+	for (uint32_t i = 0; !err && i < count; i++) {
+		const struct ip_range range = ip_prefix_range(&p[i]);
+		err = add_ranges(list, n, &range, 1);
+	}
+	return err;
+}
+
 static bool has_v6(const struct ip_prefix *p, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
@@ -240,6 +252,13 @@ int offer_of_clients(const struct model *m, uint32_t gateway, struct offer *out)
 {
 	*out = default_offer;
 	int err = any_to_any(out, true);
+	const struct model_clients *c = &m->gateways[gateway].clients;
 	out->n_local_ts = 0;
-	return err ? err : add_near_side(m, gateway, out);
+	if (!err)
+		err = add_near_side(m, gateway, out);
+	if (!err)
+		err = add_missing(out->local_ts, &out->n_local_ts, c->routes, c->n_routes);
+	if (!err && c->to_each_other)
+		err = add_missing(out->local_ts, &out->n_local_ts, c->pool, c->n_pool);
+	return err;
 }

@@ -56,8 +56,9 @@ struct offer {
  */
 int must_check offer_of(const struct model *m, uint32_t connection, struct offer *out);
 
-/* What a gateway's clients (point-to-site) are offered: the default, and its virtual network and
- * the peered ones that use it behind it; the client's side is its own address. 0 or -E2BIG. */
+/* What a gateway's clients (point-to-site) are offered: the default, and behind it its virtual
+ * network, the peered ones that use it, its customRoutes, and the pool where clients reach each
+ * other; the client's side is its own address. 0 or -E2BIG. */
 int must_check offer_of_clients(const struct model *m, uint32_t gateway, struct offer *out);
 
 /* Prefixes of the far end of a connection: of its site, or of the VNet behind the other gateway of

@@ -138,6 +138,13 @@ void read_clients(struct read *r, const struct tree_node *gateway, struct model_
 	struct model_clients *c = &g->clients;
 	const struct tree_node *map =
 		schema_value(gateway, P_virtualNetworkGateway_vpnClientConfiguration);
+	const struct tree_node *custom =
+		schema_value(gateway, P_virtualNetworkGateway_customRoutes);
+	if (custom) {
+		c->custom_at = custom->place;
+		c->n_routes = read_prefixes(r, custom, P_customRoutes_addressPrefixes, &c->routes,
+					    &c->routes_at);
+	}
 	if (!map || map->type != TREE_MAP || map->is_bad)
 		return;
 	c->place = map->place;
@@ -146,8 +153,10 @@ void read_clients(struct read *r, const struct tree_node *gateway, struct model_
 				  &c->pool_at);
 	c->most_sstp = read_choice(gateway, P_virtualNetworkGateway_sku) ? MOST_SSTP : c->most;
 	read_protocols(map, c);
-	c->idle_minutes = read_number(map, P_vpnClientConfiguration_sstpIdleMinutes);
-	c->session_minutes = read_number(map, P_vpnClientConfiguration_sstpSessionMinutes);
+	c->to_each_other = read_boolean(map, P_vpnClientConfiguration_allowClientToClient);
+	c->idle_minutes = read_number(map, P_vpnClientConfiguration_sessionIdleMinutes);
+	c->session_minutes = read_number(map, P_vpnClientConfiguration_sessionMinutes);
+	c->per_user = read_number(map, P_vpnClientConfiguration_sessionsPerUser);
 	read_roots(r, map, g);
 	read_revoked(r, map, g);
 	uint32_t n = read_length(map, P_vpnClientConfiguration_users);

@@ -287,6 +287,21 @@ int read_tables(struct read *r)
 					       &r->tables);
 }
 
+static void read_dns(struct read *r, const struct tree_node *vnet, struct model_vnet *v)
+{
+	const struct tree_node *map = schema_value(vnet, P_virtualNetwork_dhcpOptions);
+	uint32_t n = read_length(map, P_dhcpOptions_dnsServers);
+	v->dns = read_array(r, n, sizeof *v->dns);
+	v->dns_at = read_array(r, n, sizeof *v->dns_at);
+	for (uint32_t i = 0; v->dns && v->dns_at && i < n; i++) {
+		const struct tree_node *item = read_item(map, P_dhcpOptions_dnsServers, i);
+		if (item->is_bad || item->type != TREE_SCALAR ||
+		    ip_addr_parse(&v->dns[v->n_dns], item->text))
+			continue;
+		v->dns_at[v->n_dns++] = item->place;
+	}
+}
+
 static void read_vnet(struct read *r, const struct tree_node *map, struct model_vnet *v)
 {
 	uint32_t n = read_length(map, P_virtualNetwork_attachments);
@@ -302,6 +317,7 @@ static void read_vnet(struct read *r, const struct tree_node *map, struct model_
 	v->id_at = read_place(map, P_virtualNetwork_id);
 	v->n_address_space = read_prefixes(r, map, P_virtualNetwork_addressSpace, &v->address_space,
 					   &v->address_space_at);
+	read_dns(r, map, v);
 	read_subnets(r, map, v);
 	v->attachments = read_array(r, n, sizeof *v->attachments);
 	for (uint32_t i = 0; v->attachments && i < n; i++)

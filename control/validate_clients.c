@@ -48,6 +48,18 @@ static void check_pool(struct judge *j, const struct model_gateway *g, uint32_t 
 	}
 }
 
+static void check_own_in(struct judge *j, const struct model_gateway *g, const struct model_vnet *v)
+{
+	char own[IP_TEXT], text[PREFIX_TEXT];
+	for (uint32_t i = 0; i < v->n_address_space; i++)
+		if (ip_prefix_contains(&v->address_space[i], &g->public_address))
+			findings_error(j->findings, g->address_at,
+				       "publicIPAddress: %s is inside %s of %.64s; clients send "
+				       "that through the tunnel, which itself goes there",
+				       ip_addr_format(&g->public_address, own),
+				       ip_prefix_format(&v->address_space[i], text), v->name);
+}
+
 /* Where the tunnel itself goes nothing else of a client may go, nor may a client be there: who
  * hands out such addresses on its network would get in the clear what goes to them. */
 static void check_own_address(struct judge *j, const struct model_gateway *g)
@@ -62,12 +74,31 @@ static void check_own_address(struct judge *j, const struct model_gateway *g)
 				       "vpnClientAddressPool: %s holds %s, the publicIPAddress of "
 				       "%.64s itself",
 				       ip_prefix_format(&c->pool[i], text), own, g->name);
-	for (uint32_t i = 0; i < v->n_address_space; i++)
-		if (ip_prefix_contains(&v->address_space[i], &g->public_address))
-			findings_error(j->findings, g->address_at,
-				       "publicIPAddress: %s is inside %s of %.64s; clients send "
-				       "that through the tunnel, which itself goes there",
-				       own, ip_prefix_format(&v->address_space[i], text), v->name);
+	check_own_in(j, g, v);
+	for (uint32_t i = 0; i < v->n_peerings; i++)
+		if (!v->peerings[i].incomplete &&
+		    model_peering_gives_transit(j->m, &v->peerings[i]))
+			check_own_in(j, g, &j->m->vnets[v->peerings[i].remote]);
+	for (uint32_t i = 0; i < c->n_routes; i++)
+		if (ip_prefix_contains(&c->routes[i], &g->public_address))
+			findings_error(j->findings, c->routes_at[i],
+				       "addressPrefixes: %s holds %s, the publicIPAddress of "
+				       "%.64s: the tunnel itself goes there",
+				       ip_prefix_format(&c->routes[i], text), own, g->name);
+}
+
+static void check_routes(struct judge *j, const struct model_gateway *g)
+{
+	const struct model_clients *c = &g->clients;
+	char a[PREFIX_TEXT], b[PREFIX_TEXT];
+	for (uint32_t i = 0; i < c->n_routes; i++)
+		for (uint32_t k = 0; k < c->n_pool; k++)
+			if (ip_prefix_overlaps(&c->routes[i], &c->pool[k]))
+				findings_error(j->findings, c->routes_at[i],
+					       "addressPrefixes: %s overlaps %s of the pool; "
+					       "allowClientToClient lets clients reach each other",
+					       ip_prefix_format(&c->routes[i], a),
+					       ip_prefix_format(&c->pool[k], b));
 }
 
 static void user_twice(struct judge *j, const struct unique_item *item,
@@ -116,11 +147,12 @@ static void check(struct judge *j, const struct model_gateway *g)
 	struct offer offer;
 	if (offer_of_clients(j->m, (uint32_t)(g - j->m->gateways), &offer))
 		findings_error(j->findings, c->place,
-			       "vpnClientConfiguration: clients can be told of %d prefixes, %s and "
-			       "the networks that use its gateway have more",
+			       "vpnClientConfiguration: clients can be told of %d prefixes, %s, "
+			       "the networks that use its gateway and customRoutes have more",
 			       CHILD_SA_MAX_TS, j->m->vnets[g->vnet].name);
 	for (uint32_t i = 0; i < c->n_pool; i++)
 		check_pool(j, g, i);
+	check_routes(j, g);
 	if (g->public_address.family)
 		check_own_address(j, g);
 }
@@ -145,7 +177,14 @@ void validate_clients(struct judge *j)
 	for (uint32_t i = 0; i < j->m->n_gateways; i++)
 		if (j->m->gateways[i].clients.n_pool)
 			check_listener(j, i);
-	for (uint32_t i = 0; i < j->m->n_gateways; i++)
-		if (j->m->gateways[i].clients.n_pool)
-			check(j, &j->m->gateways[i]);
+	for (uint32_t i = 0; i < j->m->n_gateways; i++) {
+		const struct model_gateway *g = &j->m->gateways[i];
+		if (g->clients.n_pool)
+			check(j, g);
+		else if (g->clients.custom_at.line && !g->incomplete)
+			findings_error(j->findings, g->clients.custom_at,
+				       "customRoutes: are for clients, and %.64s has no "
+				       "vpnClientConfiguration",
+				       g->name);
+	}
 }

@@ -209,6 +209,30 @@ static void check_endpoints(struct judge *j, const struct model_vnet *v,
 	}
 }
 
+/* Azure takes no more either. */
+#define MOST_DNS 20
+
+static void check_dns(struct judge *j, const struct model_vnet *v)
+{
+	char text[IP_TEXT];
+	if (v->n_dns > MOST_DNS)
+		findings_error(j->findings, v->dns_at[MOST_DNS],
+			       "dnsServers: expected at most %d addresses, came %u", MOST_DNS,
+			       v->n_dns);
+	for (uint32_t i = 0; i < v->n_dns; i++) {
+		const struct ip_addr *a = &v->dns[i];
+		ip_addr_format(a, text);
+		if (a->family == IP_V4 ? a->b[0] >= 224 || a->b[0] == 127 || !a->b[0]
+				       : a->b[0] == 0xff || ip_addr_is_unspecified(a))
+			findings_error(j->findings, v->dns_at[i],
+				       "dnsServers: %s is no address of a server", text);
+		for (uint32_t k = 0; k < i; k++)
+			if (ip_addr_equal(a, &v->dns[k]))
+				findings_error(j->findings, v->dns_at[i],
+					       "dnsServers: %s stands there twice", text);
+	}
+}
+
 static void check_vnet(struct judge *j, const struct model_vnet *v)
 {
 	struct unique addresses = {0};
@@ -220,6 +244,7 @@ static void check_vnet(struct judge *j, const struct model_vnet *v)
 			       "addressSpace: expected at least one prefix, came none");
 	report_overlaps(j, &space, "addressSpace");
 	prefix_set_reduce(&space);
+	check_dns(j, v);
 	check_subnets(j, v, &space);
 	check_attachments(j, v, &space, &addresses);
 	check_endpoints(j, v, &space, &addresses);

@@ -35,6 +35,7 @@ struct record {
 
 struct client {
 	struct datapath_client is;
+	const struct datapath_reach *reach; /* RCU */
 	struct ring ring;
 	_Atomic bool told; /* stands in the list of those that the host has to look at */
 	_Atomic uint64_t packets_out, bytes_out, packets_in, bytes_in;
@@ -209,6 +210,7 @@ int datapath_client_set(struct datapath *d, const struct datapath_client *is)
 		return -ENOMEM;
 	}
 	c->is = *is;
+	c->reach = is->reach;
 	place_client(d->clients, place, c);
 	if (!was)
 		return 0;
@@ -230,6 +232,19 @@ static void forget_ready(struct clients *c, uint32_t connection)
 			c->ready[n++] = c->ready[i];
 	c->n_ready = n;
 	pthread_mutex_unlock(&c->lock);
+}
+
+void datapath_client_reach(struct datapath *d, uint32_t connection,
+			   const struct datapath_reach *reach)
+{
+	struct client *c = find(d, connection);
+	if (c)
+		__atomic_store_n(&c->reach, reach, __ATOMIC_RELEASE);
+}
+
+void datapath_reach_unused(void)
+{
+	synchronize_rcu();
 }
 
 void datapath_client_remove(struct datapath *d, uint32_t connection)
@@ -383,14 +398,27 @@ int datapath_client_deliver(struct datapath *d, uint32_t connection, const uint8
 	return 0;
 }
 
+static bool reaches(const struct datapath_reach *r, const struct ip_addr *to)
+{
+	for (unsigned i = 0; i < r->n; i++)
+		if (ip_prefix_contains(&r->prefix[i], to))
+			return true;
+	return false;
+}
+
+/* What SAs do for clients of IKE by their selectors. */
 static enum xgw_drop check(const struct client *c, struct packet *p)
 {
+	const struct datapath_reach *reach = rcu_dereference(c->reach);
 	p->len = ip_length(p->at, p->len);
 	if (!p->len)
 		return XGW_DROP_MALFORMED;
 	struct ip_addr from = ip_source(p->at);
+	struct ip_addr to = ip_destination(p->at);
 	const struct ip_addr *leased = from.family == IP_V4 ? &c->is.v4 : &c->is.v6;
-	return leased->family && ip_addr_equal(&from, leased) ? XGW_DROP_NONE : XGW_DROP_SOURCE;
+	if (!leased->family || !ip_addr_equal(&from, leased))
+		return XGW_DROP_SOURCE;
+	return reach && reaches(reach, &to) ? XGW_DROP_NONE : XGW_DROP_CLIENT_REACH;
 }
 
 static void enter(struct worker *w, struct client *c, struct packet *p)

@@ -134,14 +134,24 @@ void datapath_tunnel_remove(struct datapath *d, uint32_t connection);
 /* The ids that clients may have, IKE's too; once. A file descriptor that is readable when clients
  * have packets, or -ENOMEM, -EALREADY. */
 int datapath_clients_range(struct datapath *d, uint32_t first, uint32_t n);
+/* Where clients may send; those of a gateway share one. */
+struct datapath_reach {
+	unsigned n;
+	struct ip_prefix prefix[CHILD_SA_MAX_TS];
+};
 struct datapath_client {
 	uint32_t connection, vnet, mtu;
-	struct ip_addr v4, v6; /* its addresses; IP_NONE: no packets of that family */
+	struct ip_addr v4, v6;		    /* its addresses; IP_NONE: no packets of that family */
+	const struct datapath_reach *reach; /* borrowed; NULL: nowhere */
 };
 /* From now on workers take what goes to its connection (XGW_HOP_CLIENT) to its ring; what waits in
  * the ring of an earlier one is lost. -EINVAL (not in the range), -ENOMEM. */
 int must_check datapath_client_set(struct datapath *d, const struct datapath_client *is);
 void datapath_client_remove(struct datapath *d, uint32_t connection);
+/* Another reach from now on. The former one may go after datapath_reach_unused(). */
+void datapath_client_reach(struct datapath *d, uint32_t connection,
+			   const struct datapath_reach *reach);
+void datapath_reach_unused(void);
 /* A client that has packets since it was last told; false: none. */
 bool datapath_client_next(struct datapath *d, uint32_t *connection);
 #define DATAPATH_CLIENT_HEAD 8

@@ -72,10 +72,6 @@ void inbound_deliver(struct worker *w, struct packet *p)
 			worker_drop(w, p, XGW_DROP_LOOP);
 			return;
 		}
-		if (p->from_client && clients_are(w->d, d->connection)) {
-			worker_drop(w, p, XGW_DROP_CLIENT_PEER);
-			return;
-		}
 		if (age(w, p)) {
 			p->connection = d->connection;
 			outbound_add(w, p);

@@ -102,6 +102,8 @@ struct connection *client_connect(struct ike_sa *sa, struct connection *template
 	if (!connection_make(sa->e, cfg, template, &c, f)) {
 		snprintf(c->user, sizeof c->user, "%s", login->user);
 		snprintf(c->method, sizeof c->method, "%s", login->method);
+		vendors_take(in, sa->program);
+		memcpy(c->program, sa->program, sizeof c->program);
 		c->lease = lease;
 		connection_event(c, "user %.80s, %s", login->user, login->method);
 	}
@@ -113,8 +115,12 @@ struct connection *client_connect(struct ike_sa *sa, struct connection *template
 void client_configure(const struct connection *c, struct builder *out)
 {
 	const struct ike_clients *clients = c->template->cfg.clients;
-	struct config_reply reply = {.v4 = c->lease.v4, .v6 = c->lease.v6, .n_dns = clients->n_dns};
-	memcpy(reply.dns, clients->dns, sizeof reply.dns);
+	struct config_reply reply = {.v4 = c->lease.v4, .v6 = c->lease.v6};
+	for (uint8_t i = 0; i < clients->n_dns; i++) {
+		/* who has no address of the family could not ask it */
+		if (clients->dns[i].family == IP_V4 ? reply.v4.family : reply.v6.family)
+			reply.dns[reply.n_dns++] = clients->dns[i];
+	}
 	for (uint8_t i = 0; i < c->cfg.n_local_ts && reply.n_routes < CONFIG_MAX_ROUTES; i++) {
 		struct ip_prefix p;
 		if (ip_range_to_prefix(&c->cfg.local_ts[i].range, &p) && p.len)

@@ -285,6 +285,7 @@ struct ike_child_status {
 	uint8_t n_local_ts, n_remote_ts;
 	struct traffic_selector local_ts[CHILD_SA_MAX_TS], remote_ts[CHILD_SA_MAX_TS];
 };
+#define IKE_PROGRAM 64
 struct ike_status {
 	enum ike_state state;
 	bool wanted;
@@ -302,6 +303,7 @@ struct ike_status {
 	uint64_t last_error_ns;
 	/* of a client: who it is, how it proved it, its addresses; else empty */
 	char user[EAP_USER], method[24];
+	char program[IKE_PROGRAM]; /* what its vendor IDs say, empty when they say nothing */
 	struct ip_addr address4, address6;
 	unsigned n_children;
 	struct ike_child_status children[IKE_MAX_CHILD_STATUS];

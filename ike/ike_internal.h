@@ -201,6 +201,7 @@ struct ike_sa {
 	struct ike_keys keys;
 	bool has_keys;
 	struct identity remote_id;
+	char program[IKE_PROGRAM]; /* of the peer by its vendor IDs; of whom answers only */
 	struct handshake *handshake;
 	struct window window;
 	struct task *tasks; /* first may be in flight */
@@ -292,7 +293,7 @@ struct connection {
 	/* a client's (clients.c): what it was made of, the list of those that are over */
 	struct connection *template, *next_over;
 	bool is_over;
-	char user[EAP_USER], method[24];
+	char user[EAP_USER], method[24], program[IKE_PROGRAM];
 	struct ike_lease lease;
 	struct fault last_error;
 	uint64_t last_error_ns;
@@ -582,6 +583,10 @@ bool proof_check_key(const struct ike_sa *sa, const struct secret *key,
 		     const struct ike_id_payload *id, const struct ike_message *in);
 int proof_add_key_auth(const struct ike_sa *sa, const struct identity *own,
 		       const struct secret *key, struct builder *out);
+
+/* vendors.c: what the vendor IDs say of the peer's program; nothing when `out` has a text already
+ */
+void vendors_take(const struct ike_message *in, char out[IKE_PROGRAM]);
 
 /* clients.c */
 struct client_login {

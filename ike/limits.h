@@ -19,6 +19,7 @@
 #define LIMIT_NONCE_LEAST	 16
 #define LIMIT_NONCE_OURS	 32
 #define LIMIT_COOKIE		 64   /* RFC 7296 section 2.6 */
+#define LIMIT_VENDORS		 8    /* vendor IDs in one message that are looked at */
 #define LIMIT_CERTS		 8    /* CERT payloads in one message */
 #define LIMIT_CERTREQ		 32   /* authorities that we name to a peer */
 #define LIMIT_CERTREQ_V1	 8    /* the same in IKEv1, where each is a whole name */

@@ -177,8 +177,11 @@ static int read_payload(struct ike_message *m, uint8_t type, bool critical, stru
 	case PAYLOAD_CERT: read_cert(m, r); break;
 	case PAYLOAD_CP: m->cp = body; break;
 	case PAYLOAD_EAP: m->eap = body; break;
-	case PAYLOAD_CERTREQ:
-	case PAYLOAD_VENDOR: break;
+	case PAYLOAD_VENDOR:
+		if (m->n_vendors++ < LIMIT_VENDORS)
+			m->vendors[m->n_vendors - 1] = body;
+		break;
+	case PAYLOAD_CERTREQ: break;
 	default:
 		if (critical) {
 			m->unsupported_critical = type;

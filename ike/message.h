@@ -153,6 +153,8 @@ struct ike_message {
 	struct ike_id_payload idi, idr;
 	unsigned n_certs; /* that came; the first LIMIT_CERTS are kept */
 	struct ike_cert certs[LIMIT_CERTS];
+	unsigned n_vendors; /* that came; the first LIMIT_VENDORS are kept */
+	struct bytes vendors[LIMIT_VENDORS];
 	unsigned n_notifies, n_deletes;
 	struct ike_notify notify[LIMIT_NOTIFIES];
 	struct ike_delete deletes[LIMIT_NOTIFIES];

@@ -117,6 +117,7 @@ int ike_status(const struct ike *e, uint32_t connection, struct ike_status *out)
 		describe_sa(sa, out);
 	memcpy(out->user, c->user, sizeof out->user);
 	memcpy(out->method, c->method, sizeof out->method);
+	memcpy(out->program, c->program, sizeof out->program);
 	out->address4 = c->lease.v4;
 	out->address6 = c->lease.v6;
 	describe_children(c, out);

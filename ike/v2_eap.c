@@ -90,6 +90,7 @@ int eap_begin(struct ike_sa *sa, struct connection *template, const struct ike_m
 			proof_add_certificates(cfg, out);
 			err = proof_add_auth(sa, cfg, out);
 		}
+		eap_from(sa->handshake->eap->eap, &sa->remote.addr);
 		eap_start(sa->handshake->eap->eap, in->idi.name, m);
 		send_eap(out, m);
 	}

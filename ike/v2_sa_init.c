@@ -466,6 +466,7 @@ static int respond(struct ike_sa *sa, const struct asked *a, const struct ike_co
 	}
 	proof_learn(sa->handshake, a->in);
 	sa->fragmentation = ike_message_notify(a->in, NOTIFY_FRAGMENTATION_SUPPORTED);
+	vendors_take(a->in, sa->program);
 	builder_init(&b, out, sizeof out);
 	write_answer(sa, cfg, a->in, dh, &b);
 	dh_free(dh);

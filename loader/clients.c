@@ -2,7 +2,10 @@
 #include "loader/clients.h"
 
 #include "auth/eap.h"
+#include "base/instant.h"
 #include "base/log.h"
+#include "control/offer.h"
+#include "loader/clock.h"
 #include "loader/ike_host.h"
 #include "p2s/pool.h"
 
@@ -10,12 +13,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #define NAME_BYTES 320
 
 struct client {
 	bool there;
 	bool is_sstp, routed[2]; /* SSTP: by family, whether its route is in the maps */
+	bool replaced;		 /* by a newer session of its user */
+	bool ends;		 /* that it is due was told */
+	uint64_t order;		 /* of all that came to this gateway */
+	uint64_t since_ns, active_ns, packets; /* IKE: as far as we looked */
 	struct pool_lease lease;
 	char name[NAME_BYTES];
 };
@@ -26,12 +34,16 @@ struct client_gateway {
 	struct users *users;
 	struct trust *trust;
 	struct eap_tls *tls;
+	struct guesses *guesses;
 	struct pool *pool;
 	struct eap_rules eap;
 	struct ike_clients ike;
 	const struct credential *credential;
 	struct client *client; /* by slot of the pool */
 	uint32_t n_sstp, most_sstp;
+	uint64_t n_came;
+	struct datapath_reach *reach; /* of clients of SSTP; those of IKE have selectors */
+	bool reach_given;
 };
 
 struct clients {
@@ -92,6 +104,47 @@ static void make_trust(struct making *k, struct client_gateway *g, const struct 
 	free(roots);
 }
 
+/* DNS servers of the virtual network, in its order: at most `most`, of the family, or of both
+ * (IP_NONE). How many. */
+static uint8_t take_dns(const struct model_vnet *v, enum ip_family family, struct ip_addr *out,
+			uint8_t most)
+{
+	uint8_t n = 0;
+	for (uint32_t i = 0; i < v->n_dns && n < most; i++)
+		if (family == IP_NONE || v->dns[i].family == family)
+			out[n++] = v->dns[i];
+	return n;
+}
+
+static int make_guesses(struct client_gateway *g)
+{
+	uint8_t salt[GUESSES_SALT];
+	size_t n = 0;
+	while (n < sizeof salt) {
+		ssize_t got = getrandom(salt + n, sizeof salt - n, 0);
+		if (got > 0)
+			n += (size_t)got;
+		else if (errno != EINTR)
+			return -errno;
+	}
+	return guesses_new(&g->guesses, salt);
+}
+
+static int make_reach(struct client_gateway *g, const struct model *m, struct fault *f)
+{
+	struct offer offer;
+	int err = offer_of_clients(m, g->index, &offer);
+	if (err)
+		return fault_set(f, err, "clients can be told of %d prefixes", CHILD_SA_MAX_TS);
+	g->reach = calloc(1, sizeof *g->reach);
+	if (!g->reach)
+		return fault_set(f, -ENOMEM, "not enough memory for clients");
+	for (uint8_t i = 0; i < offer.n_local_ts; i++)
+		if (ip_range_to_prefix(&offer.local_ts[i].range, &g->reach->prefix[g->reach->n]))
+			g->reach->n++;
+	return 0;
+}
+
 static int lease(void *owner, const struct ike_client *who, struct ike_lease *out, struct fault *f);
 
 static void make_gateway(struct making *k, struct client_gateway *g,
@@ -107,10 +160,19 @@ static void make_gateway(struct making *k, struct client_gateway *g,
 	g->vnet = from->vnet;
 	g->table = ids ? ids->table : 0;
 	g->most_sstp = from->clients.most_sstp;
+	if (make_guesses(g)) {
+		fault_set(&f, -ENOMEM, "not enough memory for clients");
+		credentials_wrong(&k->faults, from->clients.place, "vpnClientConfiguration", &f);
+		return;
+	}
 	make_users(k, g, &from->clients);
 	make_trust(k, g, &from->clients);
 	if (pool_new(&g->pool, from->clients.pool, from->clients.n_pool, most, &f)) {
 		credentials_wrong(&k->faults, from->clients.place, "vpnClientAddressPool", &f);
+		return;
+	}
+	if (make_reach(g, m, &f)) {
+		credentials_wrong(&k->faults, from->clients.place, "vpnClientConfiguration", &f);
 		return;
 	}
 	g->client = calloc(pool_size(g->pool), sizeof *g->client);
@@ -118,9 +180,11 @@ static void make_gateway(struct making *k, struct client_gateway *g,
 		fault_set(&f, -ENOMEM, "not enough memory for clients");
 		credentials_wrong(&k->faults, from->clients.place, "vpnClientAddressPool", &f);
 	}
-	g->eap = (struct eap_rules){.users = g->users, .tls = g->tls, .server = from->name};
+	g->eap = (struct eap_rules){
+		.users = g->users, .tls = g->tls, .server = from->name, .guesses = g->guesses};
 	g->ike = (struct ike_clients){
 		.eap = g->users || g->tls ? &g->eap : NULL, .lease = lease, .owner = g};
+	g->ike.n_dns = take_dns(&m->vnets[g->vnet], IP_NONE, g->ike.dns, IKE_MAX_DNS);
 }
 
 int clients_new(struct clients **out, const struct model *m, const struct plan *plan,
@@ -165,9 +229,13 @@ static void free_gateway(struct client_gateway *g)
 		return;
 	eap_tls_free(g->tls);
 	users_free(g->users);
+	guesses_free(g->guesses);
 	trust_free(g->trust);
 	pool_free(g->pool);
 	free(g->client);
+	if (g->reach_given)
+		datapath_reach_unused();
+	free(g->reach);
 	free(g);
 }
 
@@ -224,6 +292,12 @@ static void describe(const struct client_gateway *g, const struct client *x,
 				    .is_sstp = x->is_sstp,
 				    .v4 = x->lease.v4,
 				    .v6 = x->lease.v6};
+}
+
+struct guesses_count clients_guesses(const struct clients *c, uint32_t gateway)
+{
+	const struct client_gateway *g = c->at[gateway];
+	return guesses_count(g ? g->guesses : NULL);
 }
 
 int clients_find(const struct clients *c, uint32_t connection, struct client_info *out)
@@ -316,6 +390,26 @@ static bool has_revoked(const struct model_clients *a, const struct model_client
 	return true;
 }
 
+static bool has_prefixes(const struct ip_prefix *a, uint32_t n_a, const struct ip_prefix *b,
+			 uint32_t n_b)
+{
+	for (uint32_t i = 0; i < n_a; i++) {
+		bool found = false;
+		for (uint32_t k = 0; k < n_b && !found; k++)
+			found = ip_prefix_equal(&a[i], &b[k]);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+/* Whether clients are offered less than before, but for networks, whose routes went. */
+static bool is_narrower(const struct model_clients *now, const struct model_clients *before)
+{
+	return (before->to_each_other && !now->to_each_other) ||
+	       !has_prefixes(before->routes, before->n_routes, now->routes, now->n_routes);
+}
+
 static bool same_rules(const struct model *m, const struct model_clients *a, const struct model *n,
 		       const struct model_clients *b)
 {
@@ -350,6 +444,8 @@ uint32_t clients_cut_off(const struct clients *c, uint32_t gateway, const struct
 	const struct model_clients *a = &c->m->gateways[gateway].clients;
 	const struct model_clients *b = &old->m->gateways[was].clients;
 	const struct client_gateway *h = old->at[was];
+	/* SAs have their selectors for good; who comes by SSTP has other rules at once */
+	bool narrower = !is_sstp && is_narrower(a, b);
 	bool doubtful = !has_roots(old->m, b, c->m, a) || !has_revoked(a, b);
 	for (uint32_t k = after < h->first ? 0 : after - h->first + 1; k < pool_size(h->pool);
 	     k++) {
@@ -361,7 +457,7 @@ uint32_t clients_cut_off(const struct clients *c, uint32_t gateway, const struct
 		bool gone = by_password &&
 			    (!now || !then || then->password.len != now->password.len ||
 			     memcmp(then->password.b, now->password.b, now->password.len) != 0);
-		if (gone || (!by_password && doubtful))
+		if (gone || narrower || (!by_password && doubtful))
 			return h->first + k;
 	}
 	return 0;
@@ -381,14 +477,21 @@ void clients_adopt(struct clients *c, uint32_t gateway, struct clients *old, uin
 		h->table = g->table;
 		h->most_sstp = g->most_sstp;
 		h->eap.server = g->eap.server;
+		h->ike.n_dns = g->ike.n_dns;
+		memcpy(h->ike.dns, g->ike.dns, sizeof h->ike.dns);
 		return;
 	}
 	struct pool *pool = g->pool;
 	struct client *client = g->client;
+	struct guesses *guesses = g->guesses;
+	/* who guesses goes on to wait */
+	g->guesses = g->eap.guesses = h->guesses;
+	h->guesses = h->eap.guesses = guesses;
 	g->pool = h->pool;
 	g->client = h->client;
 	h->pool = pool;
 	h->client = client;
+	g->n_came = h->n_came;
 	g->n_sstp = h->n_sstp;
 	h->n_sstp = 0;
 }
@@ -529,13 +632,75 @@ void clients_leave_networks(const struct clients *c, uint32_t gateway, const str
 
 int clients_enter_networks(const struct clients *c, uint32_t gateway)
 {
-	const struct client_gateway *g = c->at[gateway];
+	struct client_gateway *g = c->at[gateway];
 	int err = 0;
+	g->reach_given = true;
 	for (uint32_t k = 0; g->pool && k < pool_size(g->pool); k++) {
 		int bad = g->client[k].there ? put(g, &g->client[k]) : 0;
+		if (g->client[k].is_sstp && g->client[k].there)
+			datapath_client_reach(c->datapath, g->first + k, g->reach);
 		err = err ? err : bad;
 	}
 	return err;
+}
+
+/* ---- how long they stay ---- */
+
+/* Beyond sessionsPerUser the oldest goes. */
+static void limit_user(struct client_gateway *g, const struct client *newest)
+{
+	const uint32_t most = g->of->m->gateways[g->index].clients.per_user;
+	struct client *oldest = NULL;
+	uint32_t n = 0;
+	for (uint32_t k = 0; most && k < pool_size(g->pool); k++) {
+		struct client *x = &g->client[k];
+		if (!x->there || x->replaced || x->ends || strcmp(x->name, newest->name) != 0)
+			continue;
+		n++;
+		if (!oldest || x->order < oldest->order)
+			oldest = x;
+	}
+	if (n > most && oldest)
+		oldest->replaced = true;
+}
+
+static const char *overstayed(const struct client_gateway *g, struct client *x, uint64_t now_ns)
+{
+	const struct model_clients *m = &g->of->m->gateways[g->index].clients;
+	struct datapath_traffic t;
+	if (x->replaced)
+		return "a newer session of the user took its place (sessionsPerUser)";
+	if (x->is_sstp)
+		return NULL;
+	if (m->idle_minutes &&
+	    !datapath_connection_traffic(g->of->datapath, g->first + x->lease.slot, &t)) {
+		if (t.packets_in + t.packets_out != x->packets)
+			x->active_ns = now_ns;
+		x->packets = t.packets_in + t.packets_out;
+	}
+	if (m->idle_minutes && now_ns - x->active_ns >= m->idle_minutes * 60 * NS_PER_S)
+		return "the session was idle for too long (sessionIdleMinutes)";
+	if (m->session_minutes && now_ns - x->since_ns >= m->session_minutes * 60 * NS_PER_S)
+		return "the session's time is up (sessionMinutes)";
+	return NULL;
+}
+
+int clients_next_due(struct clients *c, uint32_t after, uint64_t now_ns, struct client_due *out)
+{
+	for (uint32_t i = 0; i < c->n; i++) {
+		struct client_gateway *g = c->at[i];
+		uint32_t k = !g || after < g->first ? 0 : after - g->first + 1;
+		for (; g && g->pool && k < pool_size(g->pool); k++) {
+			struct client *x = &g->client[k];
+			out->why = x->there && !x->ends ? overstayed(g, x, now_ns) : NULL;
+			if (!out->why)
+				continue;
+			x->ends = true;
+			describe(g, x, &out->is);
+			return 0;
+		}
+	}
+	return -ENOENT;
 }
 
 /* What it asks for of the pool, and in the maps; NULL: f says why not. */
@@ -546,12 +711,20 @@ static struct client *admit(struct client_gateway *g, const struct ike_client *w
 	if (pool_take(g->pool, who->user, who->wants_v4, who->wants_v6, &who->wanted4, &given, f))
 		return NULL;
 	struct client *x = &g->client[given.slot];
-	*x = (struct client){.there = true, .is_sstp = is_sstp, .lease = given};
+	const uint64_t now = clock_now_ns();
+	*x = (struct client){.there = true,
+			     .is_sstp = is_sstp,
+			     .order = g->n_came++,
+			     .since_ns = now,
+			     .active_ns = now,
+			     .lease = given};
 	snprintf(x->name, sizeof x->name, "%.60s/%.250s", g->of->m->gateways[g->index].name,
 		 who->user);
 	int err = put(g, x);
-	if (!err)
+	if (!err) {
+		limit_user(g, x);
 		return x;
+	}
 	withdraw(g, x);
 	x->there = false;
 	pool_give(g->pool, given.slot);
@@ -573,12 +746,27 @@ static int lease(void *owner, const struct ike_client *who, struct ike_lease *ou
 
 /* ---- by SSTP ---- */
 
+static void tell(const struct clients *c, uint32_t gateway, struct ppp_told *out)
+{
+	const struct model_vnet *v = &c->m->vnets[c->m->gateways[gateway].vnet];
+	struct offer offer;
+	struct ip_prefix p;
+	take_dns(v, IP_V4, out->dns, PPP_MAX_DNS);
+	take_dns(v, IP_V6, out->dns6, PPP_MAX_DNS);
+	if (offer_of_clients(c->m, gateway, &offer)) /* which check says */
+		return;
+	for (uint8_t i = 0; i < offer.n_local_ts && out->n_routes6 < PPP_MAX_ROUTES; i++)
+		if (ip_range_to_prefix(&offer.local_ts[i].range, &p) && p.addr.family == IP_V6)
+			out->routes6[out->n_routes6++] = p;
+}
+
 int clients_sstp(const struct clients *c, uint32_t gateway, struct clients_sstp *out)
 {
 	const struct client_gateway *g = c->at[gateway];
 	if (!g || !g->pool || !c->m->gateways[gateway].clients.sstp || !g->credential)
 		return -ENOENT;
 	*out = (struct clients_sstp){.credential = g->credential, .eap = &g->eap};
+	tell(c, gateway, &out->told);
 	return 0;
 }
 
@@ -613,7 +801,9 @@ int clients_open(struct clients *c, uint32_t connection, uint32_t mtu, bool v4, 
 					  .vnet = vnet_id(g),
 					  .mtu = mtu,
 					  .v4 = v4 ? x->lease.v4 : (struct ip_addr){0},
-					  .v6 = v6 ? x->lease.v6 : (struct ip_addr){0}};
+					  .v6 = v6 ? x->lease.v6 : (struct ip_addr){0},
+					  .reach = g->reach};
+	g->reach_given = true;
 	int err = datapath_client_set(c->datapath, &d);
 	if (!err) {
 		x->routed[0] |= v4;

@@ -12,6 +12,7 @@
 #include "ike/ike.h"
 #include "loader/credentials.h"
 #include "loader/underlay.h"
+#include "p2s/ppp.h"
 
 struct clients;
 
@@ -55,7 +56,8 @@ enum clients_fate clients_compare(const struct clients *c, uint32_t gateway,
 /*
  * CHANGED: the next one behind `after` (0 at first) that may not stay: its user is gone or has
  * another password; or it came by a certificate and an authority is gone or certificates were
- * revoked since (it may be another one's, and then comes again). 0: nobody. `method` says how a
+ * revoked since (it may be another one's, and then comes again); or it came by IKE and is offered
+ * less than its SAs let pass. 0: nobody. `method` says how a
  * connection of the protocol authenticated, and as whom.
  */
 uint32_t clients_cut_off(const struct clients *c, uint32_t gateway, const struct clients *old,
@@ -86,6 +88,7 @@ struct client_info {
 struct clients_sstp {
 	const struct credential *credential;
 	const struct eap_rules *eap;
+	struct ppp_told told;
 };
 int clients_sstp(const struct clients *c, uint32_t gateway, struct clients_sstp *out);
 /* A lease for who has authenticated by SSTP; nothing is routed to it yet. Given back by
@@ -94,6 +97,18 @@ int must_check clients_admit(struct clients *c, uint32_t gateway, const char *us
 			     struct client_info *out, struct fault *f);
 /* Packets of these families flow from now on. */
 int must_check clients_open(struct clients *c, uint32_t connection, uint32_t mtu, bool v4, bool v6);
+
+/* Sessions that have to end now. */
+struct client_due {
+	struct client_info is;
+	const char *why;
+};
+/* As clients_next(), each once. Of SSTP idleness and length are not told: its sessions know them.
+ */
+int clients_next_due(struct clients *c, uint32_t after, uint64_t now_ns, struct client_due *out);
+
+/* Wrong passwords of a gateway's clients; nothing where it has none. */
+struct guesses_count clients_guesses(const struct clients *c, uint32_t gateway);
 
 /* By connection. -ENOENT. */
 int clients_find(const struct clients *c, uint32_t connection, struct client_info *out);

@@ -25,7 +25,8 @@ struct making {
 	const struct model_gateway *g;
 	struct profile_facts facts;
 	struct ip_prefix routes[CHILD_SA_MAX_TS];
-	char server[IDENTITY_TEXT], authority_name[COMMON_NAME], issuer_name[COMMON_NAME];
+	char server[IDENTITY_TEXT];
+	char authority_name[COMMON_NAME], issuer_name[COMMON_NAME], certificate_name[COMMON_NAME];
 	uint8_t *authority, *authority_pem, *certificate, *key, *pkcs12;
 	size_t certificate_len, key_len, pkcs12_len;
 };
@@ -146,13 +147,15 @@ static X509 *find_root(struct bytes pem)
 	return x;
 }
 
-static void take_issuer(struct making *k, struct bytes chain)
+static void take_names(struct making *k, struct bytes chain)
 {
 	BIO *b = BIO_new_mem_buf(chain.at, (int)chain.len);
 	char none[] = "";
 	X509 *x = b ? PEM_read_bio_X509(b, NULL, NULL, none) : NULL;
-	if (x)
+	if (x) {
 		common_name(X509_get_issuer_name(x), k->issuer_name);
+		common_name(X509_get_subject_name(x), k->certificate_name);
+	}
 	X509_free(x);
 	BIO_free(b);
 }
@@ -178,9 +181,10 @@ static int find_authority(struct making *k, struct fault *f)
 			k->g->name);
 	X509_free(root);
 	free(given);
-	take_issuer(k, (struct bytes){chain->at, chain->len});
+	take_names(k, (struct bytes){chain->at, chain->len});
 	k->facts.authority_name = k->authority_name;
 	k->facts.issuer_name = k->issuer_name;
+	k->facts.certificate_name = k->certificate_name;
 	return err;
 }
 

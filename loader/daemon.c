@@ -135,6 +135,22 @@ static void watch_transmit(struct daemon *d)
 					       transmit_device_ready(d->ports[i].link.ifindex));
 }
 
+/* Sessions that were replaced, idle, or too long. */
+static void end_clients(struct daemon *d)
+{
+	struct client_due due;
+	struct fault f = {0};
+	for (uint32_t after = 0;
+	     clients_next_due(ike_host_clients(d->ike), after, clock_now_ns(), &due) == 0;
+	     after = due.is.connection) {
+		log_info(LOG_P2S, "client-ended name=%s: %s", due.is.name, due.why);
+		if (due.is.is_sstp)
+			sstp_host_disconnect(d->sstp, due.is.connection, due.why);
+		else if (ike_host_order(d->ike, "down", due.is.connection, &f))
+			log_warn(LOG_P2S, "client-not-ended: %s", f.text);
+	}
+}
+
 static void on_second(evutil_socket_t fd, short what, void *owner)
 {
 	struct daemon *d = owner;
@@ -152,6 +168,8 @@ static void on_second(evutil_socket_t fd, short what, void *owner)
 	sd_notify(0, "WATCHDOG=1");
 	if (++d->seconds % CONFIRM_SECONDS == 0)
 		underlay_confirm(d->underlay);
+	if (!reload_busy(d->reload))
+		end_clients(d);
 	schedule_refresh(d);
 }
 
@@ -170,7 +188,7 @@ static int order_sstp(struct daemon *d, const char *verb, uint32_t id, struct fa
 		return fault_set(f, -EINVAL,
 				 "a client that came by SSTP can be ended (`xgw down`), not %s",
 				 verb);
-	return sstp_host_disconnect(d->sstp, id);
+	return sstp_host_disconnect(d->sstp, id, "a person ended the session");
 }
 
 static json_t *carry_out_order(struct daemon *d, const char *verb, const json_t *request)

@@ -342,6 +342,8 @@ static void begin_session(struct peer *p)
 	if (!p->in || sstp_new(&p->session, &p->listener->rules, p, random, clock_now_ns(),
 			       clock_wall_seconds()))
 		fail(p, -ENOMEM, "not enough memory for a client");
+	else
+		sstp_from(p->session, &p->remote.addr);
 	OPENSSL_cleanse(random, sizeof random);
 }
 
@@ -600,6 +602,7 @@ static int prepare_listener(struct listener *l, const struct model *m, const str
 	l->rules =
 		(struct sstp_rules){.ppp = {.eap = c->eap,
 					    .own = own_address(m, l->gateway),
+					    .told = c->told,
 					    .idle_ns = limits->idle_minutes * 60 * NS_PER_S,
 					    .session_ns = limits->session_minutes * 60 * NS_PER_S,
 					    .lease = lease},
@@ -963,13 +966,13 @@ int sstp_host_status(const struct sstp_host *h, uint32_t connection, struct sstp
 	return 0;
 }
 
-int sstp_host_disconnect(struct sstp_host *h, uint32_t connection)
+int sstp_host_disconnect(struct sstp_host *h, uint32_t connection, const char *text)
 {
 	struct fault why = {0};
 	struct peer *p = by_connection(h, connection);
 	if (!p)
 		return -ENOENT;
-	fault_set(&why, -ECONNABORTED, "a person ended the session");
+	fault_set(&why, -ECONNABORTED, "%s", text);
 	close_peer(p, &why);
 	settle(p);
 	return 0;

@@ -49,8 +49,8 @@ struct sstp_client_status {
 /* -ENOENT. */
 int sstp_host_status(const struct sstp_host *h, uint32_t connection,
 		     struct sstp_client_status *out);
-/* Ends a client's session. -ENOENT. */
-int sstp_host_disconnect(struct sstp_host *h, uint32_t connection);
+/* Ends a client's session; `why` is for people. -ENOENT. */
+int sstp_host_disconnect(struct sstp_host *h, uint32_t connection, const char *why);
 
 /* X(id, name in status, what is counted) */
 #define SSTP_HOST_COUNTERS(X)                                                            \

@@ -246,6 +246,8 @@ static json_t *sstp_client(struct daemon *d, const struct client_info *c)
 		set(o, "authentication", json_string(s.method));
 		set(o, "peer", json_string(ip_addr_format(&s.remote.addr, peer)));
 		set(o, "tls", json_string(s.tls));
+		/* all that SSTP tells */
+		set(o, "clientVersion", json_sprintf("SSTP 1.0, %s", s.tls));
 		set(o, "correlationId", json_string(s.correlation));
 	}
 	add_traffic(d, o, c->connection);
@@ -266,6 +268,7 @@ static json_t *client(struct daemon *d, const struct client_info *c, uint64_t no
 		add_ike(o, s, now);
 		set(o, "user", json_string(s->user));
 		set(o, "authentication", json_string(s->method));
+		set(o, "clientVersion", *s->program ? json_string(s->program) : json_null());
 		set(o, "peer", json_string(ip_addr_format(&s->remote.addr, peer)));
 	}
 	add_traffic(d, o, c->connection);
@@ -506,6 +509,11 @@ static json_t *gateway(struct daemon *d, uint32_t i)
 	set(o, "vpnType", json_string(g->policy_based ? "PolicyBased" : "RouteBased"));
 	set(o, "publicIPAddress", json_string(ip_addr_format(&g->public_address, address)));
 	set(o, "sku", json_string(g->sku));
+	if (g->clients.n_pool) {
+		const struct guesses_count c = clients_guesses(ike_host_clients(d->ike), i);
+		set(o, "wrongPasswords", number(c.failed));
+		set(o, "passwordsNotLookedAt", number(c.held));
+	}
 	set(o, "bandwidthInMbps", g->bandwidth_mbps ? number(g->bandwidth_mbps) : json_null());
 	if (datapath_gateway_account(d->datapath, d->plan.gateways[i].slot, &a))
 		return o;

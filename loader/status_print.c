@@ -231,13 +231,20 @@ static void print_child(FILE *to, const json_t *s)
 			integer(s, "authFailed"), integer(s, "replayed"), integer(s, "lost"));
 }
 
+static void print_client(FILE *to, const json_t *c)
+{
+	fprintf(to, "client    %s by %s", text(c, "user"), text(c, "authentication"));
+	if (json_is_string(json_object_get(c, "clientVersion")))
+		fprintf(to, ", %s", text(c, "clientVersion"));
+	print_list(to, ", ", json_object_get(c, "addresses"));
+}
+
 static void print_sstp(FILE *to, const json_t *c)
 {
 	print_row(to, c);
 	fprintf(to, "\ngateway   %s, %s, SSTP over %s\n", text(c, "virtualNetworkGateway"),
 		text(c, "connectionType"), text(c, "tls"));
-	fprintf(to, "client    %s by %s", text(c, "user"), text(c, "authentication"));
-	print_list(to, ", ", json_object_get(c, "addresses"));
+	print_client(to, c);
 	print_counts(to, "\ndrops:", json_object_get(c, "drops"));
 }
 
@@ -252,6 +259,8 @@ void status_print_connection(FILE *to, const json_t *c)
 	print_row(to, c);
 	fprintf(to, "\ngateway   %s, %s, %s\n", text(c, "virtualNetworkGateway"),
 		text(c, "connectionType"), text(c, "ikeVersion"));
+	if (json_object_get(c, "user"))
+		print_client(to, c);
 	if (json_is_object(path))
 		fprintf(to,
 			"path      port %s, MTU %" JSON_INTEGER_FORMAT

@@ -33,6 +33,11 @@ int ppp_new(struct ppp **out, const struct ppp_rules *rules, void *owner,
 	return 0;
 }
 
+void ppp_from(struct ppp *p, const struct ip_addr *source)
+{
+	p->source = *source;
+}
+
 void ppp_free(struct ppp *p)
 {
 	if (!p)

@@ -13,7 +13,8 @@
 #define PPP_MRU	       1500 /* that we take; the default, so it is not asked for */
 #define PPP_RANDOM     48
 #define PPP_KEY	       EAP_MSK /* of authentication, for who binds to it */
-#define PPP_MAX_DNS    2
+#define PPP_MAX_DNS    2       /* of a family */
+#define PPP_MAX_ROUTES 16
 #define PPP_FRAMES_MAX 8
 #define PPP_ROOM       8192
 
@@ -21,12 +22,20 @@ struct ppp_lease {
 	struct ip_addr v4, v6; /* IP_NONE: none of that family */
 };
 
+/* What clients are told of the network beside their address. IP_NONE: no such server. */
+struct ppp_told {
+	struct ip_addr dns[PPP_MAX_DNS];  /* IPv4, by IPCP */
+	struct ip_addr dns6[PPP_MAX_DNS]; /* IPv6, by router advertisement */
+	unsigned n_routes6;
+	struct ip_prefix routes6[PPP_MAX_ROUTES]; /* IPv6 prefixes behind us, likewise */
+};
+
 /* What a gateway's clients get. Borrowed by every session. */
 struct ppp_rules {
 	const struct eap_rules *eap; /* users and certificates; its users serve MS-CHAPv2, too */
 	struct ip_addr own;	     /* our IPv4 address on the link, IP_NONE: none is told */
-	struct ip_addr dns[PPP_MAX_DNS]; /* IP_NONE: none */
-	uint64_t idle_ns, session_ns;	 /* 0: no limit */
+	struct ppp_told told;
+	uint64_t idle_ns, session_ns; /* 0: no limit */
 	/* An address for who has authenticated. 0, or an error with its fault. `owner` is the
 	 * session's. */
 	int (*lease)(void *owner, const char *user, struct ppp_lease *out, struct fault *f);
@@ -52,6 +61,8 @@ struct ppp;
 int must_check ppp_new(struct ppp **out, const struct ppp_rules *rules, void *owner,
 		       const uint8_t random[PPP_RANDOM], int64_t wall_s);
 void ppp_free(struct ppp *p);
+/* Where the client is, for the damping of wrong passwords. */
+void ppp_from(struct ppp *p, const struct ip_addr *source);
 
 /*
  * Frames may flow. We begin when the client does, or a while later: the terminal of a client that

@@ -120,6 +120,22 @@ static void chap_failure(struct ppp *p, uint64_t now_ns, struct ppp_effects *e)
 	chap_say(p, &w, now_ns, e);
 }
 
+static void say_no(struct ppp *p, const struct fault *why, uint64_t now_ns, struct ppp_effects *e)
+{
+	p->failed = true;
+	chap_failure(p, now_ns, e);
+	ppp_refused(p, why, now_ns, e);
+}
+
+static struct bytes without_domain(struct bytes name)
+{
+	const uint8_t *slash = name.len ? memchr(name.at, '\\', name.len) : NULL;
+	if (!slash)
+		return name;
+	size_t skip = (size_t)(slash - name.at) + 1;
+	return (struct bytes){name.at + skip, name.len - skip};
+}
+
 static void refuse(struct ppp *p, struct bytes name, bool known, uint64_t now_ns,
 		   struct ppp_effects *e)
 {
@@ -133,18 +149,8 @@ static void refuse(struct ppp *p, struct bytes name, bool known, uint64_t now_ns
 	else
 		fault_set(&f, -EACCES, "there is no user '%s'", text);
 	fault_advise(&f, "see `users` of the gateway's vpnClientConfiguration");
-	p->failed = true;
-	chap_failure(p, now_ns, e);
-	ppp_refused(p, &f, now_ns, e);
-}
-
-static struct bytes without_domain(struct bytes name)
-{
-	const uint8_t *slash = name.len ? memchr(name.at, '\\', name.len) : NULL;
-	if (!slash)
-		return name;
-	size_t skip = (size_t)(slash - name.at) + 1;
-	return (struct bytes){name.at + skip, name.len - skip};
+	guesses_failed(p->rules->eap->guesses, &p->source, without_domain(name), p->wall_s);
+	say_no(p, &f, now_ns, e);
 }
 
 /* Who is no user is judged by a hash that nobody has, in the same time. */
@@ -156,6 +162,12 @@ static void judge(struct ppp *p, const struct mschapv2_exchange *x, struct bytes
 	const char *own = NULL;
 	const uint8_t *hash = users_hash(users, x->user, &own);
 	uint8_t proof[MSCHAPV2_PROOF], msk[MSCHAPV2_MSK];
+	struct guesses *guesses = p->rules->eap->guesses;
+	struct fault f = {0};
+	if (!guesses_may(guesses, &p->source, x->user, p->wall_s, &f)) {
+		say_no(p, &f, now_ns, e);
+		return;
+	}
 	int err = mschapv2_verify(m, x, hash ? hash : p->random, response);
 	if (!hash || err) {
 		refuse(p, name, hash != NULL, now_ns, e);
@@ -168,6 +180,7 @@ static void judge(struct ppp *p, const struct mschapv2_exchange *x, struct bytes
 		refuse(p, name, true, now_ns, e);
 		return;
 	}
+	guesses_succeeded(guesses, &p->source, x->user);
 	chap_success(p, proof, now_ns, e);
 	authenticated(p, own, "MS-CHAPv2", msk, now_ns, e);
 	wipe(msk, sizeof msk);
@@ -223,6 +236,7 @@ static void eap_begin(struct ppp *p, uint64_t now_ns, struct ppp_effects *e)
 		ppp_refused(p, &f, now_ns, e);
 		return;
 	}
+	eap_from(p->eap, &p->source);
 	eap_start(p->eap, (struct bytes){NULL, 0}, &m);
 	say(p, (struct bytes){m.b, m.len}, now_ns, e);
 }

@@ -82,6 +82,7 @@ struct ppp {
 	uint64_t began_ns, heard_ns, data_ns;
 	uint64_t deadline_ns; /* of the phase: waiting, authentication's repeat, echoes */
 	int64_t wall_s;
+	struct ip_addr source; /* IP_NONE: not known */
 	uint8_t random[PPP_RANDOM];
 	unsigned draws, rejects, echoes;
 	struct ppp_control lcp, ipcp, ipv6cp;

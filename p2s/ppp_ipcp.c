@@ -30,8 +30,8 @@ static enum ppp_verdict judge_address(const struct ppp_option *o, const struct i
 static enum ppp_verdict judge(struct ppp *p, const struct ppp_option *o, struct writer *nak)
 {
 	const struct ip_addr *ours = o->type == ADDRESS	     ? &p->lease.v4
-				     : o->type == DNS_FIRST  ? &p->rules->dns[0]
-				     : o->type == DNS_SECOND ? &p->rules->dns[1]
+				     : o->type == DNS_FIRST  ? &p->rules->told.dns[0]
+				     : o->type == DNS_SECOND ? &p->rules->told.dns[1]
 							     : NULL;
 	if (!ours || ours->family != IP_V4 || o->data.len != 4)
 		return OPTION_REJECT;

@@ -2,7 +2,8 @@
 /*
  * IPV6CP (RFC 5072): the client's interface identifier is the last half of its leased address, and
  * a router advertisement (RFC 4861 section 4.2) tells the first half, so that its stateless
- * address is the leased one.
+ * address is the leased one. It also names the DNS servers (RFC 8106) and what lies behind us
+ * (RFC 4191), which PPP itself has no words for; all of it holds as long as the link.
  */
 #include "p2s/ppp_internal.h"
 
@@ -12,6 +13,7 @@
 #define ROUTER_SOLICITATION  133
 #define ROUTER_ADVERTISEMENT 134
 #define ICMPV6		     58
+#define FOR_EVER	     0xffffffffu
 
 /* Ours on the link: no universal one (RFC 5072 section 4.1), and never the client's. */
 static void own_identifier(const struct ppp *p, uint8_t out[8])
@@ -70,11 +72,42 @@ static void write_prefix(struct writer *w, const struct ip_addr *leased)
 	writer_u8(w, 4);
 	writer_u8(w, 64);
 	writer_u8(w, 0x40); /* addresses are made of it; others are not on this link */
-	writer_u32(w, 0xffffffff);
-	writer_u32(w, 0xffffffff);
+	writer_u32(w, FOR_EVER);
+	writer_u32(w, FOR_EVER);
 	writer_u32(w, 0);
 	writer_bytes(w, leased->b, 8);
 	writer_zero(w, 8);
+}
+
+/* Route information (RFC 4191 section 2.3): we are no default router, and yet the way to these. */
+static void write_routes(struct writer *w, const struct ppp_told *told)
+{
+	for (unsigned i = 0; i < told->n_routes6; i++) {
+		const struct ip_prefix *r = &told->routes6[i];
+		const uint8_t units = r->len > 64 ? 2 : 1; /* of 8 bytes, of the prefix */
+		writer_u8(w, 24);
+		writer_u8(w, 1 + units);
+		writer_u8(w, r->len);
+		writer_u8(w, 0); /* medium preference */
+		writer_u32(w, FOR_EVER);
+		writer_bytes(w, r->addr.b, 8u * units);
+	}
+}
+
+/* Recursive DNS servers (RFC 8106 section 5.1). */
+static void write_dns(struct writer *w, const struct ppp_told *told)
+{
+	uint8_t n = 0;
+	while (n < PPP_MAX_DNS && told->dns6[n].family == IP_V6)
+		n++;
+	if (!n)
+		return;
+	writer_u8(w, 25);
+	writer_u8(w, (uint8_t)(1 + 2 * n));
+	writer_u16(w, 0);
+	writer_u32(w, FOR_EVER);
+	for (uint8_t i = 0; i < n; i++)
+		writer_bytes(w, told->dns6[i].b, 16);
 }
 
 static void advertise(struct ppp *p, struct ppp_effects *e)
@@ -87,7 +120,7 @@ static void advertise(struct ppp *p, struct ppp_effects *e)
 	uint8_t *ip = w.at;
 	own_identifier(p, own);
 	writer_u32(&w, 0x60000000);
-	writer_u16(&w, 16 + 32);
+	writer_u16(&w, 0); /* length, below */
 	writer_u8(&w, ICMPV6);
 	writer_u8(&w, 255);
 	writer_u64(&w, 0xfe80000000000000ull);
@@ -99,8 +132,13 @@ static void advertise(struct ppp *p, struct ppp_effects *e)
 	writer_u16(&w, 0); /* no default router: only some prefixes are behind us */
 	writer_u64(&w, 0);
 	write_prefix(&w, &p->lease.v6);
-	if (writer_ok(&w))
-		store_be16(ip + 42, checksum(ip, 40 + 16 + 32));
+	write_routes(&w, &p->rules->told);
+	write_dns(&w, &p->rules->told);
+	if (writer_ok(&w)) {
+		const size_t len = (size_t)(w.at - ip);
+		store_be16(ip + 4, (uint16_t)(len - 40));
+		store_be16(ip + 42, checksum(ip, len));
+	}
 	ppp_frame_end(e, &w);
 }
 

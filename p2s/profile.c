@@ -95,9 +95,10 @@ static int judge(const struct profile_facts *p, struct fault *f)
 		return fault_advise(f, "use letters, digits and . _ - @");
 	}
 	if ((*p->authority_name && !is_line(p->authority_name)) ||
-	    (*p->issuer_name && !is_line(p->issuer_name)))
+	    (*p->issuer_name && !is_line(p->issuer_name)) ||
+	    (*p->certificate_name && !is_line(p->certificate_name)))
 		return fault_set(f, -EINVAL,
-				 "the name of the gateway's authority is not one line of text");
+				 "a name in the gateway's certificates is not one line of text");
 	if (!p->n_routes)
 		return fault_set(f, -EINVAL, "there is no prefix behind the gateway");
 	return 0;
@@ -139,6 +140,9 @@ static void explain(struct profile *out, const struct profile_facts *p)
 				? "\nThe password is not here. swanctl and pppd want it in a file; "
 				  "their files say where.\n"
 				: "");
+	profile_put(&t,
+		    "\nThe network's DNS servers are told with each connection; a change of them "
+		    "needs no new\nprofile, another prefix behind the gateway does.\n");
 	profile_put(&t, p->authority.len ? ""
 					 : "\nThe authority of the gateway's certificate is not "
 					   "here: the client must have it.\n");

@@ -28,8 +28,8 @@ struct profile_facts {
 	uint32_t n_routes;
 	/* the authority of the gateway's certificate; none: one that the client has already */
 	struct bytes authority, authority_pem;
-	const char *authority_name, *issuer_name; /* common names of it, and of who issued the
-						     gateway's certificate; may be empty */
+	/* common names of it, of who issued the gateway's certificate, and of that; may be empty */
+	const char *authority_name, *issuer_name, *certificate_name;
 	struct bytes password;
 	struct bytes certificate_pem, key_pem, pkcs12; /* of the client */
 };

@@ -245,8 +245,12 @@ static void ppp_password(struct profile_text *t, const struct profile_facts *p)
 static void ppp_peer(struct profile *out, const struct profile_facts *p)
 {
 	struct profile_text t = {0};
-	profile_format(&t, "remotename %s\nlinkname %s\nipparam %s\n", p->gateway, p->gateway,
-		       p->gateway);
+	profile_put(&t, "remotename ");
+	/* pppd compares it with the common name of the certificate that EAP-TLS shows it */
+	profile_quoted(&t, !p->by_certificate	  ? p->gateway
+			   : *p->certificate_name ? p->certificate_name
+						  : p->server);
+	profile_format(&t, "\nlinkname %s\nipparam %s\n", p->gateway, p->gateway);
 	profile_format(&t, "pty \"sstpc --ipparam %s --nolaunchpppd", p->gateway);
 	if (p->authority.len)
 		profile_format(&t, " --ca-cert /etc/ppp/%s-ca.pem", p->gateway);

@@ -447,6 +447,11 @@ int sstp_new(struct sstp **out, const struct sstp_rules *rules, void *owner,
 	return 0;
 }
 
+void sstp_from(struct sstp *s, const struct ip_addr *source)
+{
+	ppp_from(s->ppp, source);
+}
+
 void sstp_free(struct sstp *s)
 {
 	if (!s)

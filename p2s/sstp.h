@@ -40,6 +40,8 @@ struct sstp;
 int must_check sstp_new(struct sstp **out, const struct sstp_rules *rules, void *owner,
 			const uint8_t random[SSTP_RANDOM], uint64_t now_ns, int64_t wall_s);
 void sstp_free(struct sstp *s);
+/* Where the client is, for the damping of wrong passwords. */
+void sstp_from(struct sstp *s, const struct ip_addr *source);
 
 /*
  * Takes one packet (or the HTTP request) off the input and returns its length; 0: it is not whole

@@ -153,7 +153,8 @@ def test_point_to_site_certificate(files):
 def test_network_configuration(files):
     made, c = import_whole(files, os.path.join(DATA, "netcfg", "two-sites.xml"))
     assert [v["deploymentModel"] for v in c["virtualNetworks"]] == ["classic", "classic"]
-    assert "DnsServer dns1: not carried over" in made.stderr
+    assert [v.get("dhcpOptions") for v in c["virtualNetworks"]] == [{"dnsServers": ["10.41.0.4"]}, None]
+    assert "DnsServerRef ClassicVNet: left out" in made.stderr
 
 
 def test_standard_input(files):

@@ -6,6 +6,7 @@ who is refused and why, two at once, traffic, redialling, a gateway that starts 
 import copy
 import json
 import os
+import shutil
 import sys
 import time
 
@@ -19,7 +20,8 @@ from guest import Guest  # noqa: E402
 from pki import Entity  # noqa: E402
 
 GW, POOLS, PASSWORDS = 'gw.example.org', ['172.16.201.0/24', 'fd00:16::/120'], {'bob': 'Pa55word!', 'carol': 'another-1'}
-PPPD = 'noauth debug noipdefault nodefaultroute nobsdcomp nodeflate novj noccp lock mtu 1400 maxfail 1'
+DNS = ['10.11.0.53', 'fd00:11::53', '10.11.0.54']
+PPPD = 'noauth debug noipdefault nodefaultroute nobsdcomp nodeflate novj noccp lock mtu 1400 maxfail 1 usepeerdns'
 
 
 class People:
@@ -84,7 +86,8 @@ def topology(lab):
         lab.file(user, password)
     lab.laptop = g = Guest(bay, 'laptop', ['b-wan'])
     g.address('vec0', '203.0.113.5/24')
-    g.sh('mkdir -p /dev/pts /run/ppp /run/sstpc /run/lock; mount -t devpts -o gid=5,mode=620 devpts /dev/pts; mount -t tmpfs ppp /etc/ppp; '
+    g.sh('mkdir -p /dev/pts /run/ppp /run/sstpc /run/lock; mount -t devpts -o gid=5,mode=620 devpts /dev/pts; '
+         'mkdir -p /run/etc-ppp; cp /etc/ppp/ip-up /run/etc-ppp; mount -t tmpfs ppp /etc/ppp; '
          'mount -t tmpfs tmp /var/tmp; : > /etc/ppp/options; : > /etc/ppp/chap-secrets; chown sstpc: /run/sstpc; '
          f'(cat /etc/hosts; echo 203.0.113.1 {GW}) > /run/hosts; mount --bind /run/hosts /etc/hosts; '
          'for m in ppp_generic ppp_async ppp_mppe arc4 ecb; do /run/kernel/modprobe $m || true; done')
@@ -93,6 +96,7 @@ def topology(lab):
 def gateway(lab):
     c = rig.gateway_config('VNet1', 1001, ['10.11.0.0/16', 'fd00:11::/48'], '10.11.0.1/24', '203.0.113.1', [])
     path = lambda name: os.path.join(lab.dir, name)  # noqa: E731
+    c['virtualNetworks'][0]['dhcpOptions'] = {'dnsServers': DNS}
     thumbprint = lab.people.lost.x.fingerprint(hashes.SHA1()).hex()
     c['virtualNetworkGateways'][0].update(
         identity=GW, certificate={'chain': path('gw.pem'), 'key': {'file': path('gw.key')}},
@@ -172,6 +176,37 @@ class Dialled:
                       f'for i in $(seq 50); do [ -e /sys/class/net/{self.device} ] || break; sleep 0.1; done; rm -f {self.pid}', check=False)
 
 
+class Called(Dialled):
+    """pppd called as its user does who has copied `ppp/` of a profile into /etc/ppp."""
+
+    def __init__(self, lab, client, *more):
+        out = os.path.join(lab.dir, f'profile-{client}')
+        lab.gw1.run(rig.XGW, 'client-profile', 'VNet1GW', '--client', client, '--ca', os.path.join(lab.dir, 'root.pem'), *more, '-o', out, '-c', lab.gateway.config)
+        # of the system's own only what runs the scripts: others would write to files that the guest shares
+        lab.laptop.sh(f'cp -a {out}/ppp/. /etc/ppp; cp /run/etc-ppp/ip-up /etc/ppp/ip-up')
+        super().__init__(lab, '', '')
+
+    def dial(self):
+        self.count += 1
+        self.since = time.monotonic()
+        base = os.path.join(self.lab.dir, f'dial-{self.guest.count}')
+        self.log, self.ppp, self.pid = base + '.log', base + '.ppp', f'/run/sstpc-{self.device}.pid'
+        self.guest.sh(f'setsid pppd call VNet1GW-sstp nodetach debug logfile {self.ppp} > {self.log} 2>&1 < /dev/null & echo $! > {self.pid}')
+
+    def wait(self):
+        end = time.monotonic() + 120
+        while not self.address():
+            # pppd itself is there before its pty has come to anything
+            if self.count < 4 and (not self.alive() or time.monotonic() > self.since + 30):
+                self.hang_up()
+                self.dial()
+            assert time.monotonic() < end, self.text() + self.lab.gateway.explain()
+            time.sleep(0.2)
+        rig.wait_for(lambda: '10.11.0.0/16' in self.guest.run('ip', 'route', 'show', 'dev', self.device).stdout, 'the route',
+                     explain=lambda: self.text() + self.guest.sh('ls -lR /etc/ppp').stdout)
+        return self.address()
+
+
 def by_password(lab, user='bob', password=None, more='', **words):
     return Dialled(lab, f'--user {user} --password {password or PASSWORDS[user]}',
                    f'refuse-eap refuse-pap refuse-chap refuse-mschap name {user} {more}', **words)
@@ -189,6 +224,10 @@ def by_certificate(lab, name='alice', **words):
 
 def clients(g):
     return g.json('status')['clients']
+
+
+def name_servers(d):
+    return d.guest.sh('cat /etc/ppp/resolv.conf').stdout.split()[1::2]
 
 
 def reaches(lab, d, g):
@@ -213,10 +252,11 @@ def test_client(lab, method):
     reaches(lab, d, g)
     lab.alice.ping(address)
     d.guest.ping('10.11.0.1', count=1)
+    assert name_servers(d) == [DNS[0], DNS[2]]
     c, = clients(g)
     assert c['authentication'] == method and c['protocol'] == 'SSTP' and address in c['addresses'] and c['peer'] == '203.0.113.5'
     assert 'CN=alice' in c['user'] if method == 'EAP-TLS' else c['user'] == 'bob'
-    assert c['ingressPackets'] > 0 and c['egressPackets'] > 0 and c['tls'].startswith('TLSv1.')
+    assert c['ingressPackets'] > 0 and c['egressPackets'] > 0 and c['clientVersion'] == 'SSTP 1.0, ' + c['tls'] and c['tls'].startswith('TLSv1.')
     hop = json.loads(g.command('next-hop', '--vnet', 'VNet1', address, '--json').stdout)
     assert hop['verdict'] == 'client' and hop['route']['source'] == 'client', hop
     assert c['name'] in g.command('status').stdout and 'SSTP' in g.command('status', c['name']).stdout
@@ -228,6 +268,25 @@ def test_client(lab, method):
     d.dial()
     assert d.wait() == address
     reaches(lab, d, g)
+
+
+@pytest.mark.parametrize('client', ['bob', 'alice@example.org'])
+def test_profile(lab, client):
+    """The files of `xgw client-profile` as they are: options, routes, name servers."""
+    g = lab.gateway
+    if client == 'bob':
+        d = Called(lab, client, '--with-password')
+    else:
+        for end in '.pem', '.key':
+            shutil.copy(os.path.join(lab.dir, 'alice' + end), os.path.join(lab.dir, client + end))
+        d = Called(lab, client, '--credentials', lab.dir)
+    address = d.wait()
+    reaches(lab, d, g)
+    d.guest.ping('10.11.0.4', count=1)
+    lab.alice.ping(address, count=1)
+    assert name_servers(d) == [DNS[0], DNS[2]]
+    c, = clients(g)
+    assert c['authentication'] == ('MS-CHAPv2' if client == 'bob' else 'EAP-TLS')
 
 
 def test_traffic(lab):
@@ -249,6 +308,7 @@ def test_traffic(lab):
 def test_ipv6(lab):
     """pppd takes our interface identifier only when told to (the others here go on without IPv6); the prefix comes by router advertisement."""
     g = lab.gateway
+    lab.laptop.sh('echo 64 > /proc/sys/net/ipv6/conf/default/accept_ra_rt_info_max_plen')
     d = by_password(lab, more='+ipv6 ipv6cp-accept-local')
     d.wait()
     leased = next(a for c in clients(g) for a in c['addresses'] if ':' in a)
@@ -256,7 +316,8 @@ def test_ipv6(lab):
     def configured():
         return leased + '/' in d.guest.run('ip', '-6', 'address', 'show', 'dev', d.device, check=False).stdout
     rig.wait_for(configured, 'the address', explain=lambda: d.text() + d.guest.run('ip', '-6', 'address', check=False).stdout + g.explain())
-    d.guest.run('ip', '-6', 'route', 'replace', 'fd00:11::/48', 'dev', d.device)
+    # the way to the network by RFC 4191, which Linux takes when it is told to
+    assert 'fd00:11::/48' in d.guest.run('ip', '-6', 'route', 'show', 'proto', 'ra', 'dev', d.device).stdout
     rig.wait_for(lambda: d.guest.ping('fd00:11::4', count=1, check=False).returncode == 0, 'traffic', explain=lambda: d.text() + g.explain() + str(g.drops()))
     lab.alice.ping(leased, count=1)
 
@@ -336,7 +397,8 @@ def test_another_configuration(lab):
         new['virtualNetworks'].append({'name': 'Spoke', 'id': 1055, 'addressSpace': ['10.55.0.0/16'], 'attachments': [
             {'port': 'lan0', 'encapsulation': 'vlan', 'vlanId': 55, 'address': '10.55.0.1/24'}],
             'peerings': [{'name': 'to-hub', 'remoteVirtualNetwork': hub['name'], 'useRemoteGateways': True}]})
-        rules['sstpIdleMinutes'] = 60
+        rules['sessionIdleMinutes'] = 60
+        hub['dhcpOptions'] = {'dnsServers': ['10.11.0.99']}
         rules['vpnClientProtocols'] = ['SSTP', 'IkeV2']
         reload()
         assert correlations() == before
@@ -349,6 +411,13 @@ def test_another_configuration(lab):
         for d in (bob, carol):
             reaches(lab, d, g)
             lab.alice.ping(d.address(), count=1)
+        # who comes now gets the new name server
+        carol.hang_up()
+        carol.count = 0
+        carol.dial()
+        carol.wait()
+        assert name_servers(carol) == ['10.11.0.99']
+        before = correlations()
         # carol's account goes
         gone = carol.address()
         rules['users'] = [u for u in rules['users'] if u['name'] != 'carol']

@@ -28,6 +28,9 @@ class World:
         self.stranger = Entity('stranger', by=Entity('elsewhere', ca=True), kind=kind, san=x509.RFC822Name('alice@example.org'))
 
 
+DNS = ['10.11.0.53', 'fd00:11::53', '10.11.0.54']
+
+
 def gateway(lab, w, users=True, roots=True, revoked=(), pool=POOL, **clients):  # noqa: F811
     c = rig.gateway_config('VNet1', 1001, ['10.11.0.0/16'], '10.11.0.1/24', '203.0.113.1', [])
     rules = {'vpnClientAddressPool': [pool], 'vpnClientProtocols': ['IkeV2'], **clients}
@@ -39,6 +42,7 @@ def gateway(lab, w, users=True, roots=True, revoked=(), pool=POOL, **clients):  
     if revoked:
         rules['vpnClientRevokedCertificates'] = [{'name': f'lost{i}', 'thumbprint': e.x.fingerprint(hashes.SHA1()).hex()}
                                                  for i, e in enumerate(revoked)]
+    c['virtualNetworks'][0]['dhcpOptions'] = {'dnsServers': DNS}
     c['virtualNetworkGateways'][0].update(
         identity=GW, certificate={'chain': write(lab, 'gw.pem', w.gw.pem()), 'key': {'file': write(lab, 'gw.key', w.gw.private())}},
         vpnClientConfiguration=rules)
@@ -80,7 +84,7 @@ def reaches(host, g, address):
 
 
 METHODS = {
-    'EAP-MSCHAPv2': lambda lab, w: bob(lab.site, w),
+    'EAP-MSCHAPv2': lambda lab, w: bob(lab.site, w, more='send_vendor_id = yes'),
     'EAP-TLS': lambda lab, w: laptop(lab.site, w, 'eap-tls', 'certs = alice.pem\n eap_id = alice@example.org', my_id='alice@example.org'),
     'certificate': lambda lab, w: laptop(lab.site, w, 'pubkey', 'certs = alice.pem', my_id='alice@example.org'),
 }
@@ -95,6 +99,9 @@ def test_client(lab, method, kind):  # noqa: F811
     g = gateway(lab, w).start()
     capture = rig.Capture(lab.wire, 'br0')
     c, = connects(s, g)
+    # the IPv6 one is not for who has no IPv6 address
+    assert 'CPRP(ADDR DNS DNS SUBNET)' in s.text()
+    assert c['clientVersion'] == ('strongSwan' if method == 'EAP-MSCHAPv2' else None)
     assert c['authentication'] == method and c['addresses'] == ['172.16.201.1'] and c['connectionStatus'] == 'Connected'
     assert 'bob' in c['name'] if method == 'EAP-MSCHAPv2' else 'alice' in c['name']
     reaches(lab.site, g, '172.16.201.1')

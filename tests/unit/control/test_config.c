@@ -107,6 +107,17 @@ static const struct row schema_rows[] = {
 	{"[10.11.0.0/16]", "[10.11.0.0/33, {a: b}]",
 	 "9:20: error: addressSpace: expected a prefix such as 10.1.0.0/16, came '10.11.0.0/33'\n"
 	 "9:34: error: addressSpace: expected a prefix such as 10.1.0.0/16, came a mapping\n"},
+	{"    id: 1001\n", "    id: 1001\n    dhcpOptions: {dnsServers: [10.11.0.53, \"fd00:11::53\", 9.9.9.9]}\n", ""},
+	{"    id: 1001\n", "    id: 1001\n    dhcpOptions: {dnsServers: [10.11.0.53, 10.11.0.0/24, 224.0.0.1, 127.0.0.1, \"ff02::1\", 10.11.0.53, {a: b}]}\n",
+	 "9:44: error: dnsServers: expected an IP address, came '10.11.0.0/24'\n"
+	 "9:58: error: dnsServers: 224.0.0.1 is no address of a server\n"
+	 "9:69: error: dnsServers: 127.0.0.1 is no address of a server\n"
+	 "9:80: error: dnsServers: ff02::1 is no address of a server\n"
+	 "9:91: error: dnsServers: 10.11.0.53 stands there twice\n"
+	 "9:103: error: dnsServers: expected an IP address, came a mapping\n"},
+	{"    id: 1001\n", "    id: 1001\n    dhcpOptions: {dnsServers: [10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4, 10.0.0.5, 10.0.0.6, 10.0.0.7, 10.0.0.8, 10.0.0.9, 10.0.0.10,\n"
+	 "      10.0.1.1, 10.0.1.2, 10.0.1.3, 10.0.1.4, 10.0.1.5, 10.0.1.6, 10.0.1.7, 10.0.1.8, 10.0.1.9, 10.0.1.10, 10.0.1.11]}\n",
+	 "10:108: error: dnsServers: expected at most 20 addresses, came 21\n"},
 	{"    id: 1001\n", "    id: 1001\n    learning: true\n",
 	 "17:16: error: remoteVteps: missing, VNet1 learns endpoints: say which hosts of the underlay may teach them\n"},
 	{"localAddress: 192.0.2.1}", "localAddress: 192.0.2.1, remoteVteps: [192.0.2.0/24, 198.51.100.7/32]}\n    learning: true", ""},
@@ -457,6 +468,16 @@ static const struct row rule_rows[] = {
 
 /* Point-to-site, under GW1: line 24, or 23 without a certificate. */
 static const struct row client_rows[] = {
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    customRoutes: {addressPrefixes: [192.168.5.0/24, \"fd00:5::/48\"]}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], allowClientToClient: true, users: [{name: bob, password: {file: /etc/xgw/bob}}]}\n", ""},
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    customRoutes: {addressPrefixes: [0.0.0.0/0, 172.16.0.0/12, 203.0.112.0/23]}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: bob, password: {file: /etc/xgw/bob}}]}\n",
+	 "24:38: error: addressPrefixes: 0.0.0.0/0 holds 203.0.113.1, the publicIPAddress of GW1: the tunnel itself goes there\n"
+	 "24:38: error: addressPrefixes: 0.0.0.0/0 overlaps 172.16.0.0/24 of the pool; allowClientToClient lets clients reach each other\n"
+	 "24:49: error: addressPrefixes: 172.16.0.0/12 overlaps 172.16.0.0/24 of the pool; allowClientToClient lets clients reach each other\n"
+	 "24:64: error: addressPrefixes: 203.0.112.0/23 holds 203.0.113.1, the publicIPAddress of GW1: the tunnel itself goes there\n"},
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    customRoutes: {addressPrefixes: [192.168.10.0/24, 192.168.11.0/24, 192.168.12.0/24, 192.168.13.0/24, 192.168.14.0/24, 192.168.15.0/24, 192.168.16.0/24, 192.168.17.0/24, 192.168.18.0/24, 192.168.19.0/24, 192.168.20.0/24, 192.168.21.0/24, 192.168.22.0/24, 192.168.23.0/24, 192.168.24.0/24, 192.168.25.0/24, 192.168.26.0/24]}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: bob, password: {file: /etc/xgw/bob}}]}\n",
+	 "25:29: error: vpnClientConfiguration: clients can be told of 16 prefixes, VNet1, the networks that use its gateway and customRoutes have more\n"},
+	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    customRoutes: {addressPrefixes: [192.168.5.0/24]}\n",
+	 "23:19: error: customRoutes: are for clients, and GW1 has no vpnClientConfiguration\n"},
 	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: bob, password: {file: /etc/xgw/bob}}]}\n",
 	 ""},
 	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], vpnClientRootCertificates: [{name: r, file: r.pem}], vpnClientRevokedCertificates: [{name: x, thumbprint: \"01:23:45:67:89:AB:CD:EF:01:23:45:67:89:AB:CD:EF:01:23:45:67\"}]}\n",

@@ -420,7 +420,7 @@ static const char client_template[] =
 	"{'type': 'Microsoft.Network/publicIPAddresses', 'name': 'vm', 'properties': {}},"
 	"{'type': 'Microsoft.Network/virtualNetworkGateways', 'name': 'GW', 'properties': {'vpnClientConfiguration':"
 	" {'vpnClientAddressPool': {'addressPrefixes': ['172.16.0.0/24']}, 'vpnClientProtocols': ['OpenVPN'],"
-	" 'aadTenant': 'x'}, 'ipConfigurations': [{'properties': {'subnet': {'id':"
+	" 'aadTenant': 'x'}, 'customRoutes': {'addressPrefixes': ['10.5.0.0/16', '10.6.7.8/16']}, 'ipConfigurations': [{'properties': {'subnet': {'id':"
 	" '[resourceId(`Microsoft.Network/virtualNetworks/subnets`, `V`, `GatewaySubnet`)]'}}}]}}]}";
 /* clang-format on */
 
@@ -461,6 +461,31 @@ static void bgp(void **state)
 	done(&x);
 }
 
+static void dns_servers(void **state)
+{
+	(void)state;
+	struct imported x;
+	quoted(&x,
+	       "{'parameters': {'d': {'type': 'array'}}, 'resources': ["
+	       "{'type': 'Microsoft.Network/virtualNetworks', 'name': 'A', 'properties': {'addressSpace':"
+	       " {'addressPrefixes': ['10.1.0.0/16']}, 'dhcpOptions': {'dnsServers': ['10.1.0.4',"
+	       " '168.63.129.16', '10.1.0.5']}}},"
+	       "{'type': 'Microsoft.Network/virtualNetworks', 'name': 'B', 'properties': {'addressSpace':"
+	       " {'addressPrefixes': ['10.2.0.0/16']}, 'dhcpOptions': {'dnsServers': []}}},"
+	       "{'type': 'Microsoft.Network/virtualNetworks', 'name': 'C', 'properties': {'addressSpace':"
+	       " {'addressPrefixes': ['10.3.0.0/16']}, 'dhcpOptions': {'dnsServers':"
+	       " '[parameters(`d`)]'}}}]}");
+	must_have(&x, "    addressSpace: [10.1.0.0/16]\n    dhcpOptions: {dnsServers: "
+		      "[10.1.0.4, 10.1.0.5]}\n");
+	must_have(&x, "    addressSpace: [10.2.0.0/16]\n    subnets");
+	must_have(&x, "    dhcpOptions: {dnsServers: [\"<fill in: ");
+	must_note(
+		&x,
+		"A: dhcpOptions.dnsServers: 168.63.129.16 is left out: it answers in Azure alone");
+	only_blanks(&x);
+	done(&x);
+}
+
 /* What a point-to-site gateway needs here is set, and told. */
 static void clients(void **state)
 {
@@ -472,6 +497,7 @@ static void clients(void **state)
 		      "key: ");
 	must_note(&x, "GW: vpnClientProtocols: OpenVPN is not carried over: there is none here\n");
 	must_note(&x, "GW: aadTenant: not carried over: ");
+	must_have(&x, "    customRoutes: {addressPrefixes: [10.5.0.0/16, 10.6.0.0/16]}\n");
 	must_note(&x, "Microsoft.Network/publicIPAddresses vm: left out: no gateway has it\n");
 	assert_int_equal(only_blanks(&x), 6);
 	done(&x);
@@ -601,11 +627,14 @@ static void network_configuration(void **state)
 		  "  - name: ClassicVNet-Branch-1\n    connectionType: IPsec\n"
 		  "    virtualNetworkGateway1: ClassicVNetGW\n    localNetworkGateway2: Branch-1\n"
 		  "    sharedKey: \"<fill in: pre-shared key of ClassicVNet-Branch 1, ");
-	must_note(&x, "DnsServer dns1: not carried over: ");
-	must_note(&x, "DnsServersRef ClassicVNet: not carried over: ");
+	must_have(&x, "    addressSpace: [10.41.0.0/16]\n    dhcpOptions: {dnsServers: "
+		      "[10.41.0.4]}\n");
+	must_note(
+		&x,
+		"DnsServerRef ClassicVNet: left out: Dns names no address for it (d/t.json:44)\n");
 	must_note(&x,
 		  "Gateway ClassicVNet: whether its routing is static or dynamic is not in such a "
-		  "file; RouteBased is taken (d/t.json:45)\n");
+		  "file; RouteBased is taken (d/t.json:46)\n");
 	only_blanks(&x);
 	done(&x);
 	free(xml);
@@ -679,6 +708,7 @@ int main(void)
 		cmocka_unit_test(blanks_are_asked_for),
 		cmocka_unit_test(several_files),
 		cmocka_unit_test(network_configuration),
+		cmocka_unit_test(dns_servers),
 		cmocka_unit_test(hostile),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1584,11 +1584,21 @@ static void test_large_reassembled(void **state)
 
 enum { FIRST_CLIENT = 1000, ALICE = 1003, BOB = 1004 };
 
+static struct datapath_reach networks, everybody;
+
+static void reach(struct datapath_reach *r, const char *prefix)
+{
+	assert_int_equal(ip_prefix_parse(&r->prefix[r->n++], prefix), 0);
+}
+
 static void client_of(struct world *g, uint32_t connection, const char *v4)
 {
 	char prefix[32];
-	const struct datapath_client c = {
-		.connection = connection, .vnet = VNET, .mtu = 1400, .v4 = world_addr(v4)};
+	const struct datapath_client c = {.connection = connection,
+					  .vnet = VNET,
+					  .mtu = 1400,
+					  .v4 = world_addr(v4),
+					  .reach = &networks};
 	snprintf(prefix, sizeof prefix, "%s/32", v4);
 	world_route(g, prefix, XGW_HOP_CLIENT, connection);
 	assert_int_equal(datapath_client_set(&g->d, &c), 0);
@@ -1600,6 +1610,11 @@ static void start_clients(struct world *g)
 	g->d.n_io = 1;
 	assert_int_equal(clients_start(&g->d), 0);
 	assert_true(datapath_clients_range(&g->d, FIRST_CLIENT, 100) >= 0);
+	networks.n = 0;
+	reach(&networks, "10.1.0.0/16");
+	reach(&networks, "10.2.0.0/24");
+	everybody = networks;
+	reach(&everybody, "172.16.0.0/24");
 	client_of(g, ALICE, "172.16.0.3");
 	client_of(g, BOB, "172.16.0.4");
 }
@@ -1683,6 +1698,7 @@ static void test_client_and_the_vnet(void **state)
 	stop_clients(g);
 }
 
+/* SECURITY E31. */
 static void test_what_a_client_may_not(void **state)
 {
 	struct pair *p = *state;
@@ -1700,9 +1716,13 @@ static void test_what_a_client_may_not(void **state)
 	assert_int_equal(world_drops(g, XGW_DROP_MALFORMED), 2);
 	/* another client, itself */
 	from_client(g, ALICE, ip, ipv4(ip, "172.16.0.3", "172.16.0.4", sizeof ip, 0x4000));
-	assert_int_equal(world_drops(g, XGW_DROP_CLIENT_PEER), 1);
+	assert_int_equal(world_drops(g, XGW_DROP_CLIENT_REACH), 1);
+	datapath_client_reach(&g->d, ALICE, &everybody);
 	from_client(g, ALICE, ip, ipv4(ip, "172.16.0.3", "172.16.0.3", sizeof ip, 0x4000));
 	assert_int_equal(world_drops(g, XGW_DROP_LOOP), 1);
+	/* a site that has a route and is not offered */
+	from_client(g, ALICE, ip, ipv4(ip, "172.16.0.3", "10.2.1.4", sizeof ip, 0x4000));
+	assert_int_equal(world_drops(g, XGW_DROP_CLIENT_REACH), 2);
 	assert_null(world_sent(g, LAN, &n));
 	/* who is gone */
 	len = ipv4(ip, "172.16.0.3", "10.1.0.4", sizeof ip, 0x4000);
@@ -1713,6 +1733,26 @@ static void test_what_a_client_may_not(void **state)
 	assert_int_equal(datapath_client_deliver(&g->d, 7, ip, len), -EINVAL);
 	assert_int_equal(datapath_client_deliver(&g->d, BOB, ip, 5000), -EINVAL);
 	assert_null(world_sent(g, LAN, &n));
+	stop_clients(g);
+}
+
+static void test_clients_that_may_meet(void **state)
+{
+	struct pair *p = *state;
+	struct world *g = &p->left;
+	uint8_t ip[100], out[4096];
+	uint32_t connection = 0, len = ipv4(ip, "172.16.0.3", "172.16.0.4", sizeof ip, 0x4000);
+	start_clients(g);
+	datapath_client_reach(&g->d, ALICE, &everybody);
+	from_client(g, ALICE, ip, len);
+	assert_true(datapath_client_next(&g->d, &connection));
+	assert_int_equal(connection, BOB);
+	assert_int_equal(datapath_client_take(&g->d, BOB, out, sizeof out, head), len + 8);
+	assert_int_equal(out[8 + 8], ip[8] - 1);
+	/* and no longer */
+	datapath_client_reach(&g->d, ALICE, &networks);
+	from_client(g, ALICE, ip, len);
+	assert_int_equal(world_drops(g, XGW_DROP_CLIENT_REACH), 1);
 	stop_clients(g);
 }
 
@@ -1811,6 +1851,7 @@ int main(void)
 		T(test_large_is_cut),
 		T(test_client_and_the_vnet),
 		T(test_what_a_client_may_not),
+		T(test_clients_that_may_meet),
 		T(test_slow_client),
 		T(test_too_big_for_a_client),
 		T(test_large_reassembled),

@@ -56,7 +56,9 @@ static int set_up(void **state)
 		users_add(w.users, "bob", (struct bytes){(const uint8_t *)"secret", 6}, &f), 0);
 	w.eap = (struct eap_rules){.users = w.users, .server = "gw"};
 	w.clients = (struct ike_clients){
-		.eap = &w.eap, .n_dns = 1, .dns = {ip_addr_v4(0x0a010035)}, .lease = lease};
+		.eap = &w.eap, .n_dns = 2, .dns = {ip_addr_v4(0x0a010035)}, .lease = lease};
+	/* whoever has no IPv6 address is not told of it */
+	ip_addr_parse(&w.clients.dns[1], "fd00:11::53");
 	return 0;
 }
 
@@ -181,6 +183,8 @@ static void begin(struct talk *t, bool wishes)
 	builder_id(&b, PAYLOAD_IDI, &id);
 	if (wishes)
 		add_wishes(t, &b);
+	builder_raw(&b, PAYLOAD_VENDOR, (struct bytes){(const uint8_t *)"\1\2\3\4", 4});
+	builder_raw(&b, PAYLOAD_VENDOR, (struct bytes){(const uint8_t *)"Road Runner 1.2", 15});
 	say(t, IKE_AUTH, &b);
 }
 
@@ -303,6 +307,7 @@ static void a_client_with_a_password(void **state)
 	assert_int_equal(ike_status(t.s->node[1].ike, FIRST_CLIENT, &st), 0);
 	assert_int_equal(st.state, IKE_STATE_ESTABLISHED);
 	assert_string_equal(st.user, "bob");
+	assert_string_equal(st.program, "Road Runner 1.2");
 	assert_int_equal(t.s->node[1].installs, 1);
 	/* it leaves */
 	uint8_t room[256];
@@ -357,7 +362,74 @@ static void no_address_is_left(void **state)
 	nobody_is_in(&t);
 }
 
+/* ---- who it says it is ---- */
+
+static void programs(void **state)
+{
+	static uint8_t windows[20] = {0x1e, 0x2b, 0x51, 0x69, 0x05, 0x99, 0x1c, 0x7d, 0x7c, 0x96,
+				      0xfc, 0xbf, 0xb5, 0x87, 0xe4, 0x61, 0,	0,    0,    9};
+	static uint8_t swan[16] = {0x88, 0x2f, 0xe5, 0x6d, 0x6f, 0xd2, 0x0d, 0xbc,
+				   0x22, 0x51, 0x61, 0x3b, 0x2e, 0xbe, 0x5b, 0xeb};
+	static uint8_t huge[500];
+	memset(huge, 'x', sizeof huge);
+	const struct {
+		struct bytes id;
+		const char *program;
+	} rows[] = {
+		{{windows, 20}, "Windows, its IKE version 9"},
+		{{windows, 16}, ""},
+		{{swan, 16}, "strongSwan"},
+		{{(const uint8_t *)"OE-Libreswan-4.10", 17}, "OE-Libreswan-4.10"},
+		{{(const uint8_t *)"a\033[2Jb", 6}, ""},
+		{{(const uint8_t *)"\xc3\xa4\xc3\xb6", 4}, ""},
+		{{(const uint8_t *)"abc", 3}, ""},
+		{{NULL, 0}, ""},
+	};
+	(void)state;
+	for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct ike_message m = {.n_vendors = 1, .vendors = {rows[i].id}};
+		char program[IKE_PROGRAM] = "";
+		vendors_take(&m, program);
+		assert_string_equal(program, rows[i].program);
+	}
+	/* more than are kept, longer than is shown; the first one counts */
+	struct ike_message m = {.n_vendors = LIMIT_VENDORS + 5};
+	char program[IKE_PROGRAM] = "";
+	vendors_take(&m, program);
+	assert_string_equal(program, "");
+	m.vendors[3] = (struct bytes){huge, sizeof huge};
+	m.vendors[4] = (struct bytes){swan, 16};
+	vendors_take(&m, program);
+	assert_int_equal(strlen(program), IKE_PROGRAM - 1);
+	vendors_take(&m, program);
+	assert_int_equal(program[0], 'x');
+}
+
 /* ---- liars ---- */
+
+/* One who guesses is not listened to, with the right password neither. */
+static void guesses(void **state)
+{
+	static const uint8_t salt[GUESSES_SALT] = {3}, heard = 4;
+	struct guesses *g;
+	struct talk t;
+	(void)state;
+	assert_int_equal(guesses_new(&g, salt), 0);
+	w.eap.guesses = g;
+	for (unsigned i = 0; i <= GUESSES_PAIR; i++) {
+		connect_to(&t);
+		begin(&t, true);
+		answer_challenge(&t, i < GUESSES_PAIR ? "Secret" : "secret");
+		assert_int_equal(t.m.eap.at[5], 4);
+		say_eap(&t, &heard, 1);
+		assert_int_equal(t.m.eap.at[0], 4);
+		nobody_is_in(&t);
+	}
+	assert_int_equal(guesses_count(g).failed, GUESSES_PAIR);
+	assert_int_equal(guesses_count(g).held, 1);
+	w.eap.guesses = NULL;
+	guesses_free(g);
+}
 
 static void wrong_password(void **state)
 {
@@ -529,6 +601,8 @@ int main(void)
 		cmocka_unit_test(a_client_with_a_password),
 		cmocka_unit_test(the_gateway_goes),
 		cmocka_unit_test(no_address_is_left),
+		cmocka_unit_test(programs),
+		cmocka_unit_test(guesses),
 		cmocka_unit_test(wrong_password),
 		cmocka_unit_test(auth_too_early),
 		cmocka_unit_test(auth_by_another_key),

@@ -61,6 +61,8 @@ struct client {
 	unsigned ipcp_requests;
 	bool lcp_asked, ipcp_up, refused, authenticated, answered_http;
 	unsigned dns, advertised;
+	struct bytes router; /* the advertisement's ICMPv6 message, behind its IPv6 header */
+	uint8_t router_at[4096];
 	struct bytes packet;
 	uint8_t packet_at[4096];
 	SSL_CTX *ctx;
@@ -424,8 +426,11 @@ static inline void client_hear_frame(struct client *c, const uint8_t *f, size_t 
 		client_ipcp(c, copy, n);
 	else if (protocol == IPV6CP)
 		client_ipv6cp(c, copy, n);
-	else if (protocol == PPP_IPV6 && n >= 88 && copy[40] == 134)
+	else if (protocol == PPP_IPV6 && n >= 88 && copy[40] == 134) {
 		c->advertised++;
+		memcpy(c->router_at, copy, n);
+		c->router = (struct bytes){c->router_at + 40, n - 40};
+	}
 }
 
 /* The server's stream, a packet at a time. */

@@ -37,7 +37,8 @@ static struct profile_facts facts(void)
 				  .authority = bytes_of("DER of the authority"),
 				  .authority_pem = bytes_of("PEM of the authority"),
 				  .authority_name = "Authority",
-				  .issuer_name = "Issuer"};
+				  .issuer_name = "Issuer",
+				  .certificate_name = "the gateway"};
 	assert_int_equal(ip_prefix_parse(&routes[0], "10.11.0.0/16"), 0);
 	assert_int_equal(ip_prefix_parse(&routes[1], "fd00:11::/48"), 0);
 	return p;
@@ -141,6 +142,7 @@ static void sstp_for_a_certificate(void **state)
 	has(&out, "ppp/peers/gw.1-sstp",
 	    "refuse-mschap-v2\ncert /etc/ppp/alice@example.org.pem\nkey "
 	    "/etc/ppp/alice@example.org.key\nca /etc/ppp/gw.1-ca.pem\n");
+	has(&out, "ppp/peers/gw.1-sstp", "remotename \"the gateway\"\nlinkname gw.1\n");
 	has(&out, "ppp/alice@example.org.key", "KEY of the client");
 	for (unsigned i = 0; i < out.n; i++)
 		assert_true(out.file[i].secret || !strstr(out.file[i].at, "KEY of the client"));

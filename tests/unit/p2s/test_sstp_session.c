@@ -236,12 +236,54 @@ static void addresses(void **state)
 	has_ended(&c, "all addresses are taken");
 }
 
+/* By MS-CHAPv2 and EAP-MSCHAPv2 together; the right password is not looked at either, from there.
+ */
+static void guessing_is_damped(void **state)
+{
+	static const uint8_t salt[GUESSES_SALT] = {7};
+	struct client_manner guess = {.user = "bob", .password = "no"}, right = bob;
+	struct guesses *guesses;
+	struct ip_addr source, other;
+	struct client c;
+	(void)state;
+	ip_addr_parse(&source, "198.51.100.7");
+	ip_addr_parse(&other, "198.51.100.8");
+	assert_int_equal(guesses_new(&guesses, salt), 0);
+	for (unsigned i = 0; i < GUESSES_PAIR; i++) {
+		guess.by_eap = i & 1;
+		client_new(&c, world.users, NULL, guess);
+		c.eap_rules.guesses = guesses;
+		sstp_from(c.s, &source);
+		client_connect(&c);
+		has_ended(&c, "the password of user 'bob' is wrong");
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		right.by_eap = i;
+		client_new(&c, world.users, NULL, right);
+		c.eap_rules.guesses = guesses;
+		sstp_from(c.s, &source);
+		client_connect(&c);
+		assert_true(c.refused);
+		assert_int_equal(c.leases, 0);
+		has_ended(&c, "too many wrong passwords from 198.51.100.7");
+		client_new(&c, world.users, NULL, right);
+		c.eap_rules.guesses = guesses;
+		sstp_from(c.s, &other);
+		client_connect(&c);
+		is_connected(&c);
+		client_free(&c);
+	}
+	assert_int_equal(guesses_count(guesses).failed, GUESSES_PAIR);
+	assert_int_equal(guesses_count(guesses).held, 2);
+	guesses_free(guesses);
+}
+
 static void names(void **state)
 {
 	struct client c;
 	(void)state;
 	client_new(&c, world.users, NULL, bob);
-	ip_addr_parse(&c.rules.ppp.dns[0], "10.11.0.53");
+	ip_addr_parse(&c.rules.ppp.told.dns[0], "10.11.0.53");
 	client_connect(&c);
 	is_connected(&c);
 	assert_int_equal(c.dns, 0x0a0b0035);
@@ -270,6 +312,29 @@ static void ipv6(void **state)
 	client_take(&c);
 	assert_int_equal(c.advertised, 2);
 	assert_int_equal(c.packet.len, 0);
+	assert_int_equal(c.router.len, 16 + 32);
+	client_free(&c);
+	/* RFC 8106, RFC 4191: a prefix is as long as its length says */
+	static const uint8_t told[] = {
+		24,   2, 48, 0,	   255, 255, 255, 255, 0xfd, 0, 0, 0x11, 0,   0,   0,	0,
+		24,   3, 80, 0,	   255, 255, 255, 255, 0xfd, 0, 0, 0x22, 0,   0,   0,	0,
+		0,    1, 0,  0,	   0,	0,   0,	  0,   25,   3, 0, 0,	 255, 255, 255, 255,
+		0xfd, 0, 0,  0x11, 0,	0,   0,	  0,   0,    0, 0, 0,	 0,   0,   0,	0x53};
+	client_new(&c, world.users, NULL, bob);
+	c.is.ipv6 = true;
+	c.rules.ppp.told.n_routes6 = 2;
+	ip_prefix_parse(&c.rules.ppp.told.routes6[0], "fd00:11::/48");
+	ip_prefix_parse(&c.rules.ppp.told.routes6[1], "fd00:22::1:0:0:0/80");
+	ip_addr_parse(&c.rules.ppp.told.dns6[0], "fd00:11::53");
+	client_connect(&c);
+	is_connected(&c);
+	assert_int_equal(c.router.len, 16 + 32 + sizeof told);
+	assert_memory_equal(c.router.at + 16 + 32, told, sizeof told);
+	/* RFC 8200 section 8.1: the sum over the pseudo header and the message is nothing */
+	uint32_t sum = (uint32_t)c.router.len + 58;
+	for (size_t i = 0; i < 32 + c.router.len; i += 2)
+		sum += load_be16(c.router.at - 32 + i);
+	assert_int_equal(((sum & 0xffff) + (sum >> 16)) % 0xffff, 0);
 	client_free(&c);
 	/* where the pool has none it is not there */
 	client_new(&c, world.users, NULL, bob);
@@ -829,6 +894,7 @@ int main(void)
 		cmocka_unit_test(whoever_it_is_not),
 		cmocka_unit_test(no_common_authentication),
 		cmocka_unit_test(addresses),
+		cmocka_unit_test(guessing_is_damped),
 		cmocka_unit_test(names),
 		cmocka_unit_test(ipv6),
 		cmocka_unit_test(compression_and_encryption_are_refused),
