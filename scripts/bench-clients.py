@@ -6,6 +6,9 @@ each with a TUN device; `gw` is xgw or OpenVPN's server; `alice` stands for the 
 build/bench-clients.md, as docs/PERFORMANCE.md has them.
 
     scripts/bench-clients.py [--rounds 5] [--seconds 1.5] [--clients 1,8,32,128] [--ways sstp,openvpn-tcp,openvpn-udp,ikev2] [--calls 32]
+
+The ways guest-sstp, guest-own and guest-openvpn have one client each in a User-Mode Linux guest, whose kernel has PPP: sstp-client
+with pppd, our own client, and OpenVPN's. Such a machine is slow.
 """
 import argparse
 import json
@@ -17,7 +20,7 @@ import sys
 import time
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), '..'))
-sys.path.insert(0, os.path.join(ROOT, 'tests', 'e2e'))
+sys.path[:0] = [os.path.join(ROOT, 'tests', 'e2e'), os.path.join(ROOT, 'tests', 'interop')]
 import lab as rig  # noqa: E402
 from cryptography import x509  # noqa: E402
 from pki import Entity  # noqa: E402
@@ -30,13 +33,16 @@ KINDS = {'rsa': 'RSA-2048', 'p256': 'ECDSA P-256'}
 class World:
     """The namespaces and the certificates; `kind` of the server's key."""
 
-    def __init__(self, kind='p256'):
+    def __init__(self, kind='p256', guest=False):
         self.lab, self.open = rig.Lab(), []
         lab = self.lab
         self.road, self.gw, self.alice = (lab.host(n) for n in ('road', 'gw', 'alice'))
         lab.cable(self.road, 'wan', self.gw, 'wan')
         lab.cable(self.gw, 'lan', self.alice, 'eth0')
-        self.road.address('wan', '203.0.113.5/24')
+        if guest:
+            self.put_guest()
+        else:
+            self.road.address('wan', '203.0.113.5/24')
         self.gw.address('wan', '203.0.113.1/24')
         self.alice.address('eth0', f'{ALICE}/24')
         self.alice.route('default', 'via', '10.11.0.1')
@@ -47,11 +53,24 @@ class World:
             ('ca', self.root.pem()), ('chain', self.server.pem()), ('key', self.server.private()),
             ('client.pem', self.client.pem()), ('client.key', self.client.private()))}
 
+    def put_guest(self):
+        """In front of the wire instead of the namespace."""
+        import test_sstp
+        self.road.run('ip', 'link', 'add', 'b-wan', 'type', 'bridge', 'mcast_snooping', '0')
+        self.road.run('ip', 'link', 'set', 'wan', 'master', 'b-wan')
+        self.road.run('ip', 'link', 'set', 'b-wan', 'up')
+        self.road.run('ethtool', '-K', 'wan', 'gro', 'off')
+        self.road = self.lab.laptop = test_sstp.Guest(self.road, 'laptop', ['b-wan'])
+        test_sstp.make_ready(self.road)
+        self.road.sh('/run/kernel/modprobe tun')
+
     def serve(self):
         p = self.alice.start(f'{TOOLS}/streams', 'serve', PORT, name='streams')
         rig.wait_for(lambda: 'ready' in p.text(), 'streams', explain=p.text)
 
     def close(self):
+        if hasattr(self.lab, 'laptop'):
+            self.lab.laptop.off()
         for p in self.open:
             p.stdin.close()
         for p in self.open:
@@ -62,7 +81,7 @@ class World:
 
 class Way:
     """`process` is the server's; `devices` of the clients that are connected."""
-    many = True
+    many, guest = True, False
 
     def __init__(self, world):
         self.w, self.devices = world, []
@@ -76,7 +95,7 @@ class Way:
                 lines += f'address add {addresses[device]}/32 dev {device}\nlink set {device} mtu 1500 up\n'
             lines += f'route add 10.11.0.0/16 dev {device} metric {len(self.devices) + 1}\n'
             self.devices.append(device)
-        self.w.road.run('ip', '-batch', '-', text_in=lines)
+        self.w.road.sh(f'ip -batch - <<.\n{lines}.\n')
 
     def spent(self):
         """Processor seconds of all threads of the server."""
@@ -184,10 +203,39 @@ class OpenVpn(Way):
 
 
 class OpenVpnUdp(OpenVpn):
-    name, proto = 'OpenVPN, UDP', 'udp'
+    name, proto, many = 'OpenVPN, UDP', 'udp', False
+
+
+class GuestSstp(Xgw):
+    name, many, guest = 'guest: xgw, SSTP (sstp-client, pppd)', False, True
+
+    def add(self, n):
+        import test_sstp
+        assert n == 1
+        w = self.w
+        w.lab.gateway, w.lab.dialled = self.gateway, []
+        w.lab.file('root.pem', w.root.pem().decode(), 0o644)
+        test_sstp.by_password(w.lab).wait()
+        self.devices.append('ppp0')
+
+
+class GuestOwn(Xgw):
+    name, many, guest = 'guest: xgw, SSTP (our client)', False, True
+
+    def add(self, n):
+        assert n == 1
+        p = self.w.road.start('sh', '-c', f'mkfifo /run/open; exec {TOOLS}/sstp_load 203.0.113.1 443 {USER} {PASSWORD} 1 tun 0 0<> /run/open', name='load')
+        rig.wait_for(lambda: p.text().endswith(']\n'), 'the client to dial', explain=lambda: p.text() + self.explain())
+        self.put_up(['sstp0'], {'sstp0': json.loads(p.text())[0]})
+
+
+class GuestOpenVpn(OpenVpn):
+    name, many, guest = 'guest: OpenVPN, TCP', False, True
 
 
 WAYS = {'sstp': Sstp, 'openvpn-tcp': OpenVpn, 'openvpn-udp': OpenVpnUdp, 'ikev2': IkeV2}
+GUESTS = {'guest-sstp': GuestSstp, 'guest-own': GuestOwn, 'guest-openvpn': GuestOpenVpn}
+ALL = {**WAYS, **GUESTS}
 
 
 def streams(way, direction, seconds):
@@ -206,9 +254,9 @@ def reachable(way):
 
 def throughput(kind, seconds, numbers):
     """One way through one gateway, to which more and more clients come."""
-    world, result = World(), {}
+    world, result = World(guest=ALL[kind].guest), {}
     try:
-        way = WAYS[kind](world)
+        way = ALL[kind](world)
         world.serve()
         result['kib 0'] = way.resident_kib()
         for n in numbers if way.many else numbers[:1]:
@@ -284,33 +332,33 @@ def tables(o, taken):
     yield '| one client | to the network, Mbit/s | from the network, Mbit/s | CPU s per GB, to | CPU s per GB, from |'
     yield '| --- | --- | --- | --- | --- |'
     for k in ways:
-        yield f'| {WAYS[k].name} | {mid(taken[k], "up 1")} | {mid(taken[k], "down 1")} | {mid(taken[k], "cpu up 1", 2)} | {mid(taken[k], "cpu down 1", 2)} |'
-    for other in ('openvpn-tcp', 'openvpn-udp'):
-        if 'sstp' in ways and other in ways:
-            cells = ' | '.join(ratio(taken, 'sstp', other, w) for w in ('up 1', 'down 1', 'cpu up 1', 'cpu down 1'))
-            yield f'| SSTP / {WAYS[other].name} | {cells} |'
+        yield f'| {ALL[k].name} | {mid(taken[k], "up 1")} | {mid(taken[k], "down 1")} | {mid(taken[k], "cpu up 1", 2)} | {mid(taken[k], "cpu down 1", 2)} |'
+    for ours, other in (('sstp', 'openvpn-tcp'), ('sstp', 'openvpn-udp'), ('guest-sstp', 'guest-openvpn'), ('guest-own', 'guest-openvpn')):
+        if ours in ways and other in ways:
+            cells = ' | '.join(ratio(taken, ours, other, w) for w in ('up 1', 'down 1', 'cpu up 1', 'cpu down 1'))
+            yield f'| {ALL[ours].name} / {ALL[other].name} | {cells} |'
     more = [n for n in o.clients if n > 1]
-    if more:
+    if more and any(ALL[k].many for k in ways):
         yield ''
         yield '| all clients together, Mbit/s | ' + ' | '.join(f'{n} to | {n} from' for n in more) + ' |'
         yield '| --- ' * (2 * len(more) + 1) + '|'
         for k in ways:
-            if WAYS[k].many:
-                yield f'| {WAYS[k].name} | ' + ' | '.join(mid(taken[k], f'{d} {n}') for n in more for d in ('up', 'down')) + ' |'
+            if ALL[k].many:
+                yield f'| {ALL[k].name} | ' + ' | '.join(mid(taken[k], f'{d} {n}') for n in more for d in ('up', 'down')) + ' |'
         if 'sstp' in ways and 'openvpn-tcp' in ways:
             yield '| SSTP / OpenVPN, TCP | ' + ' | '.join(ratio(taken, 'sstp', 'openvpn-tcp', f'{d} {n}') for n in more for d in ('up', 'down')) + ' |'
         yield ''
         yield f'| CPU s per GB, {more[-1]} clients | to | from |'
         yield '| --- | --- | --- |'
         for k in ways:
-            if WAYS[k].many:
-                yield f'| {WAYS[k].name} | ' + ' | '.join(mid(taken[k], f'cpu {d} {more[-1]}', 2) for d in ('up', 'down')) + ' |'
+            if ALL[k].many:
+                yield f'| {ALL[k].name} | ' + ' | '.join(mid(taken[k], f'cpu {d} {more[-1]}', 2) for d in ('up', 'down')) + ' |'
         yield ''
         yield f'| memory of the server, KiB | without clients | a client more, before traffic | each of {more[-1]}, after traffic |'
         yield '| --- | --- | --- | --- |'
         for k in ways:
-            if WAYS[k].many:
-                yield f'| {WAYS[k].name} | {mid(taken[k], "kib 0")} | {mid(taken[k], "kib quiet")} | {mid(taken[k], "kib each")} |'
+            if ALL[k].many:
+                yield f'| {ALL[k].name} | {mid(taken[k], "kib 0")} | {mid(taken[k], "kib quiet")} | {mid(taken[k], "kib each")} |'
     if o.calls:
         yield ''
         yield '| a client that connects | ' + ' | '.join(f'{name}, µs of the server | {name}, a second here' for name in KINDS.values()) + ' |'
@@ -329,7 +377,7 @@ def options():
     p.add_argument('--calls', type=int, default=32, help='connections for the figures of connecting; 0: none')
     p.add_argument('--output', default=os.path.join(ROOT, 'build', 'bench-clients.md'))
     o = p.parse_args()
-    if any(k.startswith('openvpn') for k in o.ways) and not shutil.which('openvpn'):
+    if any('openvpn' in k for k in o.ways) and not shutil.which('openvpn'):
         p.error('openvpn is not there; run `scripts/dependencies.sh bench` as root, or leave it out by --ways')
     return o
 
