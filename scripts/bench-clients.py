@@ -5,7 +5,7 @@ Point-to-site figures, all in one run and interleaved: road - gw - alice in netw
 each with a TUN device; `gw` is xgw or OpenVPN's server; `alice` stands for the virtual network. Tables on standard output and in
 build/bench-clients.md, as docs/PERFORMANCE.md has them.
 
-    scripts/bench-clients.py [--rounds 5] [--seconds 1.5] [--clients 1,8,32,128] [--ways sstp,openvpn-tcp,openvpn-udp,ikev2] [--calls 32]
+    scripts/bench-clients.py [--rounds 5] [--seconds 1.2] [--clients 1,8,32,128] [--ways sstp,openvpn-tcp,openvpn-udp,ikev2] [--calls 32]
 
 The ways guest-sstp, guest-own and guest-openvpn have one client each in a User-Mode Linux guest, whose kernel has PPP: sstp-client
 with pppd, our own client, and OpenVPN's. Such a machine is slow.
@@ -321,6 +321,11 @@ def mid(rounds, what, digits=0):
     return f'{statistics.median(v):.{digits}f} ({v[0]:.{digits}f}–{v[-1]:.{digits}f})' if v else ''
 
 
+def cost(rounds, key):
+    """Of one connection: three cells."""
+    return f'{mid(rounds, f"us {key}")} | {1e6 / statistics.median(r[f"us {key}"] for r in rounds):.0f} | {mid(rounds, f"rate {key}")}'
+
+
 def ratio(taken, a, b, what):
     """Median of the rounds' ratios."""
     v = [x[what] / y[what] for x, y in zip(taken.get(a, ()), taken.get(b, ())) if what in x and what in y]
@@ -361,17 +366,17 @@ def tables(o, taken):
                 yield f'| {ALL[k].name} | {mid(taken[k], "kib 0")} | {mid(taken[k], "kib quiet")} | {mid(taken[k], "kib each")} |'
     if o.calls:
         yield ''
-        yield '| a client that connects | ' + ' | '.join(f'{name}, µs of the server | {name}, a second here' for name in KINDS.values()) + ' |'
-        yield '| --- | --- | --- | --- | --- |'
+        yield '| a client that connects | ' + ' | '.join(f'{name}, µs of the server | a second, one core | a second, here' for name in KINDS.values()) + ' |'
+        yield '| --- | --- | --- | --- | --- | --- | --- |'
         for k, name in (('sstp', 'xgw, SSTP, MS-CHAPv2'), ('openvpn-tcp', 'OpenVPN, TCP, certificate'), ('raw', "OpenSSL's handshake alone")):
             if k in taken:
-                yield f'| {name} | ' + ' | '.join(mid(taken[k], f'{w} {key}') for key in KINDS for w in ('us', 'rate')) + ' |'
+                yield f'| {name} | ' + ' | '.join(cost(taken[k], key) for key in KINDS) + ' |'
 
 
 def options():
     p = argparse.ArgumentParser(description='point-to-site figures')
     p.add_argument('--rounds', type=int, default=5)
-    p.add_argument('--seconds', type=float, default=1.5, help='of each measurement')
+    p.add_argument('--seconds', type=float, default=1.2, help='of each measurement')
     p.add_argument('--clients', type=lambda s: [int(n) for n in s.split(',')], default=[1, 8, 32, 128], help='rising; the first is 1')
     p.add_argument('--ways', type=lambda s: s.split(','), default=list(WAYS))
     p.add_argument('--calls', type=int, default=32, help='connections for the figures of connecting; 0: none')
