@@ -113,6 +113,8 @@ static uint32_t ring_take(struct ring *r, uint8_t *out, uint32_t room, uint32_t 
 		return 0;
 	copy_out(r, r->tail + (uint32_t)sizeof record, out, record.len);
 	r->tail += (uint32_t)sizeof record + record.len;
+	if (r->head == r->tail) /* the next ones find this memory in the caches */
+		r->head = r->tail = 0;
 	if (connection)
 		*connection = record.connection;
 	return record.len;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# `make bench`: the figures of docs/PERFORMANCE.md. Built-in benchmarks first, then two gateways end to end beside
-# their peers. Results: build/bench-{esp,xdp,ike}.json, build/bench.md.
+# `make bench`: the figures of docs/PERFORMANCE.md. Built-in benchmarks first, then clients, then two gateways end to
+# end, beside their peers. Results: build/bench-{esp,xdp,ike}.json, build/bench-clients.md, build/bench.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 make -j"$(nproc)" all tools
@@ -15,5 +15,7 @@ echo "== IKE by number of tunnels"
 build/tests/bench/ike_scale
 echo "== sizes: start, memory, reload of one change"
 /usr/bin/python3 -B scripts/bench-scale.py
+echo "== point-to-site"
+/usr/bin/python3 -B scripts/bench-clients.py
 echo "== end to end"
 exec /usr/bin/python3 -B scripts/bench.py

@@ -60,6 +60,7 @@ kernels=("linux-6.1 bookworm linux-image-cloud-amd64" "linux-6.12 trixie linux-i
 newer_suite=trixie newer=(libssl3t64 libc6)
 bench=(
 	wireguard-go wireguard-tools            # peer to compare rates with
+	openvpn                                 # the same for clients (point-to-site)
 	linux-perf                              # profiles
 )
 

@@ -84,7 +84,12 @@ def topology(lab):
     lab.file('people.pem', w.ca.pem().decode())
     for user, password in PASSWORDS.items():
         lab.file(user, password)
-    lab.laptop = g = Guest(bay, 'laptop', ['b-wan'])
+    lab.laptop = Guest(bay, 'laptop', ['b-wan'])
+    make_ready(lab.laptop)
+
+
+def make_ready(g):
+    """For sstpc and pppd."""
     g.address('vec0', '203.0.113.5/24')
     g.sh('mkdir -p /dev/pts /run/ppp /run/sstpc /run/lock; mount -t devpts -o gid=5,mode=620 devpts /dev/pts; '
          'mkdir -p /run/etc-ppp; cp /etc/ppp/ip-up /run/etc-ppp; mount -t tmpfs ppp /etc/ppp; '

@@ -1776,8 +1776,7 @@ static void test_slow_client(void **state)
 		told++;
 	assert_int_equal(told, 2);
 	assert_int_equal(datapath_client_take(&g->d, BOB, out, sizeof out, head), len + 8);
-	/* whole packets, as many as a record holds; in order, over the ring's end and again
-	 */
+	/* whole packets, as many as a record holds */
 	uint64_t packets = 0;
 	for (size_t n; (n = datapath_client_take(&g->d, ALICE, out, sizeof out, head));
 	     packets += n / (len + 8))
@@ -1787,6 +1786,42 @@ static void test_slow_client(void **state)
 	assert_int_equal(datapath_connection_traffic(&g->d, ALICE, &t), 0);
 	assert_int_equal(t.drops[XGW_DROP_CLIENT_QUEUE], dropped);
 	assert_int_equal(t.packets_out, packets);
+	stop_clients(g);
+}
+
+/* The next packet of Alice's ring, which has to be number n. */
+static void takes_number(struct world *g, uint32_t n)
+{
+	uint8_t out[1500];
+	size_t got = datapath_client_take(&g->d, ALICE, out, 8 + 1200, head);
+	assert_true(got > 8 + 44);
+	assert_int_equal(got, 8 + load_be16(out + 2));
+	assert_int_equal(load_be32(out + 8 + 40), n);
+}
+
+/* In order and whole over the end of the ring, several times, while packets wait and after none
+ * did. */
+static void test_around_the_ring(void **state)
+{
+	struct pair *p = *state;
+	struct world *g = &p->left;
+	uint8_t ip[1200];
+	uint32_t taken = 0;
+	start_clients(g);
+	for (uint32_t i = 0; i < 1200; i++) {
+		uint32_t len = ipv4(ip, "10.1.0.4", "172.16.0.3", 601 + i * 7 % 600, 0x4000);
+		store_be32(ip + 40, i);
+		to_client(g, ALICE, ip, len);
+		if (i % 500 >= 20)
+			takes_number(g, taken++);
+	}
+	assert_int_equal(world_drops(g, XGW_DROP_CLIENT_QUEUE), 0);
+	while (taken < 1200)
+		takes_number(g, taken++);
+	uint8_t out[1500];
+	assert_int_equal(datapath_client_take(&g->d, ALICE, out, sizeof out, head), 0);
+	to_client(g, ALICE, ip, ipv4(ip, "10.1.0.4", "172.16.0.3", 1200, 0x4000));
+	assert_true(datapath_client_take(&g->d, ALICE, out, sizeof out, head) == 8 + 1200);
 	stop_clients(g);
 }
 
@@ -1853,6 +1888,7 @@ int main(void)
 		T(test_what_a_client_may_not),
 		T(test_clients_that_may_meet),
 		T(test_slow_client),
+		T(test_around_the_ring),
 		T(test_too_big_for_a_client),
 		T(test_large_reassembled),
 	};
