@@ -152,17 +152,10 @@ static __always_inline int send_to_router(struct packet *p)
 									      : XGW_DROP_NO_ROUTER;
 }
 
-/* The circuit's bandwidth is for what it carries; what routers say to each other is none of that.
- */
 static __always_inline int circuit_finish(struct packet *p, int verdict)
 {
-	bool is_carried = verdict == VERDICT_FORWARD || verdict == VERDICT_WORKER;
-
 	if (verdict == VERDICT_ROUTER && !p->tracing)
 		return conclude(p, send_to_router(p), XDP_REDIRECT);
-	if (is_carried && !p->tracing && p->in && p->in->limiter &&
-	    !limiter_ask(p->in->limiter, p->ip.end - p->l3, false))
-		verdict = XGW_DROP_CIRCUIT_RATE;
 	return finish(p, verdict);
 }
 

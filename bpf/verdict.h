@@ -76,21 +76,32 @@ __noinline int limiter_ask(__u32 number, __u32 bytes, __u32 is_out)
 	return !l || limiter_take(l, is_out ? &l->out : &l->in, bytes, bpf_ktime_get_ns());
 }
 
+/* A circuit's is for what it carries, either way; what routers say to each other is none of that.
+ */
+static __always_inline bool has_bandwidth(const struct packet *p, int verdict)
+{
+	__u32 bytes = p->ip.end - p->l3;
+
+	if (p->in && p->in->limiter && !limiter_ask(p->in->limiter, bytes, false))
+		return false;
+	return verdict != VERDICT_FORWARD || !p->out->limiter ||
+	       limiter_ask(p->out->limiter, bytes, true);
+}
+
 /* 0 when the frame is on its way, else the reason of its drop. */
 static __always_inline int carry_out(struct packet *p, int verdict)
 {
 	__u32 ifindex = verdict == VERDICT_FORWARD ? p->out->ifindex : p->port->ifindex;
 	int rc;
 
+	if (!has_bandwidth(p, verdict))
+		return XGW_DROP_CIRCUIT_RATE;
 	if (verdict == VERDICT_WORKER) {
 		rc = handoff_write(p);
 		if (rc)
 			return rc;
 		return handoff_send(p) == XDP_REDIRECT ? 0 : XGW_DROP_NO_SOCKET;
 	}
-	if (verdict == VERDICT_FORWARD && p->out->limiter &&
-	    !limiter_ask(p->out->limiter, p->ip.end - p->l3, true))
-		return XGW_DROP_CIRCUIT_RATE;
 	rc = verdict == VERDICT_FORWARD ? forward_write(p) : answer_write(p, verdict);
 	if (rc)
 		return rc;
