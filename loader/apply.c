@@ -92,15 +92,24 @@ static int put_port(const struct maps *m, const struct xgw_port *p, bool removal
 	return err ? err : maps_put(m, MAPS_ports, &p->ifindex, p);
 }
 
-/* Whether a tunnel is up is IKE's word, which no plan knows. */
+/* Another end of it is another link. */
+static bool same_link(const struct xgw_next_hop *a, const struct xgw_next_hop *b)
+{
+	return a->kind == XGW_HOP_CIRCUIT && b->kind == XGW_HOP_CIRCUIT && a->vnet == b->vnet &&
+	       memcmp(a->address, b->address, sizeof a->address) == 0;
+}
+
+/* Whether a tunnel is up is IKE's word, and of a link its router's, which no plan knows. */
 static int put_hop(const struct maps *m, const struct plan_entry_hop *e, bool removal)
 {
 	struct xgw_next_hop have, want = e->value;
 	if (removal)
 		return maps_delete(m, MAPS_next_hops, &e->id);
-	if ((want.kind == XGW_HOP_TUNNEL || want.kind == XGW_HOP_CLIENT) &&
-	    maps_get(m, MAPS_next_hops, &e->id, &have) == 0 && have.kind == want.kind &&
-	    have.connection == want.connection)
+	bool is_tunnel = want.kind == XGW_HOP_TUNNEL || want.kind == XGW_HOP_CLIENT;
+	if ((is_tunnel || want.kind == XGW_HOP_CIRCUIT) &&
+	    maps_get(m, MAPS_next_hops, &e->id, &have) == 0 &&
+	    (is_tunnel ? have.kind == want.kind && have.connection == want.connection
+		       : same_link(&have, &want)))
 		want.flags |= have.flags & XGW_HOP_UP;
 	return maps_put(m, MAPS_next_hops, &e->id, &want);
 }

@@ -15,6 +15,7 @@
 #pragma GCC diagnostic pop
 
 #include "base/bytes.h"
+#include "maps/limiter.h"
 #include "maps/maps.h"
 
 #include <arpa/inet.h>
@@ -29,8 +30,9 @@
 #include <unistd.h>
 #include <xdp/xsk.h>
 
-enum { VNET = 1, PLAIN = 1, VXLAN = 2, LOOPBACK = 1 };
-enum { HOP_LOCAL = 1, HOP_TUNNEL, HOP_DOWN, HOP_CHOICE, HOP_SPREAD, TABLE = XGW_FIRST_TABLE };
+enum { VNET = 1, PLAIN = 1, VXLAN, LINK, LINK_VLAN, HOST_VLAN, LOOPBACK = 1, TAG = 100 };
+enum { HOP_LOCAL = 1, HOP_TUNNEL, HOP_DOWN, HOP_CHOICE, HOP_SPREAD, HOP_LINK, BANDWIDTH = 1 };
+enum { TABLE = XGW_FIRST_TABLE, DOMAIN = XGW_FIRST_DOMAIN };
 /* a test run with repetitions costs the kernel some 20 ms of its own before it starts the clock */
 enum { ROUNDS = 7, DESTINATIONS = 16, UMEM_BYTES = 64 * 4096, SAS = 1000 };
 /* a TTL of 255 bears this many repetitions where it is decremented */
@@ -95,6 +97,13 @@ static void make_frame(struct sample *s, uint8_t proto, uint32_t from, uint32_t 
 	sum = (sum & 0xffff) + (sum >> 16);
 	store_be16(ip + 10, (uint16_t) ~((sum & 0xffff) + (sum >> 16)));
 	s->len = 14 + 84;
+}
+
+static void put_tag(struct sample *s)
+{
+	memmove(s->frame + 16, s->frame + 12, s->len - 12);
+	store_be32(s->frame + 12, 0x81000000 | TAG);
+	s->len += 4;
 }
 
 static int put_attachments(struct bench *b)
@@ -182,6 +191,63 @@ static int put_table(struct bench *b)
 	return rc ? rc : user_route(b, &far, HOP_SPREAD);
 }
 
+static int put_attachment(struct bench *b, const struct xgw_attachment *x)
+{
+	struct xgw_attachment a = *x;
+
+	a.ifindex = LOOPBACK;
+	a.mtu = 1500;
+	memcpy(a.mac, own_mac, 6);
+	return maps_put(&b->maps, MAPS_attachments, &a.id, &a);
+}
+
+/*
+ * A circuit of 1 Tbit/s, whose links and hosts have each other's tags, so that here too a frame
+ * comes in again as it left: without one, or with one.
+ */
+static int put_circuit(struct bench *b)
+{
+	const struct xgw_attachment all[] = {
+		{.id = LINK, .vnet = DOMAIN, .flags = XGW_ATTACHMENT_LINK, .limiter = BANDWIDTH},
+		{.id = LINK_VLAN,
+		 .vnet = DOMAIN,
+		 .kind = XGW_TAG_VLAN,
+		 .tag = TAG,
+		 .flags = XGW_ATTACHMENT_LINK,
+		 .limiter = BANDWIDTH},
+		{.id = HOST_VLAN, .vnet = VNET, .kind = XGW_TAG_VLAN, .tag = TAG}};
+	const struct xgw_tag_key tag = {.ifindex = LOOPBACK, .kind = XGW_TAG_VLAN, .tag = TAG};
+	const uint32_t link = LINK_VLAN, hop_id = HOP_LINK, limiter = BANDWIDTH;
+	struct xgw_endpoint e = {.attachment = LINK, .flags = XGW_ENDPOINT_KERNEL};
+	struct xgw_next_hop hop = {.kind = XGW_HOP_CIRCUIT, .vnet = DOMAIN, .flags = XGW_HOP_UP};
+	struct xgw_endpoint_key key = {.vnet = DOMAIN};
+	struct xgw_route r = {.next_hop = HOP_LINK, .source = XGW_ROUTE_BGP, .plen = 16};
+	struct xgw_limiter l = limiter_of(1000000);
+	struct ip_prefix far, space;
+	int rc = ip_prefix_parse(&far, "10.99.0.0/16");
+
+	rc = rc ? rc : ip_prefix_parse(&space, "10.11.0.0/16");
+	for (unsigned i = 0; i < sizeof(all) / sizeof(*all) && !rc; i++)
+		rc = put_attachment(b, &all[i]);
+	rc = rc ? rc : maps_put(&b->maps, MAPS_attachments_in, &tag, &link);
+	rc = rc ? rc : maps_put(&b->maps, MAPS_limiters, &limiter, &l);
+	memcpy(e.mac, own_mac, 6);
+	mapped(key.addr, 0xac1f0001);
+	mapped(hop.address, 0xac1f0001);
+	rc = rc ? rc : maps_put(&b->maps, MAPS_endpoints, &key, &e);
+	rc = rc ? rc : maps_put(&b->maps, MAPS_next_hops, &hop_id, &hop);
+	rc = rc ? rc : maps_route_put(&b->maps, VNET, &far, &r);
+	r.next_hop = HOP_LOCAL;
+	rc = rc ? rc : maps_route_put(&b->maps, DOMAIN, &space, &r);
+	key.vnet = VNET;
+	e.attachment = HOST_VLAN;
+	for (uint32_t i = 0; i < 1000 && !rc; i++) {
+		mapped(key.addr, 0x0a0ba004 + i);
+		rc = maps_put(&b->maps, MAPS_endpoints, &key, &e);
+	}
+	return rc;
+}
+
 static int configure(struct bench *b)
 {
 	struct xgw_port port = {.ifindex = LOOPBACK, .role = XGW_ROLE_VNET, .mtu = 1500};
@@ -203,6 +269,7 @@ static int configure(struct bench *b)
 	rc = rc ? rc : put_attachments(b);
 	rc = rc ? rc : put_hosts(b);
 	rc = rc ? rc : put_table(b);
+	rc = rc ? rc : put_circuit(b);
 	return rc ? rc : put_sas(b);
 }
 
@@ -286,8 +353,9 @@ static int measure(int fd, const struct sample *samples, int repeat, double *ns)
 static int report(struct bench *b, json_t *results, const char *program, const char *name,
 		  const struct sample *samples, struct fault *f)
 {
-	int fd = bpf_program__fd(strcmp(program, "uplink") ? b->skel->progs.xgw_vnet
-							   : b->skel->progs.xgw_uplink);
+	int fd = bpf_program__fd(!strcmp(program, "uplink")    ? b->skel->progs.xgw_uplink
+				 : !strcmp(program, "circuit") ? b->skel->progs.xgw_circuit
+							       : b->skel->progs.xgw_vnet);
 	double ns = 0;
 	int rc = measure(fd, samples, strncmp(name, "local", 5) ? REPEAT : REPEAT_LOCAL, &ns);
 
@@ -334,6 +402,30 @@ static int bench_tables(struct bench *b, json_t *results, struct sample *s, stru
 	return rc ? rc : report_both(b, results, "spread", "spread-new", s, f);
 }
 
+/* Between hosts, and into circuits and out of them: XDP forwards alone. */
+static int bench_forwarding(struct bench *b, json_t *results, struct sample *s, struct fault *f)
+{
+	static const struct {
+		const char *program, *name;
+		uint32_t from, to;
+		bool tagged;
+	} cases[] = {{"vnet", "local-plain", 0x0a0b0004, 0x0a0b0104, false},
+		     {"vnet", "local-vxlan", 0x0a0b0004, 0x0a0b8104, false},
+		     {"vnet", "local-circuit", 0x0a0b0004, 0x0a630104, false},
+		     {"circuit", "local-host", 0x0a630104, 0x0a0ba104, true}};
+	int rc = 0;
+
+	for (unsigned c = 0; c < sizeof(cases) / sizeof(*cases) && !rc; c++) {
+		for (unsigned i = 0; i < DESTINATIONS; i++) {
+			make_frame(&s[i], 6, cases[c].from + i, cases[c].to + i, 0);
+			if (cases[c].tagged)
+				put_tag(&s[i]);
+		}
+		rc = report(b, results, cases[c].program, cases[c].name, s, f);
+	}
+	return rc;
+}
+
 static int bench_cases(struct bench *b, json_t *results, struct fault *f)
 {
 	static const uint32_t sizes[] = {10, 10000, 1000000};
@@ -355,14 +447,8 @@ static int bench_cases(struct bench *b, json_t *results, struct fault *f)
 		}
 		rc = report_both(b, results, "tunnel", "tunnel-new", s, f);
 		rc = rc ? rc : bench_tables(b, results, s, f);
-		for (unsigned i = 0; i < DESTINATIONS && k == 1; i++)
-			make_frame(&s[i], 6, 0x0a0b0004 + i, 0x0a0b0104 + i, 0);
 		if (!rc && k == 1)
-			rc = report(b, results, "vnet", "local-plain", s, f);
-		for (unsigned i = 0; i < DESTINATIONS && k == 1; i++)
-			make_frame(&s[i], 6, 0x0a0b0004 + i, 0x0a0b8104 + i, 0);
-		if (!rc && k == 1)
-			rc = report(b, results, "vnet", "local-vxlan", s, f);
+			rc = bench_forwarding(b, results, s, f);
 	}
 	return rc;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The loaded program against a plain model: random networks (address spaces that may overlap,
- * routes, tables of user routes, peerings, choices, appliances, hosts on all kinds of attachments)
- * and random packets, of hosts, of others, of appliances. The model is written from the rules, by
+ * routes, tables of user routes, peerings, choices in groups, appliances, circuits and their
+ * domains, hosts on all kinds of attachments) and random packets, of hosts, of others, of
+ * appliances, out of circuits. The model is written from the rules, by
  * lists that are searched from end to end, and shares nothing with the program. Each packet is
  * explained, then run twice, so that what is kept of decisions is asked too; between batches the
  * networks change. XGW_SEED=N runs one seed alone.
@@ -16,8 +17,9 @@
 #include <cmocka.h>
 
 enum { SEEDS = 16, BATCHES = 6, PACKETS = 400, FIRST_VNET = 7, FIRST_IN = 20 };
-enum { VNETS = 4, ROUTES = 400, HOPS = 64, HOSTS = 128, INS = 12, OWN = 24, VTEPS = 4 };
+enum { VNETS = 4, ROUTES = 500, HOPS = 64, HOSTS = 128, INS = 16, OWN = 28, VTEPS = 4 };
 enum { HOP_NONE = 2000, HOP_KERNEL, HOP_WORLD, HOP_HERE = 2010, HOP_TUNNEL = 2020 };
+enum { HOP_LINK = 2030, DOMAIN = XGW_FIRST_DOMAIN + 9, DOMAINS = 2, LINKS = 4 };
 enum { HOP_CHOICE = 2040, HOP_APPLIANCE = 2060, HOP_GONE = 2099, TUNNELS = 6, SPACES = 6 };
 
 struct m_route {
@@ -49,7 +51,7 @@ static struct m_hop hops[HOPS];
 static struct m_host hosts[HOSTS];
 static struct m_in ins[INS];
 static struct m_own own[OWN];
-static unsigned n_routes, n_hops, n_hosts, n_ins, n_own;
+static unsigned n_routes, n_hops, n_hosts, n_ins, n_own, first_router;
 static const char *const vteps[VTEPS] = {"192.0.2.21", "192.0.2.22", "192.0.2.23", "192.0.2.24"};
 /* the last one is a stranger to the kernel */
 static const bool is_neighbour[VTEPS] = {true, true, true, false};
@@ -79,6 +81,8 @@ struct answer {
 	uint32_t member[4];
 	const struct m_host *host; /* LOCAL, APPLIANCE */
 	const struct xgw_next_hop *appliance;
+	unsigned n_links; /* CIRCUIT, or a choice: the router of any of these links */
+	const struct m_host *link[4];
 };
 
 static const struct m_route *longest(uint32_t of, const struct ip_addr *a)
@@ -142,27 +146,48 @@ static struct answer deliver(const struct packet *p, uint32_t vnet, const struct
 	return (struct answer){.kind = kind, .host = h};
 }
 
+static bool is_link(const struct m_in *in)
+{
+	return in->vnet >= DOMAIN;
+}
+
+static const struct m_host *router_of(const struct xgw_next_hop *h)
+{
+	struct ip_addr a = ip_addr_from_mapped(h->address);
+
+	return host_at(h->vnet, &a);
+}
+
+static void may_take(struct answer *a, const struct xgw_next_hop *h)
+{
+	if (h->kind == XGW_HOP_CIRCUIT)
+		a->link[a->n_links++] = router_of(h);
+	else
+		a->member[a->n_members++] = h->connection;
+	a->kind = h->kind;
+}
+
 static struct answer choose(const struct xgw_next_hop *c)
 {
-	struct answer up = {.kind = XGW_HOP_TUNNEL};
+	const struct xgw_next_hop *h;
+	struct answer up = {0};
 
 	for (unsigned i = 0; i < 4 && c->member[i]; i++) {
-		const struct xgw_next_hop *h = hop_of(c->member[i]);
+		bool begins = !(c->flags & XGW_HOP_SPREAD) || (i && c->groups & (1u << i));
 
-		if (h && h->kind == XGW_HOP_TUNNEL && h->flags & XGW_HOP_UP)
-			up.member[up.n_members++] = h->connection;
+		if (begins && up.kind)
+			break;
+		h = hop_of(c->member[i]);
+		if (h && h->kind != XGW_HOP_CHOICE && h->flags & XGW_HOP_UP)
+			may_take(&up, h);
 	}
-	if (up.n_members) {
-		if (!(c->flags & XGW_HOP_SPREAD))
-			up.n_members = 1;
+	if (up.kind)
 		return up;
-	}
 	/* none is up: the first */
-	const struct xgw_next_hop *h = c->member[0] ? hop_of(c->member[0]) : NULL;
-
-	if (!h || h->kind != XGW_HOP_TUNNEL)
+	h = c->member[0] ? hop_of(c->member[0]) : NULL;
+	if (!h || h->kind == XGW_HOP_CHOICE)
 		return drop(XGW_DROP_NO_NEXT_HOP);
-	up.member[up.n_members++] = h->connection;
+	may_take(&up, h);
 	return up;
 }
 
@@ -177,6 +202,10 @@ static struct answer follow(const struct packet *p, const struct xgw_next_hop *h
 	case XGW_HOP_INTERNET: return in->kind == XGW_TAG_VXLAN ? drop(XGW_DROP_INTERNET) : a;
 	case XGW_HOP_LOCAL: return deliver(p, h->vnet, &p->to, XGW_HOP_LOCAL);
 	case XGW_HOP_CHOICE: return choose(h);
+	case XGW_HOP_CIRCUIT:
+		a.n_links = 1;
+		a.link[0] = router_of(h);
+		return a;
 	case XGW_HOP_TUNNEL:
 		a.n_members = 1;
 		a.member[0] = h->connection;
@@ -282,9 +311,39 @@ static bool is_right_vtep(const struct packet *p, bool for_others)
 	return for_others ? is_told(in, p->vtep) : h && h->in == in->id && h->vtep == p->vtep;
 }
 
+/* Out of a circuit's link: its domain decides alone, and nobody may pretend to be inside. */
+static struct answer from_link(const struct packet *p)
+{
+	const struct m_in *in = &ins[p->in];
+	const struct m_route *r = longest(in->vnet, &p->from);
+	const struct xgw_next_hop *h = r ? hop_of(r->is.next_hop) : NULL;
+	struct answer a = {.kind = XGW_HOP_GATEWAY};
+
+	if (own_at(in->vnet, &p->to))
+		return a;
+	if (h && (h->kind == XGW_HOP_LOCAL || h->kind == XGW_HOP_GATEWAY))
+		return drop(XGW_DROP_CIRCUIT_SOURCE);
+	r = longest(in->vnet, &p->to);
+	if (!r)
+		return drop(XGW_DROP_NO_ROUTE);
+	h = hop_of(r->is.next_hop);
+	if (!h)
+		return drop(XGW_DROP_NO_NEXT_HOP);
+	if (h->kind == XGW_HOP_GATEWAY)
+		return a;
+	if (h->kind == XGW_HOP_INTERNET)
+		return drop(XGW_DROP_INTERNET);
+	a = follow(p, h);
+	a.appliance = NULL;
+	return a.host && a.host->in == in->id ? drop(XGW_DROP_LOOP) : a;
+}
+
 static struct answer judge(const struct packet *p)
 {
 	const struct m_in *in = &ins[p->in];
+
+	if (is_link(in))
+		return from_link(p);
 	bool for_others = !lives_in(in->vnet, &p->from);
 	struct answer a =
 		for_others ? forwarded(p) : from_host(p, longest(in->vnet, &p->from)->is.table);
@@ -347,7 +406,10 @@ static uint32_t draw_member(void)
 {
 	uint32_t d = draw(12);
 
-	return d == 0 ? HOP_GONE : d == 1 ? HOP_CHOICE + draw(4) : HOP_TUNNEL + draw(TUNNELS);
+	return d == 0	? HOP_GONE
+	       : d == 1 ? HOP_CHOICE + draw(4)
+	       : d < 6	? HOP_LINK + draw(LINKS)
+			: HOP_TUNNEL + draw(TUNNELS);
 }
 
 static void make_hops(void)
@@ -362,9 +424,18 @@ static void make_hops(void)
 		add_hop(HOP_TUNNEL + i, (struct xgw_next_hop){.kind = XGW_HOP_TUNNEL,
 							      .connection = HOP_TUNNEL + i,
 							      .flags = draw(2)});
+	for (unsigned i = 0; i < LINKS; i++) {
+		const struct m_host *router = &hosts[first_router + i];
+		struct xgw_next_hop h = {
+			.kind = XGW_HOP_CIRCUIT, .vnet = router->vnet, .flags = draw(2)};
+
+		ip_addr_to_mapped(&router->addr, h.address);
+		add_hop(HOP_LINK + i, h);
+	}
 	for (unsigned i = 0; i < 8; i++) {
 		struct xgw_next_hop h = {.kind = XGW_HOP_CHOICE,
-					 .flags = i & 1 ? XGW_HOP_SPREAD : 0};
+					 .flags = i & 1 ? XGW_HOP_SPREAD : 0,
+					 .groups = draw(16)};
 
 		for (unsigned n = draw(5), k = 0; k < n; k++)
 			h.member[k] = draw_member();
@@ -382,7 +453,8 @@ static void make_hops(void)
 
 static uint32_t draw_hop(void)
 {
-	switch (draw(10)) {
+	switch (draw(11)) {
+	case 10: return HOP_LINK + draw(LINKS);
 	case 0: return HOP_NONE + draw(3);
 	case 1: return HOP_GONE;
 	case 2:
@@ -451,6 +523,62 @@ static void add_host(const struct m_in *in, uint32_t space)
 	n_hosts++;
 }
 
+static struct ip_prefix space_of(enum ip_family family, uint32_t space, unsigned len)
+{
+	struct ip_prefix p = {.len = (uint8_t)len};
+
+	p.addr.family = (uint8_t)family;
+	p.addr.b[0] = family == IP_V4 ? 10 : 0xfd;
+	p.addr.b[1] = (uint8_t)space;
+	p.addr.b[2] = len > 16 ? (uint8_t)draw(3) : 0;
+	return p;
+}
+
+/* A link of a domain, its provider's router, and our own address there. */
+static void make_link(uint32_t i)
+{
+	struct m_in *x = &ins[n_ins++];
+	struct m_host *router = &hosts[n_hosts++];
+	struct xgw_attachment a = {.id = FIRST_IN + n_ins - 1,
+				   .vnet = DOMAIN + i % DOMAINS,
+				   .ifindex = w.ifindex[ER],
+				   .port_id = ER,
+				   .kind = i & 2 ? XGW_TAG_QINQ : XGW_TAG_VLAN,
+				   .tag = i & 2 ? XGW_QINQ(200 + i, 300) : 100 + i,
+				   .mtu = 1500,
+				   .flags = XGW_ATTACHMENT_LINK,
+				   .local_ifindex = w.ifindex[LINK]};
+	struct xgw_tag_key key = {w.ifindex[ER], a.kind, a.tag};
+	struct xgw_endpoint_key where = {.vnet = a.vnet};
+	struct xgw_endpoint e = {.attachment = a.id, .flags = XGW_ENDPOINT_KERNEL};
+
+	frame_mac(a.mac, ER_MAC);
+	*x = (struct m_in){a.id, a.vnet, a.kind, a.tag};
+	must(maps_put(&w.maps, MAPS_attachments, &a.id, &a) == 0);
+	must(maps_put(&w.maps, MAPS_attachments_in, &key, &a.id) == 0);
+	*router = (struct m_host){.vnet = a.vnet, .in = a.id, .mac = {2, 1, 0, 0, 0, (uint8_t)i}};
+	router->addr = (struct ip_addr){.family = IP_V4, .b = {172, 31, 0, (uint8_t)(i * 4 + 1)}};
+	ip_addr_to_mapped(&router->addr, where.addr);
+	memcpy(e.mac, router->mac, 6);
+	must(maps_put(&w.maps, MAPS_endpoints, &where, &e) == 0);
+	add_own(x, draw(SPACES));
+}
+
+static void make_domain(uint32_t domain, const uint32_t *space)
+{
+	for (unsigned i = 0; i < VNETS; i++) {
+		const struct xgw_route r = {.next_hop = HOP_HERE + i};
+
+		if (draw(3))
+			add_route(domain, space_of(IP_V4, space[i], 16), r);
+		if (draw(3))
+			add_route(domain, space_of(IP_V6, space[i], 16), r);
+	}
+	for (unsigned n = draw(20); n; n--)
+		add_route(domain, draw_prefix(draw(SPACES)),
+			  (struct xgw_route){.next_hop = draw_hop(), .source = XGW_ROUTE_BGP});
+}
+
 static void make_vnet(uint32_t i, uint32_t space)
 {
 	uint32_t vnet = FIRST_VNET + i, first = n_ins;
@@ -464,17 +592,6 @@ static void make_vnet(uint32_t i, uint32_t space)
 		for (unsigned n = 0; n < 8; n++)
 			add_host(&ins[first], space);
 	}
-}
-
-static struct ip_prefix space_of(enum ip_family family, uint32_t space, unsigned len)
-{
-	struct ip_prefix p = {.len = (uint8_t)len};
-
-	p.addr.family = (uint8_t)family;
-	p.addr.b[0] = family == IP_V4 ? 10 : 0xfd;
-	p.addr.b[1] = (uint8_t)space;
-	p.addr.b[2] = len > 16 ? (uint8_t)draw(3) : 0;
-	return p;
 }
 
 static void make_peering(uint32_t vnet, uint32_t to, uint32_t space)
@@ -521,9 +638,14 @@ static void make_networks(void)
 		space[i] = i && !draw(4) ? space[i - 1] : i;
 		make_vnet(i, space[i]);
 	}
+	first_router = n_hosts;
+	for (unsigned i = 0; i < LINKS; i++)
+		make_link(i);
 	make_hops();
 	for (unsigned i = 0; i < VNETS; i++)
 		make_routes(i, space);
+	for (unsigned i = 0; i < DOMAINS; i++)
+		make_domain(DOMAIN + i, space);
 	for (unsigned i = 0; i < VTEPS; i++)
 		if (is_neighbour[i])
 			world_neighbour(&w, vteps[i]);
@@ -555,7 +677,7 @@ static void forget_networks(void)
 	}
 	for (; n_ins; n_ins--) {
 		const struct m_in *x = &ins[n_ins - 1];
-		struct xgw_tag_key key = {w.ifindex[LAN], x->kind, x->tag};
+		struct xgw_tag_key key = {w.ifindex[is_link(x) ? ER : LAN], x->kind, x->tag};
 
 		must(maps_delete(&w.maps, MAPS_attachments_in, &key) == 0);
 	}
@@ -565,7 +687,8 @@ static void forget_networks(void)
 static void change_networks(void)
 {
 	for (unsigned i = 0; i < n_hops; i++) {
-		if (hops[i].is.kind != XGW_HOP_TUNNEL || draw(2))
+		if ((hops[i].is.kind != XGW_HOP_TUNNEL && hops[i].is.kind != XGW_HOP_CIRCUIT) ||
+		    draw(2))
 			continue;
 		hops[i].is.flags ^= XGW_HOP_UP;
 		must(maps_put(&w.maps, MAPS_next_hops, &hops[i].id, &hops[i].is) == 0);
@@ -577,6 +700,9 @@ static void change_networks(void)
 			  (struct xgw_route){.next_hop = draw_hop(),
 					     .source = XGW_ROUTE_PEERING - draw(4),
 					     .flags = XGW_ROUTE_FORWARDED});
+	for (unsigned n = draw(8); n; n--)
+		add_route(DOMAIN + draw(DOMAINS), draw_prefix(draw(SPACES)),
+			  (struct xgw_route){.next_hop = draw_hop(), .source = XGW_ROUTE_BGP});
 	for (unsigned n = draw(8); n; n--)
 		add_route(XGW_FIRST_TABLE + draw(2 * VNETS), draw_prefix(draw(SPACES)),
 			  (struct xgw_route){.next_hop = draw_hop(), .source = XGW_ROUTE_USER});
@@ -636,8 +762,12 @@ static void build(const struct packet *p, struct frame *f)
 		frame_udp(f, 50000, 4789);
 		frame_vxlan(f, in->tag);
 	}
-	frame_eth(f, LAN_MAC, mac_format(p->mac, mac), p->to.family == IP_V4 ? 0x0800 : 0x86dd);
-	if (in->kind == XGW_TAG_VLAN)
+	frame_eth(f, is_link(in) ? ER_MAC : LAN_MAC, mac_format(p->mac, mac),
+		  p->to.family == IP_V4 ? 0x0800 : 0x86dd);
+	if (in->kind == XGW_TAG_QINQ) {
+		frame_tag(f, 0x88a8, (uint16_t)(in->tag >> 12));
+		frame_vlan(f, (uint16_t)(in->tag & 0xfff));
+	} else if (in->kind == XGW_TAG_VLAN)
 		frame_vlan(f, (uint16_t)in->tag);
 	frame_ip(f, ip_addr_format(&p->from, from), ip_addr_format(&p->to, to), 17);
 	frame_udp(f, p->port, 53);
@@ -667,14 +797,39 @@ static bool is_member(const struct answer *want, uint32_t connection)
 	return false;
 }
 
+static unsigned port_of(const struct packet *p)
+{
+	return is_link(&ins[p->in]) ? ER : LAN;
+}
+
+/* Of several ways that flows may take, the one that this flow took. */
+static void narrow(const struct packet *p, struct answer *want, const struct xgw_trace *t)
+{
+	for (unsigned i = 0; i < want->n_links; i++) {
+		const struct m_host *h = want->link[i];
+		bool is_loop = h->in == ins[p->in].id;
+
+		if (is_loop ? t->drop == XGW_DROP_LOOP
+			    : t->verdict == XGW_HOP_CIRCUIT && t->attachment == h->in) {
+			*want = is_loop ? drop(XGW_DROP_LOOP)
+					: (struct answer){.kind = XGW_HOP_CIRCUIT,
+							  .by_table = want->by_table,
+							  .host = h};
+			return;
+		}
+	}
+	if (want->n_members && t->verdict == XGW_HOP_TUNNEL)
+		want->kind = XGW_HOP_TUNNEL;
+}
+
 /* The connection that the explanation names, 0 for none. */
-static uint32_t check_trace(const struct packet *p, const struct answer *want,
-			    const struct frame *in)
+static uint32_t check_trace(const struct packet *p, struct answer *want, const struct frame *in)
 {
 	struct xgw_trace t;
 
-	must(explain_run(bpf_program__fd(w.skel->progs.xgw_vnet), w.ifindex[LAN], in->b, in->len,
+	must(explain_run(world_program(&w, port_of(p)), w.ifindex[port_of(p)], in->b, in->len,
 			 &t) == 0);
+	narrow(p, want, &t);
 	if (t.drop != want->drop || (!want->drop && t.verdict != want->kind))
 		differ(p, want, "explained", t.drop, t.verdict);
 	if (want->drop)
@@ -688,11 +843,11 @@ static uint32_t check_trace(const struct packet *p, const struct answer *want,
 	return want->kind == XGW_HOP_TUNNEL ? t.connection : 0;
 }
 
-static unsigned drops_of(unsigned reason)
+static unsigned drops_of(unsigned port, unsigned reason)
 {
 	struct xgw_count c;
 
-	must(maps_drop_count(&w.maps, LAN, reason, &c) == 0);
+	must(maps_drop_count(&w.maps, port, reason, &c) == 0);
 	return (unsigned)c.packets;
 }
 
@@ -709,17 +864,19 @@ static void check_run(const struct packet *p, const struct answer *want, const s
 {
 	static struct frame out;
 	const struct xgw_meta *m = (const void *)out.b;
-	unsigned before = drops_of(want->drop);
-	bool passes = want->kind == XGW_HOP_GATEWAY || want->kind == XGW_HOP_INTERNET ||
-		      want->kind == XGW_TRACE_PASS;
-	int action = world_run(&w, LAN, in, &out);
+	unsigned port = port_of(p), before = drops_of(port, want->drop);
+	bool to_router = port == ER && want->kind == XGW_HOP_GATEWAY;
+	bool passes =
+		!to_router && (want->kind == XGW_HOP_GATEWAY || want->kind == XGW_HOP_INTERNET ||
+			       want->kind == XGW_TRACE_PASS);
+	int action = world_run(&w, port, in, &out);
 
 	if (action != (want->drop ? XDP_DROP
 		       : passes	  ? XDP_PASS
 				  : XDP_REDIRECT) ||
-	    drops_of(want->drop) != before + !!want->drop)
+	    drops_of(port, want->drop) != before + !!want->drop)
 		differ(p, want, "carried out", XGW_DROP_COUNT, (unsigned)action);
-	if (want->drop || passes)
+	if (want->drop || passes || to_router)
 		return;
 	if (connection && (m->magic != XGW_META_MAGIC || m->connection != connection))
 		differ(p, want, "handed to another tunnel", 0, m->connection);
@@ -770,12 +927,13 @@ static void check_seed(void)
 static void check_all_met(void)
 {
 	static const unsigned kinds[] = {XGW_HOP_LOCAL,	    XGW_HOP_TUNNEL,   XGW_HOP_GATEWAY,
-					 XGW_HOP_APPLIANCE, XGW_HOP_INTERNET, XGW_TRACE_PASS};
+					 XGW_HOP_APPLIANCE, XGW_HOP_INTERNET, XGW_TRACE_PASS,
+					 XGW_HOP_CIRCUIT};
 	static const unsigned drops[] = {
 		XGW_DROP_SOURCE,      XGW_DROP_NO_ROUTE,    XGW_DROP_ROUTE_NONE,
 		XGW_DROP_NO_NEXT_HOP, XGW_DROP_NO_ENDPOINT, XGW_DROP_NO_NEIGHBOUR,
 		XGW_DROP_VTEP,	      XGW_DROP_PEERING,	    XGW_DROP_LOOP,
-		XGW_DROP_INTERNET,    XGW_DROP_UNANSWERED};
+		XGW_DROP_INTERNET,    XGW_DROP_UNANSWERED,  XGW_DROP_CIRCUIT_SOURCE};
 
 	for (unsigned i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 		if (!seen[kinds[i]][0])
