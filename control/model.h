@@ -117,6 +117,8 @@ struct model_vnet {
 	struct model_peering *peerings;
 	uint32_t n_peerings;
 	uint32_t vpn_gateway, express_route_gateway; /* indices of its gateways, MODEL_NONE */
+	/* what comes out of a tunnel may go into a circuit, and the other way round */
+	bool branch_to_branch;
 	bool learning;
 	uint32_t learning_limit, learning_age_seconds;
 	bool incomplete;
@@ -148,10 +150,24 @@ struct model_route_table {
 	struct model_place place;
 };
 
+#define MODEL_ASN 65515u /* of a gateway that says none */
+
+/*
+ * What speaks BGP at one end. Of a gateway these are the values in force: without bgpSettings its
+ * AS is MODEL_ASN, and without bgpPeeringAddress a Vpn gateway with enableBgp has the last but one
+ * usable address of GatewaySubnet.
+ */
 struct model_bgp {
 	uint32_t asn;		/* 0: no bgpSettings */
-	struct ip_addr address; /* family IP_NONE: none given */
-	struct model_place asn_at, address_at;
+	struct ip_addr address; /* bgpPeeringAddress; family IP_NONE: none */
+	struct ip_addr *custom; /* customBgpIpAddresses, beside it: for peers of 169.254.0.0/16 */
+	struct model_place *custom_at;
+	uint32_t n_custom;
+	/* of sessions with it, wherever they come from */
+	uint32_t peer_weight;  /* added to the weight of its routes */
+	uint32_t max_prefixes; /* taken from it */
+	struct secret md5;     /* sharedKey (RFC 2385); len 0: none */
+	struct model_place place, asn_at, address_at, md5_at;
 };
 
 /* Content of a file that the configuration names, or text that stands in it; one for each path. */
@@ -317,23 +333,31 @@ struct model_connection {
 		protocol_at, selectors_at, bgp_at;
 };
 
-/* A link is there when its prefix has a family. */
+/*
+ * Each family has a prefix of two hosts: the first is the provider's router, the second ours. A
+ * link is there when one of them has a family.
+ */
 struct model_circuit_link {
-	uint32_t port; /* MODEL_NONE: the primary link's */
-	struct ip_prefix prefix;
-	struct model_place port_at, prefix_at;
+	uint32_t port;		    /* MODEL_NONE: none */
+	struct ip_prefix prefix[2]; /* IPv4, IPv6 */
+	struct model_place port_at, prefix_at[2];
 };
 
 struct model_circuit_peering {
 	uint32_t vlan, outer_vlan; /* 0 = none */
 	struct model_circuit_link link[2];
 	uint32_t peer_asn;
+	/* all that the customer may announce; n_advertised 0: what the rules of routes allow */
 	struct ip_prefix *advertised;
 	struct model_place *advertised_at; /* of each prefix */
 	uint32_t n_advertised;
 	bool bfd;
+	uint32_t bfd_interval_ms, bfd_multiplier; /* sent and expected; how many may be missing */
+	uint32_t max_prefixes;			  /* taken from each BGP peer */
+	uint32_t hold_down_seconds; /* that a link has to work before it is used again */
+	struct secret md5;	    /* sharedKey (RFC 2385); len 0: none */
 	bool incomplete;
-	struct model_place place, asn_at, vlan_at, outer_at;
+	struct model_place place, asn_at, vlan_at, outer_at, bfd_at, md5_at;
 };
 
 struct model_circuit {

@@ -8,11 +8,13 @@ static void read_link(struct read *r, const struct tree_node *map, struct model_
 		      enum schema_property port, enum schema_property prefix)
 {
 	const char *text = read_text(map, prefix);
+	struct ip_prefix p;
 	l->port = read_reference(r, map, port, &r->ports, "port");
 	l->port_at = read_place(map, port);
-	l->prefix_at = read_place(map, prefix);
-	if (!text || ip_prefix_parse(&l->prefix, text))
-		l->prefix = (struct ip_prefix){0};
+	if (!text || ip_prefix_parse(&p, text))
+		return;
+	l->prefix[p.addr.family == IP_V6] = p;
+	l->prefix_at[p.addr.family == IP_V6] = read_place(map, prefix);
 }
 
 static void read_peering(struct read *r, const struct tree_node *map,
