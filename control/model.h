@@ -122,7 +122,7 @@ struct model_vnet {
 	bool learning;
 	uint32_t learning_limit, learning_age_seconds;
 	bool incomplete;
-	struct model_place place, id_at;
+	struct model_place place, id_at, branch_at;
 };
 
 enum model_hop {
@@ -226,6 +226,10 @@ enum model_sku {
 	MODEL_SKU_VPN_GW3,
 	MODEL_SKU_VPN_GW4,
 	MODEL_SKU_VPN_GW5,
+	MODEL_SKU_ULTRA_PERFORMANCE, /* from here on of ExpressRoute alone */
+	MODEL_SKU_ER_GW1,
+	MODEL_SKU_ER_GW2,
+	MODEL_SKU_ER_GW3,
 	MODEL_SKUS
 };
 
@@ -409,6 +413,21 @@ int model_peerings_follow(struct model *now, const struct model *before);
  * peer's. MODEL_NONE without one.
  */
 uint32_t model_gateway_of(const struct model *m, uint32_t vnet);
+/*
+ * Gateways that one router serves: those of one VNet, and those that a circuit joins. set[i] is the
+ * first gateway, in the model's order, of the set that gateway i is in. 0 or -ENOMEM.
+ */
+int model_join_gateways(const struct model *m, uint32_t *set);
+/* What speaks BGP at the far end of a tunnel. */
+const struct model_bgp *model_far_bgp(const struct model *m, const struct model_connection *c);
+/* 169.254.0.0/16 (RFC 3927). */
+bool model_is_apipa(const struct ip_addr *a);
+/*
+ * The address that a gateway speaks from with a peer: bgpPeeringAddress, and with one of
+ * 169.254.0.0/16 that of its own of that range which has the longest prefix in common. family
+ * IP_NONE: it has none.
+ */
+struct ip_addr model_bgp_local(const struct model_bgp *near, const struct ip_addr *far);
 /* Whether a peering lets its remote VNet use the gateway of the VNet that it belongs to. */
 bool model_peering_gives_transit(const struct model *m, const struct model_peering *p);
 

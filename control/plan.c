@@ -206,9 +206,11 @@ static void make_vnets(struct plan_maker *k)
 		make_endpoints(k, v, at);
 		at += v->n_attachments;
 	}
-	for (uint32_t i = 0; i < k->m->n_gateways; i++)
-		plan_add_name(k, XGW_NAME_GATEWAY, k->m->vnets[k->m->gateways[i].vnet].id,
-			      k->m->gateways[i].name);
+	for (uint32_t i = 0; i < k->m->n_gateways; i++) {
+		const struct model_vnet *v = &k->m->vnets[k->m->gateways[i].vnet];
+		if (v->vpn_gateway == i || v->vpn_gateway == MODEL_NONE)
+			plan_add_name(k, XGW_NAME_GATEWAY, v->id, k->m->gateways[i].name);
+	}
 }
 
 static void make_connection(struct plan_maker *k, uint32_t i)

@@ -230,8 +230,8 @@ struct plan {
 	uint32_t n_routes;
 	struct plan_entry_hop *hops;
 	uint32_t n_hops;
-	/* ids: of VNets their own, of a gateway its VNet's, of ports, attachments and connections
-	 * the maps' */
+	/* ids: of VNets their own, of a gateway its VNet's (of a Vpn and an ExpressRoute gateway
+	 * side by side the Vpn one), of ports, attachments and connections the maps' */
 	struct plan_entry_name *names;
 	uint32_t n_names;
 	struct plan_connection *connections; /* as in the model */
