@@ -19,13 +19,25 @@ struct plan_port {
 };
 
 /*
- * And of the veth of a circuit's link, which is made only when a plan says which links there are:
- * the first plan of all has none, and the next one keeps its numbers.
+ * And of the veth that is the router's wire to a circuit's link, which is made only when a plan
+ * says which links there are: the first plan of all has none, and the next one keeps its numbers.
  */
 struct plan_veth {
 	uint32_t link;	  /* its attachment id */
 	uint32_t ifindex; /* of the end that the programs are attached to */
+	uint32_t mtu;	  /* of both ends */
 	uint8_t mac[6];	  /* of the other end: the link's own; zeros: the port's */
+};
+
+struct plan_facts {
+	const struct plan_port *ports; /* as many as model.host.ports */
+	const struct plan_veth *veths; /* by link; those of links that are not there are ignored */
+	uint32_t n_veths;
+};
+
+/* Of `limiters`: its clocks are the data path's. */
+struct plan_entry_limiter {
+	uint32_t id, mbps;
 };
 
 struct plan_entry_tag {
@@ -59,7 +71,9 @@ struct plan_entry_name {
 	struct xgw_name value;
 };
 
-/* A connection's ids and effective settings, for the host of IKE. */
+/*
+ * A tunnel's ids and effective settings, for the host of IKE; connections to circuits have none.
+ */
 struct plan_connection {
 	uint32_t id;	/* = next hop; kept while the connection's name and gateway stay */
 	uint32_t model; /* index in model.connections */
@@ -158,7 +172,7 @@ struct plan_peer {
 	uint32_t no; /* 1 ...; kept: by link and family, by connection */
 	enum plan_peer_kind kind;
 	uint32_t router;  /* index in routers */
-	uint32_t of;	  /* LINK: index in links; TUNNEL: index in connections */
+	uint32_t of;	  /* LINK: index in links; TUNNEL: index in connections (the plan's) */
 	uint32_t gateway; /* in the model: whose AS it speaks for; TUNNEL: whose TUN it is behind */
 	uint32_t local_asn, peer_asn;
 	struct ip_addr local, remote;
@@ -166,8 +180,8 @@ struct plan_peer {
 	uint32_t max_prefixes;
 	/*
 	 * Whose routes it is told: of a tunnel its gateway's VNet, of a link the circuit's domain.
-	 * Besides `announced` these are the learnt routes of every other peer that has a member of
-	 * this table with `announced`; never the default route.
+	 * These are the plan's announced prefixes of this table, and the learnt routes of every
+	 * other peer that has a member of this table with `announced`; never the default route.
 	 */
 	uint32_t table;
 };
@@ -191,29 +205,32 @@ struct plan_member {
 	uint32_t weight; /* routingWeight of the connection that makes it, and peerWeight; larger
 			    first */
 	uint8_t class;	 /* enum plan_class */
-	bool announced;	 /* to the peers whose table this is, see plan_peer.table */
+	bool announced;	 /* to the other peers whose table this is, see plan_peer.table */
 };
 
 /*
- * A static route of a connection as a candidate, before plan.routes has the choice of them; the
- * same preference counts, and BGP goes before of the same class and weight.
+ * A static route of a tunnel as a candidate, in tables that may have members; plan.routes has the
+ * choice of them. The same preference counts, and BGP goes before of the same weight.
  */
 struct plan_static {
 	uint32_t table;
 	struct ip_prefix prefix;
-	uint32_t hop, weight;
-	uint8_t class; /* enum plan_class */
+	uint32_t weight, order; /* larger first; of equal ones the smaller */
+	uint32_t hop;		/* of the connection */
 };
 
-/* What a peer is told whether or not anything is learnt. */
+/* What the peers of a table are told whether or not anything is learnt; never a default route. */
 struct plan_announced {
-	uint32_t peer;
+	uint32_t table;
 	struct ip_prefix prefix;
+	uint32_t hop; /* of a static route: not told to the peer behind it; 0: to all */
 };
 
 struct plan {
-	struct xgw_port *ports;
+	struct xgw_port *ports; /* and wires of links, whose ids begin at XGW_MAX_PORTS */
 	uint32_t n_ports;
+	struct plan_entry_limiter *limiters;
+	uint32_t n_limiters;
 	struct plan_entry_tag *tags;
 	uint32_t n_tags;
 	struct xgw_attachment *attachments;
@@ -225,7 +242,8 @@ struct plan {
 	uint32_t n_endpoints;
 	struct plan_entry_vtep *vteps;
 	uint32_t n_vteps;
-	/* of VNets, and from XGW_FIRST_TABLE on of tables of user routes */
+	/* of VNets, from XGW_FIRST_TABLE on of tables of user routes, from XGW_FIRST_DOMAIN on of
+	 * circuits */
 	struct plan_entry_route *routes;
 	uint32_t n_routes;
 	struct plan_entry_hop *hops;
@@ -234,9 +252,10 @@ struct plan {
 	 * side by side the Vpn one), of ports, attachments and connections the maps' */
 	struct plan_entry_name *names;
 	uint32_t n_names;
-	struct plan_connection *connections; /* as in the model */
+	struct plan_connection *connections; /* as in the model, without those to circuits */
 	uint32_t n_connections;
-	uint32_t *port_ids;	       /* as in the model's host */
+	uint32_t *tunnels;  /* by connection of the model: index in connections, MODEL_NONE */
+	uint32_t *port_ids; /* as in the model's host */
 	struct plan_gateway *gateways; /* as in the model */
 	uint32_t n_gateways;
 	struct plan_attachment *places; /* of attachments, as in the model's VNets */
@@ -257,17 +276,17 @@ struct plan {
 	uint32_t n_members;
 	struct plan_static *statics; /* by (table, prefix), the preferred first */
 	uint32_t n_statics;
-	struct plan_announced *announced; /* by (peer, prefix) */
+	struct plan_announced *announced; /* by (table, prefix, hop) */
 	uint32_t n_announced;
 	struct plan_ids *ids;
 };
 
 /*
- * 0, -ENOMEM, -EINVAL, -ENOSPC with a fault. ports: as many as model.host.ports. Every array is
- * sorted by its key and its keys are unique, which plan_diff relies on. What IKE offers for a
- * connection is in offer.h. previous: the plan in force, whose numbers are kept; NULL: none.
+ * 0, -ENOMEM, -EINVAL, -ENOSPC with a fault. Every array is sorted by its key and its keys are
+ * unique, which plan_diff relies on. What IKE offers for a connection is in offer.h. previous: the
+ * plan in force, whose numbers are kept; NULL: none.
  */
-int must_check plan_make(struct plan *out, const struct model *m, const struct plan_port *ports,
+int must_check plan_make(struct plan *out, const struct model *m, const struct plan_facts *facts,
 			 const struct plan *previous, struct fault *f);
 void plan_free(struct plan *p);
 
@@ -291,6 +310,7 @@ const struct plan_attachment *plan_attachment_at(const struct plan *p,
 enum plan_map {
 	PLAN_NAMES,
 	PLAN_PORTS,
+	PLAN_LIMITERS,
 	PLAN_ATTACHMENTS,
 	PLAN_TAGS,
 	PLAN_ADDRESSES,

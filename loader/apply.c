@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "loader/features.h"
+#include "maps/limiter.h"
 
 #include <errno.h>
 #include <string.h>
@@ -92,17 +93,41 @@ static int put_port(const struct maps *m, const struct xgw_port *p, bool removal
 	return err ? err : maps_put(m, MAPS_ports, &p->ifindex, p);
 }
 
-/* Whether a tunnel is up is IKE's word, which no plan knows. */
+/* Whether it is up is not the plan's to say, and goes on. */
+static bool has_state(const struct xgw_next_hop *h)
+{
+	return h->kind == XGW_HOP_TUNNEL || h->kind == XGW_HOP_CLIENT || h->kind == XGW_HOP_CIRCUIT;
+}
+
+static bool is_same_hop(const struct xgw_next_hop *a, const struct xgw_next_hop *b)
+{
+	return a->kind == b->kind && a->connection == b->connection &&
+	       (a->kind != XGW_HOP_CIRCUIT ||
+		(a->vnet == b->vnet && !memcmp(a->address, b->address, sizeof a->address)));
+}
+
+/* A tunnel is up by IKE's word, a link by the router's, which no plan knows. */
 static int put_hop(const struct maps *m, const struct plan_entry_hop *e, bool removal)
 {
 	struct xgw_next_hop have, want = e->value;
 	if (removal)
 		return maps_delete(m, MAPS_next_hops, &e->id);
-	if ((want.kind == XGW_HOP_TUNNEL || want.kind == XGW_HOP_CLIENT) &&
-	    maps_get(m, MAPS_next_hops, &e->id, &have) == 0 && have.kind == want.kind &&
-	    have.connection == want.connection)
+	if (has_state(&want) && maps_get(m, MAPS_next_hops, &e->id, &have) == 0 &&
+	    is_same_hop(&have, &want))
 		want.flags |= have.flags & XGW_HOP_UP;
 	return maps_put(m, MAPS_next_hops, &e->id, &want);
+}
+
+/* Its clocks are the data path's and go on. An array: a rate of 0 says "no limit". */
+static int put_limiter(const struct maps *m, const struct plan_entry_limiter *e, bool removal)
+{
+	const struct xgw_limiter want = limiter_of(removal ? 0 : e->mbps);
+	struct xgw_limiter *l = m->limiters ? &m->limiters[e->id] : NULL;
+	if (!l)
+		return maps_put(m, MAPS_limiters, &e->id, &want);
+	__atomic_store_n(&l->burst_ns, want.burst_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&l->per_byte, want.per_byte, __ATOMIC_RELAXED);
+	return 0;
 }
 
 /* Where a plan's entry goes in a map of keys and values; false: by a function of its own. */
@@ -156,6 +181,7 @@ static bool find_cell(struct cell *c, const struct plan_change *x)
 		return true;
 	}
 	case PLAN_PORTS:
+	case PLAN_LIMITERS:
 	case PLAN_ATTACHMENTS:
 	case PLAN_HOPS: return false;
 	}
@@ -171,6 +197,8 @@ static int carry_out(const struct maps *m, const struct plan_change *c)
 				 : maps_put(m, cell.map, cell.key, cell.value);
 	else if (c->map == PLAN_PORTS)
 		err = put_port(m, c->entry, c->removal);
+	else if (c->map == PLAN_LIMITERS)
+		err = put_limiter(m, c->entry, c->removal);
 	else if (c->map == PLAN_ATTACHMENTS)
 		err = put_attachment(m, c->entry, c->removal);
 	else if (c->map == PLAN_HOPS)
@@ -222,6 +250,7 @@ static enum maps_id map_of(const struct plan_change *c)
 	if (find_cell(&cell, c))
 		return cell.map;
 	return c->map == PLAN_PORTS	    ? MAPS_ports
+	       : c->map == PLAN_LIMITERS    ? MAPS_limiters
 	       : c->map == PLAN_ATTACHMENTS ? MAPS_attachments
 					    : MAPS_next_hops;
 }
