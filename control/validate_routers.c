@@ -258,6 +258,25 @@ static void check_connections(const struct routers *r)
 	}
 }
 
+/* Each has a wire of its own (maps/layout.h). */
+static void check_number(struct judge *j, const bool *used)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; used && i < j->m->n_circuits; i++) {
+		const struct model_circuit *c = &j->m->circuits[i];
+		for (uint32_t k = 0; used[i] && k < c->n_peerings * 2; k++) {
+			n += c->peerings[k / 2].link[k % 2].port != MODEL_NONE;
+			if (n == XGW_MAX_LINKS + 1 &&
+			    c->peerings[k / 2].link[k % 2].port != MODEL_NONE)
+				findings_error(
+					j->findings, c->peerings[k / 2].place,
+					"peerings: expected at most %u links of all circuits, "
+					"came more",
+					XGW_MAX_LINKS);
+		}
+	}
+}
+
 static void check_used(struct judge *j)
 {
 	bool *used = calloc(j->m->n_circuits + 1, sizeof *used);
@@ -276,6 +295,7 @@ static void check_used(struct judge *j)
 				      "are not used",
 				      j->m->circuits[i].name);
 	}
+	check_number(j, used);
 	free(used);
 }
 
