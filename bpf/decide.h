@@ -23,8 +23,8 @@ static __noinline const struct xgw_route *route_ask(__u32 vnet, __u8 family, con
 }
 
 /*
- * Of a choice's members (four, 0 ends) the id of the one that takes a flow: the first that is up,
- * or the one that weighs most of all that are up; none is up: the first. 0: none is there.
+ * Of a choice's members (four, 0 ends) the id of the one that takes a flow: in the first group that
+ * has one that is up, the one of those that weighs most; none is up: the first. 0: none is there.
  */
 __noinline __u32 choose_member(const struct xgw_next_hop *choice, __u32 flow)
 {
@@ -37,7 +37,7 @@ __noinline __u32 choose_member(const struct xgw_next_hop *choice, __u32 flow)
 		__u32 id = choice->member[i], weight = routing_weight(flow, id);
 		const struct xgw_next_hop *h;
 
-		if (!id)
+		if (!id || (is_up && routing_begins_group(choice, i)))
 			break;
 		h = bpf_map_lookup_elem(&next_hops, &id);
 		if (!h || h->kind == XGW_HOP_CHOICE)
@@ -46,8 +46,6 @@ __noinline __u32 choose_member(const struct xgw_next_hop *choice, __u32 flow)
 			best = i ? best : id;
 			continue;
 		}
-		if (!(choice->flags & XGW_HOP_SPREAD))
-			return id;
 		if (!is_up || weight > most) {
 			best = id;
 			most = weight;
@@ -177,6 +175,46 @@ __noinline int decide_by_maps(struct known_decision *k)
 	if (k->forwarded && k->is_kernels && find_own_address(k) == VERDICT_PASS)
 		return VERDICT_PASS;
 	return find_route(k, table);
+}
+
+/*
+ * Nobody behind a circuit has an address of the networks that it leads to, or of the gateway: the
+ * way to them would be the domain's own.
+ */
+static __noinline bool is_inside(const struct known_decision *k)
+{
+	const struct xgw_route *r = route_ask(k->vnet, k->family, k->source);
+	const struct xgw_next_hop *h;
+	__u32 id;
+
+	if (!r)
+		return false;
+	id = r->next_hop;
+	h = bpf_map_lookup_elem(&next_hops, &id);
+	return r->flags & XGW_ROUTE_LOCAL ||
+	       (h && (h->kind == XGW_HOP_LOCAL || h->kind == XGW_HOP_GATEWAY));
+}
+
+/*
+ * Of what comes out of a circuit's link, by its domain alone: 0, a drop reason, or VERDICT_PASS: it
+ * is for the gateway's router. What it passes it passes as a tunnel's packets do, peerings
+ * included.
+ */
+__noinline int decide_of_link(struct known_decision *k)
+{
+	const struct xgw_route *r;
+
+	if (!k)
+		return XGW_DROP_MAP_FULL;
+	if (address_find(k->vnet, k->destination))
+		return VERDICT_PASS;
+	if (is_inside(k))
+		return XGW_DROP_CIRCUIT_SOURCE;
+	r = route_ask(k->vnet, k->family, k->destination);
+	if (!r)
+		return XGW_DROP_NO_ROUTE;
+	keep_route(k, r, NULL);
+	return hop_copy(k, k->route.next_hop) ? find_member(k) : XGW_DROP_NO_NEXT_HOP;
 }
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The headers that a packet leaves with, written from scratch in front of its IP header: Ethernet,
- * a VLAN tag or VXLAN over IPv4 or IPv6. The outer ECN field is Not-ECT (RFC 6040 section 4.1,
+ * VLAN tags or VXLAN over IPv4 or IPv6. The outer ECN field is Not-ECT (RFC 6040 section 4.1,
  * compatibility mode), so that nothing is lost when the far end does not copy marks inwards.
  */
 #ifndef XGW_BPF_ENCAP_H
@@ -12,6 +12,7 @@
 
 #define ENCAP_PLAIN  (sizeof(struct ethhdr))
 #define ENCAP_VLAN   (sizeof(struct ethhdr) + sizeof(struct vlan_hdr))
+#define ENCAP_QINQ   (sizeof(struct ethhdr) + 2 * sizeof(struct vlan_hdr))
 #define ENCAP_TUNNEL (sizeof(struct udphdr) + sizeof(struct vxlan_hdr) + sizeof(struct ethhdr))
 #define ENCAP_VXLAN4 (sizeof(struct ethhdr) + sizeof(struct iphdr) + ENCAP_TUNNEL)
 #define ENCAP_VXLAN6 (sizeof(struct ethhdr) + sizeof(struct ipv6hdr) + ENCAP_TUNNEL)
@@ -85,7 +86,15 @@ static __always_inline __u32 encap_bytes(const struct packet *p)
 		return ENCAP_PLAIN;
 	if (p->out->kind == XGW_TAG_VLAN)
 		return ENCAP_VLAN;
+	if (p->out->kind == XGW_TAG_QINQ)
+		return ENCAP_QINQ;
 	return is_mapped(p->to->vtep) ? ENCAP_VXLAN4 : ENCAP_VXLAN6;
+}
+
+static __always_inline void write_tag(struct vlan_hdr *vlan, __u32 tag, __be16 proto)
+{
+	vlan->h_vlan_TCI = bpf_htons((__u16)(tag & 0xfff));
+	vlan->h_vlan_encapsulated_proto = proto;
 }
 
 /* Writes encap_bytes() in front of the IP header, which stands right behind them. */
@@ -99,15 +108,21 @@ static __always_inline int encap_write(const struct packet *p, __be16 port, __u3
 			return XGW_DROP_ENCAP_ROOM;
 		write_ether(eth, p->to->mac, p->out->mac, inner_proto(p));
 	} else if (p->out->kind == XGW_TAG_VLAN) {
-		struct vlan_hdr *vlan;
-
 		eth = packet_at(p, 0, ENCAP_VLAN);
 		if (!eth)
 			return XGW_DROP_ENCAP_ROOM;
-		vlan = (void *)(eth + 1);
 		write_ether(eth, p->to->mac, p->out->mac, ETH_VLAN);
-		vlan->h_vlan_TCI = bpf_htons((__u16)p->out->tag);
-		vlan->h_vlan_encapsulated_proto = inner_proto(p);
+		write_tag((void *)(eth + 1), p->out->tag, inner_proto(p));
+	} else if (p->out->kind == XGW_TAG_QINQ) {
+		struct vlan_hdr *vlan;
+
+		eth = packet_at(p, 0, ENCAP_QINQ);
+		if (!eth)
+			return XGW_DROP_ENCAP_ROOM;
+		vlan = (void *)(eth + 1);
+		write_ether(eth, p->to->mac, p->out->mac, ETH_QINQ);
+		write_tag(vlan, p->out->tag >> 12, ETH_VLAN);
+		write_tag(vlan + 1, p->out->tag, inner_proto(p));
 	} else if (is_mapped(p->to->vtep)) {
 		eth = packet_at(p, 0, ENCAP_VXLAN4);
 		if (!eth || !p->neighbour || !p->out_port)

@@ -20,11 +20,12 @@ static __always_inline int forward_underlay(struct packet *p)
 	return XGW_DROP_NO_NEIGHBOUR;
 }
 
-/* The next hop is a host of a VNet: the one whom the packet is for, or an appliance. */
+/* The next hop is a host of a VNet, the one whom the packet is for, or an appliance; or the router
+ * at the other end of a circuit's link. */
 static __always_inline int forward_decide(struct packet *p)
 {
-	const __u32 *host = p->hop->kind == XGW_HOP_APPLIANCE ? p->hop->member /* = address */
-							      : p->ip.destination;
+	const __u32 *host =
+		p->hop->kind == XGW_HOP_LOCAL ? p->ip.destination : p->hop->member /* = address */;
 	int rc;
 
 	p->to = endpoint_find(p->hop->vnet, host);

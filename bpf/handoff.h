@@ -23,7 +23,8 @@ static __always_inline void fill_meta(const struct packet *p, struct xgw_meta *m
 		m->connection = p->sa->connection;
 		m->slot = p->sa->slot;
 	} else if (p->in) {
-		m->vnet = p->in->vnet;
+		/* what comes out of a circuit is answered from the network that it went into */
+		m->vnet = p->in->flags & XGW_ATTACHMENT_LINK && p->hop ? p->hop->vnet : p->in->vnet;
 		m->attachment = p->in->id;
 		m->connection = p->hop ? p->hop->connection : 0;
 	}

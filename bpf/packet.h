@@ -34,7 +34,8 @@ enum verdict {
 	VERDICT_ANSWER_ARP,
 	VERDICT_ANSWER_ND,
 	VERDICT_ANSWER_ECHO,
-	VERDICT_TAKEN, /* learnt from, and of no further use */
+	VERDICT_TAKEN,	/* learnt from, and of no further use */
+	VERDICT_ROUTER, /* out of a circuit's link, to the gateway's router there */
 };
 
 /* What matters of an IP header. Addresses as in the maps: IPv4 mapped. */

@@ -7,6 +7,7 @@
 #include "capture.h"
 #include "forward.h"
 #include "handoff.h"
+#include "maps/limiter.h"
 
 /*
  * Benchmarks set this before load: the frame's head is put back after the verdict was carried out,
@@ -67,12 +68,34 @@ static __always_inline int judge_pieces(struct packet *p, int verdict)
 	return VERDICT_WORKER;
 }
 
+/* A function of its own: see struct lesson. 0 when the packet is above the circuit's bandwidth. */
+__noinline int limiter_ask(__u32 number, __u32 bytes, __u32 is_out)
+{
+	struct xgw_limiter *l = bpf_map_lookup_elem(&limiters, &number);
+
+	return !l || limiter_take(l, is_out ? &l->out : &l->in, bytes, bpf_ktime_get_ns());
+}
+
+/* A circuit's is for what it carries, either way; what routers say to each other is none of that.
+ */
+static __always_inline bool has_bandwidth(const struct packet *p, int verdict)
+{
+	__u32 bytes = p->ip.end - p->l3;
+
+	if (p->in && p->in->limiter && !limiter_ask(p->in->limiter, bytes, false))
+		return false;
+	return verdict != VERDICT_FORWARD || !p->out->limiter ||
+	       limiter_ask(p->out->limiter, bytes, true);
+}
+
 /* 0 when the frame is on its way, else the reason of its drop. */
 static __always_inline int carry_out(struct packet *p, int verdict)
 {
 	__u32 ifindex = verdict == VERDICT_FORWARD ? p->out->ifindex : p->port->ifindex;
 	int rc;
 
+	if (!has_bandwidth(p, verdict))
+		return XGW_DROP_CIRCUIT_RATE;
 	if (verdict == VERDICT_WORKER) {
 		rc = handoff_write(p);
 		if (rc)
@@ -119,6 +142,21 @@ static __always_inline int explain(const struct packet *p, int verdict)
 	return XDP_DROP;
 }
 
+/* What became of the packet is counted; action: of what is not dropped. */
+static __always_inline int conclude(const struct packet *p, int verdict, int action)
+{
+	if (xgw_repeatable)
+		bpf_xdp_adjust_head(p->xdp, -p->shift);
+	count(p, verdict);
+	if (verdict == VERDICT_TAKEN)
+		return XDP_DROP;
+	if (verdict >= VERDICT_PASS)
+		return action;
+	count_drop(p, (__u32)verdict);
+	capture_drop(p, (__u32)verdict);
+	return XDP_DROP;
+}
+
 static __always_inline int finish(struct packet *p, int verdict)
 {
 	int action = XDP_PASS;
@@ -134,16 +172,7 @@ static __always_inline int finish(struct packet *p, int verdict)
 			verdict = rc;
 		action = XDP_REDIRECT;
 	}
-	if (xgw_repeatable)
-		bpf_xdp_adjust_head(p->xdp, -p->shift);
-	count(p, verdict);
-	if (verdict == VERDICT_TAKEN)
-		return XDP_DROP;
-	if (verdict >= VERDICT_PASS)
-		return action;
-	count_drop(p, (__u32)verdict);
-	capture_drop(p, (__u32)verdict);
-	return XDP_DROP;
+	return conclude(p, verdict, action);
 }
 
 #endif

@@ -28,7 +28,8 @@ static __always_inline int follow(struct packet *p)
 	case XGW_HOP_TUNNEL:
 	case XGW_HOP_CLIENT: p->meta_kind = XGW_META_ENCRYPT; return VERDICT_WORKER;
 	case XGW_HOP_LOCAL:
-	case XGW_HOP_APPLIANCE: return forward_decide(p);
+	case XGW_HOP_APPLIANCE:
+	case XGW_HOP_CIRCUIT: return forward_decide(p);
 	case XGW_HOP_GATEWAY: return not_routed(p);
 	/* the kernel cannot take what is inside VXLAN */
 	case XGW_HOP_INTERNET:

@@ -120,6 +120,7 @@ struct decision {
 	enum decision_kind kind;
 	enum xgw_drop drop;
 	uint32_t connection, port_id, mtu;
+	uint32_t limiter;    /* SEND: of a circuit's bandwidth, in the map `limiters`; 0: none */
 	uint8_t l2_len, tag; /* enum xgw_tag: VXLAN has lengths and a port to fill in */
 	uint8_t l2[MAX_L2];
 };

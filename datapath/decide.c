@@ -13,6 +13,7 @@
 #define ETH_IP	 0x0800
 #define ETH_IPV6 0x86dd
 #define ETH_VLAN 0x8100
+#define ETH_QINQ 0x88a8
 
 static uint8_t *ethernet(uint8_t *at, const uint8_t *to, const uint8_t *from, uint16_t proto)
 {
@@ -20,6 +21,29 @@ static uint8_t *ethernet(uint8_t *at, const uint8_t *to, const uint8_t *from, ui
 	memcpy(at + 6, from, 6);
 	store_be16(at + 12, proto);
 	return at + 14;
+}
+
+static uint8_t *vlan_tag(uint8_t *at, uint32_t tag, uint16_t proto)
+{
+	store_be16(at, (uint16_t)(tag & 0xfff));
+	store_be16(at + 2, proto);
+	return at + 4;
+}
+
+/* Ethernet with the attachment's tags; VXLAN has its own in front. */
+static uint8_t *tagged(uint8_t *at, const struct xgw_attachment *a, const uint8_t *to,
+		       uint16_t proto)
+{
+	switch (a->kind) {
+	case XGW_TAG_VLAN:
+		at = ethernet(at, to, a->mac, ETH_VLAN);
+		return vlan_tag(at, a->tag, proto);
+	case XGW_TAG_QINQ:
+		at = ethernet(at, to, a->mac, ETH_QINQ);
+		at = vlan_tag(at, a->tag >> 12, ETH_VLAN);
+		return vlan_tag(at, a->tag, proto);
+	default: return ethernet(at, to, a->mac, proto);
+	}
 }
 
 static uint16_t header_checksum(const uint8_t *ip)
@@ -84,8 +108,9 @@ static void ask_for(struct worker *w, uint32_t vnet, const struct ip_addr *host)
 	worker_event(w, &e);
 }
 
+/* The packet, of a family, goes to the host `to`, which may be of another. */
 static void decide_local(struct worker *w, struct decision *d, uint32_t vnet,
-			 const struct ip_addr *to)
+			 const struct ip_addr *to, uint8_t family)
 {
 	const struct maps *m = w->d->o.maps;
 	struct xgw_endpoint e;
@@ -103,7 +128,7 @@ static void decide_local(struct worker *w, struct decision *d, uint32_t vnet,
 		return;
 	}
 	uint8_t *at = d->l2;
-	uint16_t proto = to->family == IP_V4 ? ETH_IP : ETH_IPV6;
+	uint16_t proto = family == IP_V4 ? ETH_IP : ETH_IPV6;
 	if (a.kind == XGW_TAG_VXLAN) {
 		struct ip_addr vtep = ip_addr_from_mapped(e.vtep);
 		if (maps_neighbour(m, a.ifindex, &vtep, &via)) {
@@ -113,13 +138,9 @@ static void decide_local(struct worker *w, struct decision *d, uint32_t vnet,
 		}
 		at = vxlan(at, &a, &e, &via, port_mac);
 	}
-	at = ethernet(at, e.mac, a.mac, a.kind == XGW_TAG_VLAN ? ETH_VLAN : proto);
-	if (a.kind == XGW_TAG_VLAN) {
-		store_be16(at, (uint16_t)a.tag);
-		store_be16(at + 2, proto);
-		at += 4;
-	}
+	at = tagged(at, &a, e.mac, proto);
 	d->kind = DECIDE_SEND;
+	d->limiter = a.limiter < XGW_MAX_LIMITERS ? a.limiter : 0;
 	d->port_id = a.port_id;
 	d->mtu = a.mtu;
 	d->tag = (uint8_t)a.kind;
@@ -142,13 +163,16 @@ static int find_route(const struct maps *m, const struct question *q, const stru
 	return r ? 0 : -ENOENT;
 }
 
-/* A choice becomes the member that takes the packet, or a decision to spread. */
+/* A choice becomes the member that takes the packet, or a decision to spread over the first group
+ * that has one that is up. */
 static bool choose(const struct maps *m, struct decision *d, struct xgw_next_hop *hop)
 {
 	struct xgw_next_hop first = {0}, member;
 	unsigned n = 0;
 	bool spread = hop->flags & XGW_HOP_SPREAD;
 	for (unsigned i = 0; i < XGW_HOP_MEMBERS && hop->member[i]; i++) {
+		if (n && routing_begins_group(hop, i))
+			break;
 		if (maps_get(m, MAPS_next_hops, &hop->member[i], &member) ||
 		    member.kind == XGW_HOP_CHOICE)
 			continue;
@@ -172,12 +196,13 @@ static bool choose(const struct maps *m, struct decision *d, struct xgw_next_hop
 static void follow(struct worker *w, struct decision *d, const struct xgw_next_hop *hop,
 		   const struct ip_addr *to)
 {
-	struct ip_addr appliance;
+	struct ip_addr always;
 	switch (hop->kind) {
-	case XGW_HOP_LOCAL: decide_local(w, d, hop->vnet, to); break;
+	case XGW_HOP_LOCAL: decide_local(w, d, hop->vnet, to, to->family); break;
 	case XGW_HOP_APPLIANCE:
-		appliance = ip_addr_from_mapped(hop->address);
-		decide_local(w, d, hop->vnet, &appliance);
+	case XGW_HOP_CIRCUIT:
+		always = ip_addr_from_mapped(hop->address);
+		decide_local(w, d, hop->vnet, &always, to->family);
 		break;
 	case XGW_HOP_TUNNEL:
 	case XGW_HOP_CLIENT:

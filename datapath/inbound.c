@@ -8,6 +8,7 @@
 #include "datapath/handover.h"
 #include "datapath/limits.h"
 #include "datapath/tap.h"
+#include "maps/limiter.h"
 
 #include <string.h>
 
@@ -18,10 +19,22 @@ void inbound_add(struct worker *w, const struct packet *p)
 		inbound_run(w);
 }
 
+/* XDP counts what it forwards itself; both stand in memory that they share. */
+static bool has_bandwidth(const struct worker *w, const struct decision *d, uint32_t bytes)
+{
+	struct xgw_limiter *l = w->d->o.maps->limiters;
+	if (!d->limiter || !l)
+		return true;
+	l += d->limiter;
+	return limiter_take(l, &l->out, bytes, account_clock());
+}
+
 static void send_whole(struct worker *w, struct packet *p, const struct decision *d)
 {
 	uint8_t *l2 = decide_encapsulate(w, d, p);
-	if (!l2)
+	if (!has_bandwidth(w, d, p->len))
+		worker_drop(w, p, XGW_DROP_CIRCUIT_RATE);
+	else if (!l2)
 		worker_drop(w, p, XGW_DROP_ENCAP_ROOM);
 	else
 		worker_send(w, d->port_id, p, l2, p->len + d->l2_len);

@@ -13,6 +13,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,13 +36,17 @@ struct attach {
 	struct state state;
 	unsigned n;
 	struct attached at[XGW_MAX_PORTS];
+	uint32_t wires[XGW_MAX_LINKS]; /* by port id: the device's index, 0 none */
 };
 
 const char *attach_program_name(enum xgw_role role)
 {
-	return role == XGW_ROLE_UPLINK ? "xgw_uplink"
-	       : role == XGW_ROLE_VNET ? "xgw_vnet"
-				       : "xgw_circuit";
+	switch (role) {
+	case XGW_ROLE_UPLINK: return "xgw_uplink";
+	case XGW_ROLE_VNET: return "xgw_vnet";
+	case XGW_ROLE_LINK: return "xgw_link";
+	default: return "xgw_circuit";
+	}
 }
 
 const struct maps *attach_maps(const struct attach *a)
@@ -403,8 +408,119 @@ int attach_vlan(struct attach *a, struct netlink *n, const struct netlink_link *
 	return state_write(a->instance.state, &a->state, f);
 }
 
+/* ---- wires ---- */
+
+static struct bpf_program *link_program(const struct attach *a)
+{
+	return bpf_object__find_program_by_name(a->base, attach_program_name(XGW_ROLE_LINK));
+}
+
+/* The wire's place, or the first free one; XGW_MAX_LINKS: there is none. */
+static unsigned place_of_wire(const struct attach *a, uint32_t ifindex)
+{
+	unsigned free_one = XGW_MAX_LINKS;
+	for (unsigned i = XGW_MAX_LINKS; i-- > 0;) {
+		if (a->wires[i] == ifindex)
+			return i;
+		if (!a->wires[i])
+			free_one = i;
+	}
+	return free_one;
+}
+
+static int write_wire(const struct attach *a, const struct netlink_link *l, uint32_t id,
+		      uint32_t attachment)
+{
+	const struct xgw_name_key key = {XGW_NAME_PORT, id};
+	struct xgw_name name = {0};
+	struct xgw_port port = {.id = id,
+				.role = XGW_ROLE_LINK,
+				.ifindex = l->ifindex,
+				.mtu = l->mtu,
+				.wire = attachment};
+	memcpy(port.mac, l->mac, sizeof port.mac);
+	snprintf(name.text, sizeof name.text, "%s", l->name);
+	int err = maps_put(&a->maps, MAPS_names, &key, &name);
+	if (!err)
+		err = maps_put(&a->maps, MAPS_tx_ports, &l->ifindex, &l->ifindex);
+	if (!err)
+		err = maps_put(&a->maps, MAPS_ports, &l->ifindex, &port);
+	maps_bump(&a->maps);
+	return err;
+}
+
+static void forget_wire(struct attach *a, unsigned place)
+{
+	const struct xgw_name_key key = {XGW_NAME_PORT, XGW_MAX_PORTS + place};
+	(void)maps_delete(&a->maps, MAPS_ports, &a->wires[place]);
+	(void)maps_delete(&a->maps, MAPS_tx_ports, &a->wires[place]);
+	(void)maps_delete(&a->maps, MAPS_names, &key);
+	maps_bump(&a->maps);
+	a->wires[place] = 0;
+}
+
+/* So that other instances leave the program where it is. */
+static int remember_link_program(struct attach *a, int fd, struct fault *f)
+{
+	struct bpf_prog_info about = {0};
+	uint32_t len = sizeof about;
+	if (a->state.link_program)
+		return 0;
+	if (bpf_obj_get_info_by_fd(fd, &about, &len))
+		return fault_set(f, -errno, "cannot ask for the id of xgw_link: %s",
+				 strerror(errno));
+	a->state.link_program = about.id;
+	return state_write(a->instance.state, &a->state, f);
+}
+
+int attach_wire(struct attach *a, const struct netlink_link *l, uint32_t attachment,
+		struct fault *f)
+{
+	unsigned place = place_of_wire(a, l->ifindex);
+	struct bpf_program *program = link_program(a);
+	if (!program)
+		return fault_set(f, -ENOENT, "the programs of this build have no xgw_link");
+	if (place == XGW_MAX_LINKS)
+		return fault_set(f, -ENOSPC, "%s: all %u links of circuits are taken", l->name,
+				 XGW_MAX_LINKS);
+	int err = remember_link_program(a, bpf_program__fd(program), f);
+	if (err)
+		return err;
+	bool is_new = !a->wires[place];
+	a->wires[place] = l->ifindex;
+	err = write_wire(a, l, XGW_MAX_PORTS + place, attachment);
+	if (err)
+		fault_set(f, err, "%s: cannot write the maps: %s", l->name, strerror(-err));
+	/* the same program on the same device is no news to the kernel */
+	if (!err) {
+		err = bpf_xdp_attach((int)l->ifindex, bpf_program__fd(program), XDP_FLAGS_DRV_MODE,
+				     NULL);
+		if (err)
+			fault_set(f, err, "cannot attach xgw_link to %s in native mode: %s",
+				  l->name, strerror(-err));
+	}
+	if (err && is_new)
+		forget_wire(a, place);
+	else if (!err)
+		log_info(LOG_XDP, "wire device=%s attachment=%u", l->name, attachment);
+	return err;
+}
+
+void attach_unwire(struct attach *a, uint32_t ifindex)
+{
+	unsigned place = place_of_wire(a, ifindex);
+	if (!ifindex || place == XGW_MAX_LINKS || a->wires[place] != ifindex)
+		return;
+	int err = bpf_xdp_detach((int)ifindex, XDP_FLAGS_DRV_MODE, NULL);
+	if (err && err != -ENODEV)
+		log_debug(LOG_XDP, "detach ifindex=%u: %s", ifindex, strerror(-err));
+	forget_wire(a, place);
+}
+
 void attach_end(struct attach *a, struct netlink *n)
 {
+	for (unsigned i = 0; i < XGW_MAX_LINKS; i++)
+		attach_unwire(a, a->wires[i]);
 	for (unsigned i = 0; i < a->n; i++) {
 		struct attached *at = &a->at[i];
 		int err = xdp_program__detach(at->program, (int)at->ifindex, at->mode, 0);

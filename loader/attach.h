@@ -47,6 +47,19 @@ void attach_addresses_keep(struct attach *a, struct netlink *n,
 /* Makes the device leave VLAN tags in the frames, and remembers to undo it. */
 int must_check attach_vlan(struct attach *a, struct netlink *n, const struct netlink_link *l,
 			   struct fault *f);
+/*
+ * A router's wire to a circuit's link: all frames that come out of the veth whose end on the host
+ * is `l` go out of the attachment with its tags, by the program xgw_link in native mode, which the
+ * device holds: it works on without the daemon. Other veths may come and go at any time. Again for
+ * the same device: another attachment. That frames for the router find the device is the
+ * attachment's `local_ifindex`, which is the caller's to write, after this. -ENOSPC: there are
+ * XGW_MAX_LINKS already.
+ */
+int must_check attach_wire(struct attach *a, const struct netlink_link *l, uint32_t attachment,
+			   struct fault *f);
+/* Takes it off again; the device may be gone already. Before that nothing may name it as
+ * `local_ifindex` any more, lest frames for the router count as lost. */
+void attach_unwire(struct attach *a, uint32_t ifindex);
 /* Detaches, unpins, takes added addresses away. */
 void attach_end(struct attach *a, struct netlink *n);
 /* Frees what this process holds and leaves programs, pins and maps working. */

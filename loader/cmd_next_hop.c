@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* next-hop: builds a packet as a host of the virtual network would send it, and asks the loaded
  * program. */
+#include "loader/attach.h"
 #include "loader/command.h"
 #include "loader/pins.h"
 #include "loader/probe.h"
@@ -166,13 +167,6 @@ static int find_place(struct question *q, struct fault *f)
 	return find_source(q, f);
 }
 
-static const char *program_of(uint32_t role)
-{
-	return role == XGW_ROLE_UPLINK ? "xgw_uplink"
-	       : role == XGW_ROLE_VNET ? "xgw_vnet"
-				       : "xgw_circuit";
-}
-
 static int ask_program(const struct command_options *o, struct question *q, struct xgw_trace *trace,
 		       struct fault *f)
 {
@@ -189,15 +183,16 @@ static int ask_program(const struct command_options *o, struct question *q, stru
 	size_t len = probe_frame(frame, &p);
 	if (!len)
 		return fault_set(f, -EINVAL, "source and destination are not of one family");
-	int fd = pins_open_program(&o->instance, program_of(q->port.role), f);
+	int fd = pins_open_program(&o->instance, attach_program_name((enum xgw_role)q->port.role),
+				   f);
 	if (fd < 0)
 		return fd;
 	int err = explain_run(fd, q->attachment.ifindex, frame, len, trace);
 	close(fd);
 	if (!err)
 		return 0;
-	fault_set(f, err, "the program %s gave no answer: %s", program_of(q->port.role),
-		  strerror(-err));
+	fault_set(f, err, "the program %s gave no answer: %s",
+		  attach_program_name((enum xgw_role)q->port.role), strerror(-err));
 	if (err == -ENODEV || err == -EINVAL)
 		return fault_advise(f, "run this in the network namespace of the daemon");
 	return err;

@@ -51,6 +51,7 @@ int state_read(const char *path, struct state *out)
 	if (!document)
 		return access(path, F_OK) ? -ENOENT : -EINVAL;
 	out->netns = (uint64_t)json_integer_value(json_object_get(document, "netns"));
+	out->link_program = (uint32_t)json_integer_value(json_object_get(document, "linkProgram"));
 	json_array_foreach(json_object_get(document, "ports"), i, at) read_port(out, at);
 	json_array_foreach(json_object_get(document, "addresses"), i, at) read_address(out, at);
 	json_decref(document);
@@ -74,8 +75,8 @@ static json_t *document_of(const struct state *s)
 				      json_pack("{s:I,s:s}", "ifindex",
 						(json_int_t)s->addresses[i].ifindex, "prefix",
 						ip_prefix_format(&s->addresses[i].prefix, text)));
-	return json_pack("{s:I,s:o,s:o}", "netns", (json_int_t)s->netns, "ports", ports,
-			 "addresses", addresses);
+	return json_pack("{s:I,s:o,s:o,s:I}", "netns", (json_int_t)s->netns, "ports", ports,
+			 "addresses", addresses, "linkProgram", (json_int_t)s->link_program);
 }
 
 int state_write(const char *path, const struct state *s, struct fault *f)

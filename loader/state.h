@@ -28,6 +28,7 @@ struct state_address {
 struct state {
 	uint64_t netns; /* inode of the network namespace that the indices belong to */
 	uint32_t n_ports, n_addresses;
+	uint32_t link_program; /* kernel's id of the one on all wires (attach_wire), 0: none yet */
 	struct state_port ports[XGW_MAX_PORTS];
 	struct state_address addresses[STATE_MAX_ADDRESSES];
 };

@@ -43,12 +43,14 @@ static void note_foreign(void *owner, const char *name, const struct state *othe
 	struct sweeper *s = owner;
 	(void)name;
 	uint32_t *grown =
-		reallocarray(s->foreign, s->n_foreign + other->n_ports + 1, sizeof *grown);
+		reallocarray(s->foreign, s->n_foreign + other->n_ports + 2, sizeof *grown);
 	if (!grown)
 		return;
 	s->foreign = grown;
 	for (uint32_t i = 0; i < other->n_ports; i++)
 		s->foreign[s->n_foreign++] = other->ports[i].program;
+	if (other->link_program)
+		s->foreign[s->n_foreign++] = other->link_program;
 }
 
 static bool is_foreign(const struct sweeper *s, uint32_t program)
@@ -63,7 +65,7 @@ static bool is_foreign(const struct sweeper *s, uint32_t program)
 static bool has_our_name(const struct xdp_program *p)
 {
 	const char *name = p ? xdp_program__name(p) : NULL;
-	for (int role = XGW_ROLE_UPLINK; name && role <= XGW_ROLE_CIRCUIT; role++) {
+	for (int role = XGW_ROLE_UPLINK; name && role <= XGW_ROLE_LINK; role++) {
 		if (strcmp(name, attach_program_name((enum xgw_role)role)) == 0)
 			return true;
 	}

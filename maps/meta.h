@@ -28,7 +28,9 @@ struct xgw_meta {
 	__u8 family; /* of the packet at l3: 4 or 6 */
 	__u16 l3;  /* offset of the IP header (inner one for encrypt) from the end of this struct */
 	__u16 esp; /* decrypt: offset of the ESP header from the end of this struct */
-	__u32 vnet;	  /* encrypt: VNet it came from; decrypt: VNet of the SA */
+	/* decrypt: VNet of the SA; else the one it came from, or, out of a circuit, the next hop's
+	 */
+	__u32 vnet;
 	__u32 connection; /* tunnel */
 	__u32 slot;	  /* decrypt: SA slot */
 	__u32 attachment; /* encrypt: where it came in, for ICMP answers */

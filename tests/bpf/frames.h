@@ -44,16 +44,21 @@ static inline void frame_eth(struct frame *f, const char *to, const char *from, 
 	store_be16(at + 12, proto);
 }
 
-/* Puts a tag behind an Ethernet header just written. */
-static inline void frame_vlan(struct frame *f, uint16_t tag)
+/* Puts a tag behind an Ethernet header, or another tag, just written. */
+static inline void frame_tag(struct frame *f, uint16_t ethertype, uint16_t tag)
 {
 	uint16_t proto = load_be16(f->b + f->len - 2);
 	uint8_t *at;
 
-	store_be16(f->b + f->len - 2, 0x8100);
+	store_be16(f->b + f->len - 2, ethertype);
 	at = frame_take(f, 4);
 	store_be16(at, tag);
 	store_be16(at + 2, proto);
+}
+
+static inline void frame_vlan(struct frame *f, uint16_t tag)
+{
+	frame_tag(f, 0x8100, tag);
 }
 
 /* Of the addresses' family; extra: bytes of IPv4 options. */

@@ -1063,10 +1063,7 @@ static void test_changes(void **state)
 
 static int explain(const struct row *r, const struct frame *in, struct xgw_trace *t)
 {
-	struct xgw_bpf *s = w.skel;
-	int fd = bpf_program__fd(r->port == WAN ? s->progs.xgw_uplink : s->progs.xgw_vnet);
-
-	return explain_run(fd, w.ifindex[r->port], in->b, in->len, t);
+	return explain_run(world_program(&w, r->port), w.ifindex[r->port], in->b, in->len, t);
 }
 
 /* An explanation says what the action does, and leaves no trace of itself. */

@@ -66,7 +66,7 @@ static void test_gateway(void **state)
 
 	(void)state;
 	must(skel);
-	judge_each(skel->obj, 3);
+	judge_each(skel->obj, 4);
 	xgw_bpf__destroy(skel);
 }
 

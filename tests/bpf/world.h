@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The real object loaded in a network namespace of the test's own, with a veth pair as its two
- * ports, sockets where workers would listen, and one configuration that the rows refer to. Nothing
- * is attached or pinned: all of it goes with the process.
+ * The real object loaded in a network namespace of the test's own, with a veth pair as two of its
+ * ports, another for a circuit and its router, sockets where workers would listen, and one
+ * configuration that the rows refer to. Nothing is attached or pinned: all of it goes with the
+ * process.
  */
 #ifndef XGW_TESTS_BPF_WORLD_H
 #define XGW_TESTS_BPF_WORLD_H
@@ -29,10 +30,11 @@
 
 #define LAN_MAC	 "02:00:00:00:0a:01"
 #define WAN_MAC	 "02:00:00:00:0b:01"
+#define ER_MAC	 "02:00:00:00:0e:01"
 #define HOST_MAC "02:00:00:00:00:04"
 #define VTEP_MAC "02:00:00:00:0c:0b"
 
-enum { LAN, WAN };
+enum { LAN, WAN, ER, LINK, PORTS };
 enum { VNET = 1001, LEARNING = 1002 };
 enum { PLAIN = 1, VLAN, VXLAN, VXLAN_LEARN, VXLAN6 };
 enum {
@@ -40,7 +42,7 @@ enum {
 	TUNNEL = 1024,
 	DROPPING = 1,
 	GATEWAY = 2,
-	CIRCUIT = 3,
+	UNSERVED = 3,
 	MISSING = 999,
 	LOCAL = 0x1000000
 };
@@ -48,13 +50,13 @@ enum {
 struct world {
 	struct xgw_bpf *skel;
 	struct maps maps;
-	uint32_t ifindex[2];
+	uint32_t ifindex[PORTS];
 	struct xsk_umem *umem;
-	struct xsk_socket *socket[2];
-	struct xsk_ring_prod fill[2];
-	struct xsk_ring_cons comp[2];
-	struct xsk_ring_cons rx[2];
-	struct xsk_ring_prod tx[2];
+	struct xsk_socket *socket[LINK];
+	struct xsk_ring_prod fill[LINK];
+	struct xsk_ring_cons comp[LINK];
+	struct xsk_ring_cons rx[LINK];
+	struct xsk_ring_prod tx[LINK];
 	void *area;
 };
 
@@ -200,7 +202,7 @@ static inline void world_configure(struct world *w)
 			 "2001:db8::1", 1003);
 	world_hop(w, DROPPING, XGW_HOP_DROP, 0, 0);
 	world_hop(w, GATEWAY, XGW_HOP_GATEWAY, 0, 0);
-	world_hop(w, CIRCUIT, XGW_HOP_CIRCUIT, 0, 0);
+	world_hop(w, UNSERVED, XGW_HOP_NONE, 0, 0);
 	world_hop(w, TUNNEL, XGW_HOP_TUNNEL, VNET, TUNNEL);
 	world_hop(w, CLIENT, XGW_HOP_CLIENT, VNET, CLIENT);
 	world_hop(w, LOCAL + VNET, XGW_HOP_LOCAL, VNET, 0);
@@ -213,7 +215,7 @@ static inline void world_configure(struct world *w)
 	world_route(w, VNET, "172.16.201.3/32", CLIENT, 0);
 	world_route(w, VNET, "10.66.0.0/16", DROPPING, 0);
 	world_route(w, VNET, "10.77.0.0/16", MISSING, 0);
-	world_route(w, VNET, "10.88.0.0/16", CIRCUIT, 0);
+	world_route(w, VNET, "10.88.0.0/16", UNSERVED, 0);
 	world_address(w, "10.11.0.1", PLAIN);
 	world_address(w, "10.11.1.1", VLAN);
 	world_address(w, "10.11.2.1", VXLAN);
@@ -238,9 +240,17 @@ static inline void world_configure(struct world *w)
 	world_sa(w, "2001:db8:1::1", 0xc0000002);
 }
 
+/* The id of a port in the maps. */
+static inline uint32_t world_port_id(unsigned i)
+{
+	return i == LINK ? XGW_MAX_PORTS + 3 : i;
+}
+
 static inline void world_port(struct world *w, unsigned i, const char *mac)
 {
-	struct xgw_port p = {.id = i, .role = i ? XGW_ROLE_UPLINK : XGW_ROLE_VNET, .mtu = 1500};
+	static const uint32_t roles[PORTS] = {XGW_ROLE_VNET, XGW_ROLE_UPLINK, XGW_ROLE_CIRCUIT,
+					      XGW_ROLE_LINK};
+	struct xgw_port p = {.id = world_port_id(i), .role = roles[i], .mtu = 1500};
 
 	p.ifindex = w->ifindex[i];
 	frame_mac(p.mac, mac);
@@ -272,9 +282,12 @@ static inline void world_open(struct world *w, bool multi_buffer)
 	must(unshare(CLONE_NEWNET) == 0);
 	must(system("ip link add lan0 type veth peer name wan0 && ip link set lan0 address " LAN_MAC
 		    " && ip link set wan0 address " WAN_MAC
-		    " && ip link set lan0 up && ip link set wan0 up") == 0);
+		    " && ip link add er0 type veth peer name link0 && ip link set er0 up"
+		    " && ip link set link0 up && ip link set lan0 up && ip link set wan0 up") == 0);
 	w->ifindex[LAN] = if_nametoindex("lan0");
 	w->ifindex[WAN] = if_nametoindex("wan0");
+	w->ifindex[ER] = if_nametoindex("er0");
+	w->ifindex[LINK] = if_nametoindex("link0");
 	w->skel = xgw_bpf__open();
 	must(w->skel);
 	w->skel->rodata->xgw_multi_buffer = multi_buffer;
@@ -285,6 +298,8 @@ static inline void world_open(struct world *w, bool multi_buffer)
 	must(maps_adopt(&w->maps, fds, NULL) == 0);
 	world_port(w, LAN, LAN_MAC);
 	world_port(w, WAN, WAN_MAC);
+	world_port(w, ER, ER_MAC);
+	world_port(w, LINK, ER_MAC);
 	w->area =
 		mmap(NULL, 256 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	must(w->area != MAP_FAILED);
@@ -292,17 +307,27 @@ static inline void world_open(struct world *w, bool multi_buffer)
 	     0);
 	world_listen(w, LAN, "lan0");
 	world_listen(w, WAN, "wan0");
+	world_listen(w, ER, "er0");
 	world_configure(w);
 }
 
 static inline void world_close(struct world *w)
 {
-	xsk_socket__delete(w->socket[LAN]);
-	xsk_socket__delete(w->socket[WAN]);
+	for (unsigned i = 0; i < LINK; i++)
+		xsk_socket__delete(w->socket[i]);
 	xsk_umem__delete(w->umem);
 	munmap(w->area, 256 * 4096);
 	maps_close(&w->maps);
 	xgw_bpf__destroy(w->skel);
+}
+
+static inline int world_program(const struct world *w, unsigned port)
+{
+	const struct bpf_program *const of[PORTS] = {
+		w->skel->progs.xgw_vnet, w->skel->progs.xgw_uplink, w->skel->progs.xgw_circuit,
+		w->skel->progs.xgw_link};
+
+	return bpf_program__fd(of[port]);
 }
 
 #define RUN_LINEAR 3000u
@@ -313,7 +338,7 @@ static inline int world_run(struct world *w, unsigned port, const struct frame *
 	/* what is longer comes in further buffers of a page */
 	uint32_t first = in->len < RUN_LINEAR ? (uint32_t)in->len : RUN_LINEAR;
 	struct xdp_md about = {.data_end = first, .ingress_ifindex = w->ifindex[port]};
-	int fd = bpf_program__fd(port == WAN ? w->skel->progs.xgw_uplink : w->skel->progs.xgw_vnet);
+	int fd = world_program(w, port);
 	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = in->b, .data_size_in = (uint32_t)in->len,
 		    .data_out = out->b, .data_size_out = sizeof(out->b), .ctx_in = &about,
 		    .ctx_size_in = sizeof(about), .repeat = 1);

@@ -15,6 +15,7 @@
 #include "datapath/datapath_internal.h"
 
 enum { HUB = 1001, SPOKE = 1002, TABLE = XGW_FIRST_TABLE, LAN = 1, AT_HUB = 1, AT_SPOKE };
+enum { AT_LINK = 10, AT_LINK2, DOMAIN = XGW_FIRST_DOMAIN, DOMAIN2, LINK = 20, LINK2, GROUPS };
 enum { NOWHERE = 1, KERNEL, HERE, THERE, APPLIANCE, INTERNET, MISSING, NESTED };
 enum { T1 = 1024, T2, T3, TABLED, CLIENT, CHOICE, CHOICE_DOWN, SPREAD, SPREAD_DOWN };
 
@@ -36,6 +37,9 @@ static const struct {
 	{HUB, "192.168.4.0/24", SPREAD_DOWN, XGW_ROUTE_STATIC, 0},
 	{HUB, "192.168.5.0/24", NESTED, XGW_ROUTE_STATIC, 0},
 	{HUB, "192.168.6.0/24", MISSING, XGW_ROUTE_STATIC, 0},
+	{HUB, "192.168.7.0/24", LINK, XGW_ROUTE_BGP, 0},
+	{HUB, "192.168.8.0/24", GROUPS, XGW_ROUTE_BGP, 0},
+	{HUB, "fd00:7::/64", LINK2, XGW_ROUTE_BGP, 0},
 	{HUB, "fd00:1::/64", SPREAD, XGW_ROUTE_STATIC, 0},
 	{TABLE, "10.2.0.0/17", APPLIANCE, XGW_ROUTE_USER, 0},
 	{TABLE, "10.2.0.0/15", NOWHERE, XGW_ROUTE_USER, 0},
@@ -64,6 +68,9 @@ int maps_get(const struct maps *m, enum maps_id id, const void *key, void *value
 	}
 	if (id == MAPS_attachments) {
 		a.id = n;
+		a.kind = n == AT_LINK ? XGW_TAG_QINQ : n == AT_LINK2 ? XGW_TAG_VLAN : 0;
+		a.tag = n == AT_LINK ? XGW_QINQ(2, 3) : n == AT_LINK2 ? 5 : 0;
+		a.limiter = n == AT_LINK ? 4 : n == AT_LINK2 ? XGW_MAX_LIMITERS : 0;
 		a.mac[5] = (uint8_t)n;
 		memcpy(value, &a, sizeof a);
 		return 0;
@@ -118,7 +125,10 @@ int maps_endpoint(const struct maps *m, uint32_t vnet, const struct ip_addr *hos
 		  struct xgw_endpoint *out)
 {
 	(void)m;
-	*out = (struct xgw_endpoint){.attachment = vnet == HUB ? AT_HUB : AT_SPOKE};
+	*out = (struct xgw_endpoint){.attachment = vnet == HUB	    ? AT_HUB
+						   : vnet == SPOKE  ? AT_SPOKE
+						   : vnet == DOMAIN ? AT_LINK
+								    : AT_LINK2};
 	memcpy(out->mac + 2, host->b, 4);
 	return 0;
 }
@@ -150,6 +160,14 @@ static void put_choice(uint32_t id, uint32_t flags, uint32_t a, uint32_t b, uint
 {
 	hops[id] =
 		(struct xgw_next_hop){.kind = XGW_HOP_CHOICE, .flags = flags, .member = {a, b, c}};
+}
+
+static void put_link(uint32_t id, uint32_t domain, const char *router, uint32_t flags)
+{
+	struct ip_addr a;
+	assert_int_equal(ip_addr_parse(&a, router), 0);
+	hops[id] = (struct xgw_next_hop){.kind = XGW_HOP_CIRCUIT, .vnet = domain, .flags = flags};
+	ip_addr_to_mapped(&a, hops[id].address);
 }
 
 static int set_up(void **state)
@@ -187,6 +205,11 @@ static int set_up(void **state)
 	put_choice(SPREAD, XGW_HOP_SPREAD, T1, T2, T3);
 	put_choice(SPREAD_DOWN, XGW_HOP_SPREAD, T1, MISSING, 0);
 	put_choice(NESTED, 0, CHOICE, MISSING, 0);
+	put_link(LINK, DOMAIN, "172.31.0.1", XGW_HOP_UP);
+	put_link(LINK2, DOMAIN2, "fd00:e::1", XGW_HOP_UP);
+	/* a link, then tunnels */
+	put_choice(GROUPS, XGW_HOP_SPREAD, LINK, T2, T3);
+	hops[GROUPS].groups = 1u << 1;
 	*state = k;
 	return 0;
 }
@@ -262,6 +285,7 @@ static void test_rows(void **state)
 		{"10.2.0.5", 0, APPLIANCE, DECIDE_SEND, 9},
 		{"10.1.0.1", 0, APPLIANCE, DECIDE_SEND, 9},
 		{"172.16.0.1", 0, CHOICE, DECIDE_TUNNEL, T2},
+		{"172.16.0.1", 0, LINK, DECIDE_SEND, 1},
 		{"172.16.0.1", 0, MISSING, DECIDE_DROP, XGW_DROP_NO_NEXT_HOP},
 	};
 	/* once by the maps, once by what is kept of them */
@@ -318,6 +342,44 @@ static void test_spread(void **state)
 	spread(*state, "fd00:1::1");
 }
 
+/* To the router, by the link's tags, and within the circuit's bandwidth. */
+static void test_circuits(void **state)
+{
+	static const uint8_t twice[] = {0, 0, 0,    0, 0, AT_LINK, 0x88, 0xa8,
+					0, 2, 0x81, 0, 0, 3,	   8,	 0};
+	static const uint8_t once[] = {0, 0, 0, 0, 0, AT_LINK2, 0x81, 0, 0, 5, 0x86, 0xdd};
+	const struct decision *d = ask(*state, "192.168.7.1", 1, T2, 0);
+	assert_int_equal(d->kind, DECIDE_SEND);
+	assert_int_equal(d->l2_len, 22);
+	assert_memory_equal(d->l2 + 2, "\xac\x1f\x00\x01", 4);
+	assert_memory_equal(d->l2 + 6, twice, sizeof twice);
+	assert_int_equal(d->limiter, 4);
+	d = ask(*state, "fd00:7::1", 1, T2, 0);
+	assert_int_equal(d->kind, DECIDE_SEND);
+	assert_int_equal(d->l2_len, 18);
+	assert_memory_equal(d->l2 + 6, once, sizeof once);
+	/* a number that is none is no limit */
+	assert_int_equal(d->limiter, 0);
+	/* all flows by the link; when it is down, over the tunnels; none is up: the first */
+	for (uint16_t i = 0; i < 50; i++)
+		assert_int_equal(ask(*state, "192.168.8.1", i, T1, 0)->kind, DECIDE_SEND);
+	hops[LINK].flags = 0;
+	config.generation++;
+	unsigned n[2] = {0};
+	for (uint16_t i = 0; i < 200; i++) {
+		d = ask(*state, "192.168.8.1", i, T1, 0);
+		assert_int_equal(d->kind, DECIDE_TUNNEL);
+		n[d->connection == T3]++;
+	}
+	assert_true(n[0] > 50 && n[1] > 50);
+	hops[T2].flags = hops[T3].flags = 0;
+	config.generation++;
+	assert_int_equal(ask(*state, "192.168.8.1", 1, T1, 0)->kind, DECIDE_SEND);
+	hops[T3].flags = XGW_HOP_UP;
+	config.generation++;
+	assert_int_equal(ask(*state, "192.168.8.1", 1, T1, 0)->connection, T3);
+}
+
 static void test_change_of_members(void **state)
 {
 	assert_int_equal(ask(*state, "192.168.1.1", 1, T1, 0)->connection, T2);
@@ -335,6 +397,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_rows, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_where_it_leaves, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_spread, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_circuits, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_change_of_members, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 
 #include "datapath/clients.h"
 #include "datapath/reassembled.h"
+#include "maps/limiter.h"
 
 struct world *world_now;
 
@@ -820,6 +821,89 @@ static void test_vlan_and_vxlan(void **state)
 	assert_int_equal(load_be32(f + 42), 0x08000000);
 	assert_int_equal(load_be32(f + 46), 0x12345600);
 	assert_int_equal(load_be16(f + 62), 0x86dd);
+}
+
+/* ---- circuits ---- */
+
+static struct xgw_limiter limiters[XGW_MAX_LIMITERS];
+
+/* Prefixes behind a link with two tags, whose router is 172.31.0.1. */
+static void circuit(struct world *g)
+{
+	struct ip_addr router = world_addr("172.31.0.1");
+	g->said.attachment[2] = (struct xgw_attachment){.id = 2,
+							.port_id = LAN,
+							.kind = XGW_TAG_QINQ,
+							.tag = XGW_QINQ(200, 300),
+							.mtu = 1500,
+							.mac = {0xbb, 0, 0, 0, 0, 2},
+							.flags = XGW_ATTACHMENT_LINK,
+							.limiter = 3};
+	world_endpoint(g, "172.31.0.1", 2, NULL);
+	world_route(g, "10.9.0.0/16", XGW_HOP_CIRCUIT, 0);
+	ip_addr_to_mapped(&router, g->said.route[g->said.n_routes - 1].hop.address);
+	memset(limiters, 0, sizeof limiters);
+	g->maps.limiters = limiters;
+	g->said.config.generation++;
+}
+
+static const uint8_t to_link[22] = {2, 0,    0,	   0, 0,   4,	 0xbb, 0, 0,  0, 0,
+				    2, 0x88, 0xa8, 0, 200, 0x81, 0,    1, 44, 8, 0};
+
+static void test_tunnel_to_circuit(void **state)
+{
+	struct pair *p = *state;
+	struct world *r = &p->right;
+	uint8_t ip[1000];
+	uint32_t len = ipv4(ip, "10.1.0.4", "10.9.0.4", sizeof ip, 0x4000), n, passed = 0;
+	circuit(r);
+	send_left(p, ip, len);
+	carry(&p->left, r, 0, 20);
+	world_run(r);
+	const uint8_t *f = world_sent(r, LAN, &n);
+	assert_non_null(f);
+	assert_int_equal(n, sizeof to_link + len);
+	assert_memory_equal(f, to_link, sizeof to_link);
+	assert_memory_equal(f + sizeof to_link + 12, ip + 12, 8);
+	/* at 1 Mbit/s: 65 536 bytes at once, and 125 a millisecond */
+	limiters[3] = limiter_of(1);
+	uint64_t since = account_clock();
+	for (int i = 0; i < 100; i++)
+		send_left(p, ip, len);
+	carry(&p->left, r, 0, 20);
+	world_run(r);
+	while (world_sent(r, LAN, &n))
+		passed++;
+	assert_in_range(passed, 65, 66 + (account_clock() - since) / 8000000);
+	assert_int_equal(world_drops(r, XGW_DROP_CIRCUIT_RATE), 100 - passed);
+	/* without the shared memory there is no limit */
+	r->maps.limiters = NULL;
+	send_left(p, ip, len);
+	carry(&p->left, r, 0, 20);
+	world_run(r);
+	assert_non_null(world_sent(r, LAN, &n));
+}
+
+/* Into a tunnel, too big: its sender behind the circuit is told. */
+static void test_circuit_to_tunnel(void **state)
+{
+	struct pair *p = *state;
+	uint8_t ip[1500];
+	uint32_t n;
+	circuit(&p->left);
+	send_left(p, ip, ipv4(ip, "10.9.0.4", "10.2.0.4", 1000, 0x4000));
+	assert_int_equal(carry(&p->left, &p->right, 0, 20), 1);
+	world_run(&p->right);
+	assert_non_null(world_sent(&p->right, LAN, &n));
+	send_left(p, ip, ipv4(ip, "10.9.0.4", "10.2.0.4", 1500, 0x4000));
+	assert_int_equal(world_drops(&p->left, XGW_DROP_TOO_BIG), 1);
+	const uint8_t *f = world_sent(&p->left, LAN, &n);
+	assert_non_null(f);
+	assert_memory_equal(f, to_link, sizeof to_link);
+	const uint8_t *icmp = f + sizeof to_link;
+	struct ip_addr to = ip_destination(icmp), sender = world_addr("10.9.0.4");
+	assert_true(ip_addr_equal(&to, &sender));
+	assert_int_equal(load_be16(icmp + 20), 0x0304);
 }
 
 /* Newest first; the old one serves when the new one is gone; none at all is a drop. */
@@ -1778,6 +1862,8 @@ int main(void)
 		T(test_there),
 		T(test_outer_header),
 		T(test_fragments),
+		T(test_tunnel_to_circuit),
+		T(test_circuit_to_tunnel),
 		T(test_too_big_is_answered),
 		T(test_too_big_has_a_rate),
 		T(test_too_big_for_the_vnet),
