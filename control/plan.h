@@ -24,8 +24,7 @@ struct plan_port {
  */
 struct plan_veth {
 	uint32_t link;	  /* its attachment id */
-	uint32_t ifindex; /* of the end that the programs are attached to */
-	uint32_t mtu;	  /* of both ends */
+	uint32_t ifindex; /* of the end on the host */
 	uint8_t mac[6];	  /* of the other end: the link's own; zeros: the port's */
 };
 
@@ -227,7 +226,7 @@ struct plan_announced {
 };
 
 struct plan {
-	struct xgw_port *ports; /* and wires of links, whose ids begin at XGW_MAX_PORTS */
+	struct xgw_port *ports; /* without the wires of links, which attach.h writes */
 	uint32_t n_ports;
 	struct plan_entry_limiter *limiters;
 	uint32_t n_limiters;

@@ -95,24 +95,6 @@ static void add_link_names(struct plan_maker *k, const struct plan_link *l,
 	}
 }
 
-/* The router's wire: its number is the link's, also while it is not there. */
-static void add_wire(struct plan_maker *k, const struct plan_link *l, const struct plan_veth *v)
-{
-	char key[16], text[LINK_TEXT];
-	snprintf(key, sizeof key, "%u", l->id);
-	uint32_t id = plan_take_id(k, PLAN_ID_WIRE, key, (uint32_t)(l - k->p->links));
-	struct xgw_port *p = id && v ? plan_append(k, PLAN_PORTS) : NULL;
-	if (!p)
-		return;
-	p->id = id;
-	p->role = XGW_ROLE_LINK;
-	p->ifindex = v->ifindex;
-	p->mtu = v->mtu;
-	p->wire = l->id;
-	memcpy(p->mac, v->mac, sizeof p->mac);
-	plan_add_name(k, XGW_NAME_PORT, id, link_name(k, l, false, text));
-}
-
 static void make_ends(struct plan_maker *k, const struct plan_link *l)
 {
 	for (unsigned v6 = 0; v6 < 2; v6++) {
@@ -152,7 +134,6 @@ static void make_link(struct plan_maker *k, struct plan_link *l, uint32_t limite
 	x->local_ifindex = v ? v->ifindex : 0;
 	x->limiter = limiter;
 	add_link_names(k, l, &tag);
-	add_wire(k, l, v);
 	make_ends(k, l);
 }
 

@@ -24,7 +24,6 @@ static const struct kind_row rows[PLAN_ID_KINDS] = {
 	[PLAN_ID_TUN] = {PLAN_FIRST_TUN, PLAN_CLIENTS_BEHIND, "gateways with BGP"},
 	[PLAN_ID_DOMAIN] = {XGW_FIRST_DOMAIN, XGW_DOMAINS_BEHIND, "circuits"},
 	[PLAN_ID_LIMITER] = {1, XGW_MAX_LIMITERS, "bandwidths of circuits"},
-	[PLAN_ID_WIRE] = {XGW_MAX_PORTS, XGW_MAX_PORTS + XGW_MAX_LINKS, "links of circuits"},
 	[PLAN_ID_LINK_HOP] = {PLAN_FIRST_LINK_HOP, PLAN_LINK_HOPS_BEHIND, "next hops of circuits"},
 	[PLAN_ID_PEER] = {1, PLAN_PEERS_BEHIND, "BGP peers"},
 };

@@ -571,8 +571,8 @@ static void random_plan(struct plan *p, struct model *m, const struct plan *prev
 	test_ports(ports, 4);
 	for (uint32_t id = 1; id <= 100; id++) {
 		if (pick(2))
-			veths[facts.n_veths++] = (struct plan_veth){
-				id, 100 + id, 1500, {2, 0, 0, 0, 1, (uint8_t)id}};
+			veths[facts.n_veths++] =
+				(struct plan_veth){id, 100 + id, {2, 0, 0, 0, 1, (uint8_t)id}};
 	}
 	if (plan_make(p, m, &facts, previous, &fault))
 		fail_msg("%s", fault.text);
