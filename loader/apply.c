@@ -93,27 +93,24 @@ static int put_port(const struct maps *m, const struct xgw_port *p, bool removal
 	return err ? err : maps_put(m, MAPS_ports, &p->ifindex, p);
 }
 
-/* Whether it is up is not the plan's to say, and goes on. */
-static bool has_state(const struct xgw_next_hop *h)
+/* Another end of it is another link. */
+static bool same_link(const struct xgw_next_hop *a, const struct xgw_next_hop *b)
 {
-	return h->kind == XGW_HOP_TUNNEL || h->kind == XGW_HOP_CLIENT || h->kind == XGW_HOP_CIRCUIT;
+	return a->kind == XGW_HOP_CIRCUIT && b->kind == XGW_HOP_CIRCUIT && a->vnet == b->vnet &&
+	       memcmp(a->address, b->address, sizeof a->address) == 0;
 }
 
-static bool is_same_hop(const struct xgw_next_hop *a, const struct xgw_next_hop *b)
-{
-	return a->kind == b->kind && a->connection == b->connection &&
-	       (a->kind != XGW_HOP_CIRCUIT ||
-		(a->vnet == b->vnet && !memcmp(a->address, b->address, sizeof a->address)));
-}
-
-/* A tunnel is up by IKE's word, a link by the router's, which no plan knows. */
+/* Whether a tunnel is up is IKE's word, and of a link its router's, which no plan knows. */
 static int put_hop(const struct maps *m, const struct plan_entry_hop *e, bool removal)
 {
 	struct xgw_next_hop have, want = e->value;
 	if (removal)
 		return maps_delete(m, MAPS_next_hops, &e->id);
-	if (has_state(&want) && maps_get(m, MAPS_next_hops, &e->id, &have) == 0 &&
-	    is_same_hop(&have, &want))
+	bool is_tunnel = want.kind == XGW_HOP_TUNNEL || want.kind == XGW_HOP_CLIENT;
+	if ((is_tunnel || want.kind == XGW_HOP_CIRCUIT) &&
+	    maps_get(m, MAPS_next_hops, &e->id, &have) == 0 &&
+	    (is_tunnel ? have.kind == want.kind && have.connection == want.connection
+		       : same_link(&have, &want)))
 		want.flags |= have.flags & XGW_HOP_UP;
 	return maps_put(m, MAPS_next_hops, &e->id, &want);
 }

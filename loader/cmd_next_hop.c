@@ -6,6 +6,7 @@
 #include "loader/pins.h"
 #include "loader/probe.h"
 #include "maps/explain.h"
+#include "maps/routing.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -214,12 +215,42 @@ static const char *verdict_text(const struct xgw_trace *t)
 	return t->drop || t->verdict >= sizeof kinds / sizeof *kinds ? "drop" : kinds[t->verdict];
 }
 
-static json_t *next_hop_text(const struct question *q, const struct xgw_trace *t)
+/* The next hop leads into the circuit's link that the packet leaves by. */
+static bool is_link_taken(const struct question *q, const struct xgw_trace *t, uint32_t id,
+			  struct xgw_next_hop *hop)
+{
+	struct xgw_endpoint_key key = {0};
+	struct xgw_endpoint router;
+	if (maps_get(&q->m, MAPS_next_hops, &id, hop) || hop->kind != XGW_HOP_CIRCUIT)
+		return false;
+	key.vnet = hop->vnet;
+	memcpy(key.addr, hop->address, sizeof key.addr);
+	return maps_get(&q->m, MAPS_endpoints, &key, &router) == 0 &&
+	       router.attachment == t->attachment;
+}
+
+/* The id of the circuit's next hop that the packet takes, the route's or a member of its choice; 0:
+ * none. */
+static uint32_t link_taken(const struct question *q, const struct xgw_trace *t,
+			   const struct xgw_next_hop *route_hop, struct xgw_next_hop *link)
+{
+	if (t->verdict != XGW_HOP_CIRCUIT || t->drop)
+		return 0;
+	if (is_link_taken(q, t, t->next_hop, link))
+		return t->next_hop;
+	for (unsigned i = 0; route_hop->kind == XGW_HOP_CHOICE && i < XGW_HOP_MEMBERS; i++)
+		if (is_link_taken(q, t, route_hop->member[i], link))
+			return route_hop->member[i];
+	return 0;
+}
+
+static json_t *next_hop_text(const struct question *q, const struct xgw_trace *t, uint32_t link)
 {
 	char name[XGW_NAME];
 	if (t->drop)
 		return json_null();
 	switch (t->verdict) {
+	case XGW_HOP_CIRCUIT: return json_string(maps_name(&q->m, XGW_NAME_HOP, link, name));
 	case XGW_HOP_TUNNEL:
 	case XGW_HOP_CLIENT:
 		return json_string(maps_name(&q->m, XGW_NAME_CONNECTION, t->connection, name));
@@ -242,21 +273,27 @@ static json_t *table_of(const struct question *q, const struct xgw_trace *t)
 	return json_string(maps_name(&q->m, XGW_NAME_TABLE, home.table, name));
 }
 
-/* Of a choice all its connections, in the order in which they are asked; else null. */
+/* Of a choice all its connections and links, in the order in which they are asked, and in which
+ * group; else null. */
 static json_t *candidates_of(const struct question *q, const struct xgw_next_hop *route_hop)
 {
 	char name[XGW_NAME];
 	if (route_hop->kind != XGW_HOP_CHOICE)
 		return json_null();
 	json_t *list = json_array();
+	int group = 1;
 	for (unsigned i = 0; i < XGW_HOP_MEMBERS && route_hop->member[i]; i++) {
 		struct xgw_next_hop member = {0};
-		if (maps_get(&q->m, MAPS_next_hops, &route_hop->member[i], &member) == 0)
-			json_array_append_new(list,
-					      json_pack("{s:s,s:b}", "nextHop",
-							maps_name(&q->m, XGW_NAME_CONNECTION,
-								  member.connection, name),
-							"up", member.flags & XGW_HOP_UP ? 1 : 0));
+		uint32_t id = route_hop->member[i];
+		group += i && routing_begins_group(route_hop, i);
+		if (maps_get(&q->m, MAPS_next_hops, &id, &member))
+			continue;
+		bool is_link = member.kind == XGW_HOP_CIRCUIT;
+		maps_name(&q->m, is_link ? XGW_NAME_HOP : XGW_NAME_CONNECTION,
+			  is_link ? id : member.connection, name);
+		json_array_append_new(list,
+				      json_pack("{s:s,s:b,s:i}", "nextHop", name, "up",
+						member.flags & XGW_HOP_UP ? 1 : 0, "group", group));
 	}
 	return list;
 }
@@ -283,7 +320,7 @@ static json_t *appliance_of(const struct xgw_trace *t, const struct xgw_next_hop
 static json_t *document_of(const struct question *q, const struct xgw_trace *t)
 {
 	char from[IP_TEXT], to[IP_TEXT], prefix[PREFIX_TEXT];
-	struct xgw_next_hop hop = {0}, route_hop = {0};
+	struct xgw_next_hop hop = {0}, route_hop = {0}, link = {0};
 	json_t *route = json_null(), *up = json_null();
 	if (t->family == q->to.family && t->source < sizeof sources / sizeof *sources) {
 		struct ip_prefix p = ip_prefix_canonical((struct ip_prefix){q->to, t->plen});
@@ -296,14 +333,16 @@ static json_t *document_of(const struct question *q, const struct xgw_trace *t)
 	if ((t->verdict == XGW_HOP_TUNNEL || t->verdict == XGW_HOP_CLIENT) &&
 	    maps_get(&q->m, MAPS_next_hops, &t->connection, &hop) == 0)
 		up = json_boolean(hop.flags & XGW_HOP_UP);
-	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:s,s:s,s:s,s:o,s:o,s:o,s:o}", "verdict",
+	uint32_t link_id = link_taken(q, t, &route_hop, &link);
+	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o}", "verdict",
 			 verdict_text(t), "reason",
 			 t->drop ? json_string(maps_drop_name(t->drop)) : json_null(), "route",
-			 route, "nextHop", next_hop_text(q, t), "tunnelUp", up, "virtualNetwork",
-			 q->vnet_name, "from", ip_addr_format(&q->from, from), "to",
-			 ip_addr_format(&q->to, to), "table", table_of(q, t), "candidates",
+			 route, "nextHop", next_hop_text(q, t, link_id), "tunnelUp", up,
+			 "virtualNetwork", q->vnet_name, "from", ip_addr_format(&q->from, from),
+			 "to", ip_addr_format(&q->to, to), "table", table_of(q, t), "candidates",
 			 candidates_of(q, &route_hop), "peer", peer_of(q, t, &route_hop),
-			 "appliance", appliance_of(t, &route_hop));
+			 "appliance", appliance_of(t, &route_hop), "linkUp",
+			 link_id ? json_boolean(link.flags & XGW_HOP_UP) : json_null());
 }
 
 static const char *text_of(const json_t *d, const char *field)
@@ -341,6 +380,8 @@ static void print(const json_t *d, const struct xgw_trace *t)
 	print_candidates(d);
 	if (json_is_false(json_object_get(d, "tunnelUp")))
 		printf("; the tunnel is down, so it would be dropped there");
+	if (json_is_false(json_object_get(d, "linkUp")))
+		printf("; the link is down, and there is nothing better");
 	printf("\n");
 }
 

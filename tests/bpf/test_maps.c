@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Typed access and dumps on the real maps, also by pins alone, and what foreign pins are told. */
 #include "maps/dump.h"
+#include "maps/limiter.h"
 #include "world.h"
 
 #include <setjmp.h>
@@ -145,6 +146,86 @@ static void test_decoding(void **state)
 	json_decref(d);
 }
 
+static void put_named(enum xgw_name_kind kind, uint32_t id, const char *text)
+{
+	struct xgw_name_key key = {.kind = kind, .id = id};
+	struct xgw_name name = {0};
+
+	snprintf(name.text, sizeof(name.text), "%s", text);
+	assert_int_equal(maps_put(&w.maps, MAPS_names, &key, &name), 0);
+}
+
+static const char *element(const json_t *row, const char *field, size_t i)
+{
+	return json_string_value(json_array_get(json_object_get(row, field), i));
+}
+
+/* What circuits add reads by their names too: a link, its domain, its next hop, groups, a rate. */
+static void test_decoding_of_circuits(void **state)
+{
+	const uint32_t domain = XGW_FIRST_DOMAIN + 3, link = 70, number = 2, via = 4000, any = 4001;
+	struct xgw_attachment a = {.id = link,
+				   .vnet = domain,
+				   .kind = XGW_TAG_QINQ,
+				   .tag = XGW_QINQ(200, 300),
+				   .flags = XGW_ATTACHMENT_LINK,
+				   .local_ifindex = 77,
+				   .limiter = number};
+	struct xgw_next_hop hop = {.kind = XGW_HOP_CIRCUIT, .vnet = domain, .flags = XGW_HOP_UP};
+	struct xgw_next_hop choice = {.kind = XGW_HOP_CHOICE,
+				      .flags = XGW_HOP_SPREAD,
+				      .groups = 1u << 1,
+				      .member = {via, TUNNEL}};
+	struct xgw_limiter l = limiter_of(500);
+	struct fault f = {0};
+	const json_t *row;
+	json_t *d;
+
+	(void)state;
+	put_named(XGW_NAME_CIRCUIT, domain, "Circuit1");
+	put_named(XGW_NAME_HOP, via, "Circuit1/primary");
+	put_named(XGW_NAME_HOP, any, "Circuit1, then Site5");
+	put_named(XGW_NAME_ATTACHMENT, link, "er0/qinq200.300");
+	world_mapped(hop.address, "172.31.0.1");
+	assert_int_equal(maps_put(&w.maps, MAPS_attachments, &link, &a), 0);
+	assert_int_equal(maps_put(&w.maps, MAPS_next_hops, &via, &hop), 0);
+	assert_int_equal(maps_put(&w.maps, MAPS_next_hops, &any, &choice), 0);
+	assert_int_equal(maps_put(&w.maps, MAPS_limiters, &number, &l), 0);
+	world_route(&w, domain, "10.199.0.0/16", via, 0);
+	assert_int_equal(dump_map(&w.maps, "attachments", &d, &f), 0);
+	row = entry_with(d, "attachment", "er0/qinq200.300");
+	assert_string_equal(text_of(row, "circuit"), "Circuit1");
+	assert_null(text_of(row, "virtualNetwork"));
+	assert_string_equal(text_of(row, "encapsulation"), "qinq");
+	assert_string_equal(element(row, "flags", 0), "link");
+	assert_int_equal(json_integer_value(json_object_get(row, "localIfindex")), 77);
+	json_decref(d);
+	assert_int_equal(dump_map(&w.maps, "routes4", &d, &f), 0);
+	row = entry_with(d, "prefix", "10.199.0.0/16");
+	assert_string_equal(text_of(row, "circuit"), "Circuit1");
+	assert_null(text_of(row, "table"));
+	assert_string_equal(text_of(row, "type"), "circuit");
+	assert_string_equal(text_of(row, "nextHop"), "Circuit1/primary");
+	json_decref(d);
+	assert_int_equal(dump_map(&w.maps, "next_hops", &d, &f), 0);
+	row = entry_with(d, "name", "Circuit1/primary");
+	assert_string_equal(text_of(row, "circuit"), "Circuit1");
+	assert_string_equal(text_of(row, "address"), "172.31.0.1");
+	row = entry_with(d, "name", "Circuit1, then Site5");
+	assert_string_equal(element(row, "members", 0), "Circuit1/primary");
+	assert_string_equal(element(row, "groups", 0), "1");
+	assert_string_equal(element(row, "groups", 1), "2");
+	json_decref(d);
+	assert_int_equal(dump_map(&w.maps, "limiters", &d, &f), 0);
+	assert_int_equal(json_array_size(json_object_get(d, "entries")), 1);
+	row = json_array_get(json_object_get(d, "entries"), 0);
+	assert_int_equal(json_integer_value(json_object_get(row, "bandwidthInMbps")), 500);
+	json_decref(d);
+	assert_int_equal(dump_map(&w.maps, "ports", &d, &f), 0);
+	row = entry_with(d, "role", "link");
+	json_decref(d);
+}
+
 static void test_drops(void **state)
 {
 	static struct frame in, out;
@@ -218,9 +299,9 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pins),	       cmocka_unit_test(test_dump_each),
-		cmocka_unit_test(test_decoding),       cmocka_unit_test(test_drops),
-		cmocka_unit_test(test_batch_and_walk),
+		cmocka_unit_test(test_pins),	 cmocka_unit_test(test_dump_each),
+		cmocka_unit_test(test_decoding), cmocka_unit_test(test_decoding_of_circuits),
+		cmocka_unit_test(test_drops),	 cmocka_unit_test(test_batch_and_walk),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -5,6 +5,7 @@
  * come without; also when nobody is left who attached that; and a sweep leaves nothing.
  */
 #include "loader/attach.h"
+#include "loader/command.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -26,7 +28,8 @@
 #include <cmocka.h>
 
 enum { LINK = 5, OTHER_LINK, DOMAIN = XGW_FIRST_DOMAIN, OUTER = 200, INNER = 300, OTHER = 100 };
-enum { PAYLOAD = 60 };
+enum { PAYLOAD = 60, VNET = 1001, AT_VNET = 9, VIA_LINK = 4000, VIA_ANY, LOCAL_HOP };
+enum { TUNNEL = 1024 };
 
 struct fixture {
 	struct netlink *netlink;
@@ -240,6 +243,120 @@ static void test_taken_off(void **state)
 	check_both_ways(x, 0x32);
 }
 
+/* ---- explained ---- */
+
+static void put_name(const struct maps *m, enum xgw_name_kind kind, uint32_t id, const char *text)
+{
+	const struct xgw_name_key key = {kind, id};
+	struct xgw_name name = {0};
+	snprintf(name.text, sizeof name.text, "%s", text);
+	assert_int_equal(maps_put(m, MAPS_names, &key, &name), 0);
+}
+
+static void put_route(const struct maps *m, const char *prefix, uint32_t hop, uint8_t flags)
+{
+	struct ip_prefix p;
+	assert_int_equal(ip_prefix_parse(&p, prefix), 0);
+	const struct xgw_route r = {.next_hop = hop,
+				    .source = XGW_ROUTE_BGP,
+				    .flags = flags,
+				    .plen = p.len,
+				    .family = p.addr.family};
+	assert_int_equal(maps_route_put(m, VNET, &p, &r), 0);
+}
+
+/* A virtual network on the wire's other device, with routes into the circuit. */
+static void put_network(const struct maps *m)
+{
+	const uint32_t lan = if_nametoindex("l0"), id = AT_VNET, via = VIA_LINK, any = VIA_ANY,
+		       tunnel = TUNNEL;
+	const struct xgw_port port = {.id = 1, .role = XGW_ROLE_VNET, .ifindex = lan};
+	const struct xgw_attachment a = {.id = id, .vnet = VNET, .ifindex = lan, .mtu = 1500};
+	const struct xgw_tag_key key = {.ifindex = lan};
+	struct xgw_endpoint_key host = {.vnet = DOMAIN};
+	const struct xgw_endpoint router = {.attachment = LINK, .mac = {2, 0, 0, 0, 0, 9}};
+	struct xgw_next_hop hop = {.kind = XGW_HOP_CIRCUIT, .vnet = DOMAIN, .flags = XGW_HOP_UP};
+	const struct xgw_next_hop down = {.kind = XGW_HOP_TUNNEL, .connection = tunnel};
+	const struct xgw_next_hop choice = {.kind = XGW_HOP_CHOICE,
+					    .flags = XGW_HOP_SPREAD,
+					    .groups = 2,
+					    .member = {via, tunnel}};
+	struct ip_addr peer;
+	assert_int_equal(ip_addr_parse(&peer, "172.31.0.1"), 0);
+	ip_addr_to_mapped(&peer, hop.address);
+	ip_addr_to_mapped(&peer, host.addr);
+	assert_int_equal(maps_put(m, MAPS_ports, &lan, &port), 0);
+	assert_int_equal(maps_put(m, MAPS_attachments, &id, &a), 0);
+	assert_int_equal(maps_put(m, MAPS_attachments_in, &key, &id), 0);
+	assert_int_equal(maps_put(m, MAPS_endpoints, &host, &router), 0);
+	assert_int_equal(maps_put(m, MAPS_next_hops, &via, &hop), 0);
+	assert_int_equal(maps_put(m, MAPS_next_hops, &tunnel, &down), 0);
+	assert_int_equal(maps_put(m, MAPS_next_hops, &any, &choice), 0);
+	put_name(m, XGW_NAME_VNET, VNET, "VNet1");
+	put_name(m, XGW_NAME_HOP, VIA_LINK, "Circuit1/primary");
+	put_name(m, XGW_NAME_CONNECTION, TUNNEL, "VNet1-Site5");
+	put_route(m, "10.11.0.0/16", LOCAL_HOP, XGW_ROUTE_LOCAL);
+	put_route(m, "10.1.0.0/16", VIA_LINK, 0);
+	put_route(m, "10.2.0.0/16", VIA_ANY, 0);
+	maps_bump(m);
+}
+
+/* What `xgw next-hop --json` says. */
+static json_t *explained(const struct fixture *x, const char *to)
+{
+	char *argv[] = {(char *)(uintptr_t)to};
+	struct command_options o = {
+		.instance = x->instance, .json = true, .vnet = "VNet1", .argc = 1, .argv = argv};
+	int was = dup(1), file = memfd_create("said", 0);
+	char text[2048] = {0};
+	fflush(stdout);
+	assert_true(was >= 0 && file >= 0 && dup2(file, 1) == 1);
+	int rc = cmd_next_hop(&o);
+	fflush(stdout);
+	assert_true(dup2(was, 1) == 1);
+	assert_int_equal(rc, EXIT_DONE);
+	assert_true(pread(file, text, sizeof text - 1, 0) > 0);
+	close(was);
+	close(file);
+	json_t *d = json_loads(text, 0, NULL);
+	assert_non_null(d);
+	return d;
+}
+
+static const char *text_of(const json_t *d, const char *field)
+{
+	return json_string_value(json_object_get(d, field));
+}
+
+static void test_next_hop(void **state)
+{
+	struct fixture *x = *state;
+	const struct maps *m = attach_maps(x->attach);
+	const uint32_t via = VIA_LINK;
+	struct xgw_next_hop hop;
+	put_network(m);
+	json_t *d = explained(x, "10.1.2.3");
+	assert_string_equal(text_of(d, "verdict"), "circuit");
+	assert_string_equal(text_of(d, "nextHop"), "Circuit1/primary");
+	assert_true(json_is_true(json_object_get(d, "linkUp")));
+	assert_true(json_is_null(json_object_get(d, "candidates")));
+	assert_string_equal(text_of(json_object_get(d, "route"), "source"), "bgp");
+	json_decref(d);
+	assert_int_equal(maps_get(m, MAPS_next_hops, &via, &hop), 0);
+	hop.flags = 0;
+	assert_int_equal(maps_put(m, MAPS_next_hops, &via, &hop), 0);
+	/* none is up: the first */
+	d = explained(x, "10.2.2.3");
+	assert_string_equal(text_of(d, "verdict"), "circuit");
+	assert_string_equal(text_of(d, "nextHop"), "Circuit1/primary");
+	assert_true(json_is_false(json_object_get(d, "linkUp")));
+	const json_t *list = json_object_get(d, "candidates");
+	assert_int_equal(json_array_size(list), 2);
+	assert_string_equal(text_of(json_array_get(list, 1), "nextHop"), "VNet1-Site5");
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(list, 1), "group")), 2);
+	json_decref(d);
+}
+
 /* The daemon is gone: both ways go on until somebody clears up. */
 static void test_left_behind(void **state)
 {
@@ -283,9 +400,9 @@ static void test_of_another(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_attached),   cmocka_unit_test(test_again),
-		cmocka_unit_test(test_taken_off),  cmocka_unit_test(test_left_behind),
-		cmocka_unit_test(test_of_another),
+		cmocka_unit_test(test_attached),    cmocka_unit_test(test_again),
+		cmocka_unit_test(test_taken_off),   cmocka_unit_test(test_next_hop),
+		cmocka_unit_test(test_left_behind), cmocka_unit_test(test_of_another),
 	};
 	if (geteuid()) {
 		printf("not run: XDP needs root\n");
