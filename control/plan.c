@@ -223,10 +223,15 @@ static void make_connection(struct plan_maker *k, uint32_t i)
 	uint32_t table = k->gateway_tables[k->m->gateways[c->gateway].vnet];
 	k->p->connections[i].table = table;
 	plan_add_name(k, XGW_NAME_CONNECTION, id, c->name);
-	plan_add_hop(
-		k, id,
-		(struct xgw_next_hop){
-			.kind = XGW_HOP_TUNNEL, .vnet = vnet, .connection = id, .table = table});
+	plan_add_hop(k, id,
+		     (struct xgw_next_hop){
+			     .kind = XGW_HOP_TUNNEL,
+			     .vnet = vnet,
+			     .connection = id,
+			     .table = table,
+			     .flags = k->m->vnets[k->m->gateways[c->gateway].vnet].branch_to_branch
+					      ? XGW_HOP_BRANCHES
+					      : 0});
 }
 
 /* Many endpoints live on one host, and a list may name it too. */

@@ -275,7 +275,8 @@ static void domains(void **state)
 	assert_same_address(hop(p, nva->value.next_hop)->address, "10.1.3.4");
 	assert_route(p, d, "10.3.0.0/16", PLAN_HOP_NONE, XGW_ROUTE_USER, XGW_ROUTE_LOCAL);
 	assert_null(route(p, d, "172.16.0.0/12"));
-	/* tunnels are not reached from the circuit */
+	/* tunnels are not reached from the circuit, nor the circuit from them */
+	assert_int_equal(hop(p, p->connections[0].id)->flags, 0);
 	assert_null(route(p, d, "192.168.6.0/24"));
 	n = 0;
 	for (uint32_t i = 0; i < p->n_routes; i++)
@@ -437,6 +438,8 @@ static void members(void **state)
 	assert_int_equal(hop(&x.p, r->value.next_hop)->kind, XGW_HOP_CHOICE);
 	assert_int_equal(r->value.next_hop, route(&x.p, 1, "192.168.6.0/24")->value.next_hop);
 	assert_null(route(&x.p, d, "0.0.0.0/0"));
+	/* what comes out of them may go into the circuit */
+	assert_int_equal(hop(&x.p, x.p.connections[0].id)->flags, XGW_HOP_BRANCHES);
 	assert_non_null(route(&x.p, 1, "0.0.0.0/0"));
 	done(&x);
 	free(text);
