@@ -31,7 +31,7 @@ void plan_find_ways(struct plan_maker *k)
 				(struct plan_way){k->m->gateways[c->gateway].vnet,
 						  k->p->domains[c->circuit], i, c->circuit};
 	}
-	if (k->n_ways)
+	if (k->ways && k->n_ways)
 		qsort(k->ways, k->n_ways, sizeof *k->ways, by_way);
 }
 
