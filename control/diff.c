@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two plans -> ordered changes. Puts go in the order of enum plan_map (names, ports, attachments,
- * tags, addresses, endpoints, next hops, routes, VTEPs), so that what is referred to is there
- * first; removals go the other way, after them. An id may come to stand for something else (an
- * attachment of another VNet, say): what refers to it is withdrawn before all else and put again
- * afterwards, so that at no step a packet of one VNet is taken for one of another.
+ * Two plans -> ordered changes. Puts go in the order of enum plan_map (names, ports, limiters,
+ * attachments, tags, addresses, endpoints, next hops, routes, VTEPs), so that what is referred to
+ * is there first; removals go the other way, after them. An id may come to stand for something else
+ * (an attachment of another VNet, say): what refers to it is withdrawn before all else and put
+ * again afterwards, so that at no step a packet of one VNet is taken for one of another.
  */
 #include "control/plan_internal.h"
 
@@ -29,6 +29,8 @@ static const struct plan_table tables[PLAN_TABLES] = {
 			VALUE(struct plan_entry_name, value)},
 	[PLAN_PORTS] = {"ports", ARRAY(ports), KEY(struct xgw_port, ifindex, 1, 0),
 			.value_size = sizeof(struct xgw_port)},
+	[PLAN_LIMITERS] = {"limiters", ARRAY(limiters), KEY(struct plan_entry_limiter, id, 1, 0),
+			   VALUE(struct plan_entry_limiter, mbps)},
 	[PLAN_ATTACHMENTS] = {"attachments", ARRAY(attachments),
 			      KEY(struct xgw_attachment, id, 1, 0),
 			      .value_size = sizeof(struct xgw_attachment),
@@ -246,7 +248,8 @@ static void append(struct plan_changes *out, const struct list *l)
 	out->n += l->n;
 }
 
-/* A table of user routes is whole before a network's route sends anybody there. */
+/* A table of user routes is whole before a network's route sends anybody there; a circuit's domain
+ * is before other networks send anything into it. */
 static void append_routes(struct plan_changes *out, const struct list *l)
 {
 	for (int tables_first = 1; tables_first >= 0; tables_first--) {

@@ -55,14 +55,17 @@ static json_t *sku(struct import *im, const struct import_resource *r)
 		return text ? json_string(text) : NULL;
 	snprintf(name, sizeof name, "%s", text);
 	size_t n = strlen(name);
-	if (n > 2 && !strcasecmp(name + n - 2, "AZ"))
-		name[n - 2] = 0;
-	json_t *plain = json_string(name), *word = map_word(P_virtualNetworkGateway_sku, plain);
-	json_decref(plain);
 	const char *known = schema_row(P_virtualNetworkGateway_sku)->detail;
-	if (word && schema_word(known, json_string_value(word), &later) >= 0)
-		return word;
-	json_decref(word);
+	for (int without_zones = 0; without_zones < 2; without_zones++) {
+		if (without_zones && n > 2 && !strcasecmp(name + n - 2, "AZ"))
+			name[n - 2] = 0;
+		json_t *plain = json_string(name);
+		json_t *word = map_word(P_virtualNetworkGateway_sku, plain);
+		json_decref(plain);
+		if (word && schema_word(known, json_string_value(word), &later) >= 0)
+			return word;
+		json_decref(word);
+	}
 	map_note(im, r, "sku", "not carried over: there is no such size here, none is set");
 	return NULL;
 }
@@ -82,6 +85,36 @@ static json_t *default_bgp_address(struct import *im, const struct import_resour
 	return json_string(ip_addr_format(&last, address));
 }
 
+/* Addresses of 169.254.0.0/16, of all instances of a gateway. */
+static json_t *custom_addresses(struct import *im, const json_t *given)
+{
+	json_t *out = NULL, *instance, *v;
+	size_t i, k;
+	json_array_foreach((json_t *)(uintptr_t)given, i, instance)
+	{
+		json_array_foreach(import_get(instance, "customBgpIpAddresses"), k, v)
+		{
+			json_t *address = map_text(v);
+			if (address && !out)
+				out = map_list(im);
+			if (address)
+				map_append(im, out, address);
+		}
+	}
+	return out;
+}
+
+/* What speaks at a circuit's links has their addresses. */
+static json_t *bgp_of_circuits(struct import *im, const struct import_resource *r)
+{
+	json_t *out = NULL, *asn = map_number(import_dig(r->properties, "bgpSettings.asn"));
+	if (asn) {
+		out = map_object(im);
+		map_set(im, out, "asn", asn);
+	}
+	return out;
+}
+
 /* asn and address; NULL when there is neither. */
 static json_t *bgp_settings(struct import *im, const struct import_resource *r, bool is_gateway)
 {
@@ -89,11 +122,14 @@ static json_t *bgp_settings(struct import *im, const struct import_resource *r, 
 	json_t *asn = map_number(import_get(given, "asn"));
 	json_t *address = map_text(import_get(given, "bgpPeeringAddress"));
 	json_t *enabled = map_boolean(import_get(r->properties, "enableBgp"));
+	json_t *weight = map_number(import_get(given, "peerWeight"));
 	if (!address && is_gateway && json_is_true(enabled))
 		address = default_bgp_address(im, r);
 	json_decref(enabled);
-	if (!asn && !address)
+	if (!asn && !address) {
+		json_decref(weight);
 		return NULL;
+	}
 	/* as in Azure, a gateway is in AS 65515 unless it says otherwise */
 	if (!asn)
 		asn = is_gateway ? json_integer(65515)
@@ -101,11 +137,14 @@ static json_t *bgp_settings(struct import *im, const struct import_resource *r, 
 	json_t *out = map_object(im);
 	map_set(im, out, "asn", asn);
 	map_set(im, out, "bgpPeeringAddress", address);
-	if (json_integer_value(import_get(given, "peerWeight")))
-		map_note(im, r, "bgpSettings.peerWeight", "not carried over");
-	if (json_array_size(import_get(given, "bgpPeeringAddresses")))
-		map_note(im, r, "bgpSettings.bgpPeeringAddresses",
-			 "not carried over: a gateway has one address here");
+	if (json_is_integer(weight) && !json_integer_value(weight)) { /* the default */
+		json_decref(weight);
+		weight = NULL;
+	}
+	map_set(im, out, "peerWeight", weight);
+	if (is_gateway)
+		map_set(im, out, "customBgpIpAddresses",
+			custom_addresses(im, import_get(given, "bgpPeeringAddresses")));
 	return out;
 }
 
@@ -284,9 +323,11 @@ json_t *map_gateway(struct import *im, const struct import_resource *r)
 		map_set(im, out, "vpnType",
 			map_word(P_virtualNetworkGateway_vpnType, import_get(p, "vpnType")));
 	map_set(im, out, "sku", sku(im, r));
-	map_set(im, out, "publicIPAddress", public_address(im, r));
+	if (!map_is_express_route(r))
+		map_set(im, out, "publicIPAddress", public_address(im, r));
 	map_set(im, out, "enableBgp", map_boolean(import_get(p, "enableBgp")));
-	map_set(im, out, "bgpSettings", bgp_settings(im, r, true));
+	map_set(im, out, "bgpSettings",
+		map_is_express_route(r) ? bgp_of_circuits(im, r) : bgp_settings(im, r, true));
 	map_set(im, out, "gatewayDefaultSite",
 		map_reference(im, map_id(p, "gatewayDefaultSite.id"), T_SITE));
 	clients(im, r, out);

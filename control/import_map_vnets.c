@@ -284,6 +284,21 @@ static json_t *link_prefix(struct import *im, const struct import_resource *r, c
 				     r->name);
 }
 
+/* IPv6 on the same links; NULL without. */
+static json_t *ipv6_peering(struct import *im, const struct import_resource *r, const json_t *p)
+{
+	static const char *const names[] = {"primaryPeerAddressPrefix",
+					    "secondaryPeerAddressPrefix"};
+	json_t *out = NULL;
+	for (unsigned i = 0; i < 2; i++) {
+		json_t *prefix = map_prefix(im, r, import_get(p, names[i]));
+		if (prefix && !out)
+			out = map_object(im);
+		map_set(im, out, names[i], prefix);
+	}
+	return out;
+}
+
 static json_t *circuit_peering(struct import *im, const struct import_resource *r, const char *name,
 			       const json_t *p)
 {
@@ -304,9 +319,13 @@ static json_t *circuit_peering(struct import *im, const struct import_resource *
 	}
 	map_set(im, out, "peerASN",
 		asn ? asn : import_blank(im, "asn", "customer's AS of the circuit %.60s", r->name));
+	map_set(im, out, "sharedKey", map_text(import_get(p, "sharedKey")));
+	map_set(im, out, "ipv6PeeringConfig",
+		ipv6_peering(im, r, import_get(p, "ipv6PeeringConfig")));
 	map_note_rest(im, r, p,
 		      "peeringType vlanId primaryPeerAddressPrefix secondaryPeerAddressPrefix "
-		      "peerASN azureASN state primaryAzurePort secondaryAzurePort");
+		      "peerASN azureASN state primaryAzurePort secondaryAzurePort sharedKey "
+		      "ipv6PeeringConfig");
 	return out;
 }
 

@@ -42,6 +42,78 @@ uint32_t model_gateway_of(const struct model *m, uint32_t vnet)
 	return MODEL_NONE;
 }
 
+const struct model_bgp *model_far_bgp(const struct model *m, const struct model_connection *c)
+{
+	return c->site != MODEL_NONE ? &m->sites[c->site].bgp : &m->gateways[c->peer_gateway].bgp;
+}
+
+bool model_is_apipa(const struct ip_addr *a)
+{
+	return a->family == IP_V4 && a->b[0] == 169 && a->b[1] == 254;
+}
+
+/* How many bits two addresses have in common. */
+static int common(const struct ip_addr *a, const struct ip_addr *b)
+{
+	struct ip_prefix p = {.addr = *a, .len = (uint8_t)ip_addr_bits(a)};
+	while (p.len && !ip_prefix_contains(&p, b))
+		p = ip_prefix_canonical((struct ip_prefix){*a, (uint8_t)(p.len - 1)});
+	return p.len;
+}
+
+struct ip_addr model_bgp_local(const struct model_bgp *near, const struct ip_addr *far)
+{
+	const struct ip_addr *best = NULL;
+	if (!model_is_apipa(far))
+		return near->address;
+	for (uint32_t i = 0; i <= near->n_custom; i++) {
+		const struct ip_addr *a = i < near->n_custom ? &near->custom[i] : &near->address;
+		if (model_is_apipa(a) && (!best || common(a, far) > common(best, far)))
+			best = a;
+	}
+	return best ? *best : (struct ip_addr){0};
+}
+
+static uint32_t first_of(uint32_t *set, uint32_t i)
+{
+	while (set[i] != i)
+		i = set[i] = set[set[i]];
+	return i;
+}
+
+static void join(uint32_t *set, uint32_t a, uint32_t b)
+{
+	a = first_of(set, a);
+	b = first_of(set, b);
+	set[a > b ? a : b] = a > b ? b : a;
+}
+
+int model_join_gateways(const struct model *m, uint32_t *set)
+{
+	uint32_t *by_circuit = calloc(m->n_circuits + 1, sizeof *by_circuit); /* index + 1 */
+	if (!by_circuit)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < m->n_gateways; i++)
+		set[i] = i;
+	for (uint32_t i = 0; i < m->n_vnets; i++) {
+		const struct model_vnet *v = &m->vnets[i];
+		if (v->vpn_gateway != MODEL_NONE && v->express_route_gateway != MODEL_NONE)
+			join(set, v->vpn_gateway, v->express_route_gateway);
+	}
+	for (uint32_t i = 0; i < m->n_connections; i++) {
+		const struct model_connection *c = &m->connections[i];
+		if (!c->express_route || c->gateway == MODEL_NONE || c->circuit == MODEL_NONE)
+			continue;
+		if (by_circuit[c->circuit])
+			join(set, by_circuit[c->circuit] - 1, c->gateway);
+		by_circuit[c->circuit] = c->gateway + 1;
+	}
+	for (uint32_t i = 0; i < m->n_gateways; i++)
+		set[i] = first_of(set, i);
+	free(by_circuit);
+	return 0;
+}
+
 struct named_vnet {
 	const char *name;
 	const struct model_vnet *vnet;
@@ -133,9 +205,17 @@ static void free_table(struct model_route_table *t)
 	free(t->name);
 }
 
+static void free_bgp(struct model_bgp *b)
+{
+	free(b->custom);
+	free(b->custom_at);
+	secret_wipe(&b->md5);
+}
+
 static void free_circuit(struct model_circuit *c)
 {
 	for (uint32_t i = 0; i < c->n_peerings; i++) {
+		secret_wipe(&c->peerings[i].md5);
 		free(c->peerings[i].advertised);
 		free(c->peerings[i].advertised_at);
 	}
@@ -145,6 +225,7 @@ static void free_circuit(struct model_circuit *c)
 
 static void free_site(struct model_site *s)
 {
+	free_bgp(&s->bgp);
 	free(s->name);
 	free(s->fqdn);
 	free(s->identity);
@@ -177,6 +258,7 @@ static void free_gateway(struct model_gateway *g)
 		free(c->users[i].name);
 		secret_wipe(&c->users[i].password);
 	}
+	free_bgp(&g->bgp);
 	free(c->users);
 	free(c->revoked);
 	free(c->roots);

@@ -120,10 +120,12 @@ struct model_vnet {
 	struct model_peering *peerings;
 	uint32_t n_peerings;
 	uint32_t vpn_gateway, express_route_gateway; /* indices of its gateways, MODEL_NONE */
+	/* what comes out of a tunnel may go into a circuit, and the other way round */
+	bool branch_to_branch;
 	bool learning;
 	uint32_t learning_limit, learning_age_seconds;
 	bool incomplete;
-	struct model_place place, id_at;
+	struct model_place place, id_at, branch_at;
 };
 
 enum model_hop {
@@ -151,10 +153,24 @@ struct model_route_table {
 	struct model_place place;
 };
 
+#define MODEL_ASN 65515u /* of a gateway that says none */
+
+/*
+ * What speaks BGP at one end. Of a gateway these are the values in force: without bgpSettings its
+ * AS is MODEL_ASN, and without bgpPeeringAddress a Vpn gateway with enableBgp has the last but one
+ * usable address of GatewaySubnet.
+ */
 struct model_bgp {
 	uint32_t asn;		/* 0: no bgpSettings */
-	struct ip_addr address; /* family IP_NONE: none given */
-	struct model_place asn_at, address_at;
+	struct ip_addr address; /* bgpPeeringAddress; family IP_NONE: none */
+	struct ip_addr *custom; /* customBgpIpAddresses, beside it: for peers of 169.254.0.0/16 */
+	struct model_place *custom_at;
+	uint32_t n_custom;
+	/* of sessions with it, wherever they come from */
+	uint32_t peer_weight;  /* added to the weight of its routes */
+	uint32_t max_prefixes; /* taken from it */
+	struct secret md5;     /* sharedKey (RFC 2385); len 0: none */
+	struct model_place place, asn_at, address_at, md5_at;
 };
 
 /* Content of a file that the configuration names, or text that stands in it; one for each path. */
@@ -218,6 +234,10 @@ enum model_sku {
 	MODEL_SKU_VPN_GW3,
 	MODEL_SKU_VPN_GW4,
 	MODEL_SKU_VPN_GW5,
+	MODEL_SKU_ULTRA_PERFORMANCE, /* from here on of ExpressRoute alone */
+	MODEL_SKU_ER_GW1,
+	MODEL_SKU_ER_GW2,
+	MODEL_SKU_ER_GW3,
 	MODEL_SKUS
 };
 
@@ -325,23 +345,31 @@ struct model_connection {
 		protocol_at, selectors_at, bgp_at;
 };
 
-/* A link is there when its prefix has a family. */
+/*
+ * Each family has a prefix of two hosts: the first is the provider's router, the second ours. A
+ * link is there when one of them has a family.
+ */
 struct model_circuit_link {
-	uint32_t port; /* MODEL_NONE: the primary link's */
-	struct ip_prefix prefix;
-	struct model_place port_at, prefix_at;
+	uint32_t port;		    /* MODEL_NONE: none */
+	struct ip_prefix prefix[2]; /* IPv4, IPv6 */
+	struct model_place port_at, prefix_at[2];
 };
 
 struct model_circuit_peering {
 	uint32_t vlan, outer_vlan; /* 0 = none */
 	struct model_circuit_link link[2];
 	uint32_t peer_asn;
+	/* all that the customer may announce; n_advertised 0: what the rules of routes allow */
 	struct ip_prefix *advertised;
 	struct model_place *advertised_at; /* of each prefix */
 	uint32_t n_advertised;
 	bool bfd;
+	uint32_t bfd_interval_ms, bfd_multiplier; /* sent and expected; how many may be missing */
+	uint32_t max_prefixes;			  /* taken from each BGP peer */
+	uint32_t hold_down_seconds; /* that a link has to work before it is used again */
+	struct secret md5;	    /* sharedKey (RFC 2385); len 0: none */
 	bool incomplete;
-	struct model_place place, asn_at, vlan_at, outer_at;
+	struct model_place place, asn_at, vlan_at, outer_at, bfd_at, md5_at;
 };
 
 struct model_circuit {
@@ -393,6 +421,21 @@ int model_peerings_follow(struct model *now, const struct model *before);
  * peer's. MODEL_NONE without one.
  */
 uint32_t model_gateway_of(const struct model *m, uint32_t vnet);
+/*
+ * Gateways that one router serves: those of one VNet, and those that a circuit joins. set[i] is the
+ * first gateway, in the model's order, of the set that gateway i is in. 0 or -ENOMEM.
+ */
+int model_join_gateways(const struct model *m, uint32_t *set);
+/* What speaks BGP at the far end of a tunnel. */
+const struct model_bgp *model_far_bgp(const struct model *m, const struct model_connection *c);
+/* 169.254.0.0/16 (RFC 3927). */
+bool model_is_apipa(const struct ip_addr *a);
+/*
+ * The address that a gateway speaks from with a peer: bgpPeeringAddress, and with one of
+ * 169.254.0.0/16 that of its own of that range which has the longest prefix in common. family
+ * IP_NONE: it has none.
+ */
+struct ip_addr model_bgp_local(const struct model_bgp *near, const struct ip_addr *far);
 /* Whether a peering lets its remote VNet use the gateway of the VNet that it belongs to. */
 bool model_peering_gives_transit(const struct model *m, const struct model_peering *p);
 

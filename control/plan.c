@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A new zeroed entry at the end of a table, or NULL. */
-static void *append(struct plan_maker *k, enum plan_map map)
+void *plan_append(struct plan_maker *k, enum plan_map map)
 {
 	const struct plan_table *t = plan_table(map);
 	uint32_t *n = plan_count(k->p, map);
@@ -32,7 +31,7 @@ static void *append(struct plan_maker *k, enum plan_map map)
 
 void plan_add_name(struct plan_maker *k, enum xgw_name_kind kind, uint32_t id, const char *text)
 {
-	struct plan_entry_name *e = append(k, PLAN_NAMES);
+	struct plan_entry_name *e = plan_append(k, PLAN_NAMES);
 	if (!e)
 		return;
 	e->key = (struct xgw_name_key){kind, id};
@@ -41,7 +40,7 @@ void plan_add_name(struct plan_maker *k, enum xgw_name_kind kind, uint32_t id, c
 
 void plan_add_hop(struct plan_maker *k, uint32_t id, struct xgw_next_hop value)
 {
-	struct plan_entry_hop *e = append(k, PLAN_HOPS);
+	struct plan_entry_hop *e = plan_append(k, PLAN_HOPS);
 	if (e)
 		*e = (struct plan_entry_hop){id, value};
 }
@@ -50,7 +49,7 @@ struct plan_entry_route *plan_add_route(struct plan_maker *k, uint32_t vnet,
 					const struct ip_prefix *prefix, uint32_t next_hop,
 					enum xgw_route_source source, uint8_t flags)
 {
-	struct plan_entry_route *e = append(k, PLAN_ROUTES);
+	struct plan_entry_route *e = plan_append(k, PLAN_ROUTES);
 	if (!e)
 		return NULL;
 	e->vnet = vnet;
@@ -65,7 +64,7 @@ struct plan_entry_route *plan_add_route(struct plan_maker *k, uint32_t vnet,
 
 uint32_t plan_connection_id(const struct plan_maker *k, uint32_t connection)
 {
-	return k->p->connections[connection].id;
+	return k->p->connections[k->p->tunnels[connection]].id;
 }
 
 uint32_t plan_local_id(const struct plan_maker *k, uint32_t vnet)
@@ -86,14 +85,14 @@ uint32_t plan_take_id(struct plan_maker *k, enum plan_id_kind kind, const char *
 static void make_ports(struct plan_maker *k)
 {
 	for (uint32_t i = 0; i < k->m->host.n_ports; i++) {
-		struct xgw_port *p = append(k, PLAN_PORTS);
+		struct xgw_port *p = plan_append(k, PLAN_PORTS);
 		if (!p)
 			return;
 		p->id = k->p->port_ids[i];
 		p->role = k->m->host.ports[i].role;
-		p->ifindex = k->ports[i].ifindex;
-		p->mtu = k->ports[i].mtu;
-		memcpy(p->mac, k->ports[i].mac, sizeof p->mac);
+		p->ifindex = k->facts->ports[i].ifindex;
+		p->mtu = k->facts->ports[i].mtu;
+		memcpy(p->mac, k->facts->ports[i].mac, sizeof p->mac);
 		plan_add_name(k, XGW_NAME_PORT, p->id, k->m->host.ports[i].name);
 	}
 }
@@ -117,24 +116,28 @@ static void name_attachment(struct plan_maker *k, uint32_t id, const struct mode
 	plan_add_name(k, XGW_NAME_ATTACHMENT, id, text);
 }
 
-/* What goes to the gateway itself is not looked for among the hosts, and no host may send from
- * there. */
-static void add_address(struct plan_maker *k, const struct model_vnet *v, uint32_t attachment,
-			const struct ip_prefix *address)
+struct ip_prefix plan_alone(const struct ip_addr *a)
 {
-	struct plan_entry_address *e = append(k, PLAN_ADDRESSES);
+	return (struct ip_prefix){*a, (uint8_t)ip_addr_bits(a)};
+}
+
+/* What goes to the gateway itself is not looked for among the hosts. */
+void plan_add_address(struct plan_maker *k, uint32_t vnet, uint32_t attachment,
+		      const struct ip_addr *address)
+{
+	struct plan_entry_address *e = plan_append(k, PLAN_ADDRESSES);
+	const struct ip_prefix alone = plan_alone(address);
 	if (!e)
 		return;
-	e->key.vnet = v->id;
-	ip_addr_to_mapped(&address->addr, e->key.addr);
+	e->key.vnet = vnet;
+	ip_addr_to_mapped(address, e->key.addr);
 	e->value.attachment = attachment;
-	struct ip_prefix alone = {address->addr, (uint8_t)ip_addr_bits(&address->addr)};
-	plan_add_route(k, v->id, &alone, PLAN_HOP_GATEWAY, XGW_ROUTE_SYSTEM, 0);
+	plan_add_route(k, vnet, &alone, PLAN_HOP_GATEWAY, XGW_ROUTE_SYSTEM, 0);
 }
 
 static void add_vtep(struct plan_maker *k, uint32_t attachment, const struct ip_prefix *prefix)
 {
-	struct plan_entry_vtep *e = append(k, PLAN_VTEPS);
+	struct plan_entry_vtep *e = plan_append(k, PLAN_VTEPS);
 	if (e)
 		*e = (struct plan_entry_vtep){
 			attachment, ip_prefix_canonical(*prefix), {XGW_VTEP_STATIC}};
@@ -143,9 +146,9 @@ static void add_vtep(struct plan_maker *k, uint32_t attachment, const struct ip_
 static void make_attachment(struct plan_maker *k, const struct model_vnet *v,
 			    const struct model_attachment *a, uint32_t id)
 {
-	const struct plan_port *port = &k->ports[a->port];
-	struct xgw_attachment *x = append(k, PLAN_ATTACHMENTS);
-	struct plan_entry_tag *tag = append(k, PLAN_TAGS);
+	const struct plan_port *port = &k->facts->ports[a->port];
+	struct xgw_attachment *x = plan_append(k, PLAN_ATTACHMENTS);
+	struct plan_entry_tag *tag = plan_append(k, PLAN_TAGS);
 	if (!x || !tag)
 		return;
 	x->id = id;
@@ -167,9 +170,9 @@ static void make_attachment(struct plan_maker *k, const struct model_vnet *v,
 	for (uint32_t i = 0; v->learning && i < a->n_remote_vteps; i++)
 		add_vtep(k, id, &a->remote_vteps[i]);
 	if (a->has_address)
-		add_address(k, v, id, &a->address);
+		plan_add_address(k, v->id, id, &a->address.addr);
 	if (a->has_address6)
-		add_address(k, v, id, &a->address6);
+		plan_add_address(k, v->id, id, &a->address6.addr);
 	name_attachment(k, id, a);
 }
 
@@ -178,7 +181,7 @@ static void make_endpoints(struct plan_maker *k, const struct model_vnet *v,
 {
 	for (uint32_t i = 0; i < v->n_endpoints; i++) {
 		const struct model_endpoint *from = &v->endpoints[i];
-		struct plan_entry_endpoint *e = append(k, PLAN_ENDPOINTS);
+		struct plan_entry_endpoint *e = plan_append(k, PLAN_ENDPOINTS);
 		if (!e)
 			return;
 		e->key.vnet = v->id;
@@ -187,7 +190,7 @@ static void make_endpoints(struct plan_maker *k, const struct model_vnet *v,
 		e->value.flags = XGW_ENDPOINT_STATIC;
 		memcpy(e->value.mac, from->mac, sizeof e->value.mac);
 		ip_addr_to_mapped(&from->host, e->value.vtep);
-		const struct ip_prefix alone = {from->host, (uint8_t)ip_addr_bits(&from->host)};
+		const struct ip_prefix alone = plan_alone(&from->host);
 		add_vtep(k, e->value.attachment, &alone);
 	}
 }
@@ -206,22 +209,29 @@ static void make_vnets(struct plan_maker *k)
 		make_endpoints(k, v, at);
 		at += v->n_attachments;
 	}
-	for (uint32_t i = 0; i < k->m->n_gateways; i++)
-		plan_add_name(k, XGW_NAME_GATEWAY, k->m->vnets[k->m->gateways[i].vnet].id,
-			      k->m->gateways[i].name);
+	for (uint32_t i = 0; i < k->m->n_gateways; i++) {
+		const struct model_vnet *v = &k->m->vnets[k->m->gateways[i].vnet];
+		if (v->vpn_gateway == i || v->vpn_gateway == MODEL_NONE)
+			plan_add_name(k, XGW_NAME_GATEWAY, v->id, k->m->gateways[i].name);
+	}
 }
 
 static void make_connection(struct plan_maker *k, uint32_t i)
 {
-	const struct model_connection *c = &k->m->connections[i];
+	const struct model_connection *c = &k->m->connections[k->p->connections[i].model];
 	uint32_t id = k->p->connections[i].id, vnet = k->p->connections[i].vnet;
 	uint32_t table = k->gateway_tables[k->m->gateways[c->gateway].vnet];
 	k->p->connections[i].table = table;
 	plan_add_name(k, XGW_NAME_CONNECTION, id, c->name);
-	plan_add_hop(
-		k, id,
-		(struct xgw_next_hop){
-			.kind = XGW_HOP_TUNNEL, .vnet = vnet, .connection = id, .table = table});
+	plan_add_hop(k, id,
+		     (struct xgw_next_hop){
+			     .kind = XGW_HOP_TUNNEL,
+			     .vnet = vnet,
+			     .connection = id,
+			     .table = table,
+			     .flags = k->m->vnets[k->m->gateways[c->gateway].vnet].branch_to_branch
+					      ? XGW_HOP_BRANCHES
+					      : 0});
 }
 
 /* Many endpoints live on one host, and a list may name it too. */
@@ -256,21 +266,26 @@ static int make_all(struct plan_maker *k)
 	int err = plan_number_tables(k);
 	if (err)
 		return err;
+	plan_find_ways(k);
 	make_vnets(k);
 	for (uint32_t i = 0; i < k->m->n_gateways; i++)
 		k->p->gateways[i].table = k->gateway_tables[k->m->gateways[i].vnet];
-	for (uint32_t i = 0; i < k->m->n_connections; i++)
+	for (uint32_t i = 0; i < k->p->n_connections; i++)
 		make_connection(k, i);
+	plan_make_circuits(k);
 	plan_make_gateway_routes(k);
+	plan_make_peers(k);
 	plan_choose_routes(k->p);
+	uint32_t chosen = k->p->n_routes;
 	plan_make_table_routes(k);
+	plan_make_domain_tables(k, chosen);
 	return k->err;
 }
 
-int plan_make(struct plan *out, const struct model *m, const struct plan_port *ports,
+int plan_make(struct plan *out, const struct model *m, const struct plan_facts *facts,
 	      const struct plan *previous, struct fault *f)
 {
-	struct plan_maker k = {.m = m, .ports = ports, .p = out, .f = f};
+	struct plan_maker k = {.m = m, .facts = facts, .p = out, .f = f};
 	*out = (struct plan){0};
 	int err = plan_number(out, m, previous, f);
 	if (err) {
@@ -286,6 +301,7 @@ int plan_make(struct plan *out, const struct model *m, const struct plan_port *p
 	free(k.gateway_tables);
 	free(k.pairs);
 	free(k.choices);
+	free(k.ways);
 	if (err || k.no_memory) {
 		plan_free(out);
 		return err && err != -ENOMEM

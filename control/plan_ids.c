@@ -21,6 +21,11 @@ static const struct kind_row rows[PLAN_ID_KINDS] = {
 	[PLAN_ID_TABLE] = {XGW_FIRST_TABLE, PLAN_TABLES_BEHIND, "route tables of virtual networks"},
 	[PLAN_ID_CHOICE] = {PLAN_FIRST_CHOICE, PLAN_CHOICES_BEHIND, "choices of connections"},
 	[PLAN_ID_APPLIANCE] = {PLAN_FIRST_APPLIANCE, PLAN_APPLIANCES_BEHIND, "appliances"},
+	[PLAN_ID_TUN] = {PLAN_FIRST_TUN, PLAN_CLIENTS_BEHIND, "gateways with BGP"},
+	[PLAN_ID_DOMAIN] = {XGW_FIRST_DOMAIN, XGW_DOMAINS_BEHIND, "circuits"},
+	[PLAN_ID_LIMITER] = {1, XGW_MAX_LIMITERS, "bandwidths of circuits"},
+	[PLAN_ID_LINK_HOP] = {PLAN_FIRST_LINK_HOP, PLAN_LINK_HOPS_BEHIND, "next hops of circuits"},
+	[PLAN_ID_PEER] = {1, PLAN_PEERS_BEHIND, "BGP peers"},
 };
 
 struct taken {

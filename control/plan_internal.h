@@ -34,12 +34,16 @@ void plan_sort(struct plan *p);
 int plan_number(struct plan *p, const struct model *m, const struct plan *previous,
 		struct fault *f);
 void plan_numbers_free(struct plan *p);
+/* plan_links.c: of circuits, their links, routers and BGP peers; part of plan_number. */
+int plan_number_circuits(struct plan *p, const struct model *m, struct fault *f);
+/* Of a link, without its device. */
+struct xgw_tag_key plan_link_tag(const struct model_circuit_peering *p);
 
 /* ---- making a plan (plan.c), and its routes (plan_routes.c, plan_tables.c) ---- */
 
 struct plan_maker {
 	const struct model *m;
-	const struct plan_port *ports;
+	const struct plan_facts *facts;
 	struct plan *p;
 	struct fault *f;
 	int err; /* that is in f */
@@ -50,6 +54,9 @@ struct plan_maker {
 	uint32_t n_pairs, n_choices;
 	struct plan_choice *choices; /* in no order */
 	uint32_t room_choices;
+	struct plan_way *ways; /* by (vnet, domain) */
+	uint32_t n_ways;
+	uint32_t room_members, room_statics, room_announced;
 	bool no_memory;
 };
 
@@ -57,6 +64,12 @@ struct plan_maker {
 struct plan_pair {
 	uint32_t vnet, table; /* of the model */
 	uint32_t id;
+};
+
+/* A connection to a circuit. */
+struct plan_way {
+	uint32_t vnet, domain;	      /* index in the model, id */
+	uint32_t connection, circuit; /* of the model */
 };
 
 struct plan_choice {
@@ -71,7 +84,15 @@ struct plan_entry_route *plan_add_route(struct plan_maker *k, uint32_t vnet,
 					const struct ip_prefix *prefix, uint32_t next_hop,
 					enum xgw_route_source source, uint8_t flags);
 
-/* What ids stand for what, in one place each. */
+/* A zeroed entry at the end of a table of the maps, or NULL. */
+void *plan_append(struct plan_maker *k, enum plan_map map);
+/* An address of the gateway's own, where no host may send from. */
+void plan_add_address(struct plan_maker *k, uint32_t vnet, uint32_t attachment,
+		      const struct ip_addr *address);
+/* What leads to one address alone. */
+struct ip_prefix plan_alone(const struct ip_addr *a);
+
+/* What ids stand for what, in one place each. Of a connection that is a tunnel. */
 uint32_t plan_connection_id(const struct plan_maker *k, uint32_t connection);
 uint32_t plan_local_id(const struct plan_maker *k, uint32_t vnet);
 /* The number that goes with a key, new to this plan; 0 with k->err. */
@@ -83,11 +104,36 @@ void plan_make_vnet_routes(struct plan_maker *k, uint32_t vnet);
 void plan_make_gateway_routes(struct plan_maker *k);
 /* The next hop of connections that lead to one prefix, in order of preference; n > 0. */
 uint32_t plan_hop_of(struct plan_maker *k, const uint32_t *connections, uint32_t n);
+/* The preferred first: place of each connection among all, the larger weight first, then by name.
+ * To be freed; NULL without memory. */
+uint32_t *plan_orders(struct plan_maker *k);
 /* Sorts the routes, and keeps of those for one prefix the preferred one. */
 void plan_choose_routes(struct plan *p);
 /* The tables in use get their ids: before routes are made. 0 or -errno. */
 int plan_number_tables(struct plan_maker *k);
 /* Their routes: after those of all VNets have been chosen. */
 void plan_make_table_routes(struct plan_maker *k);
+/* Of the first `chosen` routes, which are in order, the longest of a table that covers a prefix;
+ * NULL. Until the next route is added. */
+struct plan_entry_route *plan_cover(struct plan *p, uint32_t chosen, uint32_t table,
+				    const struct ip_prefix *prefix);
+
+/* ---- circuits (plan_circuits.c, plan_peers.c) ---- */
+
+/* Finds the ways to circuits, before anything is made of them. */
+void plan_find_ways(struct plan_maker *k);
+/* Those of a network, of the model; *n of them. */
+const struct plan_way *plan_ways_of(const struct plan_maker *k, uint32_t vnet, uint32_t *n);
+/* Links as attachments, and the routes of domains but for the tables of GatewaySubnets. */
+void plan_make_circuits(struct plan_maker *k);
+/* Those: when all other routes are there, `chosen` of them before the tables'. */
+void plan_make_domain_tables(struct plan_maker *k, uint32_t chosen);
+/* What leads to BGP peers and to the gateways' own addresses, before routes are chosen; members and
+ * announcements. */
+void plan_make_peers(struct plan_maker *k);
+/* A static route of a connection, of the model, for who chooses among it and what is learnt; order:
+ * see plan_orders. */
+void plan_add_candidate(struct plan_maker *k, uint32_t connection, uint32_t order,
+			const struct ip_prefix *prefix);
 
 #endif

@@ -47,11 +47,15 @@ static int number_connections(struct numbering *k)
 	int err = 0;
 	for (uint32_t i = 0; !err && i < k->m->n_connections; i++) {
 		const struct model_connection *c = &k->m->connections[i];
-		struct plan_connection *to = &k->p->connections[i];
+		k->p->tunnels[i] = MODEL_NONE;
+		if (c->express_route)
+			continue;
+		uint32_t n = k->p->tunnels[i] = k->p->n_connections++;
+		struct plan_connection *to = &k->p->connections[n];
 		to->model = i;
 		to->vnet = k->m->vnets[k->m->gateways[c->gateway].vnet].id;
 		snprintf(key, sizeof key, "%s/%u", c->name, k->p->gateways[c->gateway].slot);
-		err = take(k, PLAN_ID_CONNECTION, key, i, &to->id);
+		err = take(k, PLAN_ID_CONNECTION, key, n, &to->id);
 	}
 	return err;
 }
@@ -102,7 +106,7 @@ static void find_gap(const struct plan_gateway *taken, uint32_t n, struct plan_g
 {
 	uint32_t at = PLAN_FIRST_CLIENT;
 	for (uint32_t i = 0; i <= n && g->n_clients < wanted; i++) {
-		uint32_t end = i < n ? taken[i].first_client : PLAN_CLIENTS_BEHIND;
+		uint32_t end = i < n ? taken[i].first_client : PLAN_FIRST_TUN;
 		uint32_t room = end > at ? end - at : 0;
 		if (room > g->n_clients) {
 			g->first_client = at;
@@ -161,16 +165,17 @@ static int make_room(struct plan *p, const struct model *m, const struct plan *p
 {
 	for (uint32_t i = 0; i < m->n_vnets; i++)
 		p->n_places += m->vnets[i].n_attachments;
-	p->n_connections = m->n_connections;
 	p->n_gateways = m->n_gateways;
 	p->ids = plan_ids_new(previous ? previous->ids : NULL);
 	p->port_ids = zeroed(m->host.n_ports, sizeof *p->port_ids);
 	p->gateways = zeroed(m->n_gateways, sizeof *p->gateways);
 	p->connections = zeroed(m->n_connections, sizeof *p->connections);
+	p->tunnels = zeroed(m->n_connections, sizeof *p->tunnels);
 	p->places = zeroed(p->n_places, sizeof *p->places);
 	p->vnets = zeroed(m->n_vnets, sizeof *p->vnets);
 	p->n_vnets = m->n_vnets;
-	return p->ids && p->port_ids && p->gateways && p->connections && p->places && p->vnets
+	return p->ids && p->port_ids && p->gateways && p->connections && p->tunnels && p->places &&
+			       p->vnets
 		       ? 0
 		       : -ENOMEM;
 }
@@ -189,7 +194,7 @@ int plan_number(struct plan *p, const struct model *m, const struct plan *previo
 		err = number_connections(&k);
 	if (!err)
 		err = number_attachments(&k);
-	return err;
+	return err ? err : plan_number_circuits(p, m, f);
 }
 
 void plan_numbers_free(struct plan *p)
@@ -198,6 +203,15 @@ void plan_numbers_free(struct plan *p)
 	free(p->port_ids);
 	free(p->gateways);
 	free(p->connections);
+	free(p->tunnels);
+	free(p->domains);
+	free(p->routers);
+	free(p->router_gateways);
+	free(p->links);
+	free(p->peers);
+	free(p->members);
+	free(p->statics);
+	free(p->announced);
 	free(p->places);
 	free(p->vnets);
 }
@@ -211,7 +225,19 @@ const struct plan_connection *plan_connection(const struct plan *p, uint32_t id)
 const struct plan_attachment *plan_attachment(const struct plan *p, uint32_t id)
 {
 	uint32_t i = plan_ids_of(p->ids, PLAN_ID_ATTACHMENT, id);
-	return i == MODEL_NONE ? NULL : &p->places[i];
+	return i < p->n_places ? &p->places[i] : NULL;
+}
+
+const struct plan_link *plan_link(const struct plan *p, uint32_t id)
+{
+	uint32_t i = plan_ids_of(p->ids, PLAN_ID_ATTACHMENT, id);
+	return i >= p->n_places && i - p->n_places < p->n_links ? &p->links[i - p->n_places] : NULL;
+}
+
+const struct plan_peer *plan_peer(const struct plan *p, uint32_t no)
+{
+	uint32_t i = plan_ids_of(p->ids, PLAN_ID_PEER, no);
+	return i < p->n_peers ? &p->peers[i] : NULL;
 }
 
 const struct plan_vnet *plan_vnet(const struct plan *p, uint32_t id)

@@ -163,8 +163,7 @@ static int by_preference(const void *a, const void *b, void *maker)
 	return strcmp(x->name, y->name);
 }
 
-/* Place of each connection among all, the larger weight first, then by name. */
-static uint32_t *orders(struct plan_maker *k)
+uint32_t *plan_orders(struct plan_maker *k)
 {
 	uint32_t n = k->m->n_connections;
 	uint32_t *sorted = calloc(n + 1, sizeof *sorted), *order = calloc(n + 1, sizeof *order);
@@ -207,7 +206,7 @@ static uint32_t collect(const struct model *m, const uint32_t *order, struct rea
 	return total;
 }
 
-/* In the gateway's network, and in those that use it. */
+/* In the gateway's network, in those that use it, and for what may come out of circuits. */
 static void add_everywhere(struct plan_maker *k, uint32_t gateway, const struct ip_prefix *prefix,
 			   uint32_t hop)
 {
@@ -218,11 +217,15 @@ static void add_everywhere(struct plan_maker *k, uint32_t gateway, const struct 
 			plan_add_route(k, k->m->vnets[v->peerings[i].remote].id, prefix, hop,
 				       XGW_ROUTE_STATIC, 0);
 	}
+	uint32_t n;
+	const struct plan_way *ways = plan_ways_of(k, k->m->gateways[gateway].vnet, &n);
+	for (uint32_t i = 0; v->branch_to_branch && prefix->len && i < n; i++)
+		plan_add_route(k, ways[i].domain, prefix, hop, XGW_ROUTE_STATIC, 0);
 }
 
 void plan_make_gateway_routes(struct plan_maker *k)
 {
-	uint32_t *order = orders(k), n = order ? collect(k->m, order, NULL) : 0, last = 0;
+	uint32_t *order = plan_orders(k), n = order ? collect(k->m, order, NULL) : 0, last = 0;
 	struct reach *at = n ? reallocarray(NULL, n, sizeof *at) : NULL;
 	k->no_memory |= n && !at;
 	n = at ? collect(k->m, order, at) : 0;
@@ -231,12 +234,16 @@ void plan_make_gateway_routes(struct plan_maker *k)
 		qsort(at, n, sizeof *at, by_reach);
 	for (uint32_t i = 0; i < n; i = last) {
 		uint32_t connections[XGW_HOP_MEMBERS] = {at[i].connection}, members = 1;
+		plan_add_candidate(k, at[i].connection, at[i].order, &at[i].prefix);
 		for (last = i + 1; last < n && at[last].gateway == at[i].gateway &&
 				   ip_prefix_equal(&at[last].prefix, &at[i].prefix);
 		     last++) {
 			/* a site may say a prefix twice */
-			if (members < XGW_HOP_MEMBERS &&
-			    at[last].connection != at[last - 1].connection)
+			if (at[last].connection == at[last - 1].connection)
+				continue;
+			plan_add_candidate(k, at[last].connection, at[last].order,
+					   &at[last].prefix);
+			if (members < XGW_HOP_MEMBERS)
 				connections[members++] = at[last].connection;
 		}
 		add_everywhere(k, at[i].gateway, &at[i].prefix,

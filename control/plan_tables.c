@@ -95,13 +95,17 @@ static uint32_t position(const struct plan *p, struct span s, const struct plan_
 	return low;
 }
 
-static struct span routes_of(const struct plan_maker *k, uint32_t chosen, uint32_t vnet)
+static struct span span_of(const struct plan *p, uint32_t chosen, uint32_t table)
 {
 	const struct span all = {0, chosen};
-	const struct plan_entry_route first = {.vnet = k->m->vnets[vnet].id},
-				      behind = {.vnet = k->m->vnets[vnet].id + 1};
-	uint32_t at = position(k->p, all, &first);
-	return (struct span){at, position(k->p, all, &behind) - at};
+	const struct plan_entry_route first = {.vnet = table}, behind = {.vnet = table + 1};
+	uint32_t at = position(p, all, &first);
+	return (struct span){at, position(p, all, &behind) - at};
+}
+
+static struct span routes_of(const struct plan_maker *k, uint32_t chosen, uint32_t vnet)
+{
+	return span_of(k->p, chosen, k->m->vnets[vnet].id);
 }
 
 /* The longest that covers a prefix; NULL. Until the next route is added. */
@@ -119,6 +123,13 @@ static const struct plan_entry_route *cover(const struct plan *p, struct span s,
 			return r;
 	}
 	return NULL;
+}
+
+struct plan_entry_route *plan_cover(struct plan *p, uint32_t chosen, uint32_t table,
+				    const struct ip_prefix *prefix)
+{
+	const struct plan_entry_route *r = cover(p, span_of(p, chosen, table), prefix);
+	return r ? &p->routes[r - p->routes] : NULL;
 }
 
 /* ---- next hops ---- */

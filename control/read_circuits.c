@@ -4,15 +4,59 @@
 
 #include <errno.h>
 
+/* A link's prefix of the family that it is of. */
+static void read_link_prefix(const struct tree_node *map, enum schema_property p,
+			     struct model_circuit_link *l)
+{
+	const char *text = read_text(map, p);
+	struct ip_prefix prefix;
+	if (!text || ip_prefix_parse(&prefix, text))
+		return;
+	bool v6 = prefix.addr.family == IP_V6;
+	l->prefix[v6] = prefix;
+	l->prefix_at[v6] = read_place(map, p);
+}
+
 static void read_link(struct read *r, const struct tree_node *map, struct model_circuit_link *l,
 		      enum schema_property port, enum schema_property prefix)
 {
-	const char *text = read_text(map, prefix);
 	l->port = read_reference(r, map, port, &r->ports, "port");
 	l->port_at = read_place(map, port);
-	l->prefix_at = read_place(map, prefix);
-	if (!text || ip_prefix_parse(&l->prefix, text))
-		l->prefix = (struct ip_prefix){0};
+	read_link_prefix(map, prefix, l);
+}
+
+/* Beside the prefixes of IPv4, not in their place. */
+static void read_ipv6(struct read *r, const struct tree_node *map, struct model_circuit_peering *p)
+{
+	static const enum schema_property rows[2] = {P_ipv6Peering_primaryPeerAddressPrefix,
+						     P_ipv6Peering_secondaryPeerAddressPrefix};
+	const struct tree_node *v = schema_value(map, P_circuitPeering_ipv6PeeringConfig);
+	if (!v || v->type != TREE_MAP || v->is_bad)
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		struct model_circuit_link given = {0}, *l = &p->link[i];
+		read_link_prefix(v, rows[i], &given);
+		if (given.prefix[0].addr.family)
+			findings_error(r->findings, given.prefix_at[0],
+				       "%s: expected an IPv6 prefix, came one of IPv4",
+				       schema_row(rows[i])->name);
+		else if (given.prefix[1].addr.family && l->prefix[1].addr.family)
+			findings_error(r->findings, given.prefix_at[1],
+				       "%s: the link has an IPv6 prefix already, in line %u",
+				       schema_row(rows[i])->name, l->prefix_at[1].line);
+		if (!given.prefix[1].addr.family || l->prefix[1].addr.family)
+			continue;
+		l->prefix[1] = given.prefix[1];
+		l->prefix_at[1] = given.prefix_at[1];
+	}
+}
+
+static void read_bfd(const struct tree_node *map, struct model_circuit_peering *p)
+{
+	p->bfd = read_boolean(map, P_circuitPeering_bfd);
+	p->bfd_interval_ms = read_number(map, P_circuitPeering_bfdIntervalMilliseconds);
+	p->bfd_multiplier = read_number(map, P_circuitPeering_bfdMultiplier);
+	p->bfd_at = read_place(map, P_circuitPeering_bfd);
 }
 
 static void read_peering(struct read *r, const struct tree_node *map,
@@ -24,12 +68,17 @@ static void read_peering(struct read *r, const struct tree_node *map,
 		  P_circuitPeering_primaryPeerAddressPrefix);
 	read_link(r, map, &p->link[1], P_circuitPeering_secondaryPort,
 		  P_circuitPeering_secondaryPeerAddressPrefix);
+	read_ipv6(r, map, p);
 	p->peer_asn = read_number(map, P_circuitPeering_peerASN);
-	p->bfd = read_boolean(map, P_circuitPeering_bfd);
+	read_bfd(map, p);
+	p->max_prefixes = read_number(map, P_circuitPeering_maxPrefixes);
+	p->hold_down_seconds = read_number(map, P_circuitPeering_holdDownSeconds);
+	read_md5(r, map, P_circuitPeering_sharedKey, &p->md5);
 	p->place = read_place(map, P_circuitPeering_port);
 	p->asn_at = read_place(map, P_circuitPeering_peerASN);
 	p->vlan_at = read_place(map, P_circuitPeering_vlanId);
 	p->outer_at = read_place(map, P_circuitPeering_outerVlanId);
+	p->md5_at = read_place(map, P_circuitPeering_sharedKey);
 	p->n_advertised = read_prefixes(r, map, P_circuitPeering_advertisedPrefixes, &p->advertised,
 					&p->advertised_at);
 	bool lost =

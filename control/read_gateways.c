@@ -20,20 +20,9 @@ static char *identity(struct read *r, const struct tree_node *map, enum schema_p
 static uint32_t bandwidth(const struct tree_node *gateway)
 {
 	/* in the order of the schema's words */
-	static const uint32_t mbps[] = {0, 100, 100, 200, 650, 1000, 1250, 5000, 10000};
+	static const uint32_t mbps[MODEL_SKUS] = {0, 100, 100, 200, 650, 1000, 1250, 5000, 10000};
 	uint32_t own = read_number(gateway, P_virtualNetworkGateway_bandwidthInMbps);
 	return own ? own : mbps[read_choice(gateway, P_virtualNetworkGateway_sku)];
-}
-
-void read_bgp(const struct tree_node *map, enum schema_property p, struct model_bgp *out)
-{
-	const struct tree_node *v = schema_value(map, p);
-	if (!v || v->type != TREE_MAP || v->is_bad)
-		return;
-	out->asn = read_number(v, P_bgpSettings_asn);
-	out->address = read_address(v, P_bgpSettings_bgpPeeringAddress);
-	out->asn_at = read_place(v, P_bgpSettings_asn);
-	out->address_at = read_place(v, P_bgpSettings_bgpPeeringAddress);
 }
 
 static void read_kind(struct read *r, const struct tree_node *map, struct model_gateway *g)
@@ -59,7 +48,8 @@ static void read_gateway_bgp(struct read *r, const struct tree_node *map, struct
 {
 	g->enable_bgp = read_boolean(map, P_virtualNetworkGateway_enableBgp);
 	g->bgp_at = read_place(map, P_virtualNetworkGateway_enableBgp);
-	read_bgp(map, P_virtualNetworkGateway_bgpSettings, &g->bgp);
+	read_bgp(r, map, P_virtualNetworkGateway_bgpSettings, &g->bgp);
+	read_bgp_defaults(r->model, g);
 	g->default_site_at = read_place(map, P_virtualNetworkGateway_gatewayDefaultSite);
 	g->default_site = read_reference(r, map, P_virtualNetworkGateway_gatewayDefaultSite,
 					 &r->sites, "local network gateway");
@@ -149,7 +139,7 @@ static void read_site(struct read *r, const struct tree_node *map, struct model_
 	s->address_at = read_place(map, P_localNetworkGateway_gatewayIpAddress);
 	s->n_address_space = read_prefixes(r, map, P_localNetworkGateway_addressSpace,
 					   &s->address_space, &s->address_space_at);
-	read_bgp(map, P_localNetworkGateway_bgpSettings, &s->bgp);
+	read_bgp(r, map, P_localNetworkGateway_bgpSettings, &s->bgp);
 	const struct tree_node *address = schema_value(map, P_localNetworkGateway_gatewayIpAddress);
 	const struct tree_node *fqdn = schema_value(map, P_localNetworkGateway_fqdn);
 	if (fqdn && fqdn->type == TREE_SCALAR && !fqdn->is_bad)
@@ -177,7 +167,7 @@ static void read_remote(struct read *r, const struct tree_node *map, struct mode
 	s->address_at = read_place(map, P_remoteGateway_publicIPAddress);
 	s->n_address_space = read_prefixes(r, map, P_remoteGateway_addressSpace, &s->address_space,
 					   &s->address_space_at);
-	read_bgp(map, P_remoteGateway_bgpSettings, &s->bgp);
+	read_bgp(r, map, P_remoteGateway_bgpSettings, &s->bgp);
 }
 
 int read_far_ends(struct read *r)

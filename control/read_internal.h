@@ -51,7 +51,13 @@ uint32_t read_prefixes(struct read *r, const struct tree_node *map, enum schema_
 /* Index of the resource that a property names, MODEL_NONE with a finding. */
 uint32_t read_reference(struct read *r, const struct tree_node *map, enum schema_property p,
 			const struct read_names *names, const char *kind);
-void read_bgp(const struct tree_node *map, enum schema_property p, struct model_bgp *out);
+/* bgpSettings as given; its md5 of a sharedKey (read_bgp.c). */
+void read_bgp(struct read *r, const struct tree_node *map, enum schema_property p,
+	      struct model_bgp *out);
+void read_md5(struct read *r, const struct tree_node *map, enum schema_property p,
+	      struct secret *out);
+/* And what a gateway has that says none; its VNet has been read. */
+void read_bgp_defaults(const struct model *m, struct model_gateway *g);
 uint32_t read_find(const struct read_names *names, const char *name);
 
 /* The halves: host and virtual networks; gateways, sites, connections. 0 or -ENOMEM. */

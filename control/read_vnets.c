@@ -309,6 +309,8 @@ static void read_vnet(struct read *r, const struct tree_node *map, struct model_
 	v->id = read_number(map, P_virtualNetwork_id);
 	v->classic = read_choice(map, P_virtualNetwork_deploymentModel) == 1;
 	v->learning = read_boolean(map, P_virtualNetwork_learning);
+	v->branch_to_branch = read_boolean(map, P_virtualNetwork_allowBranchToBranchTraffic);
+	v->branch_at = read_place(map, P_virtualNetwork_allowBranchToBranchTraffic);
 	v->vpn_gateway = v->express_route_gateway = MODEL_NONE;
 	v->learning_limit = read_number(map, P_virtualNetwork_learningLimit);
 	v->learning_age_seconds = read_number(map, P_virtualNetwork_learningAgeSeconds);

@@ -191,7 +191,7 @@ void validate_ports(struct judge *j)
 {
 	const struct model_host *h = &j->m->host;
 	struct unique u = {0};
-	bool has_uplink = false;
+	bool has_uplink = false, has_tunnel = false;
 	for (uint32_t i = 0; i < h->n_ports; i++) {
 		const struct model_port *p = &h->ports[i];
 		if (*p->device)
@@ -203,7 +203,9 @@ void validate_ports(struct judge *j)
 	if (h->n_ports > XGW_WORKER_PORT)
 		findings_error(j->findings, h->ports[XGW_WORKER_PORT].place,
 			       "ports: expected at most %u, came %u", XGW_WORKER_PORT, h->n_ports);
-	if (j->m->n_connections && h->n_ports && !has_uplink)
+	for (uint32_t i = 0; !has_tunnel && i < j->m->n_connections; i++)
+		has_tunnel = !j->m->connections[i].express_route;
+	if (has_tunnel && h->n_ports && !has_uplink)
 		findings_error(j->findings, h->ports[0].place,
 			       "ports: no port has role uplink, connections need one");
 }
@@ -242,6 +244,7 @@ void validate(const struct model *m, struct config_findings *findings)
 		validate_tables(&j);
 		validate_gateways(&j);
 		validate_circuits(&j);
+		validate_routers(&j);
 		validate_connections(&j);
 		validate_bgp(&j);
 		validate_spaces(&j);

@@ -30,15 +30,77 @@ static void check_asn(struct judge *j, const struct model_bgp *b, bool azure)
 			b->asn, why);
 }
 
-static bool is_link_local(const struct ip_addr *a)
-{
-	return a->family == IP_V4 && a->b[0] == 169 && a->b[1] == 254;
-}
-
 /* 169.254.21.0 to 169.254.22.255: what a gateway may have of RFC 3927's addresses. */
 static bool is_apipa_of_gateways(const struct ip_addr *a)
 {
-	return is_link_local(a) && (a->b[2] == 21 || a->b[2] == 22);
+	return model_is_apipa(a) && (a->b[2] == 21 || a->b[2] == 22);
+}
+
+/* At the links there are addresses already. */
+static void check_express_route(struct judge *j, const struct model_gateway *g)
+{
+	if (g->bgp.address.family)
+		findings_warn(
+			j->findings, g->bgp.address_at,
+			"bgpPeeringAddress: a gateway of gatewayType ExpressRoute speaks from "
+			"the addresses of its circuits' links; this one has no effect");
+	for (uint32_t i = 0; i < g->bgp.n_custom; i++)
+		findings_error(j->findings, g->bgp.custom_at[i],
+			       "customBgpIpAddresses: does not belong to gatewayType ExpressRoute");
+}
+
+static void check_custom(struct judge *j, const struct model_gateway *g)
+{
+	char text[IP_TEXT];
+	for (uint32_t i = 0; i < g->bgp.n_custom; i++) {
+		const struct ip_addr *a = &g->bgp.custom[i];
+		bool twice = ip_addr_equal(a, &g->bgp.address);
+		for (uint32_t k = 0; k < i; k++)
+			twice = twice || ip_addr_equal(a, &g->bgp.custom[k]);
+		if (!is_apipa_of_gateways(a))
+			findings_error(j->findings, g->bgp.custom_at[i],
+				       "customBgpIpAddresses: a gateway may have 169.254.21.0 to "
+				       "169.254.22.255, came %s",
+				       ip_addr_format(a, text));
+		else if (twice)
+			findings_error(j->findings, g->bgp.custom_at[i],
+				       "customBgpIpAddresses: %s has it already, %s", g->name,
+				       ip_addr_format(a, text));
+	}
+}
+
+static bool is_own_address(const struct model_vnet *v, const struct ip_addr *a)
+{
+	for (uint32_t i = 0; i < v->n_attachments; i++) {
+		const struct model_attachment *at = &v->attachments[i];
+		if ((at->has_address && ip_addr_equal(&at->address.addr, a)) ||
+		    (at->has_address6 && ip_addr_equal(&at->address6.addr, a)))
+			return true;
+	}
+	return false;
+}
+
+static void check_address(struct judge *j, const struct model_gateway *g,
+			  const struct model_vnet *v)
+{
+	char text[IP_TEXT];
+	const struct ip_addr *a = &g->bgp.address;
+	struct model_place at = g->bgp.address_at.line ? g->bgp.address_at : g->bgp_at;
+	bool known = !v->incomplete, found = false;
+	for (uint32_t i = 0; i < v->n_subnets; i++) {
+		known = known && !v->subnets[i].incomplete;
+		found = found || (!strcmp(v->subnets[i].name, MODEL_GATEWAY_SUBNET) &&
+				  ip_prefix_contains(&v->subnets[i].prefix, a));
+	}
+	if (known && !found)
+		findings_error(j->findings, at,
+			       "bgpPeeringAddress: %s is not inside GatewaySubnet of %s",
+			       ip_addr_format(a, text), v->name);
+	else if (is_own_address(v, a))
+		findings_error(j->findings, at,
+			       "bgpPeeringAddress: %s is the gateway's address at an attachment of "
+			       "%s; take another one of GatewaySubnet",
+			       ip_addr_format(a, text), v->name);
 }
 
 static void check_gateway(struct judge *j, const struct model_gateway *g)
@@ -46,41 +108,36 @@ static void check_gateway(struct judge *j, const struct model_gateway *g)
 	char text[IP_TEXT];
 	const struct ip_addr *a = &g->bgp.address;
 	check_asn(j, &g->bgp, true);
+	if (g->express_route) {
+		check_express_route(j, g);
+		return;
+	}
+	check_custom(j, g);
 	if (!a->family || g->vnet == MODEL_NONE || is_apipa_of_gateways(a))
 		return;
-	if (is_link_local(a)) {
+	if (model_is_apipa(a))
 		findings_error(j->findings, g->bgp.address_at,
 			       "bgpPeeringAddress: of 169.254.0.0/16 a gateway may have "
 			       "169.254.21.0 to 169.254.22.255, came %s",
 			       ip_addr_format(a, text));
-		return;
-	}
-	const struct model_vnet *v = &j->m->vnets[g->vnet];
-	for (uint32_t i = 0; i < v->n_subnets; i++) {
-		if (v->subnets[i].incomplete || v->incomplete ||
-		    (!strcmp(v->subnets[i].name, MODEL_GATEWAY_SUBNET) &&
-		     ip_prefix_contains(&v->subnets[i].prefix, a)))
-			return;
-	}
-	findings_error(j->findings, g->bgp.address_at,
-		       "bgpPeeringAddress: %s is not inside GatewaySubnet of %s",
-		       ip_addr_format(a, text), v->name);
+	else
+		check_address(j, g, &j->m->vnets[g->vnet]);
 }
 
 static void check_site(struct judge *j, const struct model_site *s)
 {
 	check_asn(j, &s->bgp, s->is_remote_gateway);
+	if (s->bgp.n_custom)
+		findings_error(
+			j->findings, s->bgp.custom_at[0],
+			"customBgpIpAddresses: only a virtual network gateway has them; give "
+			"the one that %s speaks from as bgpPeeringAddress",
+			s->name);
 	if (s->bgp.address.family && ip_addr_equal(&s->bgp.address, &s->address))
 		findings_error(j->findings, s->bgp.address_at,
 			       "bgpPeeringAddress: it is the outer address of %s, which the tunnel "
 			       "itself goes to; take one behind it",
 			       s->name);
-}
-
-/* The far end's settings; asn 0: none. */
-static const struct model_bgp *far_bgp(const struct model *m, const struct model_connection *c)
-{
-	return c->site != MODEL_NONE ? &m->sites[c->site].bgp : &m->gateways[c->peer_gateway].bgp;
 }
 
 static const char *far_name(const struct model *m, const struct model_connection *c)
@@ -93,12 +150,27 @@ static void check_far_address(struct judge *j, const struct model_connection *c,
 {
 	const struct model_gateway *g = &j->m->gateways[c->gateway];
 	const struct model_vnet *v = &j->m->vnets[g->vnet];
+	const struct ip_addr near = model_bgp_local(&g->bgp, &far->address);
 	char text[IP_TEXT];
-	if (is_link_local(&far->address) && !is_link_local(&g->bgp.address))
+	if (model_is_apipa(&far->address) && !near.family)
 		findings_error(j->findings, c->bgp_at,
 			       "enableBgp: the bgpPeeringAddress of %s is of 169.254.0.0/16, so %s "
 			       "needs one of 169.254.21.0 to 169.254.22.255",
 			       far_name(j->m, c), g->name);
+	else if (!near.family)
+		findings_error(j->findings, c->bgp_at,
+			       "enableBgp: %s has no bgpPeeringAddress, nor an IPv4 GatewaySubnet "
+			       "to take one from",
+			       g->name);
+	else if (near.family != far->address.family)
+		findings_error(j->findings, c->bgp_at,
+			       "enableBgp: the bgpPeeringAddress of %s is of IPv%d, that of %s of "
+			       "IPv%d; both must be of one family",
+			       far_name(j->m, c), far->address.family, g->name, near.family);
+	else if (ip_addr_equal(&near, &far->address))
+		findings_error(j->findings, far->address_at,
+			       "bgpPeeringAddress: %s is the one of %s at this side of the tunnel",
+			       ip_addr_format(&near, text), g->name);
 	for (uint32_t i = 0; i < v->n_address_space; i++) {
 		if (ip_prefix_contains(&v->address_space[i], &far->address))
 			findings_error(
@@ -109,10 +181,21 @@ static void check_far_address(struct judge *j, const struct model_connection *c,
 	}
 }
 
+static void check_far_end(struct judge *j, const struct model_connection *c,
+			  const struct model_bgp *far)
+{
+	const struct model_gateway *g = &j->m->gateways[c->gateway];
+	check_far_address(j, c, far);
+	if (far->asn == g->bgp.asn)
+		findings_error(j->findings, c->bgp_at,
+			       "enableBgp: %s and %s have one AS number, %u; each needs its own",
+			       g->name, far_name(j->m, c), far->asn);
+}
+
 static void check_connection(struct judge *j, const struct model_connection *c)
 {
 	const struct model_gateway *g = &j->m->gateways[c->gateway];
-	const struct model_bgp *far = far_bgp(j->m, c);
+	const struct model_bgp *far = model_far_bgp(j->m, c);
 	if (!g->enable_bgp)
 		findings_error(j->findings, c->bgp_at, "enableBgp: %s has no enableBgp itself",
 			       g->name);
@@ -120,6 +203,8 @@ static void check_connection(struct judge *j, const struct model_connection *c)
 		findings_error(j->findings, c->bgp_at,
 			       "enableBgp: does not go with usePolicyBasedTrafficSelectors, whose "
 			       "selectors routes cannot change");
+	if (!g->enable_bgp)
+		return;
 	if (c->peer_gateway != MODEL_NONE && !j->m->gateways[c->peer_gateway].enable_bgp)
 		findings_error(j->findings, c->bgp_at,
 			       "enableBgp: %s, the other side, has no enableBgp",
@@ -129,46 +214,18 @@ static void check_connection(struct judge *j, const struct model_connection *c)
 			       "enableBgp: %s has no bgpSettings with asn and bgpPeeringAddress",
 			       far_name(j->m, c));
 	else
-		check_far_address(j, c, far);
-	/* without settings a gateway is 65515 */
-	uint32_t own = g->bgp.asn ? g->bgp.asn : 65515;
-	if (far->asn == own)
-		findings_error(j->findings, c->bgp_at,
-			       "enableBgp: %s and %s have one AS number, %u; each needs its own",
-			       g->name, far_name(j->m, c), own);
-}
-
-static void peer_twice(struct judge *j, const struct unique_item *item,
-		       const struct unique_item *first)
-{
-	findings_error(
-		j->findings, item->place,
-		"enableBgp: the peer has the bgpPeeringAddress of that of %s, in line %u; each "
-		"needs its own",
-		first->name, first->place.line);
+		check_far_end(j, c, far);
 }
 
 void validate_bgp(struct judge *j)
 {
-	struct unique peers = {0};
 	for (uint32_t i = 0; i < j->m->n_gateways; i++)
 		check_gateway(j, &j->m->gateways[i]);
 	for (uint32_t i = 0; i < j->m->n_sites; i++)
 		check_site(j, &j->m->sites[i]);
 	for (uint32_t i = 0; i < j->m->n_connections; i++) {
 		const struct model_connection *c = &j->m->connections[i];
-		if (!c->enable_bgp || c->express_route || !validate_is_known(j->m, c))
-			continue;
-		check_connection(j, c);
-		struct {
-			uint32_t gateway;
-			struct ip_addr address;
-		} key;
-		memset(&key, 0, sizeof key);
-		key.gateway = c->gateway;
-		key.address = far_bgp(j->m, c)->address;
-		if (key.address.family)
-			unique_add(j, &peers, &key, sizeof key, c->bgp_at, c->name);
+		if (c->enable_bgp && !c->express_route && validate_is_known(j->m, c))
+			check_connection(j, c);
 	}
-	unique_report(j, &peers, peer_twice);
 }

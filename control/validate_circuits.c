@@ -18,29 +18,38 @@ static void check_link(struct judge *j, const struct model_circuit_link *l, unsi
 				port_names[i], p->name,
 				p->role == XGW_ROLE_UPLINK ? "uplink" : "vnet");
 	}
-	if (l->prefix.addr.family && l->prefix.len != length_of(&l->prefix, 2))
-		findings_error(j->findings, l->prefix_at,
-			       "%s: expected a prefix of two hosts, /%d, came %s", prefix_names[i],
-			       length_of(&l->prefix, 2), ip_prefix_format(&l->prefix, text));
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		const struct ip_prefix *p = &l->prefix[v6];
+		if (p->addr.family && p->len != length_of(p, 2))
+			findings_error(j->findings, l->prefix_at[v6],
+				       "%s: expected a prefix of two hosts, /%d, came %s",
+				       prefix_names[i], length_of(p, 2), ip_prefix_format(p, text));
+	}
 }
 
 static void check_links(struct judge *j, const struct model_circuit_peering *p)
 {
 	const struct model_circuit_link *one = &p->link[0], *two = &p->link[1];
 	char a[PREFIX_TEXT], b[PREFIX_TEXT];
-	bool has_port = two->port != MODEL_NONE, has_prefix = two->prefix.addr.family != IP_NONE;
+	bool has_port = two->port != MODEL_NONE;
+	bool has_prefix = two->prefix[0].addr.family || two->prefix[1].addr.family;
 	check_link(j, one, 0);
 	check_link(j, two, 1);
 	if (has_port != has_prefix)
-		findings_error(j->findings, has_port ? two->port_at : two->prefix_at,
+		findings_error(j->findings,
+			       has_port ? two->port_at
+					: two->prefix_at[!two->prefix[0].addr.family],
 			       "%s: the secondary link needs %s too",
 			       has_port ? port_names[1] : prefix_names[1],
 			       has_port ? prefix_names[1] : port_names[1]);
-	if (has_prefix && ip_prefix_overlaps(&one->prefix, &two->prefix))
-		findings_error(j->findings, two->prefix_at,
-			       "secondaryPeerAddressPrefix: %s overlaps %s of the primary link",
-			       ip_prefix_format(&two->prefix, b),
-			       ip_prefix_format(&one->prefix, a));
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		const struct ip_prefix *x = &one->prefix[v6], *y = &two->prefix[v6];
+		if (x->addr.family && y->addr.family && ip_prefix_overlaps(x, y))
+			findings_error(
+				j->findings, two->prefix_at[v6],
+				"secondaryPeerAddressPrefix: %s overlaps %s of the primary link",
+				ip_prefix_format(y, b), ip_prefix_format(x, a));
+	}
 }
 
 static void check_peering(struct judge *j, const struct model_circuit_peering *p)
@@ -109,8 +118,9 @@ static void check_connection(struct judge *j, const struct model_connection *c)
 	for (uint32_t i = 0; g->vnet != MODEL_NONE && i < circuit->n_peerings; i++) {
 		const struct model_circuit_peering *p = &circuit->peerings[i];
 		const struct model_vnet *v = &j->m->vnets[g->vnet];
-		for (unsigned l = 0; l < 2; l++)
-			overlap(j, v, &p->link[l].prefix, p->link[l].prefix_at, prefix_names[l]);
+		for (unsigned l = 0; l < 4; l++)
+			overlap(j, v, &p->link[l / 2].prefix[l % 2],
+				p->link[l / 2].prefix_at[l % 2], prefix_names[l / 2]);
 		for (uint32_t k = 0; k < p->n_advertised; k++)
 			overlap(j, v, &p->advertised[k], p->advertised_at[k], "advertisedPrefixes");
 	}

@@ -5,27 +5,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- SKUs (about-gateway-skus; the first three of 2016) ---- */
+/* ---- SKUs (about-gateway-skus; the first three of 2016; expressroute-about-virtual-network-
+ * gateways) ---- */
 
 static const struct {
-	uint32_t tunnels; /* 0 = no limit */
+	uint32_t tunnels, circuits; /* 0 = no limit */
 	uint32_t mbps;
 } sizes[MODEL_SKUS] = {
-	[MODEL_SKU_BASIC] = {10, 100},
-	[MODEL_SKU_STANDARD] = {10, 100},
-	[MODEL_SKU_HIGH_PERFORMANCE] = {30, 200},
-	[MODEL_SKU_VPN_GW1] = {30, 650},
-	[MODEL_SKU_VPN_GW2] = {30, 1000},
-	[MODEL_SKU_VPN_GW3] = {30, 1250},
-	[MODEL_SKU_VPN_GW4] = {100, 5000},
-	[MODEL_SKU_VPN_GW5] = {100, 10000},
+	[MODEL_SKU_BASIC] = {10, 4, 100},
+	[MODEL_SKU_STANDARD] = {10, 4, 100},
+	[MODEL_SKU_HIGH_PERFORMANCE] = {30, 8, 200},
+	[MODEL_SKU_VPN_GW1] = {30, 0, 650},
+	[MODEL_SKU_VPN_GW2] = {30, 0, 1000},
+	[MODEL_SKU_VPN_GW3] = {30, 0, 1250},
+	[MODEL_SKU_VPN_GW4] = {100, 0, 5000},
+	[MODEL_SKU_VPN_GW5] = {100, 0, 10000},
+	[MODEL_SKU_ULTRA_PERFORMANCE] = {0, 16, 0},
+	[MODEL_SKU_ER_GW1] = {0, 4, 0},
+	[MODEL_SKU_ER_GW2] = {0, 8, 0},
+	[MODEL_SKU_ER_GW3] = {0, 16, 0},
 };
 
 static void check_tunnels(struct judge *j, uint32_t gateway)
 {
 	const struct model_gateway *g = &j->m->gateways[gateway];
-	uint32_t n = j->first[gateway + 1] - j->first[gateway], most = sizes[g->size].tunnels;
-	if (!most || n <= most || g->express_route || g->policy_based)
+	uint32_t n = j->first[gateway + 1] - j->first[gateway];
+	uint32_t most = g->express_route ? sizes[g->size].circuits : sizes[g->size].tunnels;
+	if (!most || n <= most || g->policy_based)
 		return;
 	findings_error(j->findings,
 		       j->m->connections[j->by_gateway[j->first[gateway] + most]].gateway_at,
@@ -35,6 +41,13 @@ static void check_tunnels(struct judge *j, uint32_t gateway)
 
 static void check_size(struct judge *j, const struct model_gateway *g)
 {
+	if (g->express_route)
+		return;
+	if (g->size >= MODEL_SKU_ULTRA_PERFORMANCE)
+		findings_error(j->findings, g->sku_at,
+			       "sku: %s is a size of gatewayType ExpressRoute; Vpn has Unlimited, "
+			       "Basic, Standard, HighPerformance and VpnGw1 to VpnGw5",
+			       g->sku);
 	if (sizes[g->size].mbps && g->own_bandwidth > sizes[g->size].mbps)
 		findings_error(j->findings, g->bandwidth_at,
 			       "bandwidthInMbps: %u is above the %u of sku %s", g->own_bandwidth,
@@ -53,7 +66,8 @@ static void check_size(struct judge *j, const struct model_gateway *g)
 
 static void check_policy_based(struct judge *j, const struct model_gateway *g)
 {
-	if (g->size != MODEL_SKU_UNLIMITED && g->size != MODEL_SKU_BASIC)
+	if (g->size != MODEL_SKU_UNLIMITED && g->size != MODEL_SKU_BASIC &&
+	    g->size < MODEL_SKU_ULTRA_PERFORMANCE)
 		findings_error(j->findings, g->sku_at,
 			       "sku: a PolicyBased gateway is of sku Basic, or Unlimited, came %s",
 			       g->sku);
@@ -73,11 +87,16 @@ static void check_express_route(struct judge *j, const struct model_gateway *g)
 	if (g->policy_based)
 		findings_error(j->findings, g->vpn_type_at,
 			       "vpnType: PolicyBased does not belong to gatewayType ExpressRoute");
-	if (g->size >= MODEL_SKU_VPN_GW1)
+	if (g->size >= MODEL_SKU_VPN_GW1 && g->size <= MODEL_SKU_VPN_GW5)
 		findings_error(j->findings, g->sku_at,
 			       "sku: %s is a size of gatewayType Vpn; ExpressRoute has Unlimited, "
-			       "Basic, Standard and HighPerformance",
+			       "Basic, Standard, HighPerformance, UltraPerformance and ErGw1AZ to "
+			       "ErGw3AZ",
 			       g->sku);
+	if (g->own_bandwidth)
+		findings_error(j->findings, g->bandwidth_at,
+			       "bandwidthInMbps: does not belong to gatewayType ExpressRoute; a "
+			       "circuit has its own");
 	if (g->clients.n_pool)
 		findings_error(
 			j->findings, g->clients.place,
@@ -151,6 +170,16 @@ static void check_coexistence(struct judge *j, const struct model_vnet *v)
 			"virtual network");
 }
 
+static void check_branches(struct judge *j, const struct model_vnet *v)
+{
+	if (v->branch_to_branch && !v->incomplete &&
+	    (v->vpn_gateway == MODEL_NONE || v->express_route_gateway == MODEL_NONE))
+		findings_warn(j->findings, v->branch_at,
+			      "allowBranchToBranchTraffic: %s has not both a Vpn and an "
+			      "ExpressRoute gateway, so there is nothing between them",
+			      v->name);
+}
+
 static void vnet_twice(struct judge *j, const struct unique_item *item,
 		       const struct unique_item *first)
 {
@@ -212,5 +241,6 @@ void validate_gateways(struct judge *j)
 		const struct model_vnet *v = &j->m->vnets[i];
 		if (v->vpn_gateway != MODEL_NONE && v->express_route_gateway != MODEL_NONE)
 			check_coexistence(j, v);
+		check_branches(j, v);
 	}
 }

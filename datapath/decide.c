@@ -148,24 +148,24 @@ static void decide_local(struct worker *w, struct decision *d, uint32_t vnet,
 }
 
 /* The route that counts: of the VNet, or of the table that the tunnel's next hop names. */
-static int find_route(const struct maps *m, const struct question *q, const struct ip_addr *to,
-		      struct xgw_route *out)
+static int find_route(const struct maps *m, const struct question *q, uint32_t table,
+		      const struct ip_addr *to, struct xgw_route *out)
 {
-	struct xgw_next_hop from = {0};
 	struct xgw_route own, user;
-	if (q->tunnel && maps_get(m, MAPS_next_hops, &q->tunnel, &from))
-		from.table = 0;
 	bool has_own = !maps_route(m, q->vnet, to, &own);
-	bool has_user = from.table && !maps_route(m, from.table, to, &user);
+	bool has_user = table && !maps_route(m, table, to, &user);
 	const struct xgw_route *r = routing_prefer(has_own ? &own : NULL, has_user ? &user : NULL);
 	if (r)
 		*out = *r;
 	return r ? 0 : -ENOENT;
 }
 
-/* A choice becomes the member that takes the packet, or a decision to spread over the first group
- * that has one that is up. */
-static bool choose(const struct maps *m, struct decision *d, struct xgw_next_hop *hop)
+/*
+ * A choice becomes the member that takes the packet, or a decision to spread over the first group
+ * that has one that is up. barred: circuits are none of its members for this packet; a choice of
+ * circuits alone stays one of them.
+ */
+static bool choose(const struct maps *m, struct decision *d, struct xgw_next_hop *hop, bool barred)
 {
 	struct xgw_next_hop first = {0}, member;
 	unsigned n = 0;
@@ -176,9 +176,9 @@ static bool choose(const struct maps *m, struct decision *d, struct xgw_next_hop
 		if (maps_get(m, MAPS_next_hops, &hop->member[i], &member) ||
 		    member.kind == XGW_HOP_CHOICE)
 			continue;
-		if (!i)
+		if (!i || (barred && first.kind == XGW_HOP_CIRCUIT))
 			first = member;
-		if (!(member.flags & XGW_HOP_UP))
+		if (!(member.flags & XGW_HOP_UP) || (barred && member.kind == XGW_HOP_CIRCUIT))
 			continue;
 		if (!spread) {
 			*hop = member;
@@ -224,13 +224,16 @@ static void ask_maps(struct worker *w, struct decision *d, const struct ip_addr 
 	struct xgw_address_key own = {.vnet = q->vnet};
 	struct xgw_address own_value;
 	struct xgw_route route = {.next_hop = q->hop};
-	struct xgw_next_hop hop;
+	struct xgw_next_hop hop, from = {0};
 	memcpy(own.addr, q->addr, sizeof own.addr);
+	if (q->tunnel && maps_get(m, MAPS_next_hops, &q->tunnel, &from))
+		from = (struct xgw_next_hop){0};
+	bool barred = q->tunnel && !(from.flags & XGW_HOP_BRANCHES);
 	if (!q->hop && !maps_get(m, MAPS_addresses, &own, &own_value)) {
 		d->kind = DECIDE_OWN;
 		return;
 	}
-	if (!q->hop && find_route(m, q, to, &route)) {
+	if (!q->hop && find_route(m, q, from.table, to, &route)) {
 		drop_decision(d, XGW_DROP_NO_ROUTE);
 		return;
 	}
@@ -238,7 +241,11 @@ static void ask_maps(struct worker *w, struct decision *d, const struct ip_addr 
 		drop_decision(d, XGW_DROP_NO_NEXT_HOP);
 		return;
 	}
-	if (hop.kind != XGW_HOP_CHOICE || choose(m, d, &hop))
+	if (hop.kind == XGW_HOP_CHOICE && !choose(m, d, &hop, barred))
+		return;
+	if (barred && hop.kind == XGW_HOP_CIRCUIT)
+		drop_decision(d, XGW_DROP_BRANCH);
+	else
 		follow(w, d, &hop, to);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "loader/features.h"
+#include "maps/limiter.h"
 
 #include <errno.h>
 #include <string.h>
@@ -114,6 +115,18 @@ static int put_hop(const struct maps *m, const struct plan_entry_hop *e, bool re
 	return maps_put(m, MAPS_next_hops, &e->id, &want);
 }
 
+/* Its clocks are the data path's and go on. An array: a rate of 0 says "no limit". */
+static int put_limiter(const struct maps *m, const struct plan_entry_limiter *e, bool removal)
+{
+	const struct xgw_limiter want = limiter_of(removal ? 0 : e->mbps);
+	struct xgw_limiter *l = m->limiters ? &m->limiters[e->id] : NULL;
+	if (!l)
+		return maps_put(m, MAPS_limiters, &e->id, &want);
+	__atomic_store_n(&l->burst_ns, want.burst_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&l->per_byte, want.per_byte, __ATOMIC_RELAXED);
+	return 0;
+}
+
 /* Where a plan's entry goes in a map of keys and values; false: by a function of its own. */
 struct cell {
 	enum maps_id map;
@@ -165,6 +178,7 @@ static bool find_cell(struct cell *c, const struct plan_change *x)
 		return true;
 	}
 	case PLAN_PORTS:
+	case PLAN_LIMITERS:
 	case PLAN_ATTACHMENTS:
 	case PLAN_HOPS: return false;
 	}
@@ -180,6 +194,8 @@ static int carry_out(const struct maps *m, const struct plan_change *c)
 				 : maps_put(m, cell.map, cell.key, cell.value);
 	else if (c->map == PLAN_PORTS)
 		err = put_port(m, c->entry, c->removal);
+	else if (c->map == PLAN_LIMITERS)
+		err = put_limiter(m, c->entry, c->removal);
 	else if (c->map == PLAN_ATTACHMENTS)
 		err = put_attachment(m, c->entry, c->removal);
 	else if (c->map == PLAN_HOPS)
@@ -231,6 +247,7 @@ static enum maps_id map_of(const struct plan_change *c)
 	if (find_cell(&cell, c))
 		return cell.map;
 	return c->map == PLAN_PORTS	    ? MAPS_ports
+	       : c->map == PLAN_LIMITERS    ? MAPS_limiters
 	       : c->map == PLAN_ATTACHMENTS ? MAPS_attachments
 					    : MAPS_next_hops;
 }

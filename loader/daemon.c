@@ -342,7 +342,8 @@ static int prepare(struct daemon *d, struct fault *f)
 	if (!err)
 		err = apply_find_ports(d->netlink, &d->model, d->ports, d->facts, f);
 	if (!err)
-		err = plan_make(&d->plan, &d->model, d->facts, NULL, f);
+		err = plan_make(&d->plan, &d->model, &(struct plan_facts){.ports = d->facts}, NULL,
+				f);
 	if (!err)
 		err = attach_start(&d->attach, &d->instance, d->netlink, d->ports,
 				   d->model.host.n_ports, d->model.host.xdp_mode, f);

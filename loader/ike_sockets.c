@@ -136,7 +136,10 @@ int ike_sockets_open(struct ike_host *h, const struct model *m, struct fault *f)
 {
 	const struct ike_socket *had = h->sockets;
 	for (uint32_t i = 0; i < 2 * m->n_gateways; i++) {
-		const struct ip_endpoint local = {m->gateways[i / 2].public_address, ports[i % 2]};
+		const struct model_gateway *g = &m->gateways[i / 2];
+		const struct ip_endpoint local = {g->public_address, ports[i % 2]};
+		if (g->express_route)
+			continue;
 		int err = ike_socket_find(h, &local) ? 0 : open_socket(h, &local, f);
 		if (!err)
 			continue;

@@ -65,7 +65,7 @@ static int apply_again(struct daemon *d, struct fault *f)
 		facts[i] = (struct plan_port){l->ifindex, apply_mtu(l), {0}};
 		memcpy(facts[i].mac, l->mac, sizeof facts[i].mac);
 	}
-	int err = plan_make(&plan, &d->model, facts, &d->plan, f);
+	int err = plan_make(&plan, &d->model, &(struct plan_facts){.ports = facts}, &d->plan, f);
 	if (!err)
 		err = apply_plan(d->maps, &d->plan, &plan, f);
 	if (err) {

@@ -90,7 +90,8 @@ static int compare(struct job *j, struct daemon *d)
 	copy_ports(j, d, facts);
 	if (model_peerings_follow(&j->model, &d->model))
 		return fault_set(&j->fault, -ENOMEM, "not enough memory to compare the models");
-	int err = plan_make(&j->plan, &j->model, facts, &d->plan, &j->fault);
+	int err = plan_make(&j->plan, &j->model, &(struct plan_facts){.ports = facts}, &d->plan,
+			    &j->fault);
 	if (!err && plan_diff(&j->changes, &d->plan, &j->plan))
 		err = fault_set(&j->fault, -ENOMEM, "not enough memory to compare the plans");
 	if (!err)

@@ -86,6 +86,7 @@ static enum maps_id map_of(const struct plan_change *c)
 	switch (c->map) {
 	case PLAN_NAMES: return MAPS_names;
 	case PLAN_PORTS: return MAPS_ports;
+	case PLAN_LIMITERS: return MAPS_limiters;
 	case PLAN_ATTACHMENTS: return MAPS_attachments;
 	case PLAN_TAGS: return MAPS_attachments_in;
 	case PLAN_ADDRESSES: return MAPS_addresses;

@@ -505,9 +505,13 @@ static json_t *gateway(struct daemon *d, uint32_t i)
 	json_t *o = json_object();
 	set(o, "name", json_string(g->name));
 	set(o, "virtualNetwork", json_string(d->model.vnets[g->vnet].name));
-	set(o, "gatewayType", json_string("Vpn"));
-	set(o, "vpnType", json_string(g->policy_based ? "PolicyBased" : "RouteBased"));
-	set(o, "publicIPAddress", json_string(ip_addr_format(&g->public_address, address)));
+	set(o, "gatewayType", json_string(g->express_route ? "ExpressRoute" : "Vpn"));
+	set(o, "vpnType",
+	    g->express_route ? json_null()
+			     : json_string(g->policy_based ? "PolicyBased" : "RouteBased"));
+	set(o, "publicIPAddress",
+	    g->public_address.family ? json_string(ip_addr_format(&g->public_address, address))
+				     : json_null());
 	set(o, "sku", json_string(g->sku));
 	if (g->clients.n_pool) {
 		const struct guesses_count c = clients_guesses(ike_host_clients(d->ike), i);

@@ -311,7 +311,7 @@ static void decode_routes6(const struct maps *m, const void *key, const void *va
 
 static void decode_next_hops(const struct maps *m, const void *key, const void *value, json_t *o)
 {
-	static const char *const flags[] = {"up", "spread"};
+	static const char *const flags[] = {"up", "spread", "branches"};
 	const struct xgw_next_hop *h = value;
 	uint32_t id = *(const uint32_t *)key;
 	bool has_address = h->kind == XGW_HOP_APPLIANCE || h->kind == XGW_HOP_CIRCUIT;

@@ -234,6 +234,8 @@ XGW_LAYOUT(struct xgw_next_hop, 40);
 /* CHOICE: over all members of a group that are up, a flow to one of them; else each member is a
  * group of its own */
 #define XGW_HOP_SPREAD 2u
+/* TUNNEL, CLIENT: what comes out of it may go into circuits */
+#define XGW_HOP_BRANCHES 4u
 
 /* `sas_in`: inbound child SAs, by the outer destination and SPI. */
 struct xgw_sa_key {

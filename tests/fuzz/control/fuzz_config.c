@@ -56,7 +56,7 @@ static void plan_it(const struct model *m)
 		    !offer.n_remote_ts)
 			abort();
 	}
-	if (plan_make(&plan, m, ports, NULL, &fault))
+	if (plan_make(&plan, m, &(struct plan_facts){.ports = ports}, NULL, &fault))
 		abort();
 	if (plan_diff(&changes, &plan, &plan) || changes.n)
 		abort();

@@ -101,9 +101,10 @@ static inline void test_plan_after(struct plan *p, const struct model *m,
 				   const struct plan *previous)
 {
 	struct plan_port ports[64] = {0};
+	const struct plan_facts facts = {.ports = ports};
 	struct fault fault = {0};
 	test_ports(ports, m->host.n_ports);
-	if (plan_make(p, m, ports, previous, &fault))
+	if (plan_make(p, m, &facts, previous, &fault))
 		fail_msg("%s", fault.text);
 }
 

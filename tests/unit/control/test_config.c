@@ -165,7 +165,7 @@ static const struct row schema_rows[] = {
 	 "39:29: error: virtualNetworkGateway1: GW1 is PolicyBased and has one connection, ToSite5; several need a RouteBased gateway\n"
 	 "39:29: error: virtualNetworkGateway1: GW1 is PolicyBased; connectionType Vnet2Vnet needs a RouteBased gateway\n"},
 	{"    publicIPAddress: 203.0.113.1\n", "    publicIPAddress: 203.0.113.1\n    sku: VpnGw6\n",
-	 "23:10: error: sku: expected Unlimited, Basic, Standard, HighPerformance, VpnGw1, VpnGw2, VpnGw3, VpnGw4 or VpnGw5, came 'VpnGw6'; did you mean 'VpnGw1'?\n"},
+	 "23:10: error: sku: expected Unlimited, Basic, Standard, HighPerformance, VpnGw1, VpnGw2, VpnGw3, VpnGw4, VpnGw5, UltraPerformance, ErGw1AZ, ErGw2AZ or ErGw3AZ, came 'VpnGw6'; did you mean 'VpnGw1'?\n"},
 	{"    publicIPAddress: 203.0.113.1\n", "    publicIPAddress: 203.0.113.1\n    sku: VpnGw1\n    bandwidthInMbps: 10\n", ""},
 	{"    publicIPAddress: 203.0.113.1\n", "    publicIPAddress: 203.0.113.1\n    bandwidthInMbps: 0\n",
 	 "23:22: error: bandwidthInMbps: expected a number from 1 to 400000, came '0'\n"},
@@ -691,7 +691,7 @@ static void all_mistakes(void **state)
 }
 
 /* Every property of the contract is known: its own example says nothing but what is not supported
- * yet. */
+ * yet, and that nobody uses its circuit. */
 static void contract_example(void **state)
 {
 	(void)state;
@@ -699,8 +699,11 @@ static void contract_example(void **state)
 	struct config_findings findings;
 	char *text = test_file("tests/unit/control/contract.yaml");
 	assert_int_equal(test_parse(&m, text, &findings), -EINVAL);
-	assert_int_equal(findings.n, 7);
+	assert_int_equal(findings.n, 8);
 	for (size_t i = 0; i < findings.n; i++) {
+		if (findings.at[i].severity == CONFIG_WARNING &&
+		    strstr(findings.at[i].text, "no connection leads to Circuit1"))
+			continue;
 		const char *tail = strstr(findings.at[i].text, ": not supported yet");
 		if (!tail || strlen(tail) != strlen(": not supported yet"))
 			fail_msg("line %u: %s", findings.at[i].place.line, findings.at[i].text);

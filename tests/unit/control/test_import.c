@@ -401,16 +401,23 @@ static const char circuit_template[] =
 	"{'type': 'Microsoft.Network/expressRouteCircuits', 'name': 'C', 'sku': {'name': 's'}, 'properties':"
 	" {'serviceProviderProperties': {'bandwidthInMbps': 200}}, 'resources': [{'type': 'peerings', 'name':"
 	" 'AzurePrivatePeering', 'properties': {'vlanId': 100, 'peerASN': '65010', 'primaryPeerAddressPrefix':"
-	" '192.168.16.252/30', 'secondaryPeerAddressPrefix': '192.168.17.252/30'}},"
+	" '192.168.16.252/30', 'secondaryPeerAddressPrefix': '192.168.17.252/30', 'sharedKey': 'md5 key',"
+	" 'ipv6PeeringConfig': {'primaryPeerAddressPrefix': 'fd99::/126', 'state': 'Enabled'}}},"
 	" {'type': 'peerings', 'name': 'MicrosoftPeering', 'properties': {}}]},"
 	"{'type': 'Microsoft.Network/connections', 'name': 'c', 'properties': {'connectionType': 'ExpressRoute',"
 	" 'peer': {'id': 'x/expressRouteCircuits/C'}, 'virtualNetworkGateway1': {'id':"
-	" 'x/virtualNetworkGateways/far'}, 'authorizationKey': 'k'}}]}";
+	" 'x/virtualNetworkGateways/far'}, 'authorizationKey': 'k'}},"
+	"{'type': 'Microsoft.Network/virtualNetworkGateways', 'name': 'ER', 'properties': {'gatewayType':"
+	" 'ExpressRoute', 'sku': {'name': 'ErGw2AZ'}, 'bgpSettings': {'asn': 65515, 'bgpPeeringAddress':"
+	" '10.1.0.12,10.1.0.13', 'peerWeight': 0}, 'ipConfigurations': [{'properties': {'subnet': {'id':"
+	" '[resourceId(`Microsoft.Network/virtualNetworks/subnets`, `V`, `GatewaySubnet`)]'},"
+	" 'publicIPAddress': {'id': 'x/publicIPAddresses/p'}}}]}}]}";
 
 static const char bgp_template[] =
 	"{'resources': [" VNET("V", "10.1.255.0/27") ","
 	"{'type': 'Microsoft.Network/virtualNetworkGateways', 'name': 'GW', 'properties': {'enableBgp': 'true',"
-	" 'bgpSettings': {'asn': '65010', 'peerWeight': 5}, 'ipConfigurations': [{'properties': {'subnet': {'id':"
+	" 'bgpSettings': {'asn': '65010', 'peerWeight': 5, 'bgpPeeringAddresses': [{'customBgpIpAddresses':"
+	" ['169.254.21.1']}, {'customBgpIpAddresses': ['169.254.22.1']}]}, 'ipConfigurations': [{'properties': {'subnet': {'id':"
 	" '[resourceId(`Microsoft.Network/virtualNetworks/subnets`, `V`, `GatewaySubnet`)]'}}}]}},"
 	"{'type': 'Microsoft.Network/localNetworkGateways', 'name': 'S', 'properties': {'fqdn': 'site.example.org',"
 	" 'bgpSettings': {'asn': 65050, 'bgpPeeringAddress': '[reference(`GW`).bgpSettings.bgpPeeringAddress]'}}}]}";
@@ -436,11 +443,16 @@ static void circuits(void **state)
 	must_have(&x, "  - name: C\n    bandwidthInMbps: 200\n    peerings:\n      - port: er0\n"
 		      "        vlanId: 100\n        primaryPeerAddressPrefix: 192.168.16.252/30\n"
 		      "        secondaryPort: er1\n        secondaryPeerAddressPrefix: "
-		      "192.168.17.252/30\n        peerASN: 65010\n");
+		      "192.168.17.252/30\n        peerASN: 65010\n        sharedKey: \"md5 "
+		      "key\"\n"
+		      "        ipv6PeeringConfig: {primaryPeerAddressPrefix: \"fd99::/126\"}\n");
 	must_have(&x, "    connectionType: ExpressRoute\n    virtualNetworkGateway1: far\n"
 		      "    expressRouteCircuit: C\n");
 	must_have(&x, "with these\n  - name: far\n    virtualNetwork: far-vnet\n    gatewayType: "
 		      "ExpressRoute\n");
+	/* its address is the cloud's matter, and its sessions are at the links */
+	must_have(&x, "  - name: ER\n    virtualNetwork: V\n    gatewayType: ExpressRoute\n"
+		      "    sku: ErGw2AZ\n    bgpSettings: {asn: 65515}\n");
 	must_note(&x, "peering MicrosoftPeering: left out: ");
 	must_note(&x, "c: authorizationKey: not carried over: ");
 	done(&x);
@@ -452,12 +464,12 @@ static void bgp(void **state)
 	(void)state;
 	struct imported x;
 	quoted(&x, bgp_template);
-	must_have(&x, "    enableBgp: true\n    bgpSettings: {asn: 65010, bgpPeeringAddress: "
-		      "10.1.255.30}\n");
+	must_have(&x, "    enableBgp: true\n    bgpSettings:\n      asn: 65010\n"
+		      "      bgpPeeringAddress: 10.1.255.30\n      peerWeight: 5\n"
+		      "      customBgpIpAddresses: [169.254.21.1, 169.254.22.1]\n");
 	must_have(&x, "  - name: S\n    fqdn: site.example.org\n    addressSpace: []\n"
 		      "    bgpSettings:");
 	must_have(&x, "\"<fill in: bgpPeeringAddress of GW as it is deployed>\"");
-	must_note(&x, "GW: bgpSettings.peerWeight: not carried over\n");
 	done(&x);
 }
 

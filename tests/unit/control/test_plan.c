@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Model -> plan, and the changes between two plans: applied step by step, no reference ever
  * dangles. */
-#include "control_test.h"
+#include "circuit_test.h"
 
 #include "control/plan_internal.h"
 
@@ -219,10 +219,11 @@ static void one_device_twice(void **state)
 	struct plan p;
 	struct fault fault = {0};
 	struct plan_port ports[2];
+	const struct plan_facts facts = {.ports = ports};
 	test_model(&m, two_vnets);
 	test_ports(ports, 2);
 	ports[1].ifindex = ports[0].ifindex;
-	assert_int_equal(plan_make(&p, &m, ports, NULL, &fault), -EINVAL);
+	assert_int_equal(plan_make(&p, &m, &facts, NULL, &fault), -EINVAL);
 	assert_non_null(strstr(fault.text, "'ports'"));
 	model_free(&m);
 }
@@ -254,7 +255,7 @@ static uint32_t pick(uint32_t below)
 }
 
 struct scene {
-	bool there[6], gateway[6], peered[6], uses[6];
+	bool there[6], gateway[6], peered[6], uses[6], circuits[6], bgp[6];
 };
 
 static size_t random_vnet(char *out, size_t size, const struct scene *s, unsigned i)
@@ -267,7 +268,10 @@ static size_t random_vnet(char *out, size_t size, const struct scene *s, unsigne
 		"     attachments: [{port: l, encapsulation: vxlan, vni: %u, "
 		"localAddress: 192.0.2.%u, address: 10.%u.0.%u/24}%s",
 		i, i + 10 * pick(2), i, i, pick(2) ? ", routeTable: U" : "", i,
-		pick(2) ? ", routeTable: T" : "", i + 100 * pick(2), 1 + pick(2), i, 1 + pick(3),
+		pick(2)		 ? ""
+		: s->circuits[i] ? ", routeTable: U"
+				 : ", routeTable: T",
+		i + 100 * pick(2), 1 + pick(2), i, 1 + pick(3),
 		pick(2) ? ", {port: l, encapsulation: vlan" : "]");
 	if (out[n - 1] == 'n')
 		n += (size_t)snprintf(out + n, size - n, ", vlanId: %u}]", i);
@@ -279,7 +283,8 @@ static size_t random_vnet(char *out, size_t size, const struct scene *s, unsigne
 					      "'02:00:00:00:00:%02u', host: 192.0.2.9},",
 					      i, k, 1 + pick(4));
 	}
-	n += (size_t)snprintf(out + n, size - n, "], peerings: [");
+	n += (size_t)snprintf(out + n, size - n, "], allowBranchToBranchTraffic: %s, peerings: [",
+			      s->circuits[i] && pick(2) ? "true" : "false");
 	for (unsigned k = 2; k <= 5; k++) {
 		if (i == 1 && s->peered[k])
 			n += (size_t)snprintf(out + n, size - n,
@@ -304,6 +309,49 @@ static void random_scene(struct scene *s)
 		s->peered[i] = s->there[i] && pick(2);
 		s->uses[i] = s->peered[i] && !s->gateway[i] && pick(3);
 	}
+	for (unsigned i = 1; i <= 5; i++) {
+		s->circuits[i] = s->gateway[i] && pick(2);
+		s->bgp[i] = s->gateway[i] && pick(2);
+	}
+}
+
+/* Gateways of circuits, sites with BGP, and two circuits whose links may have other tags. */
+static size_t random_circuits(char *out, size_t size, const struct scene *s)
+{
+	static const char *const tags[] = {"", ", vlanId: 5", ", vlanId: 5, outerVlanId: 6"};
+	unsigned tag = pick(3);
+	size_t n = (size_t)snprintf(out, size, "expressRouteCircuits:\n");
+	for (unsigned k = 0; k < 2; k++) {
+		n += (size_t)snprintf(out + n, size - n,
+				      "  - {name: K%u%s, peerings: [{port: %s%s, peerASN: 6501%u, "
+				      "primaryPeerAddressPrefix: 192.168.3%u.%u/30",
+				      k, pick(2) ? ", bandwidthInMbps: 100" : "", k ? "c" : "d",
+				      tags[(tag + k) % 3], k, k, 4 * pick(2));
+		if (pick(2))
+			n += (size_t)snprintf(out + n, size - n,
+					      ", ipv6PeeringConfig: {primaryPeerAddressPrefix: "
+					      "'fd99:%u::/126'}",
+					      k);
+		n += (size_t)snprintf(out + n, size - n, "}]}\n");
+	}
+	n += (size_t)snprintf(out + n, size - n, "connections:\n");
+	for (unsigned i = 1; i <= 5; i++) {
+		for (unsigned k = 0; s->circuits[i] && k < 2; k++) {
+			if (pick(3))
+				n += (size_t)snprintf(out + n, size - n,
+						      "  - {name: X%u%u, connectionType: "
+						      "ExpressRoute, virtualNetworkGateway1: E%u, "
+						      "expressRouteCircuit: K%u}\n",
+						      i, k, i, k);
+		}
+		if (s->bgp[i])
+			n += (size_t)snprintf(out + n, size - n,
+					      "  - {name: B%u, connectionType: IPsec, "
+					      "virtualNetworkGateway1: G%u, localNetworkGateway2: "
+					      "P%u, sharedKey: {file: /k}, enableBgp: true}\n",
+					      i, i, i);
+	}
+	return n;
 }
 
 /* A good configuration of some of five VNets, in some order of ids, with some of their parts. */
@@ -312,7 +360,9 @@ static void random_text(char *out, size_t size)
 	struct scene s;
 	size_t n = (size_t)snprintf(out, size,
 				    "host: {ports: [{name: w, device: e0, role: uplink}, "
-				    "{name: l, device: e1, role: vnet}]}\nvirtualNetworks:\n");
+				    "{name: l, device: e1, role: vnet}, {name: c, device: e2, "
+				    "role: circuit}, {name: d, device: e3, role: circuit}]}\n"
+				    "virtualNetworks:\n");
 	random_scene(&s);
 	for (unsigned i = 1; i <= 5; i++) {
 		if (s.there[i])
@@ -325,23 +375,37 @@ static void random_text(char *out, size_t size)
 			      "10.%u.0.0/16, nextHopType: VirtualAppliance, nextHopIpAddress: "
 			      "10.1.0.%u}]}\n"
 			      "  - {name: U, routes: [{name: n, addressPrefix: 10.%u.0.0/16, "
-			      "nextHopType: %s}]}\nvirtualNetworkGateways:\n",
+			      "nextHopType: %s}, {name: i, addressPrefix: 10.1.9.0/24, "
+			      "nextHopType: None}]}\nvirtualNetworkGateways:\n",
 			      40 + pick(2), 9 + pick(2), 40 + pick(2),
 			      pick(2) ? "None" : "Internet");
 	for (unsigned i = 1; i <= 5; i++) {
 		if (s.gateway[i])
 			n += (size_t)snprintf(out + n, size - n,
 					      "  - {name: G%u, virtualNetwork: V%u, "
-					      "publicIPAddress: 203.0.113.%u%s}\n",
-					      i, i, i, pick(2) ? ", gatewayDefaultSite: S" : "");
+					      "publicIPAddress: 203.0.113.%u%s%s}\n",
+					      i, i, i, pick(2) ? ", gatewayDefaultSite: S" : "",
+					      s.bgp[i] ? ", enableBgp: true" : "");
+		if (s.circuits[i])
+			n += (size_t)snprintf(out + n, size - n,
+					      "  - {name: E%u, virtualNetwork: V%u, gatewayType: "
+					      "ExpressRoute}\n",
+					      i, i);
 	}
 	n += (size_t)snprintf(out + n, size - n,
 			      "localNetworkGateways:\n"
 			      "  - {name: S, gatewayIpAddress: 198.51.100.1, addressSpace: "
 			      "[192.168.0.0/16, 172.16.%u.0/24]}\n"
 			      "  - {name: R, gatewayIpAddress: 198.51.100.2, addressSpace: "
-			      "[192.168.0.0/16]}\nconnections:\n",
+			      "[192.168.0.0/16]}\n",
 			      pick(3));
+	for (unsigned i = 1; i <= 5; i++)
+		n += (size_t)snprintf(
+			out + n, size - n,
+			"  - {name: P%u, gatewayIpAddress: 198.51.100.1%u, "
+			"bgpSettings: {asn: 65050, bgpPeeringAddress: 172.30.0.%u}}\n",
+			i, i, i);
+	n += random_circuits(out + n, size - n, &s);
 	for (unsigned i = 1; i <= 5; i++) {
 		for (unsigned k = 0; s.gateway[i] && k < 2; k++) {
 			if ((i == 1 && !k) || pick(2))
@@ -453,6 +517,10 @@ static void check_route(const struct mirror *w, const struct plan_entry_route *r
 static void check_references(const struct mirror *w, const struct plan *have,
 			     const struct plan *want)
 {
+	for (uint32_t i = 0; i < w->p.n_attachments; i++) {
+		const struct plan_entry_limiter l = {.id = w->p.attachments[i].limiter};
+		assert_true(!l.id || find(w, PLAN_LIMITERS, &l) < w->p.n_limiters);
+	}
 	for (uint32_t i = 0; i < w->p.n_tags; i++) {
 		const struct xgw_attachment *a = attachment(w, w->p.tags[i].attachment);
 		assert_true(a->kind == w->p.tags[i].key.kind && a->tag == w->p.tags[i].key.tag);
@@ -490,12 +558,24 @@ static void walk(const struct plan *have, const struct plan *want, struct mirror
 	assert_true(same_plans(want, &w->p));
 }
 
+/* Of any link there may be a veth. */
 static void random_plan(struct plan *p, struct model *m, const struct plan *previous)
 {
 	char text[16384];
+	struct plan_port ports[4];
+	struct plan_veth veths[100];
+	struct plan_facts facts = {ports, veths, 0};
+	struct fault fault = {0};
 	random_text(text, sizeof text);
-	test_model(m, text);
-	test_plan_after(p, m, previous);
+	test_circuits(m, text);
+	test_ports(ports, 4);
+	for (uint32_t id = 1; id <= 100; id++) {
+		if (pick(2))
+			veths[facts.n_veths++] =
+				(struct plan_veth){id, 100 + id, {2, 0, 0, 0, 1, (uint8_t)id}};
+	}
+	if (plan_make(p, m, &facts, previous, &fault))
+		fail_msg("%s", fault.text);
 }
 
 static void changes_lead_from_plan_to_plan(void **state)
@@ -527,6 +607,8 @@ struct numbered {
 	struct plan p;
 };
 
+#define OWNER_PEER ((enum xgw_name_kind)1000)
+
 /* The name of whatever has a number, and of which VNet it is; empty: nobody has it. */
 static void owner_of(const struct numbered *x, enum xgw_name_kind kind, uint32_t id, char out[160])
 {
@@ -539,6 +621,18 @@ static void owner_of(const struct numbered *x, enum xgw_name_kind kind, uint32_t
 	if (kind == XGW_NAME_GATEWAY && g != MODEL_NONE)
 		snprintf(out, 160, "%s of %u", x->m.gateways[g].name,
 			 x->m.vnets[x->m.gateways[g].vnet].id);
+	const struct plan_link *l = plan_link(&x->p, id);
+	const struct plan_peer *r = plan_peer(&x->p, id);
+	if (kind == XGW_NAME_ATTACHMENT && l)
+		snprintf(out, 160, "%s: %u/%x", x->m.circuits[l->circuit].name, l->port,
+			 plan_attachment_entry(&x->p, id)->tag);
+	if (kind == OWNER_PEER && r && r->kind == PLAN_PEER_LINK)
+		snprintf(out, 160, "%s %u: %x %d", x->m.circuits[x->p.links[r->of].circuit].name,
+			 x->p.links[r->of].which,
+			 plan_attachment_entry(&x->p, x->p.links[r->of].id)->tag, r->ipv6);
+	if (kind == OWNER_PEER && r && r->kind == PLAN_PEER_TUNNEL)
+		snprintf(out, 160, "%s of %u", x->m.connections[x->p.connections[r->of].model].name,
+			 r->table);
 	if (kind == XGW_NAME_ATTACHMENT && a) {
 		const struct model_attachment *at = &x->m.vnets[a->vnet].attachments[a->index];
 		snprintf(out, 160, "%u: %u/%u/%u", x->m.vnets[a->vnet].id, at->port, at->kind,
@@ -574,12 +668,13 @@ static void spares_connections(const struct numbered *was, const struct numbered
 		const struct plan_change *c = &changes.at[i];
 		uint32_t id =
 			c->map == PLAN_HOPS ? ((const struct plan_entry_hop *)c->entry)->id : 0;
-		/* but the table of what comes out of it may be another */
+		/* but what comes out of it may ask another table, and go elsewhere */
 		if (!plan_connection(&was->p, id) || !plan_connection(&now->p, id))
 			continue;
 		assert_non_null(c->was);
-		assert_int_not_equal(((const struct plan_entry_hop *)c->was)->value.table,
-				     ((const struct plan_entry_hop *)c->entry)->value.table);
+		const struct xgw_next_hop *old = &((const struct plan_entry_hop *)c->was)->value,
+					  *new = &((const struct plan_entry_hop *)c->entry)->value;
+		assert_true(old->table != new->table || old->flags != new->flags);
 	}
 	plan_changes_free(&changes);
 }
@@ -587,7 +682,7 @@ static void spares_connections(const struct numbered *was, const struct numbered
 static void names_keep_their_numbers(void **state)
 {
 	(void)state;
-	unsigned kept[3] = {0};
+	unsigned kept[4] = {0};
 	for (uint32_t round = 0; round < 50; round++) {
 		struct numbered x[2] = {0};
 		seed = 7000 + round;
@@ -599,6 +694,7 @@ static void names_keep_their_numbers(void **state)
 					&kept[0]);
 			compare_numbers(was, now, XGW_NAME_GATEWAY, 0, &kept[1]);
 			compare_numbers(was, now, XGW_NAME_ATTACHMENT, 1, &kept[2]);
+			compare_numbers(was, now, OWNER_PEER, 1, &kept[3]);
 			spares_connections(was, now);
 			for (uint32_t i = 0; i < now->p.n_vnets; i++) {
 				const struct plan_vnet *v = plan_vnet(&now->p, now->m.vnets[i].id);
@@ -610,7 +706,7 @@ static void names_keep_their_numbers(void **state)
 		plan_free(&x[1].p);
 		model_free(&x[1].m);
 	}
-	assert_true(kept[0] > 500 && kept[1] > 500 && kept[2] > 500);
+	assert_true(kept[0] > 500 && kept[1] > 500 && kept[2] > 500 && kept[3] > 100);
 }
 
 /* Three ports among two: their number is that of the name, wherever it stands. */
@@ -674,7 +770,7 @@ static void ranges_of_clients(void **state)
 	gateways[2].clients.most = 40000;
 	test_plan_after(&a, &m, &b);
 	assert_int_equal(a.gateways[2].first_client, PLAN_FIRST_CLIENT + 410);
-	assert_int_equal(a.gateways[2].n_clients, 32768 - 410);
+	assert_int_equal(a.gateways[2].n_clients, PLAN_FIRST_TUN - PLAN_FIRST_CLIENT - 410);
 	plan_free(&b);
 	test_plan_after(&b, &m, &a);
 	assert_memory_equal(a.gateways, b.gateways, 3 * sizeof *a.gateways);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random sets of networks, peerings, gateways, sites and route tables: for each packet a plain
- * reference says from the model alone where it goes, and the plan's contents, searched one by one,
- * must say the same.
+ * Random sets of networks, peerings, gateways, sites, circuits and route tables: for each packet a
+ * plain reference says from the model alone where it goes, and the plan's contents, searched one by
+ * one, must say the same.
  */
-#include "control_test.h"
+#include "circuit_test.h"
 
 #include "control/offer.h"
 
@@ -23,7 +23,7 @@ static uint32_t pick(uint32_t below)
 struct writer {
 	char text[32768];
 	size_t n;
-	bool gateway[VNETS], uses[VNETS], peers[VNETS][VNETS];
+	bool gateway[VNETS], uses[VNETS], peers[VNETS][VNETS], circuits[VNETS], bgp[VNETS];
 };
 
 __attribute__((format(printf, 2, 3))) static void put(struct writer *w, const char *format, ...)
@@ -40,10 +40,12 @@ static const char *word(bool b)
 	return b ? "true" : "false";
 }
 
-static const char *table(void)
+/* Where there are gateways of both types no table sends to the gateway. */
+static const char *table(bool both)
 {
 	static const char *const texts[] = {"", "", ", routeTable: T1", ", routeTable: T2"};
-	return texts[pick(4)];
+	uint32_t n = pick(4);
+	return both && n > 1 ? ", routeTable: T4" : texts[n];
 }
 
 /* Who peers with whom, one side or both; who uses whose gateway. */
@@ -72,6 +74,8 @@ static void put_vnets(struct writer *w)
 {
 	for (uint32_t i = 0; i < VNETS; i++) {
 		w->gateway[i] = pick(2);
+		w->circuits[i] = w->gateway[i] && pick(2);
+		w->bgp[i] = w->gateway[i] && pick(2);
 		for (uint32_t k = 0; k < VNETS; k++)
 			w->peers[i][k] = false;
 	}
@@ -82,16 +86,21 @@ static void put_vnets(struct writer *w)
 			w->peers[k][i] = kind < 2;
 		}
 	put(w, "host: {ports: [{name: w, device: e0, role: uplink}, {name: l, device: e1, role: "
-	       "vnet}]}\nvirtualNetworks:\n");
+	       "vnet}, {name: c, device: e2, role: circuit}]}\nvirtualNetworks:\n");
+	uint32_t branches = pick(VNETS);
 	for (uint32_t i = 0; i < VNETS; i++) {
 		put(w,
 		    "  - name: V%u\n    id: %u\n    addressSpace: [10.%u.0.0/16%s%s]\n    subnets:\n",
 		    i, 100 - i, i, !i && pick(2) ? ", 172.20.0.0/24" : "",
 		    i == 2 && pick(2) ? ", 'fd00::/48'" : "");
-		put(w, "      - {name: A, addressPrefix: 10.%u.0.0/24%s}\n", i, table());
-		put(w, "      - {name: B, addressPrefix: 10.%u.1.0/24%s}\n", i, table());
+		put(w, "      - {name: A, addressPrefix: 10.%u.0.0/24%s}\n", i,
+		    table(w->circuits[i]));
+		put(w, "      - {name: B, addressPrefix: 10.%u.1.0/24%s}\n", i,
+		    table(w->circuits[i]));
 		put(w, "      - {name: GatewaySubnet, addressPrefix: 10.%u.255.0/27%s}\n", i,
-		    pick(2) ? ", routeTable: T3" : "");
+		    pick(2) ? w->circuits[i] ? ", routeTable: T4" : ", routeTable: T3" : "");
+		if (i == branches && w->circuits[i])
+			put(w, "    allowBranchToBranchTraffic: true\n");
 		put(w,
 		    "    attachments: [{port: l, encapsulation: vlan, vlanId: %u, address: "
 		    "10.%u.0.1/24}]\n",
@@ -113,13 +122,13 @@ static void put_tables(struct writer *w)
 	static const char *const hops[] = {"VnetLocal", "VirtualNetworkGateway",
 					   "VirtualNetworkGateway", "Internet", "None"};
 	put(w, "routeTables:\n");
-	for (uint32_t t = 1; t <= 3; t++) {
+	for (uint32_t t = 1; t <= 4; t++) {
 		put(w, "  - name: T%u\n    routes:\n", t);
 		for (uint32_t i = 0; i < PREFIXES + 5; i++) {
 			const char *p = i < PREFIXES ? prefixes[i] : more[i - PREFIXES];
 			bool is_default = !strcmp(p, "0.0.0.0/0"), v6 = strchr(p, ':');
 			/* one at least; the gateway's subnet has no default route */
-			if ((i && pick(2)) || (t == 3 && is_default))
+			if ((i && pick(2)) || (t >= 3 && is_default))
 				continue;
 			if (!v6 && pick(5) == 0)
 				put(w,
@@ -128,7 +137,7 @@ static void put_tables(struct writer *w)
 				    i, p, pick(7), 1 + pick(3));
 			else
 				put(w, "      - {name: r%u, addressPrefix: %s, nextHopType: %s}\n",
-				    i, p, hops[pick(5)]);
+				    i, p, hops[t == 4 ? 3 * pick(2) : pick(5)]);
 		}
 	}
 }
@@ -145,7 +154,10 @@ static void put_gateways(struct writer *w)
 		    i + 1);
 		if (pick(2))
 			put(w, ", gatewayDefaultSite: S%u", pick(6));
-		put(w, "}\n");
+		put(w, ", enableBgp: %s}\n", word(w->bgp[i]));
+		if (w->circuits[i])
+			put(w, "  - {name: E%u, virtualNetwork: V%u, gatewayType: ExpressRoute}\n",
+			    i, i);
 	}
 	if (!any)
 		put(w, "  []\n");
@@ -158,6 +170,34 @@ static void put_gateways(struct writer *w)
 				put(w, "%s, ", prefixes[i]);
 		}
 		put(w, "]}\n");
+	}
+	for (uint32_t i = 0; i < VNETS; i++)
+		put(w,
+		    "  - {name: P%u, gatewayIpAddress: 198.51.100.1%u, bgpSettings: {asn: 65050, "
+		    "bgpPeeringAddress: 172.31.0.%u}}\n",
+		    i, i, i + 1);
+}
+
+/* Two circuits, each on some of the networks. */
+static void put_circuits(struct writer *w, bool *any)
+{
+	for (uint32_t i = 0; i < VNETS; i++) {
+		for (uint32_t k = 0; w->circuits[i] && k < 2; k++) {
+			if (pick(3) == 0)
+				continue;
+			*any = true;
+			put(w,
+			    "  - {name: K%u-%u, connectionType: ExpressRoute, "
+			    "virtualNetworkGateway1: E%u, expressRouteCircuit: K%u}\n",
+			    i, k, i, k);
+		}
+		if (!w->bgp[i])
+			continue;
+		*any = true;
+		put(w,
+		    "  - {name: B%u, connectionType: IPsec, virtualNetworkGateway1: G%u, "
+		    "localNetworkGateway2: P%u, sharedKey: {file: /k}, enableBgp: true}\n",
+		    i, i, i);
 	}
 }
 
@@ -188,8 +228,15 @@ static void put_connections(struct writer *w)
 				    side ? k : i, side ? i : k, side ? k : i, side ? i : k);
 		}
 	}
+	put_circuits(w, &any);
 	if (!any)
 		put(w, "  []\n");
+	put(w, "expressRouteCircuits:\n");
+	for (uint32_t k = 0; k < 2; k++)
+		put(w,
+		    "  - {name: K%u, peerings: [{port: c, vlanId: %u, peerASN: 65010, "
+		    "primaryPeerAddressPrefix: 192.168.3%u.0/30}]}\n",
+		    k, k + 1, k);
 }
 
 /* ---- the reference ---- */
@@ -201,6 +248,7 @@ enum end {
 	END_TUNNEL,
 	END_INTERNET,
 	END_APPLIANCE,
+	END_ROUTER,
 	END_NO_ROUTE
 };
 
@@ -334,6 +382,12 @@ static struct end_of own(const struct model *m, uint32_t vnet, const struct ip_a
 		    ip_addr_equal(&v->attachments[i].address.addr, to))
 			best = (struct end_of){.kind = END_GATEWAY, .len = 32, .class = 0};
 	}
+	/* whoever speaks BGP */
+	for (uint32_t g = 0; g < m->n_gateways; g++) {
+		if (m->gateways[g].vnet == vnet && m->gateways[g].enable_bgp &&
+		    ip_addr_equal(&m->gateways[g].bgp.address, to))
+			best = (struct end_of){.kind = END_ROUTER, .len = 32, .class = 0};
+	}
 	return best;
 }
 
@@ -429,6 +483,48 @@ static struct end_of expected(const struct model *m, uint32_t vnet, uint32_t tab
 	return u.len >= 0 && u.len >= r.len ? u : r;
 }
 
+/* Out of a circuit into one of its networks; via is the network whose gateway does it. */
+static struct end_of into(const struct model *m, uint32_t vnet, uint32_t via,
+			  const struct ip_addr *to)
+{
+	struct end_of e = own(m, vnet, to), u;
+	if (e.kind == END_ROUTER)
+		e.kind = END_GATEWAY;
+	if (e.kind != END_HOST)
+		return e;
+	for (uint32_t i = 0; i < m->vnets[vnet].n_address_space; i++) {
+		if (ip_prefix_contains(&m->vnets[vnet].address_space[i], to))
+			e.len = m->vnets[vnet].address_space[i].len;
+	}
+	u = user_end(m, via, m->vnets[via].subnets[2].route_table, to);
+	return u.len >= e.len ? u : e;
+}
+
+static struct end_of out_of_circuit(const struct model *m, uint32_t circuit,
+				    const struct ip_addr *to)
+{
+	struct end_of best = no_route, branch = no_route;
+	for (uint32_t i = 0; i < m->n_connections; i++) {
+		if (m->connections[i].circuit != circuit)
+			continue;
+		uint32_t via = m->gateways[m->connections[i].gateway].vnet;
+		for (uint32_t v = 0; v < m->n_vnets; v++) {
+			struct end_of e = v == via || uses_gateway(m, v, via) ? into(m, v, via, to)
+									      : no_route;
+			if (e.len > best.len)
+				best = e;
+		}
+		struct end_of tunnel = behind(m, m->vnets[via].vpn_gateway, to);
+		if (m->vnets[via].branch_to_branch && tunnel.len > 0)
+			branch = tunnel;
+	}
+	struct ip_addr ours = m->circuits[circuit].peerings[0].link[0].prefix[0].addr;
+	ours.b[3] += 2;
+	if (ip_addr_equal(&ours, to))
+		return (struct end_of){.kind = END_GATEWAY, .len = 32};
+	return branch.len > best.len ? branch : best;
+}
+
 /* ---- the plan, searched naively ---- */
 
 static const struct plan_entry_route *longest(const struct plan *p, uint32_t key,
@@ -484,10 +580,10 @@ static uint32_t connection_index(const struct plan *p, uint32_t id)
 	return 0;
 }
 
-static struct end_of planned(const struct model *m, const struct plan *p, uint32_t vnet,
+static struct end_of planned(const struct model *m, const struct plan *p, uint32_t key,
 			     uint32_t table, const struct ip_addr *to)
 {
-	const struct plan_entry_route *r = longest(p, m->vnets[vnet].id, to);
+	const struct plan_entry_route *r = longest(p, key, to);
 	const struct plan_entry_route *u = table ? longest(p, table, to) : NULL;
 	struct end_of e = no_route;
 	if (u && (!r || u->prefix.len >= r->prefix.len))
@@ -501,7 +597,7 @@ static struct end_of planned(const struct model *m, const struct plan *p, uint32
 		[XGW_HOP_DROP] = END_NOWHERE,	   [XGW_HOP_LOCAL] = END_HOST,
 		[XGW_HOP_TUNNEL] = END_TUNNEL,	   [XGW_HOP_GATEWAY] = END_GATEWAY,
 		[XGW_HOP_CHOICE] = END_TUNNEL,	   [XGW_HOP_APPLIANCE] = END_APPLIANCE,
-		[XGW_HOP_INTERNET] = END_INTERNET,
+		[XGW_HOP_INTERNET] = END_INTERNET, [XGW_HOP_CLIENT] = END_ROUTER,
 	};
 	e.kind = kinds[h->kind];
 	if (e.kind == END_HOST || e.kind == END_APPLIANCE)
@@ -537,11 +633,11 @@ static void show(const char *what, const struct end_of *e)
 }
 
 static const char *const addresses[] = {
-	"10.0.0.4",   "10.0.1.4",    "10.0.9.4",    "10.1.0.4",	   "10.1.1.4",
-	"10.1.7.4",   "10.2.0.1",    "10.2.0.4",    "10.2.1.4",	   "10.2.255.9",
-	"10.3.0.4",   "10.3.1.4",    "10.4.0.4",    "10.4.0.1",	   "10.9.0.4",
-	"10.77.0.4",  "192.168.1.1", "192.168.5.1", "192.168.5.7", "192.168.5.200",
-	"172.20.0.9", "8.8.8.8",     "fd00::4",	    "fd11::4",	   "fd22::4",
+	"10.0.0.4",    "10.0.1.4",	"10.0.9.4",	"10.1.0.4",   "10.1.1.4",    "10.1.7.4",
+	"10.2.0.1",    "10.2.0.4",	"10.2.1.4",	"10.2.255.9", "10.3.0.4",    "10.3.1.4",
+	"10.4.0.4",    "10.4.0.1",	"10.9.0.4",	"10.77.0.4",  "192.168.1.1", "192.168.5.1",
+	"192.168.5.7", "192.168.5.200", "172.20.0.9",	"8.8.8.8",    "fd00::4",     "fd11::4",
+	"fd22::4",     "10.1.255.30",	"192.168.30.2",
 };
 
 /* From a host of each subnet, and out of the gateway's tunnels (GatewaySubnet's table). */
@@ -563,7 +659,7 @@ static void check_subnet(const struct model *m, const struct plan *p, uint32_t v
 		struct ip_addr to;
 		assert_int_equal(ip_addr_parse(&to, addresses[i]), 0);
 		struct end_of want = expected(m, vnet, s->route_table, &to);
-		struct end_of came = planned(m, p, vnet, r->value.table, &to);
+		struct end_of came = planned(m, p, m->vnets[vnet].id, r->value.table, &to);
 		if (same_end(&want, &came))
 			continue;
 		show("expected", &want);
@@ -589,9 +685,44 @@ static void check_tunnels(const struct model *m, const struct plan *p)
 	}
 }
 
+/* Where the tables of two networks' GatewaySubnets meet, each has its own networks alone. */
+static uint32_t check_circuits(const struct model *m, const struct plan *p)
+{
+	uint32_t n = 0;
+	for (uint32_t k = 0; k < m->n_circuits; k++) {
+		for (size_t i = 0; p->domains[k] && i < sizeof addresses / sizeof *addresses; i++) {
+			struct ip_addr to;
+			assert_int_equal(ip_addr_parse(&to, addresses[i]), 0);
+			struct end_of want = out_of_circuit(m, k, &to);
+			struct end_of came = planned(m, p, p->domains[k], 0, &to);
+			n += want.kind == END_APPLIANCE || want.kind == END_TUNNEL;
+			if (same_end(&want, &came))
+				continue;
+			show("expected", &want);
+			show("planned", &came);
+			fail_msg("seed %u: out of K%u to %s", seed, k, addresses[i]);
+		}
+	}
+	return n;
+}
+
+/* A peer in a tunnel is reached by it, whatever else leads there. */
+static void check_peers(const struct model *m, const struct plan *p)
+{
+	for (uint32_t i = 0; i < p->n_peers; i++) {
+		const struct plan_peer *x = &p->peers[i];
+		if (x->kind != PLAN_PEER_TUNNEL)
+			continue;
+		struct end_of came = planned(m, p, x->table, 0, &x->remote);
+		assert_true(came.kind == END_TUNNEL && came.n == 1 &&
+			    came.connection[0] == p->connections[x->of].model);
+	}
+}
+
 static void random_models(void **state)
 {
 	(void)state;
+	uint32_t seldom = 0;
 	for (uint32_t round = 0; round < 1500; round++) {
 		struct writer w = {.n = 0};
 		struct model m;
@@ -601,16 +732,19 @@ static void random_models(void **state)
 		put_tables(&w);
 		put_gateways(&w);
 		put_connections(&w);
-		test_model(&m, w.text);
+		test_circuits(&m, w.text);
 		test_plan(&p, &m);
 		seed = round;
 		for (uint32_t v = 0; v < m.n_vnets; v++)
 			for (uint32_t s = 0; s < m.vnets[v].n_subnets; s++)
 				check_subnet(&m, &p, v, &m.vnets[v].subnets[s]);
 		check_tunnels(&m, &p);
+		check_peers(&m, &p);
+		seldom += check_circuits(&m, &p);
 		plan_free(&p);
 		model_free(&m);
 	}
+	assert_true(seldom > 100);
 }
 
 /* One next hop for a set of connections, however many prefixes they share. */

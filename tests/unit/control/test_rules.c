@@ -172,7 +172,7 @@ static const struct row rows[] = {
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute, vpnType: PolicyBased, sku: VpnGw1, gatewayDefaultSite: Site5}\n"}},
 	 "39:50: error: gatewayType: ExpressRoute: not supported yet\n"
 	 "39:73: error: vpnType: PolicyBased does not belong to gatewayType ExpressRoute\n"
-	 "39:91: error: sku: VpnGw1 is a size of gatewayType Vpn; ExpressRoute has Unlimited, Basic, Standard and HighPerformance\n"
+	 "39:91: error: sku: VpnGw1 is a size of gatewayType Vpn; ExpressRoute has Unlimited, Basic, Standard, HighPerformance, UltraPerformance and ErGw1AZ to ErGw3AZ\n"
 	 "39:119: error: gatewayDefaultSite: does not belong to gatewayType ExpressRoute; a circuit's default route comes by BGP\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute, vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: a, password: {file: /etc/xgw/a}}]}, certificate: {chain: c.pem, key: k}}\n"}},
 	 "39:50: error: gatewayType: ExpressRoute: not supported yet\n"
@@ -459,6 +459,7 @@ static const struct row rows[] = {
 	 "6:39: error: role: circuit: not supported yet\n"
 	 "41:50: error: gatewayType: ExpressRoute: not supported yet\n"
 	 "44:1: error: expressRouteCircuits: not supported yet\n"
+	 "46:12: warning: expressRouteCircuits: no connection leads to C2; its links are not used\n"
 	 "46:34: error: port: a peering of C1 has the same port and VLANs already, in line 45; a frame must belong to one\n"
 	 "48:36: error: connectionType: ExpressRoute: not supported yet\n"
 	 "48:78: error: expressRouteCircuit: not supported yet\n"},
@@ -467,6 +468,7 @@ static const struct row rows[] = {
 	 "6:39: error: role: circuit: not supported yet\n"
 	 "41:50: error: gatewayType: ExpressRoute: not supported yet\n"
 	 "44:1: error: expressRouteCircuits: not supported yet\n"
+	 "46:12: warning: expressRouteCircuits: no connection leads to C1; its links are not used\n"
 	 "46:12: error: name: 'C1' is the name of another circuit, in line 45; names are unique in their kind\n"
 	 "48:36: error: connectionType: ExpressRoute: not supported yet\n"
 	 "48:78: error: expressRouteCircuit: not supported yet\n"},

@@ -348,6 +348,8 @@ static void test_circuits(void **state)
 	static const uint8_t twice[] = {0, 0, 0,    0, 0, AT_LINK, 0x88, 0xa8,
 					0, 2, 0x81, 0, 0, 3,	   8,	 0};
 	static const uint8_t once[] = {0, 0, 0, 0, 0, AT_LINK2, 0x81, 0, 0, 5, 0x86, 0xdd};
+	hops[T1].flags = XGW_HOP_BRANCHES;
+	hops[T2].flags |= XGW_HOP_BRANCHES;
 	const struct decision *d = ask(*state, "192.168.7.1", 1, T2, 0);
 	assert_int_equal(d->kind, DECIDE_SEND);
 	assert_int_equal(d->l2_len, 22);
@@ -380,6 +382,31 @@ static void test_circuits(void **state)
 	assert_int_equal(ask(*state, "192.168.8.1", 1, T1, 0)->connection, T3);
 }
 
+/* Out of tunnels that may not go from branch to branch, and out of clients. */
+static void test_barred(void **state)
+{
+	static const uint32_t from[] = {T1, CLIENT};
+	for (int i = 0; i < 2; i++) {
+		const struct decision *d = ask(*state, "192.168.7.1", 1, from[i], 0);
+		assert_true(d->kind == DECIDE_DROP && d->drop == XGW_DROP_BRANCH);
+		/* links are none of a choice's members, tunnels are */
+		d = ask(*state, "192.168.8.1", 1, from[i], 0);
+		assert_true(d->kind == DECIDE_TUNNEL &&
+			    (d->connection == T2 || d->connection == T3));
+	}
+	/* none is up: a tunnel all the same, and of links alone nothing */
+	hops[T2].flags = hops[T3].flags = 0;
+	config.generation++;
+	const struct decision *d = ask(*state, "192.168.8.1", 1, T1, 0);
+	assert_true(d->kind == DECIDE_TUNNEL && d->connection == T2);
+	put_choice(GROUPS, XGW_HOP_SPREAD, LINK, LINK2, 0);
+	config.generation++;
+	d = ask(*state, "192.168.8.1", 1, T1, 0);
+	assert_true(d->kind == DECIDE_DROP && d->drop == XGW_DROP_BRANCH);
+	/* not out of a tunnel */
+	assert_int_equal(ask(*state, "192.168.8.1", 1, 0, 0)->kind, DECIDE_SEND);
+}
+
 static void test_change_of_members(void **state)
 {
 	assert_int_equal(ask(*state, "192.168.1.1", 1, T1, 0)->connection, T2);
@@ -398,6 +425,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_where_it_leaves, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_spread, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_circuits, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_barred, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_change_of_members, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,12 @@ int maps_get(const struct maps *m, enum maps_id id, const void *key, void *value
 		memcpy(value, &s->attachment[n], sizeof s->attachment[n]);
 		return 0;
 	}
+	if (id == MAPS_next_hops && n && n == s->branches) {
+		const struct xgw_next_hop from = {
+			.kind = XGW_HOP_TUNNEL, .connection = n, .flags = XGW_HOP_BRANCHES};
+		memcpy(value, &from, sizeof from);
+		return 0;
+	}
 	if (id == MAPS_next_hops && n < s->n_routes) {
 		memcpy(value, &s->route[n].hop, sizeof s->route[n].hop);
 		return 0;
@@ -844,6 +850,7 @@ static void circuit(struct world *g)
 	ip_addr_to_mapped(&router, g->said.route[g->said.n_routes - 1].hop.address);
 	memset(limiters, 0, sizeof limiters);
 	g->maps.limiters = limiters;
+	g->said.branches = 7;
 	g->said.config.generation++;
 }
 
@@ -876,6 +883,16 @@ static void test_tunnel_to_circuit(void **state)
 		passed++;
 	assert_in_range(passed, 65, 66 + (account_clock() - since) / 8000000);
 	assert_int_equal(world_drops(r, XGW_DROP_CIRCUIT_RATE), 100 - passed);
+	/* what may not go from branch to branch does not */
+	r->said.branches = 0;
+	r->said.config.generation++;
+	send_left(p, ip, len);
+	carry(&p->left, r, 0, 20);
+	world_run(r);
+	assert_null(world_sent(r, LAN, &n));
+	assert_int_equal(world_drops(r, XGW_DROP_BRANCH), 1);
+	r->said.branches = 7;
+	r->said.config.generation++;
 	/* without the shared memory there is no limit */
 	r->maps.limiters = NULL;
 	send_left(p, ip, len);

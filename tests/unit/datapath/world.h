@@ -52,6 +52,7 @@ struct world_maps {
 	struct xgw_attachment attachment[4];
 	struct xgw_neighbour neighbour;
 	struct ip_addr own[2];
+	uint32_t branches; /* a connection whose packets may go into circuits, 0: none */
 	unsigned n_routes, n_endpoints, n_own, n_sas;
 	struct xgw_sa_key sas[16];
 	bool has_neighbour;
