@@ -206,10 +206,11 @@ size_t rib_next(struct rib *r, struct rib_change *out, size_t room);
 bool rib_is_settled(const struct rib *r);
 /*
  * A ROUTE_PUT could not be applied (no room, no memory): the caller has removed the route from the
- * map. It is tried again when something changes for that prefix, or when routes have gone. For a
- * HOP_PUT: the routes to it that follow cannot be applied either.
+ * map. It is tried again when something changes for that prefix, or when routes have gone.
  */
 void rib_lost(struct rib *r, uint32_t table, const struct ip_prefix *prefix);
+/* A HOP_PUT could not be applied: after rib_lost for each route to it that followed. */
+void rib_lost_choice(struct rib *r, uint32_t id);
 /* True when the map holds, after the differences given so far, what the RIB said. */
 bool rib_holds(const struct rib *r, uint32_t table, const struct ip_prefix *prefix);
 
