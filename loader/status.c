@@ -359,7 +359,7 @@ json_t *status_drops(const struct maps *m)
 	return o;
 }
 
-static const char *const role_texts[] = {"none", "uplink", "vnet", "circuit"};
+static const char *const role_texts[] = {"none", "uplink", "vnet", "circuit", "link"};
 
 static void add_port_account(struct daemon *d, json_t *o, uint32_t id)
 {

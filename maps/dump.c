@@ -10,6 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "maps/limiter.h"
+#include "maps/routing.h"
+
 static void put_text(json_t *o, const char *name, const char *text)
 {
 	json_object_set_new(o, name, json_string(text));
@@ -26,6 +29,22 @@ static void put_name(json_t *o, const char *field, const struct maps *m, enum xg
 	char text[XGW_NAME];
 
 	put_text(o, field, maps_name(m, kind, id, text));
+}
+
+/* Whose it is: a virtual network, or a circuit, whose domain is numbered behind them. */
+static void put_network(const struct maps *m, uint32_t id, json_t *o)
+{
+	bool is_domain = id >= XGW_FIRST_DOMAIN && id < XGW_DOMAINS_BEHIND;
+	bool is_vnet = id && id < XGW_FIRST_TABLE;
+
+	if (is_vnet)
+		put_name(o, "virtualNetwork", m, XGW_NAME_VNET, id);
+	else
+		json_object_set_new(o, "virtualNetwork", json_null());
+	if (is_domain)
+		put_name(o, "circuit", m, XGW_NAME_CIRCUIT, id);
+	else
+		json_object_set_new(o, "circuit", json_null());
 }
 
 static void put_mac(json_t *o, const char *name, const uint8_t mac[6])
@@ -54,13 +73,14 @@ static const char *one_of(const char *const *names, unsigned n, unsigned value)
 }
 #define ONE_OF(names, value) one_of(names, sizeof(names) / sizeof((names)[0]), value)
 
-static const char *const roles[] = {"none", "uplink", "vnet", "circuit"};
-static const char *const tags[] = {"none", "vlan", "vxlan"};
+static const char *const roles[] = {"none", "uplink", "vnet", "circuit", "link"};
+static const char *const tags[] = {"none", "vlan", "vxlan", "qinq"};
 static const char *const sources[] = {"system", "static", "user", "bgp", "peering", "client"};
 static const char *const hops[] = {"none",    "drop",	"local",  "tunnel",    "gateway",
 				   "circuit", "client", "choice", "appliance", "internet"};
-static const char *const kinds[] = {"none",	  "virtual network", "connection",  "port",
-				    "attachment", "gateway",	     "route table", "next hop"};
+static const char *const kinds[] = {"none",	   "virtual network", "connection",
+				    "port",	   "attachment",      "gateway",
+				    "route table", "next hop",	      "circuit"};
 
 /* Names of the flags that are set, as a list. */
 static void put_flags(json_t *o, const char *const *names, unsigned n, unsigned flags)
@@ -96,6 +116,10 @@ static void decode_ports(const struct maps *m, const void *key, const void *valu
 	put_text(o, "role", ONE_OF(roles, p->role));
 	put_mac(o, "mac", p->mac);
 	put_number(o, "mtu", p->mtu);
+	if (p->wire)
+		put_name(o, "wire", m, XGW_NAME_ATTACHMENT, p->wire);
+	else
+		json_object_set_new(o, "wire", json_null());
 }
 
 static void decode_attachments_in(const struct maps *m, const void *key, const void *value,
@@ -113,13 +137,13 @@ static void decode_attachments_in(const struct maps *m, const void *key, const v
 
 static void decode_attachments(const struct maps *m, const void *key, const void *value, json_t *o)
 {
-	static const char *const flags[] = {"learn", "answers"};
+	static const char *const flags[] = {"learn", "answers", "link"};
 	const struct xgw_attachment *a = value;
 
 	(void)key;
 	put_name(o, "attachment", m, XGW_NAME_ATTACHMENT, a->id);
 	put_number(o, "id", a->id);
-	put_name(o, "virtualNetwork", m, XGW_NAME_VNET, a->vnet);
+	put_network(m, a->vnet, o);
 	put_name(o, "port", m, XGW_NAME_PORT, a->port_id);
 	put_number(o, "ifindex", a->ifindex);
 	put_text(o, "encapsulation", ONE_OF(tags, a->kind));
@@ -128,6 +152,8 @@ static void decode_attachments(const struct maps *m, const void *key, const void
 	put_number(o, "udpPort", ntohs(a->vxlan_port_be));
 	put_mac(o, "mac", a->mac);
 	put_number(o, "mtu", a->mtu);
+	put_number(o, "localIfindex", a->local_ifindex);
+	put_number(o, "limiter", a->limiter);
 	PUT_FLAGS(o, flags, a->flags);
 }
 
@@ -136,7 +162,7 @@ static void decode_addresses(const struct maps *m, const void *key, const void *
 	const struct xgw_address_key *k = key;
 	const struct xgw_address *a = value;
 
-	put_name(o, "virtualNetwork", m, XGW_NAME_VNET, k->vnet);
+	put_network(m, k->vnet, o);
 	put_addr(o, "address", k->addr);
 	put_name(o, "attachment", m, XGW_NAME_ATTACHMENT, a->attachment);
 }
@@ -147,7 +173,7 @@ static void decode_endpoints(const struct maps *m, const void *key, const void *
 	const struct xgw_endpoint_key *k = key;
 	const struct xgw_endpoint *e = value;
 
-	put_name(o, "virtualNetwork", m, XGW_NAME_VNET, k->vnet);
+	put_network(m, k->vnet, o);
 	put_addr(o, "address", k->addr);
 	put_mac(o, "mac", e->mac);
 	put_addr(o, "host", e->vtep);
@@ -208,6 +234,7 @@ static void put_goal(const struct maps *m, const char *field, uint32_t id,
 	case XGW_HOP_TUNNEL:
 	case XGW_HOP_CLIENT: put_name(o, field, m, XGW_NAME_CONNECTION, hop->connection); break;
 	case XGW_HOP_LOCAL: put_name(o, field, m, XGW_NAME_VNET, hop->vnet); break;
+	case XGW_HOP_CIRCUIT:
 	case XGW_HOP_CHOICE: put_name(o, field, m, XGW_NAME_HOP, id); break;
 	case XGW_HOP_APPLIANCE: put_addr(o, field, hop->address); break;
 	default: json_object_set_new(o, field, json_null());
@@ -221,12 +248,9 @@ static void put_route(const struct maps *m, uint32_t vnet, const struct ip_prefi
 	struct xgw_next_hop hop = {0};
 	char text[PREFIX_TEXT];
 	uint32_t id = r->next_hop;
-	bool is_table = vnet >= XGW_FIRST_TABLE;
+	bool is_table = vnet >= XGW_FIRST_TABLE && vnet < XGW_FIRST_DOMAIN;
 
-	if (is_table)
-		json_object_set_new(o, "virtualNetwork", json_null());
-	else
-		put_name(o, "virtualNetwork", m, XGW_NAME_VNET, vnet);
+	put_network(m, vnet, o);
 	/* that the route stands in, or that packets from there ask too */
 	put_table(m, is_table ? vnet : r->table, o);
 	put_text(o, "prefix", ip_prefix_format(p, text));
@@ -241,11 +265,13 @@ static void put_route(const struct maps *m, uint32_t vnet, const struct ip_prefi
 	PUT_FLAGS(o, flags, r->flags);
 }
 
-/* A choice's members by the names of their connections, in the order in which they are asked. */
+/* A choice's members by the names of their connections and links, in the order in which they are
+ * asked, and the group of each. */
 static void put_members(const struct maps *m, const struct xgw_next_hop *h, json_t *o)
 {
-	json_t *list = json_array();
+	json_t *list = json_array(), *groups = json_array();
 	char text[XGW_NAME];
+	unsigned group = 1;
 
 	for (unsigned i = 0; i < XGW_HOP_MEMBERS && h->kind == XGW_HOP_CHOICE && h->member[i];
 	     i++) {
@@ -258,8 +284,11 @@ static void put_members(const struct maps *m, const struct xgw_next_hop *h, json
 			list,
 			json_string(maps_name(m, is_tunnel ? XGW_NAME_CONNECTION : XGW_NAME_HOP,
 					      is_tunnel ? member.connection : id, text)));
+		group += i && routing_begins_group(h, i);
+		json_array_append_new(groups, json_sprintf("%u", group));
 	}
 	json_object_set_new(o, "members", list);
+	json_object_set_new(o, "groups", groups);
 }
 
 static void decode_routes4(const struct maps *m, const void *key, const void *value, json_t *o)
@@ -285,7 +314,8 @@ static void decode_next_hops(const struct maps *m, const void *key, const void *
 	static const char *const flags[] = {"up", "spread"};
 	const struct xgw_next_hop *h = value;
 	uint32_t id = *(const uint32_t *)key;
-	bool is_named = h->kind == XGW_HOP_CHOICE || h->kind == XGW_HOP_APPLIANCE;
+	bool has_address = h->kind == XGW_HOP_APPLIANCE || h->kind == XGW_HOP_CIRCUIT;
+	bool is_named = h->kind == XGW_HOP_CHOICE || has_address;
 
 	put_number(o, "id", id);
 	put_text(o, "type", ONE_OF(hops, h->kind));
@@ -293,16 +323,13 @@ static void decode_next_hops(const struct maps *m, const void *key, const void *
 		put_name(o, "name", m, XGW_NAME_HOP, id);
 	else
 		json_object_set_new(o, "name", json_null());
-	if (h->kind == XGW_HOP_LOCAL || h->kind == XGW_HOP_APPLIANCE)
-		put_name(o, "virtualNetwork", m, XGW_NAME_VNET, h->vnet);
-	else
-		json_object_set_new(o, "virtualNetwork", json_null());
+	put_network(m, h->kind == XGW_HOP_LOCAL || has_address ? h->vnet : 0, o);
 	if (h->kind == XGW_HOP_TUNNEL || h->kind == XGW_HOP_CLIENT)
 		put_name(o, "connection", m, XGW_NAME_CONNECTION, h->connection);
 	else
 		json_object_set_new(o, "connection", json_null());
 	put_members(m, h, o);
-	if (h->kind == XGW_HOP_APPLIANCE)
+	if (has_address)
 		put_addr(o, "address", h->address);
 	else
 		json_object_set_new(o, "address", json_null());
@@ -378,6 +405,16 @@ static void decode_traffic(const struct maps *m, const void *key, const void *va
 	put_count(o, "answered", &t->answered);
 }
 
+static void decode_limiters(const struct maps *m, const void *key, const void *value, json_t *o)
+{
+	const struct xgw_limiter *l = value;
+
+	(void)m;
+	put_number(o, "id", *(const uint32_t *)key);
+	put_number(o, "bandwidthInMbps", limiter_mbps(l));
+	put_number(o, "burstNs", l->burst_ns);
+}
+
 static void (*const decoders[MAPS_COUNT])(const struct maps *, const void *, const void *,
 					  json_t *) = {
 #define MAP(name, ...) [MAPS_##name] = decode_##name,
@@ -387,12 +424,18 @@ static void (*const decoders[MAPS_COUNT])(const struct maps *, const void *, con
 #undef RAW
 };
 
+static bool has_all_keys(enum maps_id id)
+{
+	return id == MAPS_drops || id == MAPS_traffic || id == MAPS_attachments ||
+	       id == MAPS_limiters;
+}
+
 /* Arrays have every index: entries that nobody filled are left out. */
 static bool is_filled(enum maps_id id, const void *value)
 {
 	const uint8_t *b = value;
 
-	if (id != MAPS_drops && id != MAPS_traffic && id != MAPS_attachments)
+	if (!has_all_keys(id))
 		return true;
 	for (uint32_t i = 0; i < maps_row(id)->value_size; i++) {
 		if (b[i])
@@ -523,7 +566,7 @@ static long count_filled(const struct maps *m, enum maps_id id)
 	struct decoding d = {.m = m, .id = id, .entries = json_array()};
 	long n;
 
-	if (id != MAPS_drops && id != MAPS_traffic && id != MAPS_attachments) {
+	if (!has_all_keys(id)) {
 		json_decref(d.entries);
 		return maps_entries(m, id);
 	}

@@ -15,21 +15,27 @@
 #endif
 #include "maps/drops.h"
 
-#define XGW_LAYOUT_VERSION     3u
+#define XGW_LAYOUT_VERSION     4u
 #define XGW_LAYOUT(type, size) _Static_assert(sizeof(type) == (size), #type)
 
 #define XGW_MAX_PORTS  64u
-#define XGW_MAX_QUEUES 64u /* per port */
+#define XGW_MAX_QUEUES 64u  /* per port */
+#define XGW_MAX_LINKS  128u /* their ports' ids stand behind those of the others */
 #define XGW_NAME       64u
 
 /*
- * Whose routes a key of `routes4` and `routes6` means: a VNet's id (below), or a table of user
- * routes, numbered from here. Of what both say the longer prefix counts, of equal ones the user's.
+ * Whose routes a key of `routes4` and `routes6` means: a VNet's id (below), a table of user routes,
+ * numbered from XGW_FIRST_TABLE, or a circuit's domain, from XGW_FIRST_DOMAIN. Of what a VNet's and
+ * a user's say the longer prefix counts, of equal ones the user's. A domain is asked alone, for
+ * what comes out of the circuit's links. Where its route leads to a local host or to the gateway,
+ * no packet out of a link may claim to be from.
  */
-#define XGW_FIRST_TABLE 0x1000000u
+#define XGW_FIRST_TABLE	   0x1000000u
+#define XGW_FIRST_DOMAIN   0x1200000u
+#define XGW_DOMAINS_BEHIND 0x1210000u
 
-/* Roles of a port. */
-enum xgw_role { XGW_ROLE_NONE, XGW_ROLE_UPLINK, XGW_ROLE_VNET, XGW_ROLE_CIRCUIT };
+/* Roles of a port. A link is the host's end of a veth, which a router's wire to a circuit is. */
+enum xgw_role { XGW_ROLE_NONE, XGW_ROLE_UPLINK, XGW_ROLE_VNET, XGW_ROLE_CIRCUIT, XGW_ROLE_LINK };
 
 /* `config`: one entry, memory-mapped by the workers. */
 struct xgw_config {
@@ -45,42 +51,68 @@ XGW_LAYOUT(struct xgw_config, 32);
 
 /* `ports`: by interface index. */
 struct xgw_port {
-	__u32 id;   /* 0 … XGW_MAX_PORTS-1 */
+	__u32 id;   /* 0 … XGW_MAX_PORTS-1; a link's from there on, XGW_MAX_LINKS of them */
 	__u32 role; /* enum xgw_role */
 	__u32 ifindex;
 	__u32 mtu;
 	__u8 mac[6];
 	__u16 flags;
+	__u32 wire; /* link: the attachment that all frames go out of, with its tags */
 };
-XGW_LAYOUT(struct xgw_port, 24);
+XGW_LAYOUT(struct xgw_port, 28);
 
-/* `attachments_in`: which VNet a packet came into. */
-enum xgw_tag { XGW_TAG_NONE, XGW_TAG_VLAN, XGW_TAG_VXLAN };
+/* `attachments_in`: which VNet, or which circuit's link, a packet came into. */
+enum xgw_tag {
+	XGW_TAG_NONE,
+	XGW_TAG_VLAN,
+	XGW_TAG_VXLAN,
+	XGW_TAG_QINQ /* 802.1ad, and 802.1Q inside */
+};
 struct xgw_tag_key {
 	__u32 ifindex;
 	__u32 kind; /* enum xgw_tag */
-	__u32 tag;  /* VLAN id or VNI; 0 for none */
+	__u32 tag;  /* VLAN id or VNI; 802.1ad: XGW_QINQ; 0 for none */
 };
 XGW_LAYOUT(struct xgw_tag_key, 12);
+#define XGW_QINQ(outer, inner) ((__u32)(outer) << 12 | (inner))
 
 /* `attachments`: by attachment id (array): how to send out there. */
 struct xgw_attachment {
-	__u32 id; /* 0 is never used */
-	__u32 vnet;
+	__u32 id;   /* 0 is never used */
+	__u32 vnet; /* of a link: its circuit's domain */
 	__u32 ifindex;
 	__u32 port_id;
 	__u32 kind; /* enum xgw_tag */
 	__u32 tag;
 	__u8 local_vtep[16]; /* vxlan: outer source and our address for decapsulation */
 	__be16 vxlan_port_be;
-	__u8 mac[6]; /* our link-layer address there */
-	__u32 mtu;   /* of the inner IP packet */
-	__u32 flags; /* XGW_ATTACHMENT_* */
+	__u8 mac[6];	     /* our link-layer address there */
+	__u32 mtu;	     /* of the inner IP packet */
+	__u32 flags;	     /* XGW_ATTACHMENT_* */
+	__u32 local_ifindex; /* link: where what is for the gateway's router goes, untagged; 0: none
+			      */
+	__u32 limiter;	     /* link: whose bandwidth it uses, in `limiters`; 0: without a limit */
 };
-XGW_LAYOUT(struct xgw_attachment, 56);
+XGW_LAYOUT(struct xgw_attachment, 64);
 #define XGW_ATTACHMENT_LEARN 1u /* vxlan: endpoints learnt from traffic */
 #define XGW_ATTACHMENT_ANSWERS \
-	2u /* ARP and neighbour discovery for our addresses answered by XDP */
+	2u		       /* ARP and neighbour discovery for our addresses answered by XDP */
+#define XGW_ATTACHMENT_LINK 4u /* of a circuit */
+
+/*
+ * `limiters`: by number (array, 0 is never used), memory-mapped by the workers. maps/limiter.h
+ * makes and uses them. A direction of its own cache line each.
+ */
+#define XGW_MAX_LIMITERS 1024u
+struct xgw_limiter {
+	__u32 per_byte; /* the time that a byte takes, 2^-16 ns; 0: there is no limit */
+	__u32 burst_ns; /* as much as this passes at once after a pause */
+	__u64 in;	/* out of the circuit: when all that passed is through, 2^-6 ns */
+	__u8 apart[48];
+	__u64 out; /* into the circuit */
+	__u8 apart2[56];
+};
+XGW_LAYOUT(struct xgw_limiter, 128);
 
 /* `addresses`: the gateway's own addresses inside VNets. */
 struct xgw_address_key {
@@ -175,28 +207,33 @@ enum xgw_hop_kind {
 	XGW_HOP_LOCAL,	 /* a host of `vnet`, found in `endpoints` */
 	XGW_HOP_TUNNEL,	 /* a connection: to the worker, ESP */
 	XGW_HOP_GATEWAY, /* the gateway itself: to the kernel */
-	XGW_HOP_CIRCUIT,
+	XGW_HOP_CIRCUIT, /* always the router `address` in the domain `vnet`, by its link */
 	XGW_HOP_CLIENT,
-	XGW_HOP_CHOICE,	   /* the first of `member` that is up; none: the first */
+	XGW_HOP_CHOICE,	   /* of the first group with one that is up; none: the first */
 	XGW_HOP_APPLIANCE, /* always the host `address` of `vnet`, whoever the packet is for */
 	XGW_HOP_INTERNET,  /* to the kernel, which routes it as its administrator says */
 };
 #define XGW_HOP_MEMBERS 4u
 struct xgw_next_hop {
-	__u32 kind;	  /* enum xgw_hop_kind */
-	__u32 vnet;	  /* LOCAL, APPLIANCE: where the endpoint is looked up */
+	__u32 kind; /* enum xgw_hop_kind */
+	/* LOCAL, APPLIANCE, CIRCUIT: where the endpoint is looked up; TUNNEL, CLIENT: the gateway's
+	 */
+	__u32 vnet;
 	__u32 connection; /* TUNNEL, CLIENT */
 	__u32 flags;	  /* XGW_HOP_UP: a tunnel has a child SA, a link works */
 	__u32 table;	  /* TUNNEL, CLIENT: user routes that packets out of it ask too, 0 = none */
-	__u32 reserved;
+	__u32 groups; /* CHOICE that spreads: bit i: member i begins another group; bit 0: ignored
+		       */
 	union {
 		__u32 member[XGW_HOP_MEMBERS]; /* CHOICE: next hops that are no choices, 0 ends */
-		__u8 address[16];	       /* APPLIANCE */
+		__u8 address[16];	       /* APPLIANCE, CIRCUIT */
 	};
 };
 XGW_LAYOUT(struct xgw_next_hop, 40);
-#define XGW_HOP_UP     1u
-#define XGW_HOP_SPREAD 2u /* CHOICE: over all members that are up, a flow to one of them */
+#define XGW_HOP_UP 1u
+/* CHOICE: over all members of a group that are up, a flow to one of them; else each member is a
+ * group of its own */
+#define XGW_HOP_SPREAD 2u
 
 /* `sas_in`: inbound child SAs, by the outer destination and SPI. */
 struct xgw_sa_key {
@@ -242,8 +279,9 @@ enum xgw_name_kind {
 	XGW_NAME_PORT,
 	XGW_NAME_ATTACHMENT,
 	XGW_NAME_GATEWAY,
-	XGW_NAME_TABLE, /* of user routes, by its number from XGW_FIRST_TABLE on */
-	XGW_NAME_HOP	/* a choice or an appliance */
+	XGW_NAME_TABLE,	 /* of user routes, by its number from XGW_FIRST_TABLE on */
+	XGW_NAME_HOP,	 /* a choice, an appliance or a circuit's link */
+	XGW_NAME_CIRCUIT /* by its domain */
 };
 struct xgw_name_key {
 	__u32 kind;
@@ -299,7 +337,7 @@ struct xgw_trace {
 	__u32 vnet;
 	__u32 next_hop;			  /* the route's: a choice, not its member */
 	__u32 connection;		  /* of the member */
-	__u32 attachment;		  /* local: where it leaves */
+	__u32 attachment;		  /* local, circuit: where it leaves */
 	__u8 plen, source, family, flags; /* of the route; and XGW_TRACE_TABLE */
 };
 XGW_LAYOUT(struct xgw_trace, 32); /* kernels before 6.9 take no more metadata than this */

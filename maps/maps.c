@@ -43,10 +43,20 @@ static void start(struct maps *m)
 		m->fd[i] = -1;
 }
 
+static size_t limiters_bytes(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t bytes = XGW_MAX_LIMITERS * sizeof(struct xgw_limiter);
+
+	return (bytes + page - 1) / page * page;
+}
+
 void maps_close(struct maps *m)
 {
 	if (m->config)
 		munmap((void *)(uintptr_t)m->config, (size_t)sysconf(_SC_PAGESIZE));
+	if (m->limiters)
+		munmap(m->limiters, limiters_bytes());
 	for (unsigned i = 0; i < MAPS_COUNT; i++) {
 		if (m->fd[i] >= 0)
 			close(m->fd[i]);
@@ -54,15 +64,20 @@ void maps_close(struct maps *m)
 	start(m);
 }
 
-static void map_config(struct maps *m)
+/* NULL when the map is not there, or cannot be mapped. */
+static void *map_memory(const struct maps *m, enum maps_id id, size_t bytes)
 {
-	void *at;
+	void *at = MAP_FAILED;
 
-	if (m->fd[MAPS_config] < 0)
-		return;
-	at = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
-		  m->fd[MAPS_config], 0);
-	m->config = at == MAP_FAILED ? NULL : at;
+	if (m->fd[id] >= 0)
+		at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd[id], 0);
+	return at == MAP_FAILED ? NULL : at;
+}
+
+static void map_shared(struct maps *m)
+{
+	m->config = map_memory(m, MAPS_config, (size_t)sysconf(_SC_PAGESIZE));
+	m->limiters = map_memory(m, MAPS_limiters, limiters_bytes());
 }
 
 int maps_adopt(struct maps *out, const int fds[MAPS_COUNT], struct fault *f)
@@ -70,7 +85,7 @@ int maps_adopt(struct maps *out, const int fds[MAPS_COUNT], struct fault *f)
 	(void)f;
 	start(out);
 	memcpy(out->fd, fds, sizeof(out->fd));
-	map_config(out);
+	map_shared(out);
 	return 0;
 }
 
@@ -148,7 +163,7 @@ int maps_open(struct maps *out, const char *directory, struct fault *f)
 		maps_close(out);
 		return rc;
 	}
-	map_config(out);
+	map_shared(out);
 	return 0;
 }
 

@@ -28,6 +28,7 @@ enum maps_id {
 struct maps {
 	int fd[MAPS_COUNT];
 	volatile struct xgw_config *config; /* memory-mapped; NULL when it could not be */
+	struct xgw_limiter *limiters;	    /* XGW_MAX_LIMITERS of them, the same way */
 	char directory[128];		    /* where they are pinned, may be empty */
 };
 

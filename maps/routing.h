@@ -46,7 +46,15 @@ ROUTING int routing_refusal(enum routing_origin origin, const struct xgw_route *
 }
 
 /*
- * Spread of flows over the members of a choice: the one that is up and weighs most for the flow
+ * Member i of a choice, from 1 on, begins another group: it is asked when none before it is up.
+ */
+ROUTING int routing_begins_group(const struct xgw_next_hop *choice, unsigned i)
+{
+	return !(choice->flags & XGW_HOP_SPREAD) || choice->groups >> i & 1;
+}
+
+/*
+ * Spread of flows over the members of a group: the one that is up and weighs most for the flow
  * takes it. When another goes or comes, only the flows that it takes move.
  */
 ROUTING __u32 routing_weight(__u32 flow, __u32 member)
