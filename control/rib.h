@@ -61,7 +61,7 @@ struct rib_peer {
 /* Routes of `peer` go into `table` with the next hop `hop` (of its link or connection). */
 struct rib_member {
 	uint32_t peer, table;
-	uint32_t hop;	 /* not 0, no choice */
+	uint32_t hop;	 /* not 0, no choice; all that is said of one hop has one class */
 	uint16_t weight; /* routingWeight */
 	uint8_t class;	 /* enum rib_class, not FIXED */
 	uint8_t flags;	 /* RIB_MEMBER_* */
@@ -149,8 +149,7 @@ int must_check rib_follow(struct rib *r, const struct rib_inputs *in, struct fau
  * makes no difference. 0; -EINVAL: not one that a RIB can have made, the caller removes it (routes
  * before choices); -EEXIST; -ENOSPC; -ENOMEM.
  */
-struct rib_choice;
-int must_check rib_adopt_choice(struct rib *r, uint32_t id, const struct rib_choice *choice);
+int must_check rib_adopt_choice(struct rib *r, uint32_t id, const struct xgw_next_hop *value);
 int must_check rib_adopt_route(struct rib *r, uint32_t table, const struct ip_prefix *prefix,
 			       const struct xgw_route *value);
 
@@ -179,20 +178,14 @@ void rib_refresh_end(struct rib *r, uint32_t peer);
 
 /* ---- differences ---- */
 
-/* Next hops in order of preference; bit i of groups: member i begins another group. */
-struct rib_choice {
-	uint32_t member[XGW_HOP_MEMBERS]; /* 0 ends */
-	uint32_t groups;		  /* bit 0 is not set */
-};
-
 enum rib_change_kind { RIB_HOP_PUT, RIB_ROUTE_PUT, RIB_ROUTE_REMOVE, RIB_HOP_REMOVE };
 struct rib_change {
-	uint8_t kind;		  /* enum rib_change_kind */
-	uint32_t id;		  /* HOP_*: of the choice */
-	struct rib_choice choice; /* HOP_PUT */
-	uint32_t table;		  /* ROUTE_* */
-	struct ip_prefix prefix;  /* ROUTE_* */
-	struct xgw_route value;	  /* ROUTE_PUT: complete, as the map wants it */
+	uint8_t kind;		 /* enum rib_change_kind */
+	uint32_t id;		 /* HOP_*: of the choice */
+	struct xgw_next_hop hop; /* HOP_PUT: complete, as the map wants it */
+	uint32_t table;		 /* ROUTE_* */
+	struct ip_prefix prefix; /* ROUTE_* */
+	struct xgw_route value;	 /* ROUTE_PUT: likewise */
 };
 
 /*

@@ -93,7 +93,7 @@ static void tell_choice(struct rib *r, struct batch *b, uint32_t i)
 {
 	struct rib_change *c = tell(b, RIB_HOP_PUT);
 	c->id = RIB_FIRST_CHOICE + i;
-	c->choice = rib_chosen(r, i)->choice;
+	c->hop = rib_choice_value(&rib_chosen(r, i)->choice);
 	rib_chosen(r, i)->is_told = 1;
 	if (!rib_chosen(r, i)->refs)
 		rib_chosen_idle(r, i);

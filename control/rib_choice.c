@@ -98,6 +98,24 @@ struct rib_choice rib_choice_of(const struct rib_picks *p)
 
 /* ---- choices ---- */
 
+static uint32_t members(const struct rib_choice *c)
+{
+	uint32_t n = 0;
+	while (n < XGW_HOP_MEMBERS && c->member[n])
+		n++;
+	return n;
+}
+
+struct xgw_next_hop rib_choice_value(const struct rib_choice *c)
+{
+	struct xgw_next_hop hop = {.kind = XGW_HOP_CHOICE, .groups = c->groups};
+	/* where no group has two, no packet needs to be asked for its flow */
+	if (c->groups != (1u << members(c)) - 2)
+		hop.flags = XGW_HOP_SPREAD;
+	memcpy(hop.member, c->member, sizeof hop.member);
+	return hop;
+}
+
 static bool same_choice(const struct rib_choice *a, const struct rib_choice *b)
 {
 	return a->groups == b->groups && memcmp(a->member, b->member, sizeof a->member) == 0;
@@ -205,27 +223,31 @@ bool rib_choice_is_told(const struct rib *r, uint32_t id)
 	return i < r->choices.pool.n && rib_chosen(r, i)->is_told == 1;
 }
 
-static bool is_fit(const struct rib_choice *c)
+/* What rib_choice_value makes. */
+static bool is_fit(const struct rib_choice *c, const struct xgw_next_hop *value)
 {
-	uint32_t n = 0;
-	while (n < XGW_HOP_MEMBERS && c->member[n])
-		n++;
+	const struct xgw_next_hop made = rib_choice_value(c);
+	uint32_t n = members(c);
 	for (uint32_t i = n; i < XGW_HOP_MEMBERS; i++) {
 		if (c->member[i])
 			return false;
 	}
-	return n > 1 && !(c->groups & 1) && !(c->groups >> n);
+	return n > 1 && !(c->groups & 1) && !(c->groups >> n) &&
+	       memcmp(&made, value, sizeof made) == 0;
 }
 
-int rib_adopt_choice(struct rib *r, uint32_t id, const struct rib_choice *choice)
+int rib_adopt_choice(struct rib *r, uint32_t id, const struct xgw_next_hop *value)
 {
 	struct rib_pool *p = &r->choices.pool;
+	struct rib_choice choice = {.groups = value->groups};
+	memcpy(choice.member, value->member, sizeof choice.member);
 	uint32_t at = id - RIB_FIRST_CHOICE;
-	if (r->has_begun || id < RIB_FIRST_CHOICE || id >= RIB_CHOICES_BEHIND || !is_fit(choice))
+	if (r->has_begun || id < RIB_FIRST_CHOICE || id >= RIB_CHOICES_BEHIND ||
+	    !is_fit(&choice, value))
 		return -EINVAL;
 	if (at >= p->cap)
 		return -ENOSPC;
-	if ((at < p->n && rib_chosen(r, at)->is_told != 0xff) || find_choice(r, choice) != RIB_NIL)
+	if ((at < p->n && rib_chosen(r, at)->is_told != 0xff) || find_choice(r, &choice) != RIB_NIL)
 		return -EEXIST;
 	while (p->n <= at) {
 		uint32_t hole = rib_pool_take(p);
@@ -236,7 +258,7 @@ int rib_adopt_choice(struct rib *r, uint32_t id, const struct rib_choice *choice
 		r->has_holes = true;
 	}
 	p->used++;
-	*rib_chosen(r, at) = (struct rib_chosen){.choice = *choice, .is_told = 1};
+	*rib_chosen(r, at) = (struct rib_chosen){.choice = choice, .is_told = 1};
 	rib_hash_add(r, &r->choices, at);
 	rib_chosen_idle(r, at);
 	r->n_told++;

@@ -71,6 +71,11 @@ struct rib_entry {
 	uint8_t spare;
 };
 enum rib_queued { RIB_UNQUEUED, RIB_QUEUED, RIB_GOING };
+/* Next hops in order of preference; bit i of groups: member i begins another group. */
+struct rib_choice {
+	uint32_t member[XGW_HOP_MEMBERS]; /* 0 ends */
+	uint32_t groups;		  /* bit 0 is not set */
+};
 struct rib_chosen {
 	uint32_t chain;
 	uint32_t refs;		/* entries that it was told for */
@@ -133,6 +138,8 @@ uint64_t rib_key(uint8_t class, uint16_t weight, bool is_static, uint32_t metric
 void rib_pick(const struct rib *r, uint32_t table, const struct ip_prefix *prefix, uint32_t node,
 	      struct rib_picks *out);
 struct rib_choice rib_choice_of(const struct rib_picks *p);
+/* As the map has it. */
+struct xgw_next_hop rib_choice_value(const struct rib_choice *c);
 /* Index of such a choice, new ones untold; RIB_NIL: there is no room. */
 uint32_t rib_chosen_get(struct rib *r, const struct rib_choice *choice);
 /* By the id of a next hop, when it is one of the RIB's choices. */
