@@ -180,11 +180,6 @@ static int no_room(struct rib *r, struct rib_slot *s, uint32_t node)
 static int add(struct rib *r, uint32_t slot, const struct ip_prefix *prefix, uint32_t metric)
 {
 	struct rib_slot *s = &r->slots[slot];
-	if (s->fresh >= s->counts.limit) {
-		s->counts.is_over = true;
-		drop_all(r, s);
-		return count_refusal(s, RIB_REFUSED_LIMIT, -EDQUOT);
-	}
 	if (r->learnt.used >= r->limits.learnt)
 		return no_room(r, s, RIB_NIL);
 	uint32_t node = rib_node_get(r, prefix);
@@ -224,6 +219,12 @@ int rib_learn(struct rib *r, uint32_t peer, const struct ip_prefix *prefix, uint
 	if (s->counts.is_over)
 		return count_refusal(s, RIB_REFUSED_LIMIT, -EDQUOT);
 	uint32_t node = rib_node_find(r, prefix), i = find_learnt(r, node, slot);
+	bool is_more = i == RIB_NIL || rib_learnt(r, i)->epoch != s->epoch;
+	if (is_more && s->fresh >= s->counts.limit) {
+		s->counts.is_over = true;
+		drop_all(r, s);
+		return count_refusal(s, RIB_REFUSED_LIMIT, -EDQUOT);
+	}
 	if (i == RIB_NIL) {
 		int err = add(r, slot, prefix, metric);
 		if (err)

@@ -10,6 +10,9 @@
 
 bool rib_is_prefix(const struct ip_prefix *p)
 {
+	static const uint8_t nothing[12];
+	if (p->addr.family == IP_V4 && memcmp(p->addr.b + 4, nothing, sizeof nothing) != 0)
+		return false;
 	return (p->addr.family == IP_V4 || p->addr.family == IP_V6) &&
 	       p->len <= ip_addr_bits(&p->addr) && ip_prefix_is_canonical(p);
 }

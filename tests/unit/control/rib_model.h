@@ -539,7 +539,8 @@ static inline void model_learn(struct model_world *w, uint32_t no, const struct 
 		expected = -ENOENT;
 	} else if (w->is_over[no]) {
 		expected = -EDQUOT;
-	} else if (i == w->n_heard && model_fresh(w, no) >= model_limit(peer)) {
+	} else if ((i == w->n_heard || !w->heard[i].is_fresh) &&
+		   model_fresh(w, no) >= model_limit(peer)) {
 		expected = -EDQUOT;
 		w->is_over[no] = true;
 		model_forget(w, no, true);
@@ -565,9 +566,10 @@ static inline void model_refresh(struct model_world *w, uint32_t no)
 	rib_refresh_begin(w->rib, no);
 	for (uint32_t i = 0; i < w->n_heard; i++)
 		w->heard[i].is_fresh &= w->heard[i].peer != no;
-	while (again--)
-		model_learn(w, no, &w->prefixes[model_draw(w->script, MODEL_PREFIXES)],
-			    model_draw(w->script, 3));
+	while (again--) {
+		uint32_t which = model_draw(w->script, MODEL_PREFIXES);
+		model_learn(w, no, &w->prefixes[which], model_draw(w->script, 3));
+	}
 	/* now and then another one begins before this one ends */
 	if (!model_draw(w->script, 4))
 		return;
@@ -666,11 +668,12 @@ static inline void model_draw_peers(struct model_world *w)
 				continue;
 			uint32_t hop =
 				100 + (model_draw(s, 6) ? no : 1 + model_draw(s, MODEL_HOPS));
+			uint32_t weight = 10 * model_draw(s, 2);
 			w->members[w->in.n_members++] = (struct rib_member){
 				.peer = no,
 				.table = t,
 				.hop = hop,
-				.weight = (uint16_t)(10 * model_draw(s, 2)),
+				.weight = (uint16_t)weight,
 				.class = model_class(hop),
 				.flags = model_draw(s, 2) ? RIB_MEMBER_DEFAULT : 0};
 		}
@@ -713,11 +716,12 @@ static inline void model_settle(struct model_world *w)
 	}
 }
 
-static inline void model_follow(struct model_world *w)
+/* what: bits of what is drawn anew. */
+static inline void model_follow(struct model_world *w, uint32_t what)
 {
 	struct fault f = {0};
 	struct rib_peer had[MODEL_PEERS];
-	uint32_t n_had = w->in.n_peers, what = model_draw(w->script, 8);
+	uint32_t n_had = w->in.n_peers;
 	memcpy(had, w->peers, sizeof had);
 	if (what & 1)
 		model_draw_peers(w);
@@ -769,7 +773,8 @@ static inline void model_take_over(struct model_world *w, const struct rib_limit
 static inline void model_event(struct model_world *w, const struct rib_limits *limits)
 {
 	struct model_script *s = w->script;
-	uint32_t what = model_draw(s, 32), no = 1 + model_draw(s, MODEL_PEERS);
+	uint32_t what = model_draw(s, 32);
+	uint32_t no = 1 + model_draw(s, MODEL_PEERS);
 	const struct ip_prefix *p = &w->prefixes[model_draw(s, MODEL_PREFIXES)];
 	if (what < 14)
 		model_learn(w, no, p, model_draw(s, 3));
@@ -780,7 +785,7 @@ static inline void model_event(struct model_world *w, const struct rib_limits *l
 	else if (what < 28)
 		model_next(w, 1 + model_draw(s, 8));
 	else if (what < 29)
-		model_follow(w);
+		model_follow(w, model_draw(s, 8));
 	else if (what < 30) {
 		rib_forget(w->rib, no);
 		model_forget(w, no, true);
@@ -809,6 +814,7 @@ static inline void model_run(struct model_script *script, uint32_t events)
 	for (uint32_t i = 0; i < MODEL_PREFIXES; i++)
 		MODEL_CHECK(w, ip_prefix_parse(&w->prefixes[i], model_prefixes[i]) == 0);
 	MODEL_CHECK(w, rib_create(&w->rib, &limits) == 0);
+	model_follow(w, 7);
 	while (events-- && (!script->at || script->at < script->end))
 		model_event(w, &limits);
 	model_settle(w);
