@@ -202,7 +202,8 @@ bool rib_is_settled(const struct rib *r);
  * map. It is tried again when something changes for that prefix, or when routes have gone.
  */
 void rib_lost(struct rib *r, uint32_t table, const struct ip_prefix *prefix);
-/* A HOP_PUT could not be applied: after rib_lost for each route to it that followed. */
+/* A HOP_PUT could not be applied: after rib_lost for each route to it that followed. One that a
+ * route refers to stays. */
 void rib_lost_choice(struct rib *r, uint32_t id);
 /* True when the map holds, after the differences given so far, what the RIB said. */
 bool rib_holds(const struct rib *r, uint32_t table, const struct ip_prefix *prefix);

@@ -95,8 +95,7 @@ static void tell_choice(struct rib *r, struct batch *b, uint32_t i)
 	c->id = RIB_FIRST_CHOICE + i;
 	c->hop = rib_choice_value(&rib_chosen(r, i)->choice);
 	rib_chosen(r, i)->is_told = 1;
-	if (!rib_chosen(r, i)->refs)
-		rib_chosen_idle(r, i);
+	rib_chosen_idle(r, i);
 	r->n_told++;
 }
 
@@ -298,15 +297,8 @@ void rib_lost(struct rib *r, uint32_t table, const struct ip_prefix *prefix)
 
 void rib_lost_choice(struct rib *r, uint32_t id)
 {
-	if (!rib_choice_is_told(r, id))
-		return;
-	struct rib_chosen *c = rib_chosen(r, id - RIB_FIRST_CHOICE);
-	if (!c->refs) {
+	if (rib_choice_is_told(r, id) && !rib_chosen(r, id - RIB_FIRST_CHOICE)->refs)
 		rib_chosen_free(r, id - RIB_FIRST_CHOICE);
-		return;
-	}
-	c->is_told = 0;
-	r->n_told--;
 }
 
 bool rib_holds(const struct rib *r, uint32_t table, const struct ip_prefix *prefix)

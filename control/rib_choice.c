@@ -191,10 +191,8 @@ static void leave_idle(struct rib *r, const struct rib_chosen *c)
 
 void rib_chosen_free(struct rib *r, uint32_t i)
 {
-	if (rib_chosen(r, i)->is_told) {
-		leave_idle(r, rib_chosen(r, i));
-		r->n_told--;
-	}
+	leave_idle(r, rib_chosen(r, i));
+	r->n_told--;
 	rib_hash_remove(r, &r->choices, i);
 	r->choices_wanting.freed++;
 }
@@ -202,19 +200,15 @@ void rib_chosen_free(struct rib *r, uint32_t i)
 void rib_hop_ref(struct rib *r, uint32_t hop)
 {
 	struct rib_chosen *c = by_hop(r, hop);
-	if (c && !c->refs++ && c->is_told)
+	if (c && !c->refs++)
 		leave_idle(r, c);
 }
 
 void rib_hop_unref(struct rib *r, uint32_t hop)
 {
 	struct rib_chosen *c = by_hop(r, hop);
-	if (!c || --c->refs)
-		return;
-	if (c->is_told)
+	if (c && !--c->refs)
 		rib_chosen_idle(r, hop - RIB_FIRST_CHOICE);
-	else
-		rib_chosen_free(r, hop - RIB_FIRST_CHOICE);
 }
 
 bool rib_choice_is_told(const struct rib *r, uint32_t id)

@@ -140,11 +140,12 @@ void rib_pick(const struct rib *r, uint32_t table, const struct ip_prefix *prefi
 struct rib_choice rib_choice_of(const struct rib_picks *p);
 /* As the map has it. */
 struct xgw_next_hop rib_choice_value(const struct rib_choice *c);
-/* Index of such a choice, new ones untold; RIB_NIL: there is no room. */
+/* Index of such a choice, new ones untold: the caller tells them; RIB_NIL: there is no room. */
 uint32_t rib_chosen_get(struct rib *r, const struct rib_choice *choice);
 /* By the id of a next hop, when it is one of the RIB's choices. */
 void rib_hop_ref(struct rib *r, uint32_t hop);
 void rib_hop_unref(struct rib *r, uint32_t hop);
+/* One of the idle ones. */
 void rib_chosen_free(struct rib *r, uint32_t i);
 void rib_chosen_idle(struct rib *r, uint32_t i);
 bool rib_choice_is_told(const struct rib *r, uint32_t id);

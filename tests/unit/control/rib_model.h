@@ -616,6 +616,7 @@ static inline void model_draw_statics(struct model_world *w)
 						       .source = XGW_ROUTE_STATIC,
 						       .plen = row.prefix.len,
 						       .family = row.prefix.addr.family};
+			row.value.flags = model_draw(s, 2) ? XGW_ROUTE_TRANSIT : 0;
 			if (kind == 0) {
 				row.value.source = XGW_ROUTE_PEERING;
 				row.value.flags = XGW_ROUTE_FORWARDED;

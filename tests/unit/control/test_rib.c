@@ -636,29 +636,65 @@ static void removals_get_their_turn(void **state)
 	(void)state;
 	struct rib_change c[8];
 	const struct ip_prefix gone = prefix("10.20.0.0/16");
+	uint32_t others = 0, turn = 0;
 	bool is_gone = false;
 	struct rib *r = rib_of(&ample, &six);
 	rib_learn(r, 2, &gone, 1);
 	for (uint32_t i = 0; i < 100; i++) {
 		const struct ip_prefix p = nth(i);
-		rib_learn(r, 1, &p, 1);
+		rib_learn(r, 3, &p, 1);
 	}
 	while (!rib_is_settled(r))
 		rib_next(r, c, 8);
 	rib_withdraw(r, 2, &gone);
+	/* before, beside and behind the other: whenever a prefix is looked at, it differs */
 	for (uint32_t i = 0; !is_gone && i < 20000; i++) {
-		for (uint32_t k = 0; k < 8; k++) {
-			const struct ip_prefix p = nth((i * 8 + k) % 100);
-			if (i & 16)
-				rib_learn(r, 3, &p, 1);
-			else
-				rib_withdraw(r, 3, &p);
+		for (uint32_t k = 0; k < 8; k++, turn++) {
+			const struct ip_prefix p = nth(turn % 100);
+			rib_learn(r, 4, &p, turn / 100 % 3);
 		}
-		size_t n = rib_next(r, c, 4);
+		size_t n = rib_next(r, c, 1);
 		for (size_t k = 0; k < n; k++)
 			is_gone |= c[k].kind == RIB_ROUTE_REMOVE;
+		others += n && !is_gone;
 	}
 	assert_true(is_gone);
+	assert_in_range(others, 4000, 5000);
+	rib_free(r);
+}
+
+/* Choices that nobody uses go before the others run out of ids, and in calls of their own. */
+static void hops_are_removed_alone(void **state)
+{
+	(void)state;
+	const struct rib_limits tight = {.peers = 6, .learnt = 100, .routes = 100, .choices = 4};
+	struct rib_change c[16];
+	uint32_t removed = 0;
+	struct rib *r = rib_of(&tight, &six);
+	for (uint32_t i = 0; i < 4; i++) {
+		const struct ip_prefix p = nth(i);
+		rib_learn(r, 1, &p, 1);
+		rib_learn(r, 3 + i, &p, 1);
+	}
+	assert_int_equal(drain(r, c, 16), 8);
+	rib_forget(r, 1);
+	for (uint32_t i = 4; i < 8; i++) {
+		const struct ip_prefix p = nth(i);
+		rib_learn(r, 1, &p, 1);
+	}
+	for (uint32_t calls = 0; !rib_is_settled(r); calls++) {
+		size_t n = rib_next(r, c, 16), hops = 0;
+		for (size_t k = 0; k < n; k++)
+			hops += c[k].kind == RIB_HOP_REMOVE;
+		assert_true(hops == 0 || hops == n);
+		/* three wait: one goes, although there is more to do */
+		if (calls == 0)
+			assert_int_equal(n, 3);
+		if (calls == 1)
+			assert_int_equal(hops, 1);
+		removed += (uint32_t)hops;
+	}
+	assert_int_equal(removed, 4);
 	rib_free(r);
 }
 
@@ -904,6 +940,30 @@ static void adopted(void **state)
 	rib_free(r);
 }
 
+/* Ids that the process before did not use are there for this one. */
+static void holes_are_filled(void **state)
+{
+	(void)state;
+	const struct rib_limits tight = {.peers = 6, .learnt = 100, .routes = 100, .choices = 4};
+	const struct xgw_next_hop hop = {
+		.kind = XGW_HOP_CHOICE, .groups = 2, .member = {CIRCUIT, TUNNEL}};
+	struct rib_change c[16];
+	struct rib *r = rib_of(&tight, &six);
+	assert_int_equal(rib_adopt_choice(r, RIB_FIRST_CHOICE + 3, &hop), 0);
+	for (uint32_t i = 0; i < 4; i++) {
+		const struct ip_prefix p = nth(i);
+		rib_learn(r, 1, &p, 1);
+		rib_learn(r, 3 + i, &p, 1);
+	}
+	/* three choices are new */
+	assert_int_equal(drain(r, c, 16), 7);
+	struct rib_counts counts;
+	rib_counts(r, &counts);
+	assert_int_equal(counts.choices, 4);
+	assert_int_equal(counts.wanting, 0);
+	rib_free(r);
+}
+
 /* Events were lost, a table is read again: what is not there any more goes, the rest stays. */
 static void refresh(void **state)
 {
@@ -1036,12 +1096,14 @@ int main(void)
 		cmocka_unit_test(no_room_in_maps),
 		cmocka_unit_test(no_room_for_choices),
 		cmocka_unit_test(removals_get_their_turn),
+		cmocka_unit_test(hops_are_removed_alone),
 		cmocka_unit_test(bounded_calls),
 		cmocka_unit_test(a_smaller_limit),
 		cmocka_unit_test(wrong_peers_and_members),
 		cmocka_unit_test(wrong_statics_and_own),
 		cmocka_unit_test(what_is_lost),
 		cmocka_unit_test(adopted),
+		cmocka_unit_test(holes_are_filled),
 		cmocka_unit_test(refresh),
 		cmocka_unit_test(explained),
 		cmocka_unit_test(reasons_have_words),
