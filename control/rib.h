@@ -11,7 +11,7 @@
  *   2. RIB_CLASS_CIRCUIT before RIB_CLASS_TUNNEL
  *   3. the larger weight
  *   4. learnt before static
- *   5. the shorter AS path
+ *   5. the shorter AS path, of static routes the smaller order
  * What is equal in all of these is one group, whose members share flows. A group that comes later
  * stands by: it is in the same choice, so that a link that dies moves all its prefixes by one flip
  * of its next hop. A choice has XGW_HOP_MEMBERS members at most; when circuits alone would fill it
@@ -37,7 +37,7 @@
 #define RIB_MAX_CHOICES	   (RIB_CHOICES_BEHIND - RIB_FIRST_CHOICE)
 #define RIB_MAX_PEERS	   65535u
 #define RIB_MAX_PREFIXES   4000u /* of a peer that has no limit of its own: Azure's */
-#define RIB_MAX_WEIGHT	   65535u
+#define RIB_MAX_WEIGHT	   0xffffffu
 
 struct rib_limits {
 	uint32_t peers;	  /* 1 … RIB_MAX_PEERS */
@@ -62,7 +62,7 @@ struct rib_peer {
 struct rib_member {
 	uint32_t peer, table;
 	uint32_t hop;	 /* not 0, no choice; all that is said of one hop has one class */
-	uint16_t weight; /* routingWeight */
+	uint32_t weight; /* routingWeight and the like, to RIB_MAX_WEIGHT */
 	uint8_t class;	 /* enum rib_class, not FIXED */
 	uint8_t flags;	 /* RIB_MEMBER_* */
 };
@@ -78,8 +78,10 @@ struct rib_static {
 	uint32_t table;
 	struct ip_prefix prefix;
 	uint32_t hop; /* not 0, no choice */
-	uint16_t weight;
-	uint8_t class; /* enum rib_class */
+	uint32_t weight;
+	uint32_t order; /* stands for the AS path: of equal ones the smaller; equal: flows are
+			   shared */
+	uint8_t class;	/* enum rib_class */
 	struct xgw_route value;
 };
 
@@ -211,9 +213,9 @@ bool rib_holds(const struct rib *r, uint32_t table, const struct ip_prefix *pref
 /* ---- explanations ---- */
 
 struct rib_candidate {
-	uint32_t peer; /* 0: static */
-	uint32_t hop, metric;
-	uint16_t weight;
+	uint32_t peer;	      /* 0: static */
+	uint32_t hop, metric; /* metric: a static route's order */
+	uint32_t weight;
 	uint8_t class;	/* enum rib_class */
 	uint8_t group;	/* of the choice, from 0; 255: in none */
 	uint8_t reason; /* enum rib_reason */

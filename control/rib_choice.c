@@ -8,11 +8,14 @@
 #include <errno.h>
 #include <string.h>
 
+#define CLASS_SHIFT 57 /* in a key: class, weight (24 bits), static, metric */
+
 /* ---- picking ---- */
 
-uint64_t rib_key(uint8_t class, uint16_t weight, bool is_static, uint32_t metric)
+uint64_t rib_key(uint8_t class, uint32_t weight, bool is_static, uint32_t metric)
 {
-	return (uint64_t) class << 56 | (uint64_t)(RIB_MAX_WEIGHT - weight) << 40 |
+	uint64_t first = class;
+	return first << CLASS_SHIFT | (uint64_t)(RIB_MAX_WEIGHT - weight) << 33 |
 	       (uint64_t)is_static << 32 | metric;
 }
 
@@ -23,7 +26,7 @@ static bool is_before(const struct rib_pick *a, const struct rib_pick *b)
 
 static bool is_tunnel(const struct rib_pick *p)
 {
-	return p->key >> 56 == RIB_CLASS_TUNNEL;
+	return p->key >> CLASS_SHIFT == RIB_CLASS_TUNNEL;
 }
 
 /* The best ones so far, each next hop once. */
@@ -80,8 +83,8 @@ void rib_pick(const struct rib *r, uint32_t table, const struct ip_prefix *prefi
 					     false});
 	}
 	for (uint32_t i = 0; out->n && i < n; i++)
-		offer(out,
-		      (struct rib_pick){rib_key(s[i].class, s[i].weight, true, 0), s[i].hop, true});
+		offer(out, (struct rib_pick){rib_key(s[i].class, s[i].weight, true, s[i].order),
+					     s[i].hop, true});
 	keep_tunnel(out);
 }
 
@@ -296,8 +299,10 @@ static size_t show_all(const struct rib *r, uint32_t table, const struct ip_pref
 	const struct rib_static *s = rib_statics(r, table, prefix, &n_statics);
 	size_t n = 0;
 	for (uint32_t i = 0; i < n_statics; i++) {
-		const struct rib_candidate c = {
-			.hop = s[i].hop, .weight = s[i].weight, .class = s[i].class};
+		const struct rib_candidate c = {.hop = s[i].hop,
+						.metric = s[i].order,
+						.weight = s[i].weight,
+						.class = s[i].class};
 		show(&c, out, n++, room);
 	}
 	uint32_t i = node != RIB_NIL ? rib_node(r, node)->learnt : RIB_NIL;

@@ -53,6 +53,8 @@ static int judge_members(const struct rib_inputs *in, struct fault *f)
 			return wrong(f, "members", i, "its table or its next hop is none");
 		if (m->class != RIB_CLASS_CIRCUIT && m->class != RIB_CLASS_TUNNEL)
 			return wrong(f, "members", i, "its class is none of a peer");
+		if (m->weight > RIB_MAX_WEIGHT)
+			return wrong(f, "members", i, "its weight is too large");
 	}
 	return 0;
 }
@@ -76,8 +78,8 @@ static int judge_static(const struct rib_static *s, const struct rib_static *bef
 	*what = "its table or its next hop is none";
 	if (!s->table || (!is_fixed && (!s->hop || is_choice(s->hop))))
 		return -EINVAL;
-	*what = "its class is none";
-	if (s->class > RIB_CLASS_TUNNEL)
+	*what = "its class is none, or its weight too large";
+	if (s->class > RIB_CLASS_TUNNEL || s->weight > RIB_MAX_WEIGHT)
 		return -EINVAL;
 	*what = "its value is none of a candidate";
 	return is_choice(s->value.next_hop) || !s->value.next_hop || (!is_fixed && s->value.table)

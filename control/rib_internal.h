@@ -133,7 +133,7 @@ struct rib_picks {
 	struct rib_pick at[XGW_HOP_MEMBERS], tunnel;
 	uint32_t n; /* 0: it is the plan's */
 };
-uint64_t rib_key(uint8_t class, uint16_t weight, bool is_static, uint32_t metric);
+uint64_t rib_key(uint8_t class, uint32_t weight, bool is_static, uint32_t metric);
 /* What counts for a prefix; node: RIB_NIL when there is none. */
 void rib_pick(const struct rib *r, uint32_t table, const struct ip_prefix *prefix, uint32_t node,
 	      struct rib_picks *out);

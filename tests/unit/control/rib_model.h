@@ -93,7 +93,7 @@ struct model_world {
 /* One that says something: a member with something heard, or a static route. */
 struct model_candidate {
 	uint32_t peer, hop, metric;
-	uint16_t weight;
+	uint32_t weight;
 	uint8_t class, why;
 };
 
@@ -143,7 +143,7 @@ static inline int model_order(const void *a, const void *b)
 	if (x->class != y->class)
 		return x->class - y->class;
 	if (x->weight != y->weight)
-		return y->weight - x->weight;
+		return x->weight > y->weight ? -1 : 1;
 	if (!x->peer != !y->peer)
 		return !x->peer ? 1 : -1;
 	if (x->metric != y->metric)
@@ -166,7 +166,8 @@ static inline uint32_t model_candidates(const struct model_world *w, uint32_t ta
 	for (uint32_t i = 0; i < w->in.n_statics; i++) {
 		const struct rib_static *s = &w->statics[i];
 		if (s->table == table && ip_prefix_equal(&s->prefix, p))
-			out[n++] = (struct model_candidate){0, s->hop, 0, s->weight, s->class, 0};
+			out[n++] = (struct model_candidate){0,	       s->hop,	 s->order,
+							    s->weight, s->class, 0};
 	}
 	for (uint32_t i = 0; i < w->n_heard; i++) {
 		for (uint32_t k = 0; k < w->in.n_members; k++) {
@@ -625,7 +626,8 @@ static inline void model_draw_statics(struct model_world *w)
 			for (uint32_t h = 0; kind > 7 && h < MODEL_HOPS; h++) {
 				row.hop = 101 + h;
 				row.class = model_class(row.hop);
-				row.weight = (uint16_t)(10 * model_draw(s, 3));
+				row.weight = 10 * model_draw(s, 3);
+				row.order = model_draw(s, 2);
 				if (!model_draw(s, 3))
 					w->statics[n++] = row;
 			}
@@ -674,7 +676,7 @@ static inline void model_draw_peers(struct model_world *w)
 				.peer = no,
 				.table = t,
 				.hop = hop,
-				.weight = (uint16_t)weight,
+				.weight = weight,
 				.class = model_class(hop),
 				.flags = model_draw(s, 2) ? RIB_MEMBER_DEFAULT : 0};
 		}

@@ -103,7 +103,7 @@ struct choice_row {
 	struct {
 		uint32_t hop;
 		enum rib_class class;
-		uint16_t weight;
+		uint32_t weight, order;
 	} statics[2]; /* hop 0 ends */
 	uint32_t hop[XGW_HOP_MEMBERS];
 	uint32_t groups;
@@ -133,6 +133,18 @@ static const struct choice_row choice_rows[] = {
 	 {{TUNNEL, RIB_CLASS_TUNNEL, 10}},
 	 {TUNNEL},
 	 0,
+	 false},
+	{"static ones that share",
+	 {{5, 1}},
+	 {{TUNNEL, RIB_CLASS_TUNNEL, 10}, {TUNNEL + 1, RIB_CLASS_TUNNEL, 10}},
+	 {TUNNEL + 2, TUNNEL, TUNNEL + 1},
+	 2,
+	 true},
+	{"static ones in an order",
+	 {{5, 1}},
+	 {{TUNNEL, RIB_CLASS_TUNNEL, 10, 7}, {TUNNEL + 1, RIB_CLASS_TUNNEL, 10, 6}},
+	 {TUNNEL + 2, TUNNEL + 1, TUNNEL},
+	 6,
 	 false},
 	{"links, then tunnels that share",
 	 {{1, 1}, {2, 1}, {3, 1}, {4, 1}},
@@ -165,6 +177,7 @@ static void check_choice(const struct choice_row *row)
 		statics[in.n_statics] = static_route("10.20.0.0/16", row->statics[in.n_statics].hop,
 						     row->statics[in.n_statics].class,
 						     row->statics[in.n_statics].weight);
+		statics[in.n_statics].order = row->statics[in.n_statics].order;
 		statics[in.n_statics].value.next_hop = 77;
 	}
 	struct rib *r = rib_of(&ample, &in);
@@ -801,6 +814,9 @@ static void wrong_peers_and_members(void **state)
 	m[1].hop = 9;
 	m[1].class = RIB_CLASS_FIXED;
 	assert_non_null(strstr(wrong_input(r, &in), "class"));
+	m[1].class = RIB_CLASS_TUNNEL;
+	m[1].weight = RIB_MAX_WEIGHT + 1;
+	assert_non_null(strstr(wrong_input(r, &in), "weight"));
 	m[0].table = 0;
 	assert_non_null(strstr(wrong_input(r, &in), "members[0]"));
 	rib_free(r);
