@@ -93,6 +93,14 @@ static void set_verdict(struct rib_slot *s, struct rib_learnt *l, uint8_t verdic
 		s->counts.accepted++;
 }
 
+/* Nothing learnt counts there: it needs no entry, which others may want. */
+static bool is_fixed(const struct rib *r, uint32_t table, const struct ip_prefix *prefix)
+{
+	uint32_t n;
+	const struct rib_static *s = rib_statics(r, table, prefix, &n);
+	return n && s->class == RIB_CLASS_FIXED;
+}
+
 uint32_t rib_judge(struct rib *r, uint32_t i)
 {
 	struct rib_learnt *l = rib_learnt(r, i);
@@ -103,11 +111,12 @@ uint32_t rib_judge(struct rib *r, uint32_t i)
 	for (uint32_t k = 0; k < s->n_members; k++) {
 		const struct rib_member *m = &r->rules.members[s->member + k];
 		uint8_t why = rib_import_by(r, m, &prefix, is_bogon);
-		uint32_t e = why ? rib_entry_find(r, m->table, l->node)
-				 : rib_entry_get(r, m->table, l->node);
+		bool may_count = !why && !is_fixed(r, m->table, &prefix);
+		uint32_t e = may_count ? rib_entry_get(r, m->table, l->node)
+				       : rib_entry_find(r, m->table, l->node);
 		if (e != RIB_NIL)
 			rib_mark(r, e);
-		else if (!why)
+		else if (may_count)
 			r->places_wanting.n++;
 		is_accepted |= !why;
 		first = k ? first : why;
