@@ -143,8 +143,7 @@ struct router_peer {
 	char state[16]; /* as RFC 4271 names them: "Established", "Active" ...; "" not known yet */
 	uint64_t since; /* of that state: seconds since 1970; 0 not known */
 	uint32_t imported[2], exported[2]; /* prefixes, IPv4 and IPv6 */
-	uint32_t ignored; /* updates that BIRD itself refused: loops, prefixes that nobody may have
-			   */
+	uint32_t rejected; /* updates with a prefix that BIRD takes from nobody: 127.0.0.0/8 ... */
 	char last_error[80];
 };
 /* As BIRD said within the last second or two. -ENOENT. */
@@ -155,6 +154,7 @@ struct router_status {
 	bool adopted;
 	uint32_t restarts, routes; /* routes: of all peers */
 	uint64_t lost;		   /* times that netlink had no room and all was read again */
+	uint64_t refused;	   /* routes for which there was no room: more than 1 048 576 */
 	uint64_t md5_refused; /* segments without the right signature, in the namespace's life */
 	char last_error[160]; /* of BIRD's start or its configuration; "" none */
 };
