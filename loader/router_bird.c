@@ -37,7 +37,8 @@ struct router_bird {
 	struct router_bird_host h;
 	pid_t pid;
 	int pidfd;
-	bool own; /* started by this process, which is to reap it */
+	bool own;  /* started by this process, which is to reap it */
+	bool runs; /* as the owner knows it */
 	struct event *died, *timer;
 	struct bufferevent *stream;
 	struct bird_reply reply;
@@ -438,7 +439,6 @@ static void on_died(evutil_socket_t fd, short what, void *owner)
 {
 	struct router_bird *b = owner;
 	pid_t was = b->pid;
-	bool known = b->stream;
 	(void)fd;
 	(void)what;
 	if (b->own)
@@ -451,8 +451,9 @@ static void on_died(evutil_socket_t fd, short what, void *owner)
 	drop_stream(b);
 	forget_process(b);
 	restart_later(b);
-	if (known)
+	if (b->runs)
 		b->h.runs(b->h.owner, false);
+	b->runs = false;
 }
 
 static void restart(struct router_bird *b)
@@ -491,6 +492,7 @@ static void on_timer(evutil_socket_t fd, short what, void *owner)
 	}
 	*b->error = 0;
 	log_info(LOG_NET, "router-bird-runs pid=%d restarts=%u", b->pid, b->restarts);
+	b->runs = true;
 	b->h.runs(b->h.owner, true);
 }
 
@@ -554,6 +556,7 @@ int router_bird_open(struct router_bird **out, const struct router_bird_host *h,
 		router_bird_close(b);
 		return err;
 	}
+	b->runs = true;
 	*out = b;
 	return 0;
 }

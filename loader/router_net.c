@@ -125,6 +125,8 @@ static void set_sysctls(void)
 		"ipv6/conf/default/accept_dad",
 		"ipv6/conf/all/accept_redirects",
 		"ipv6/conf/default/accept_redirects",
+		"ipv6/conf/all/router_solicitations",
+		"ipv6/conf/default/router_solicitations",
 		"ipv6/conf/all/disable_ipv6",
 		"ipv6/conf/default/disable_ipv6",
 	};
@@ -468,23 +470,34 @@ int router_net_link(struct router_net *n, const struct router_link *l, struct ro
 
 /* ---- TUNs ---- */
 
-static int open_tun(struct router_net *n, const char *device, int *out)
+/* Inside: the device is of the namespace where it is opened. Nothing speaks there but BIRD. */
+static int attach_tun(const char *device)
 {
+	char path[64];
 	struct ifreq r = about(device);
 	r.ifr_flags = IFF_TUN | IFF_NO_PI;
-	int err = router_net_enter(n);
-	if (err)
-		return err;
-	/* the device is of the namespace where this is opened */
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	router_net_leave(n);
 	if (fd < 0)
 		return -errno;
 	if (ioctl(fd, TUNSETIFF, &r) || ioctl(fd, TUNSETPERSIST, 1)) {
-		err = -errno;
+		int err = -errno;
 		close(fd);
 		return err;
 	}
+	snprintf(path, sizeof path, "ipv6/conf/%.15s/addr_gen_mode", device);
+	set_sysctl(path, "1");
+	return fd;
+}
+
+static int open_tun(struct router_net *n, const char *device, int *out)
+{
+	int err = router_net_enter(n);
+	if (err)
+		return err;
+	int fd = attach_tun(device);
+	router_net_leave(n);
+	if (fd < 0)
+		return fd;
 	*out = fd;
 	return 0;
 }
