@@ -118,6 +118,22 @@ static bool is_of_tun(const struct router_spec *s, const struct ip_addr *a)
 	return false;
 }
 
+static int check_peer(const struct router_spec *s, uint32_t i, struct fault *f)
+{
+	char text[IP_TEXT];
+	const struct bird_peer *p = &s->peers[i];
+	if (!p->device && !is_of_tun(s, &p->local))
+		return fault_set(f, -EINVAL, "peer %u: its local address is of no TUN", p->number);
+	/* it locks the neighbour's address, whatever address of ours */
+	for (uint32_t k = 0; k < i; k++) {
+		if (ip_addr_equal(&s->peers[k].peer, &p->peer))
+			return fault_set(
+				f, -EADDRINUSE, "peers %u and %u: BIRD has no two sessions with %s",
+				s->peers[k].number, p->number, ip_addr_format(&p->peer, text));
+	}
+	return 0;
+}
+
 int router_check(const struct router_spec *s, struct fault *f)
 {
 	int err = 0;
@@ -133,12 +149,8 @@ int router_check(const struct router_spec *s, struct fault *f)
 		err = check_tun(s, i, f);
 	if (!err)
 		err = check_addresses(s, f);
-	for (uint32_t i = 0; !err && i < s->n_peers; i++) {
-		const struct bird_peer *p = &s->peers[i];
-		if (!p->device && !is_of_tun(s, &p->local))
-			err = fault_set(f, -EINVAL, "peer %u: its local address is of no TUN",
-					p->number);
-	}
+	for (uint32_t i = 0; !err && i < s->n_peers; i++)
+		err = check_peer(s, i, f);
 	return err ? fault_prefix(f, "router %s: ", s->name) : 0;
 }
 

@@ -7,7 +7,7 @@ which XDP joins with a circuit's port, stand in bridges here:
     l0 192.168.16.254 ----- xgw-l0 br0 c0 -------- eth0 192.168.16.253   AS 65010
     l1 192.168.17.254 ----- xgw-l1 br1 c1 -------- eth1 192.168.17.253
     g0 10.1.255.30 ---(the probe relays)--- t0     site
-                                            c2 --- eth0 172.16.0.2, 10.52.0.254   AS 65020
+                                            c2 --- eth0 172.16.0.2, 10.52.0.254   AS 65020; another alike
 """
 import json
 import os
@@ -169,45 +169,44 @@ def test_changed_path_is_no_withdrawal(world):
     assert not r.seen('withdrawn'), r.explain()
 
 
+def site(world, i):
+    """The router of a site behind the gateway, its address far behind its link."""
+    host, device, address = world.lab.host(f'site{i}'), f'c{i + 2}', f'10.{52 + i}.0.254'
+    world.lab.cable(host, 'eth0', world.gw, device)
+    host.address('eth0', f'172.16.{i}.2/24')
+    host.run('ip', 'address', 'add', f'{address}/32', 'dev', 'lo')
+    host.route('default', 'via', f'172.16.{i}.1')
+    world.gw.address(device, f'172.16.{i}.1/24')
+    world.gw.route(address, 'via', f'172.16.{i}.2')
+    return bird.Neighbour(host, f'''
+router id {address};
+protocol static s4 {{ ipv4; route 10.{52 + i}.0.0/16 blackhole; }}
+protocol bgp azure {{ local {address} as {65020 + i * 10}; neighbor 10.1.255.30 as 65515; multihop;
+  connect delay time 1; connect retry time 2; error wait time 1, 2; ipv4 {{ import all; export all; }}; }}
+''')
+
+
 def test_tunnel_and_transit(world):
     """eBGP over several hops through a TUN; sites hear each other and what is typed, a circuit does not hear sites."""
-    site = world.lab.host('site')
-    world.lab.cable(site, 'eth0', world.gw, 'c2')
-    site.address('eth0', '172.16.0.2/24')
-    site.run('ip', 'address', 'add', '10.52.0.254/32', 'dev', 'lo')
-    site.run('ip', 'address', 'add', '10.53.0.254/32', 'dev', 'lo')
-    site.route('default', 'via', '172.16.0.1')
-    world.gw.address('c2', '172.16.0.1/24')
     world.gw.run('sysctl', '-qw', 'net.ipv4.ip_forward=1')
-    sites = '''
-router id 10.52.0.254;
-ipv4 table theirs;
-protocol static s4 { ipv4; route 10.52.0.0/16 blackhole; }
-protocol static s5 { ipv4 { table theirs; }; route 10.53.0.0/16 blackhole; }
-template bgp gateway { multihop; connect delay time 1; connect retry time 2; error wait time 1, 2; neighbor 10.1.255.30 as 65515; }
-protocol bgp a from gateway { local 10.52.0.254 as 65020; ipv4 { import all; export all; }; }
-protocol bgp b from gateway { local 10.53.0.254 as 65030; ipv4 { table theirs; import all; export all; }; }
-'''
-    at_site = bird.Neighbour(site, sites)
+    sites = [site(world, i) for i in range(2)]
     er = bird.Neighbour(world.er, provider())
     r = world.router(links=[LINK0], peers=[PEER0, SITE, {**SITE, 'number': 18, 'peer': '10.53.0.254', 'peerAsn': 65030}],
                      tuns=[{'device': 'g0', 'local': ['10.1.255.30']}], networks=OWN)
     assert r.ask('relay g0 t0', 'relayed')['error'] == 0
     world.gw.run('ip', 'link', 'set', 't0', 'up')
     world.gw.route('10.1.255.30', 'dev', 't0')
-    for a in ('10.52.0.254', '10.53.0.254'):
-        world.gw.route(a, 'via', '172.16.0.2')
     wait_routes(r, {**{k: v for k, v in ALL.items() if k[0] == 1}, (17, '10.52.0.0/16'): 1, (18, '10.53.0.0/16'): 1})
     own = {'10.1.0.0/16': ['65515'], '10.60.0.0/16': ['65515']}
-    rig.wait_for(lambda: at_site.routes() == {**own, '10.53.0.0/16': ['65515', '65030']}, 'what a hears', explain=lambda: str(at_site.routes()))
-    rig.wait_for(lambda: at_site.routes('theirs') == {**own, '10.52.0.0/16': ['65515', '65020']}, 'what b hears')
+    rig.wait_for(lambda: sites[0].routes() == {**own, '10.53.0.0/16': ['65515', '65030']}, 'what one hears', explain=lambda: str(sites[0].routes()))
+    rig.wait_for(lambda: sites[1].routes() == {**own, '10.52.0.0/16': ['65515', '65020']}, 'what the other hears')
     assert er.routes() == {'10.1.0.0/16': ['12076']}
     # asked for: circuit and sites hear each other
     e = r.follow(peers=[{**PEER0, 'hears': [1]}, {**SITE, 'hears': [0, 1]}, {**SITE, 'number': 18, 'peer': '10.53.0.254', 'peerAsn': 65030}])
     assert e['error'] == 0, e
     rig.wait_for(lambda: set(er.routes()) == {'10.1.0.0/16', '10.52.0.0/16', '10.53.0.0/16'}, 'transit', explain=lambda: str(er.routes()))
-    rig.wait_for(lambda: at_site.routes().get('10.7.0.0/16') == ['65515', '65010', '65010', '65010'], 'transit to the site')
-    assert '10.7.0.0/16' not in at_site.routes('theirs')
+    rig.wait_for(lambda: sites[0].routes().get('10.7.0.0/16') == ['65515', '65010', '65010', '65010'], 'transit to the site')
+    assert '10.7.0.0/16' not in sites[1].routes()
 
 
 def test_md5(world):
@@ -338,6 +337,12 @@ def test_follow(world):
     assert r.ask('device l1', 'device')['error'] < 0
 
 
+def cpu_seconds(pid):
+    with open(f'/proc/{pid}/stat') as f:
+        words = f.read().rsplit(')', 1)[1].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf('SC_CLK_TCK')
+
+
 def test_many_routes(world, record_property):
     many = [f'{10 + i // 65536}.{i // 256 % 256}.{i % 256}.0/24' for i in range(100000)]
     er = bird.Neighbour(world.er, provider([]))
@@ -349,9 +354,11 @@ def test_many_routes(world, record_property):
     told = r.wait('settled', 60, total=100000)['at']
     s = r.status()
     rig.wait_for(lambda: r.peer(1)['imported'] == [100000, 0], 'the status', explain=r.explain)
-    print(f'100 000 routes: {told - start:.2f} s from the peer\'s configuration, lost {s["lost"]}')
+    work = cpu_seconds(r.popen.pid) + cpu_seconds(s['bird'])
+    print(f'100 000 routes: {told - start:.2f} s from the peer\'s configuration, {work:.2f} s of CPU, lost {s["lost"]}')
     record_property('seconds', told - start)
-    assert told - start < 20  # on a machine that others load
+    # the time on the wall is a machine's that others load, too; what BIRD and we work is not
+    assert work < 2 and told - start < 40
     start = time.monotonic()
     er.ask('disable p0')
     gone = r.wait('settled', 60, withdrawn=100000)['at']
@@ -389,3 +396,4 @@ def test_refusals(world):
     assert 'not on it' in start(links=[{**LINK0, 'peer4': '10.0.0.1'}])
     assert 'twice in one router' in start(links=[LINK0, {**LINK0, 'device': 'l1', 'hostDevice': 'xgw-l1'}])
     assert 'of no TUN' in start(peers=[SITE])
+    assert 'two sessions' in start(peers=[SITE, {**SITE, 'number': 18}], tuns=[{'device': 'g0', 'local': ['10.1.255.30']}])
