@@ -69,8 +69,7 @@ struct router_spec {
 	const struct router_link *links;
 	const struct router_tun *tuns;
 	const struct bird_peer *peers; /* .device is NULL, or a link's; no two have one .peer */
-	const struct bird_network
-		*networks; /* own ones, spokes', those of connections without BGP */
+	const struct bird_network *networks; /* own, spokes', typed ones of connections */
 	uint32_t n_links, n_tuns, n_peers, n_networks;
 };
 
