@@ -152,19 +152,6 @@ static void on_session(void *owner, const struct bird_session *s)
 		r->h.peer(r->h.owner, s->number, s->up);
 }
 
-static void on_bird(void *owner, bool runs)
-{
-	struct router *r = owner;
-	for (uint32_t i = 0; !runs && i < r->parts.n_peers; i++) {
-		struct peer *p = &r->parts.peers[i];
-		bool was = p->info.up;
-		memset(&p->info, 0, sizeof p->info);
-		if (was)
-			r->h.peer(r->h.owner, p->number, false);
-	}
-	r->h.bird(r->h.owner, runs);
-}
-
 static bool is_in_spec(void *owner, const char *device)
 {
 	const struct router *r = owner;
@@ -177,6 +164,21 @@ static bool is_in_spec(void *owner, const char *device)
 			return true;
 	}
 	return false;
+}
+
+static void on_bird(void *owner, bool runs)
+{
+	struct router *r = owner;
+	for (uint32_t i = 0; !runs && i < r->parts.n_peers; i++) {
+		struct peer *p = &r->parts.peers[i];
+		bool was = p->info.up;
+		memset(&p->info, 0, sizeof p->info);
+		if (was)
+			r->h.peer(r->h.owner, p->number, false);
+	}
+	if (runs) /* with what was written last */
+		router_net_prune(&r->net, is_in_spec, NULL, r, false);
+	r->h.bird(r->h.owner, runs);
 }
 
 /* Sessions that were on devices of the former spec have ended properly. */
@@ -346,6 +348,7 @@ static int open_watch(struct router *r, struct fault *f)
 {
 	const struct router_watch_host h = {.base = r->h.base,
 					    .owner = r,
+					    .queue_bytes = r->h.queue_bytes,
 					    .route = on_route,
 					    .canary = on_canary,
 					    .neighbour = on_neighbour,
@@ -384,26 +387,22 @@ static int open_timer(struct router *r, struct fault *f)
 static int begin(struct router *r, const struct router_spec *s, const char *text, struct fault *f)
 {
 	pid_t pid = router_bird_find(&r->paths);
-	bool same = pid && router_config_is(&r->paths, text);
 	int err = open_net(r, pid, f);
 	r->adopted = pid;
 	if (!err)
 		err = take_spec(r, s, f);
 	if (!err)
 		err = open_watch(r, f);
-	if (!err && !same)
+	if (!err)
 		err = router_write_config(&r->paths, text, f);
 	if (!err)
 		err = open_bird(r, pid, f);
 	if (!err)
 		err = open_timer(r, f);
-	if (err)
-		return err;
-	if (same)
-		router_net_prune(&r->net, is_in_spec, NULL, r, false);
-	else if (pid)
+	/* whether it has read what was there last is not known; what is the same it leaves alone */
+	if (!err && pid)
 		router_bird_configure(r->bird);
-	return 0;
+	return err;
 }
 
 static void close_all(struct router *r)

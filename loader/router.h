@@ -78,6 +78,9 @@ struct router_spec {
 struct router_host {
 	struct event_base *base; /* outlives the router */
 	void *owner;
+	/* Memory that the kernel may use for what was not read yet; 0: 64 MiB, in which 100 000
+	 * routes wait while the caller does something else. When it is full all is read again. */
+	uint32_t queue_bytes;
 	/*
 	 * A peer announces a prefix, or (withdrawn) no longer does. metric: the length of its AS
 	 * path, 1 or more; a route that is there may come again with another one. A peer that left
@@ -91,7 +94,8 @@ struct router_host {
 	/* The end of a burst of routes: a good moment to carry them on. */
 	void (*settled)(void *owner);
 	/* BFD says that the link's peer is reachable; or is no longer. Never told before it was up
-	 * the first time. By the link's device. */
+	 * the first time. By the link's device. When BIRD starts again it goes down and comes up,
+	 * as it does for the peer. */
 	void (*canary)(void *owner, const char *device, bool v6, bool up);
 	/* The peer of a link has this link-layer address; mac NULL: it does not answer. */
 	void (*neighbour)(void *owner, const char *device, const struct ip_addr *addr,

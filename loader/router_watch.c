@@ -358,7 +358,7 @@ static int open_socket(struct router_watch *w)
 {
 	static const int groups[] = {RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_NEIGH};
 	const struct sockaddr_nl any = {.nl_family = AF_NETLINK};
-	int size = QUEUE_BYTES;
+	int size = w->h.queue_bytes ? (int)w->h.queue_bytes : QUEUE_BYTES;
 	w->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 	if (w->fd < 0 || bind(w->fd, (const struct sockaddr *)&any, sizeof any))
 		return -errno;

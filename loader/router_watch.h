@@ -19,6 +19,7 @@ struct router_watch;
 struct router_watch_host {
 	struct event_base *base;
 	void *owner;
+	uint32_t queue_bytes; /* 0: as much as is good */
 	void (*route)(void *owner, uint32_t peer, const struct ip_prefix *prefix, uint32_t metric,
 		      bool withdrawn);
 	/* By the address that is watched. */

@@ -14,7 +14,7 @@ import lab as rig
 BIRD = os.path.join(rig.ROOT, 'build-peers', 'bird2', 'usr', 'sbin', 'bird')
 if not os.path.exists(BIRD):
     BIRD = '/usr/sbin/bird'
-PROBE = os.path.join(rig.ROOT, 'build', 'tests', 'e2e', 'router_probe')
+PROBE = os.environ.get('ROUTER_PROBE', os.path.join(rig.ROOT, 'build', 'tests', 'e2e', 'router_probe'))
 
 
 class Neighbour:

@@ -3,9 +3,9 @@
  * The loader's router alone, without maps and programs: for tests against real neighbours.
  *
  *   router_probe SPEC        runs the router of a JSON file; each line of standard input is a
- *                            command: follow FILE, status, device NAME, relay NAME DEVICE, end,
- *                            leave; relay carries between a TUN of the router and a new one here
- *   router_probe --sweep INSTANCE [--dry]
+ *                            command: follow FILE, status, device NAME, relay NAME DEVICE,
+ *                            pause SECONDS, end, leave; relay carries between a TUN of the router
+ * and a new one here router_probe --sweep INSTANCE [--dry]
  *
  * Events are lines of JSON with the time (monotonic, seconds) when they came. Above 200 routes at
  * a time their number alone is told.
@@ -347,6 +347,9 @@ static void command(char *line)
 		free(next);
 	} else if (strcmp(line, "status") == 0) {
 		tell_status();
+	} else if (strncmp(line, "pause ", 6) == 0) {
+		sleep((unsigned)atoi(line + 6)); /* as a daemon that has much else to do */
+		say(json_pack("{s:s}", "event", "resumed"));
 	} else if (strncmp(line, "relay ", 6) == 0) {
 		relay(line + 6);
 	} else if (strncmp(line, "device ", 7) == 0) {
@@ -409,6 +412,7 @@ int main(int argc, char **argv)
 	read_spec(s, argv[1]);
 	struct router_host h = host;
 	h.base = base;
+	h.queue_bytes = number_of(s->json, "queueBytes");
 	if (router_start(&router, &s->s, &h, &f))
 		die(&f);
 	say(json_pack("{s:s}", "event", "started"));

@@ -25,7 +25,8 @@ PEER0 = {'number': 1, 'group': 0, 'localAsn': 12076, 'peerAsn': 65010, 'local': 
          'device': 'l0', 'limit': 4000}
 PEER0_V6 = {**PEER0, 'number': 2, 'local': 'fd00:16::2', 'peer': 'fd00:16::1', 'v4': False, 'v6': True}
 PEER1 = {**PEER0, 'number': 3, 'local': '192.168.17.254', 'peer': '192.168.17.253', 'device': 'l1'}
-SITE = {'number': 17, 'group': 1, 'hears': [1], 'localAsn': 65515, 'peerAsn': 65020, 'local': '10.1.255.30', 'peer': '10.52.0.254'}
+SITE = {'number': 17, 'group': 1, 'hears': [1], 'bfd': True, 'localAsn': 65515, 'peerAsn': 65020, 'local': '10.1.255.30', 'peer': '10.52.0.254'}
+SITE_B = {**SITE, 'number': 18, 'peer': '10.53.0.254', 'peerAsn': 65030, 'bfd': False}
 OWN = [{'prefix': '10.1.0.0/16', 'groups': [0, 1]}, {'prefix': '10.60.0.0/16', 'groups': [1], 'incomplete': True},
        {'prefix': 'fd00:1::/48', 'groups': [0]}]
 
@@ -94,25 +95,9 @@ def world():
     yield w
     for r in w.routers:
         r.end()
-    left = [p for h in lab.hosts.values() for p in pids_in(h)]
+    left = [p for h in lab.hosts.values() for p in h.left().values() if '.router/' in p]
     lab.close()
     assert not left, left
-
-
-def pids_in(host):
-    """BIRDs of ours that run in the mount namespace of a host."""
-    out = []
-    mine = os.readlink(f'/proc/{host.holder.pid}/ns/mnt')
-    for p in filter(str.isdigit, os.listdir('/proc')):
-        try:
-            if os.readlink(f'/proc/{p}/ns/mnt') == mine:
-                with open(f'/proc/{p}/cmdline') as f:
-                    words = f.read().split('\0')
-                if any('.router/' in x for x in words):
-                    out.append(words)
-        except OSError:
-            pass
-    return out
 
 
 def routes(router):
@@ -181,7 +166,8 @@ def site(world, i):
     return bird.Neighbour(host, f'''
 router id {address};
 protocol static s4 {{ ipv4; route 10.{52 + i}.0.0/16 blackhole; }}
-protocol bgp azure {{ local {address} as {65020 + i * 10}; neighbor 10.1.255.30 as 65515; multihop;
+protocol bfd {{ multihop {{ interval 100 ms; }}; }}
+protocol bgp azure {{ local {address} as {65020 + i * 10}; neighbor 10.1.255.30 as 65515; multihop; bfd on;
   connect delay time 1; connect retry time 2; error wait time 1, 2; ipv4 {{ import all; export all; }}; }}
 ''')
 
@@ -191,7 +177,7 @@ def test_tunnel_and_transit(world):
     world.gw.run('sysctl', '-qw', 'net.ipv4.ip_forward=1')
     sites = [site(world, i) for i in range(2)]
     er = bird.Neighbour(world.er, provider())
-    r = world.router(links=[LINK0], peers=[PEER0, SITE, {**SITE, 'number': 18, 'peer': '10.53.0.254', 'peerAsn': 65030}],
+    r = world.router(links=[LINK0], peers=[PEER0, SITE, SITE_B],
                      tuns=[{'device': 'g0', 'local': ['10.1.255.30']}], networks=OWN)
     assert r.ask('relay g0 t0', 'relayed')['error'] == 0
     world.gw.run('ip', 'link', 'set', 't0', 'up')
@@ -201,8 +187,12 @@ def test_tunnel_and_transit(world):
     rig.wait_for(lambda: sites[0].routes() == {**own, '10.53.0.0/16': ['65515', '65030']}, 'what one hears', explain=lambda: str(sites[0].routes()))
     rig.wait_for(lambda: sites[1].routes() == {**own, '10.52.0.0/16': ['65515', '65020']}, 'what the other hears')
     assert er.routes() == {'10.1.0.0/16': ['12076']}
+    # BFD over several hops, on the tunnel that asked for it (RFC 5883)
+    rig.wait_for(lambda: '10.1.255.30' in sites[0].ask('show bfd sessions') and ' Up ' in sites[0].ask('show bfd sessions'), 'BFD',
+                 explain=lambda: sites[0].ask('show bfd sessions'))
+    assert ' Up ' not in sites[1].ask('show bfd sessions')
     # asked for: circuit and sites hear each other
-    e = r.follow(peers=[{**PEER0, 'hears': [1]}, {**SITE, 'hears': [0, 1]}, {**SITE, 'number': 18, 'peer': '10.53.0.254', 'peerAsn': 65030}])
+    e = r.follow(peers=[{**PEER0, 'hears': [1]}, {**SITE, 'hears': [0, 1]}, SITE_B])
     assert e['error'] == 0, e
     rig.wait_for(lambda: set(er.routes()) == {'10.1.0.0/16', '10.52.0.0/16', '10.53.0.0/16'}, 'transit', explain=lambda: str(er.routes()))
     rig.wait_for(lambda: sites[0].routes().get('10.7.0.0/16') == ['65515', '65010', '65010', '65010'], 'transit to the site')
@@ -366,6 +356,22 @@ def test_many_routes(world, record_property):
     assert r.status()['routes'] == 0
 
 
+def test_more_than_netlink_keeps(world):
+    """The daemon does not read for so long that the kernel has no room: all is read again, and is right."""
+    many = [f'{10 + i // 65536}.{i // 256 % 256}.{i % 256}.0/24' for i in range(10000)]
+    er = bird.Neighbour(world.er, provider(many[:1000]))
+    r = world.router(links=[LINK0], peers=[{**PEER0, 'limit': 0}], queueBytes=200000)
+    rig.wait_for(lambda: r.status()['routes'] == 1000, 'the first routes', explain=r.explain)
+    n, synced = len(r.events), len(r.seen('synced'))
+    r.command('pause 3')
+    er.configure(provider(many[500:]))
+    r.wait('resumed', since=n)
+    s = rig.wait_for(lambda: (s := r.status())['routes'] == 9500 and s, 'all routes', explain=r.explain)
+    rig.wait_for(lambda: len(r.seen('synced')) > synced, 'the end of it', explain=r.explain)
+    assert s['lost'] > 0, s
+    r.wait('settled', since=n, withdrawn=500)
+
+
 def test_sweep(world):
     bird.Neighbour(world.er, provider())
     r = world.router(links=[LINK0], peers=[PEER0], tuns=[{'device': 'g0', 'local': ['10.1.255.30']}])
@@ -377,7 +383,7 @@ def test_sweep(world):
     assert world.gw.run('ip', 'link', 'show', 'xgw-l0', check=False).returncode == 0
     assert r.sweep() == would
     assert world.gw.run('ip', 'link', 'show', 'xgw-l0', check=False).returncode
-    assert not pids_in(world.gw)
+    assert pid not in world.gw.left()
     assert world.gw.run('find', '/run/xgw').stdout.split() == ['/run/xgw']
     assert r.sweep() == []
 
