@@ -562,7 +562,7 @@ int router_sweep(const struct instance *i, bool dry, json_t *removed, struct fau
 		struct sweeper s = {.removed = removed, .directory = path};
 		if (*e->d_name != 'r' || strlen(e->d_name) >= 64)
 			continue;
-		snprintf(path, sizeof path, "%s/%s", parent, e->d_name);
+		snprintf(path, sizeof path, "%s/%.63s", parent, e->d_name);
 		int bad = sweep_one(&s, dry, f);
 		err = err ? err : bad;
 	}

@@ -93,7 +93,7 @@ void router_paths(struct router_paths *out, const char *instance, const char *na
 
 void router_paths_remove(const struct router_paths *p)
 {
-	char more[112], parent[sizeof p->directory];
+	char more[128], parent[sizeof p->directory];
 	const char *const all[] = {p->config, p->socket, p->pid, p->log, p->start};
 	for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
 		unlink(all[i]);
@@ -138,7 +138,7 @@ static int write_all(int fd, const char *text, size_t n)
 
 int router_write_config(const struct router_paths *p, const char *text, struct fault *f)
 {
-	char next[112];
+	char next[128];
 	snprintf(next, sizeof next, "%s.new", p->config);
 	int err = make_directories(p);
 	int fd = err ? -1 : open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);

@@ -16,8 +16,10 @@ struct router_bird;
 
 /* Where a router's files are. */
 struct router_paths {
-	char directory[72]; /* mode 0700, as its configuration holds secrets */
-	char config[96], socket[96], pid[96], log[96], start[96]; /* start: what it says then */
+	char directory[96]; /* mode 0700, as its configuration holds secrets */
+	/* start: what it says then. The longest instance's socket has 96 bytes of the 108 that the
+	 * kernel takes. */
+	char config[112], socket[108], pid[112], log[112], start[112];
 };
 /* `name` may have any bytes. */
 void router_paths(struct router_paths *out, const char *instance, const char *name);

@@ -94,7 +94,7 @@ class Router:
     def explain(self):
         self.log.flush()
         logs = ''
-        for path in glob.glob(f'/proc/{self.host.holder.pid}/root/run/xgw/default.router/*/bird.log'):
+        for path in glob.glob(f'/proc/{self.host.holder.pid}/root/run/xgw/*.router/*/bird.log'):
             with open(path) as f:
                 logs += f.read()[-3000:]
         with open(self.log.name) as f:
@@ -148,4 +148,4 @@ class Router:
         return self.sweep()
 
     def sweep(self, *words):
-        return json.loads(self.host.run(PROBE, '--sweep', 'default', *words).stdout)['removed']
+        return json.loads(self.host.run(PROBE, '--sweep', self.spec['instance'], *words).stdout)['removed']

@@ -374,7 +374,8 @@ def test_more_than_netlink_keeps(world):
 
 def test_sweep(world):
     bird.Neighbour(world.er, provider())
-    r = world.router(links=[LINK0], peers=[PEER0], tuns=[{'device': 'g0', 'local': ['10.1.255.30']}])
+    r = world.router(links=[LINK0], peers=[PEER0], tuns=[{'device': 'g0', 'local': ['10.1.255.30']}],
+                     instance='the-longest-name-of-an-instance.', name='/.."\n' + 'ü' * 37)
     wait_routes(r, {k: v for k, v in ALL.items() if k[0] == 1})
     pid = r.status()['bird']
     r.kill()
