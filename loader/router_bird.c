@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -30,6 +31,8 @@
 #define STABLE_SECONDS 60 /* it ran this long: the next restart is at once again */
 #define ANSWER_SECONDS 10
 #define END_SECONDS    3
+#define HEAD_START     (-10) /* niceness: BFD at 3 x 10 ms has to find a processor when all are busy \
+			      */
 
 enum asked { ASKED_NOTHING, ASKED_GREETING, ASKED_SESSIONS, ASKED_CONFIGURE };
 
@@ -256,8 +259,16 @@ static int spawn_as(const struct router_bird *b, char *const argv[],
 	int err = router_net_enter(b->h.net);
 	if (err)
 		return err;
-	/* of the thread's namespace, with the daemon's environment */
+	/* of the thread's namespace and niceness, with the daemon's environment. Where the daemon
+	 * may not be nicer to it (CAP_SYS_NICE) it is as the workers are. */
+	errno = 0;
+	int was = getpriority(PRIO_PROCESS, 0);
+	bool known = was != -1 || !errno;
+	if (known)
+		setpriority(PRIO_PROCESS, 0, was + HEAD_START);
 	err = -posix_spawn(out, b->h.program, files, as, argv, environ);
+	if (known)
+		setpriority(PRIO_PROCESS, 0, was);
 	router_net_leave(b->h.net);
 	return err;
 }
