@@ -31,8 +31,8 @@
 #define STABLE_SECONDS 60 /* it ran this long: the next restart is at once again */
 #define ANSWER_SECONDS 10
 #define END_SECONDS    3
-#define HEAD_START     (-10) /* niceness: BFD at 3 x 10 ms has to find a processor when all are busy \
-			      */
+/* Niceness: BFD at 3 x 10 ms has to find a processor when all are busy. */
+#define HEAD_START (-10)
 
 enum asked { ASKED_NOTHING, ASKED_GREETING, ASKED_SESSIONS, ASKED_CONFIGURE };
 
