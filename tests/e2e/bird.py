@@ -145,7 +145,9 @@ class Router:
             except subprocess.TimeoutExpired:
                 self.popen.kill()
                 self.popen.wait()
-        return self.sweep()
+            ended = self.popen.returncode
+            assert ended == 0 and not self.sweep('--dry'), self.explain()
+        self.sweep()
 
     def sweep(self, *words):
         return json.loads(self.host.run(PROBE, '--sweep', self.spec['instance'], *words).stdout)['removed']

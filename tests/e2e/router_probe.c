@@ -314,6 +314,8 @@ static void on_packet(evutil_socket_t fd, short what, void *owner)
 	}
 }
 
+static struct event *carriers[2];
+
 static void relay(char *words)
 {
 	static int ends[2];
@@ -326,9 +328,11 @@ static void relay(char *words)
 	ends[1] = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	snprintf(r.ifr_name, sizeof r.ifr_name, "%s", device);
 	int err = ends[0] < 0 || ends[1] < 0 || ioctl(ends[1], TUNSETIFF, &r) ? -errno : 0;
-	for (int i = 0; !err && i < 2; i++)
-		event_add(event_new(base, ends[i], EV_READ | EV_PERSIST, on_packet, &ends[1 - i]),
-			  NULL);
+	for (int i = 0; !err && i < 2; i++) {
+		carriers[i] =
+			event_new(base, ends[i], EV_READ | EV_PERSIST, on_packet, &ends[1 - i]);
+		event_add(carriers[i], NULL);
+	}
 	say(json_pack("{s:s,s:i}", "event", "relayed", "error", err));
 }
 
@@ -355,6 +359,10 @@ static void command(char *line)
 	} else if (strncmp(line, "device ", 7) == 0) {
 		tell_device(line + 7);
 	} else if (strcmp(line, "end") == 0) {
+		for (int i = 0; i < 2; i++) {
+			if (carriers[i])
+				event_free(carriers[i]);
+		}
 		router_end(router);
 		router = NULL;
 		event_base_loopbreak(base);
