@@ -21,7 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_ROOM 4096
+#define FIRST_ROOM     4096
+#define RESUME_SECONDS 10u
 
 static const char *const family_name[] = {"ipv4", "ipv6"};
 static const char family_digit[] = {'4', '6'};
@@ -454,6 +455,9 @@ static void put_head(struct job *j)
 		    "log \"%s\" 1000000 \"%s.1\" { info, remote, warning, error, auth, fatal, bug };\n",
 		    j->in->log, j->in->log);
 	put(t, "router id %u.%u.%u.%u;\n", id >> 24, id >> 16 & 255, id >> 8 & 255, id & 255);
+	/* After BIRD's death nothing new gets into the kernel until all sessions are resumed, those
+	 * with neighbours that are down, too: who is not back by then has its routes withdrawn. */
+	put(t, "graceful restart wait %u;\n", RESUME_SECONDS);
 	/* seconds since 1970: to be read by a program */
 	put(t, "timeformat protocol \"%%s\";\ntimeformat base iso long;\nattribute int told_by;\n"
 	       "protocol device { scan time 60; }\n");

@@ -25,10 +25,10 @@ PEER0 = {'number': 1, 'group': 0, 'localAsn': 12076, 'peerAsn': 65010, 'local': 
          'device': 'l0', 'limit': 4000}
 PEER0_V6 = {**PEER0, 'number': 2, 'local': 'fd00:16::2', 'peer': 'fd00:16::1', 'v4': False, 'v6': True}
 PEER1 = {**PEER0, 'number': 3, 'local': '192.168.17.254', 'peer': '192.168.17.253', 'device': 'l1'}
-SITE = {'number': 17, 'group': 1, 'hears': [1], 'bfd': True, 'localAsn': 65515, 'peerAsn': 65020, 'local': '10.1.255.30', 'peer': '10.52.0.254'}
+SITE = {'number': 17, 'group': 1, 'hears': [1], 'bfd': True, 'v6': True, 'nextHop': 'fd00:1::5', 'localAsn': 65515, 'peerAsn': 65020, 'local': '10.1.255.30', 'peer': '10.52.0.254'}
 SITE_B = {**SITE, 'number': 18, 'peer': '10.53.0.254', 'peerAsn': 65030, 'bfd': False}
 OWN = [{'prefix': '10.1.0.0/16', 'groups': [0, 1]}, {'prefix': '10.60.0.0/16', 'groups': [1], 'incomplete': True},
-       {'prefix': 'fd00:1::/48', 'groups': [0]}]
+       {'prefix': 'fd00:1::/48', 'groups': [0, 1]}]
 
 PROVIDER = '''
 router id 192.168.16.253;
@@ -168,7 +168,9 @@ router id {address};
 protocol static s4 {{ ipv4; route 10.{52 + i}.0.0/16 blackhole; }}
 protocol bfd {{ multihop {{ interval 100 ms; }}; }}
 protocol bgp azure {{ local {address} as {65020 + i * 10}; neighbor 10.1.255.30 as 65515; multihop; bfd on;
-  connect delay time 1; connect retry time 2; error wait time 1, 2; ipv4 {{ import all; export all; }}; }}
+  connect delay time 1; connect retry time 2; error wait time 1, 2; ipv4 {{ import all; export all; }};
+  ipv6 {{ import all; export all; next hop address fd00:{52 + i}::1; }}; }}
+protocol static s6 {{ ipv6; route fd00:{52 + i}::/48 blackhole; }}
 ''')
 
 
@@ -182,11 +184,15 @@ def test_tunnel_and_transit(world):
     assert r.ask('relay g0 t0', 'relayed')['error'] == 0
     world.gw.run('ip', 'link', 'set', 't0', 'up')
     world.gw.route('10.1.255.30', 'dev', 't0')
-    wait_routes(r, {**{k: v for k, v in ALL.items() if k[0] == 1}, (17, '10.52.0.0/16'): 1, (18, '10.53.0.0/16'): 1})
+    wait_routes(r, {**{k: v for k, v in ALL.items() if k[0] == 1}, (17, '10.52.0.0/16'): 1, (18, '10.53.0.0/16'): 1,
+                    (17, 'fd00:52::/48'): 1, (18, 'fd00:53::/48'): 1})
     own = {'10.1.0.0/16': ['65515'], '10.60.0.0/16': ['65515']}
     rig.wait_for(lambda: sites[0].routes() == {**own, '10.53.0.0/16': ['65515', '65030']}, 'what one hears', explain=lambda: str(sites[0].routes()))
     rig.wait_for(lambda: sites[1].routes() == {**own, '10.52.0.0/16': ['65515', '65020']}, 'what the other hears')
     assert er.routes() == {'10.1.0.0/16': ['12076']}
+    rig.wait_for(lambda: sites[0].routes('master6') == {'fd00:1::/48': ['65515'], 'fd00:53::/48': ['65515', '65030']}, 'IPv6 over IPv4',
+                 explain=lambda: str(sites[0].routes('master6')))
+    assert 'BGP.next_hop: fd00:1::5' in sites[0].ask('show route fd00:1::/48 all')
     # BFD over several hops, on the tunnel that asked for it (RFC 5883)
     rig.wait_for(lambda: '10.1.255.30' in sites[0].ask('show bfd sessions') and ' Up ' in sites[0].ask('show bfd sessions'), 'BFD',
                  explain=lambda: sites[0].ask('show bfd sessions'))
@@ -266,7 +272,8 @@ def test_bfd(world, interval, record_property):
 
 def test_bird_killed(world):
     er = bird.Neighbour(world.er, provider())
-    r = world.router(links=[LINK0], peers=[PEER0, PEER0_V6])
+    world.gw.run('ip', 'link', 'set', 'c1', 'down')  # this one is not resumed, and keeps the others from nothing
+    r = world.router(links=[LINK0, LINK1], peers=[PEER0, PEER0_V6, PEER1])
     wait_routes(r, ALL)
     n = len(r.events)
     was = r.status()['bird']
@@ -332,13 +339,15 @@ def test_follow(world):
     one = {k: v for k, v in ALL.items() if k[0] == 1}
     wait_routes(r, one)
     since = er.session('p0')
-    assert r.follow(links=[LINK0, LINK1], peers=[PEER0, PEER1])['error'] == 0
+    assert r.follow(links=[LINK0, LINK1], peers=[PEER0, PEER1], tuns=[{'device': 'g7', 'local': ['10.1.255.30', 'fd00:1::30']}])['error'] == 0
     world.join(r)
+    assert r.ask('device g7', 'device')['fd'] >= 0
     wait_routes(r, {**one, **{(3, p): 1 for p in ROUTES4}})
     assert er.session('p0') == since
     e = r.follow(links=[LINK0, {**LINK1, 'local4': '192.168.16.250/30'}])
     assert e['error'] < 0 and 'l1' in e['text'], e
-    assert r.follow(links=[LINK0], peers=[PEER0])['error'] == 0
+    assert r.follow(links=[LINK0], peers=[PEER0], tuns=[])['error'] == 0
+    assert r.ask('device g7', 'device')['fd'] < 0
     wait_routes(r, one)
     rig.wait_for(lambda: world.gw.run('ip', 'link', 'show', 'xgw-l1', check=False).returncode, 'the end of the link')
     assert er.session('p0') == since
