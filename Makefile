@@ -162,10 +162,10 @@ $(B)/tests/interop/%: tests/interop/%.c $(LIBDEPS)
 	@mkdir -p $(@D)
 	$(call say,TOOL,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $< -Wl,--start-group $(LIBDEPS) -Wl,--end-group -o $@ $(L_ALL)
-$(B)/tests/e2e/%: tests/e2e/%.c
+$(B)/tests/e2e/%: tests/e2e/%.c $(call libs_of,loader)
 	@mkdir -p $(@D)
 	$(call say,TOOL,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $< -Wl,--start-group $(call libs_of,loader) -Wl,--end-group -o $@ $(L_ALL)
 
 .PHONY: tools unit-bins sim-bins bpf-bins fuzz-bins
 # with two that the tests of ML-KEM run beside another OpenSSL, and one that other kernels run

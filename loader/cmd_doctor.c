@@ -5,6 +5,7 @@
 #include "loader/command.h"
 #include "loader/features.h"
 #include "loader/pins.h"
+#include "loader/router.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -60,8 +61,10 @@ static void add_instance(struct examination *x, const char *name)
 		return;
 	pid_t pid = instance_holder(&i);
 	json_t *left = json_array();
-	if (!pid)
+	if (!pid) {
 		sweep(&i, x->n, true, left, &f);
+		router_sweep(&i, true, left, &f);
+	}
 	if (!pid && json_array_size(left)) {
 		snprintf(text, sizeof text, "instance '%s' does not run and left %zu things behind",
 			 name, json_array_size(left));

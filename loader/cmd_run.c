@@ -3,6 +3,7 @@
 #include "loader/command.h"
 #include "loader/config_file.h"
 #include "loader/daemon.h"
+#include "loader/router.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -129,6 +130,8 @@ int cmd_detach(const struct command_options *o)
 		err = netlink_open(&n, &f);
 	if (!err)
 		err = sweep(&o->instance, n, false, removed, &f);
+	if (!err)
+		err = router_sweep(&o->instance, false, removed, &f);
 	netlink_close(n);
 	instance_unlock(&o->instance, lock);
 	if (!err)

@@ -50,8 +50,9 @@ test=(
 # what libreswan needs, a peer that the tests run in such a machine
 test+=(libnss3-tools libldns3 libunbound8 libcurl3-nss libcap-ng0 libevent-pthreads-2.1-7)
 # peers that can't be installed beside strongSwan, or would listen on this host: their files alone, under build-peers/, with
-# the libraries that this host has not. frr: EVPN that fills the tables of a VXLAN overlay's directory
-unpacked=(libreswan openiked frr)
+# the libraries that this host has not. frr: EVPN that fills the tables of a VXLAN overlay's directory, and BGP of sites and
+# providers; bird2: BGP and BFD on our side, which a gateway's host has installed, with its service disabled
+unpacked=(libreswan openiked frr bird2)
 # what stands in the initramfs of such a machine
 unpacked+=(busybox-static)
 # the kernels: the folder, the suite that has it, the package that depends on the newest one

@@ -99,6 +99,20 @@ class Host:
     def start(self, *argv, name=None, env=None):
         return Process(self, list(argv), name or os.path.basename(argv[0]), env)
 
+    def left(self):
+        """{pid: command line} of processes that are in its mount namespace and are no children of the lab's: what a daemon
+        let go of."""
+        out, mine = {}, os.readlink(f'/proc/{self.holder.pid}/ns/mnt')
+        ours = {str(p.popen.pid) for p in self.lab.processes} | {str(self.holder.pid)}
+        for pid in filter(str.isdigit, os.listdir('/proc')):
+            try:
+                if pid not in ours and os.readlink(f'/proc/{pid}/ns/mnt') == mine:
+                    with open(f'/proc/{pid}/cmdline') as f:
+                        out[int(pid)] = f.read().replace('\0', ' ')
+            except OSError:
+                pass  # it ended meanwhile
+        return out
+
     def address(self, device, *addresses):
         for a in addresses:
             self.run('ip', 'address', 'add', a, 'dev', device, *(['nodad'] if ':' in a else []))
@@ -168,6 +182,11 @@ class Lab:
                 p.popen.wait()
             p.file.close()
         for h in self.hosts.values():
+            for pid in h.left():
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except OSError:
+                    pass
             h.holder.kill()
             h.holder.wait()
         self.hosts, self.processes = {}, []
