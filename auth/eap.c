@@ -134,9 +134,7 @@ static void start_for(struct eap *e, struct bytes name, struct eap_message *out)
 void eap_start(struct eap *e, struct bytes name, struct eap_message *out)
 {
 	struct writer w;
-	bool both = e->rules->users && e->rules->tls;
-	bool user = e->rules->users && users_has(e->rules->users, name);
-	if (!both || user) {
+	if (!e->rules->users || users_has(e->rules->users, name)) {
 		start_for(e, name, out);
 		return;
 	}

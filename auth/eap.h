@@ -57,8 +57,9 @@ void eap_free(struct eap *e);
 void eap_from(struct eap *e, const struct ip_addr *source);
 /*
  * Our first message. `name`: what the peer called itself already, may be empty: when that is a user
- * the method starts at once, else the peer is asked (Identity). Not asked when there is only one
- * method.
+ * the method starts at once, else the peer is asked (Identity): clients look their password up by
+ * what they answer then, and Windows' IKE identity is an address. Not asked when a certificate is
+ * the only way.
  */
 void eap_start(struct eap *e, struct bytes name, struct eap_message *out);
 /* The peer's response to it, and our next message. With EAP_FAILED the reason is in `f`. */

@@ -120,6 +120,15 @@ def test_client(lab, method, kind):  # noqa: F811
     assert json.loads(g.command('next-hop', '--vnet', 'VNet1', '172.16.201.1', '--json').stdout)['verdict'] != 'tunnel'
 
 
+def test_another_name_than_its_identity(lab):  # noqa: F811
+    """A gateway that has users alone: the client's password stands under its EAP name, which IKE does not know."""
+    topology(lab)
+    w = World()
+    s = bob(lab.site, w)
+    c, = connects(s, gateway(lab, w, roots=False).start())
+    assert c['user'] == 'bob'
+
+
 def test_eap_only(lab):  # noqa: F811
     """RFC 5998: EAP-TLS proves the gateway too, so that it signs nothing."""
     topology(lab)

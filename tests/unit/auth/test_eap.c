@@ -133,6 +133,13 @@ static void respond(struct talk *t, uint8_t type, const void *data, size_t n)
 	t->state = eap_step(t->eap, (struct bytes){b, n + 5}, &t->m, &t->f);
 }
 
+/* When it is asked. */
+static void names_itself(struct talk *t, const char *name)
+{
+	if (t->m.b[4] == IDENTITY)
+		respond(t, IDENTITY, name, strlen(name));
+}
+
 static void has_failed(struct talk *t, const char *why)
 {
 	assert_int_equal(t->state, EAP_FAILED);
@@ -183,6 +190,7 @@ static void logs_in(const char *user)
 	uint8_t want[64];
 	static const uint8_t heard = 3;
 	begin(&t, w.users, NULL, "");
+	names_itself(&t, user);
 	answer_challenge(&t, &p, user, "secret");
 	is_request(&t, MSCHAPV2);
 	assert_int_equal(t.m.b[5], 3);
@@ -195,6 +203,22 @@ static void logs_in(const char *user)
 	assert_string_equal(eap_user(t.eap), "bob");
 	assert_string_equal(eap_method(t.eap), "EAP-MSCHAPv2");
 	eap_free(t.eap);
+}
+
+/* Who is no user by his name in IKE, or has none yet, is asked for it; a user is not. */
+static void a_name_is_asked_for(void **state)
+{
+	static const struct {
+		const char *name;
+		bool asked;
+	} rows[] = {{"bob", false}, {"HOME\\bob", true}, {"203.0.113.9", true}, {"", true}};
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct talk t;
+		begin(&t, w.users, NULL, rows[i].name);
+		assert_int_equal(t.m.b[4], rows[i].asked ? IDENTITY : MSCHAPV2);
+		eap_free(t.eap);
+	}
 }
 
 static void a_password(void **state)
@@ -210,6 +234,7 @@ static void is_refused(const char *user, const char *password, const char *why)
 	struct person p;
 	static const uint8_t heard[] = {4};
 	begin(&t, w.users, NULL, user);
+	names_itself(&t, user);
 	answer_challenge(&t, &p, user, password);
 	is_request(&t, MSCHAPV2);
 	assert_int_equal(t.m.b[5], 4);
@@ -655,6 +680,7 @@ static void what_answers_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_name_is_asked_for),
 		cmocka_unit_test(a_password),
 		cmocka_unit_test(wrong_passwords_and_users),
 		cmocka_unit_test(success_is_not_the_clients_to_say),

@@ -188,10 +188,10 @@ static void begin(struct talk *t, bool wishes)
 	say(t, IKE_AUTH, &b);
 }
 
-static void say_eap(struct talk *t, const uint8_t *data, size_t n)
+static void say_eap_of(struct talk *t, uint8_t type, const void *data, size_t n)
 {
 	uint8_t room[1024],
-		eap[256] = {2, t->m.eap.at ? t->m.eap.at[1] : 0, 0, (uint8_t)(n + 5), 26};
+		eap[256] = {2, t->m.eap.at ? t->m.eap.at[1] : 0, 0, (uint8_t)(n + 5), type};
 	struct builder b;
 	memcpy(eap + 5, data, n);
 	builder_init(&b, room, sizeof room);
@@ -199,8 +199,17 @@ static void say_eap(struct talk *t, const uint8_t *data, size_t n)
 	say(t, IKE_AUTH, &b);
 }
 
+static void say_eap(struct talk *t, const uint8_t *data, size_t n)
+{
+	say_eap_of(t, 26, data, n);
+}
+
+/* Its name is asked for first, since its IKE identity is no user's. */
 static void answer_challenge(struct talk *t, const char *password)
 {
+	assert_int_equal(t->m.eap.at[4], 1);
+	say_eap_of(t, 1, "bob", 3);
+
 	static const uint8_t peer[16] = {9};
 	const struct mschapv2 *m = users_algorithms(w.users);
 	uint8_t r[57] = {2, t->m.eap.at[6], 0, 57, 49};
