@@ -42,17 +42,25 @@ struct client {
 	struct connection_count count;
 };
 
-struct clients {
+/* Connections that one host carries. */
+struct range {
 	uint32_t first, n;
 	struct client **at; /* RCU, by connection - first */
+	int fd;
+	uint32_t *ready; /* connections; each once */
+	unsigned n_ready;
+};
+
+#define RANGES 2u
+
+struct clients {
+	struct range of[RANGES];
+	_Atomic unsigned n_ranges;
 	struct ring *inbox; /* by worker */
 	/* Held by the thread that takes packets for clients, and while one of them comes or goes:
 	 * so that thread needs no RCU. Comes before a ring's lock. */
 	pthread_mutex_t host;
 	pthread_mutex_t lock; /* of what is ready */
-	int fd;
-	uint32_t *ready; /* connections; each once */
-	unsigned n_ready;
 };
 
 /* ---- rings ---- */
@@ -127,7 +135,6 @@ int clients_start(struct datapath *d)
 	d->clients = calloc(1, sizeof *d->clients);
 	if (!d->clients)
 		return -ENOMEM;
-	d->clients->fd = -1;
 	pthread_mutex_init(&d->clients->lock, NULL);
 	pthread_mutex_init(&d->clients->host, NULL);
 	return 0;
@@ -141,56 +148,87 @@ static void client_free(struct client *c)
 	free(c);
 }
 
+static void range_free(struct range *r)
+{
+	for (uint32_t i = 0; r->at && i < r->n; i++)
+		client_free(r->at[i]);
+	if (r->at)
+		close(r->fd);
+	free((void *)r->at);
+	free(r->ready);
+	*r = (struct range){0};
+}
+
 void clients_stop(struct datapath *d)
 {
 	struct clients *c = d->clients;
 	if (!c)
 		return;
-	for (uint32_t i = 0; c->at && i < c->n; i++)
-		client_free(c->at[i]);
+	for (unsigned i = 0; i < RANGES; i++)
+		range_free(&c->of[i]);
 	for (unsigned i = 0; c->inbox && i < d->n_workers; i++)
 		ring_free(&c->inbox[i]);
-	if (c->fd >= 0)
-		close(c->fd);
 	pthread_mutex_destroy(&c->lock);
 	pthread_mutex_destroy(&c->host);
-	free((void *)c->at);
 	free(c->inbox);
-	free(c->ready);
 	free(c);
 	d->clients = NULL;
+}
+
+static int make_inboxes(struct datapath *d)
+{
+	struct clients *c = d->clients;
+	int err = 0;
+	if (c->inbox)
+		return 0;
+	c->inbox = calloc(d->n_workers, sizeof *c->inbox);
+	for (unsigned i = 0; c->inbox && i < d->n_workers; i++)
+		err |= ring_init(&c->inbox[i], INBOX_BYTES);
+	return c->inbox ? err : -ENOMEM;
 }
 
 int datapath_clients_range(struct datapath *d, uint32_t first, uint32_t n)
 {
 	struct clients *c = d->clients;
-	int err = 0;
-	if (c->at)
+	unsigned i = c->n_ranges;
+	if (i == RANGES || clients_are(d, first) || clients_are(d, first + n - 1))
 		return -EALREADY;
-	c->at = (struct client **)calloc((size_t)n + 1, sizeof *c->at);
-	c->ready = calloc((size_t)n + 1, sizeof *c->ready);
-	c->inbox = calloc(d->n_workers, sizeof *c->inbox);
-	c->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	for (unsigned i = 0; c->inbox && i < d->n_workers; i++)
-		err |= ring_init(&c->inbox[i], INBOX_BYTES);
-	if (err || !c->at || !c->ready || !c->inbox || c->fd < 0)
+	struct range r = {.first = first,
+			  .n = n,
+			  .at = (struct client **)calloc((size_t)n + 1, sizeof *r.at),
+			  .fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
+			  .ready = calloc((size_t)n + 1, sizeof *r.ready)};
+	if (make_inboxes(d) || !r.at || !r.ready || r.fd < 0) {
+		if (r.fd >= 0)
+			close(r.fd);
+		free((void *)r.at);
+		free(r.ready);
 		return -ENOMEM;
-	c->first = first;
-	__atomic_store_n(&c->n, n, __ATOMIC_RELEASE);
-	return c->fd;
+	}
+	c->of[i] = r;
+	c->n_ranges = i + 1;
+	return r.fd;
+}
+
+static struct range *range_of(const struct datapath *d, uint32_t connection)
+{
+	struct clients *c = d->clients;
+	for (unsigned i = 0; c && i < c->n_ranges; i++) {
+		if (connection - c->of[i].first < c->of[i].n)
+			return &c->of[i];
+	}
+	return NULL;
 }
 
 bool clients_are(const struct datapath *d, uint32_t connection)
 {
-	const struct clients *c = d->clients;
-	return c && connection - c->first < __atomic_load_n(&c->n, __ATOMIC_ACQUIRE);
+	return range_of(d, connection);
 }
 
 static struct client *find(const struct datapath *d, uint32_t connection)
 {
-	return clients_are(d, connection)
-		       ? rcu_dereference(d->clients->at[connection - d->clients->first])
-		       : NULL;
+	const struct range *r = range_of(d, connection);
+	return r ? rcu_dereference(r->at[connection - r->first]) : NULL;
 }
 
 /* Workers see it at once; who takes packets for clients does not hold the one that was there. */
@@ -203,9 +241,10 @@ static void place_client(struct clients *all, struct client **place, struct clie
 
 int datapath_client_set(struct datapath *d, const struct datapath_client *is)
 {
-	if (!clients_are(d, is->connection))
+	const struct range *r = range_of(d, is->connection);
+	if (!r)
 		return -EINVAL;
-	struct client **place = &d->clients->at[is->connection - d->clients->first], *was = *place;
+	struct client **place = &r->at[is->connection - r->first], *was = *place;
 	struct client *c = calloc(1, sizeof *c);
 	if (!c || ring_init(&c->ring, RING_BYTES)) {
 		free(c);
@@ -225,14 +264,14 @@ int datapath_client_set(struct datapath *d, const struct datapath_client *is)
 	return 0;
 }
 
-static void forget_ready(struct clients *c, uint32_t connection)
+static void forget_ready(struct clients *c, struct range *r, uint32_t connection)
 {
 	unsigned n = 0;
 	pthread_mutex_lock(&c->lock);
-	for (unsigned i = 0; i < c->n_ready; i++)
-		if (c->ready[i] != connection)
-			c->ready[n++] = c->ready[i];
-	c->n_ready = n;
+	for (unsigned i = 0; i < r->n_ready; i++)
+		if (r->ready[i] != connection)
+			r->ready[n++] = r->ready[i];
+	r->n_ready = n;
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -254,24 +293,27 @@ void datapath_client_remove(struct datapath *d, uint32_t connection)
 	struct client *c = find(d, connection);
 	if (!c)
 		return;
-	place_client(d->clients, &d->clients->at[connection - d->clients->first], NULL);
+	struct range *r = range_of(d, connection);
+	place_client(d->clients, &r->at[connection - r->first], NULL);
 	synchronize_rcu();
-	forget_ready(d->clients, connection);
+	forget_ready(d->clients, r, connection);
 	client_free(c);
 }
 
 /* ---- to the client ---- */
 
-static void tell(struct clients *all, struct client *c)
+static void tell(const struct datapath *d, struct client *c)
 {
+	struct clients *all = d->clients;
+	struct range *r = range_of(d, c->is.connection);
 	uint64_t one = 1;
 	if (atomic_exchange(&c->told, true))
 		return;
 	pthread_mutex_lock(&all->lock);
-	bool first = !all->n_ready;
-	all->ready[all->n_ready++] = c->is.connection;
+	bool first = !r->n_ready;
+	r->ready[r->n_ready++] = c->is.connection;
 	pthread_mutex_unlock(&all->lock);
-	if (first && write(all->fd, &one, sizeof one) < 0)
+	if (first && write(r->fd, &one, sizeof one) < 0)
 		log_debug(LOG_P2S, "client-fd error=%d", errno);
 }
 
@@ -286,7 +328,7 @@ static void put(struct worker *w, struct client *c, struct packet *p)
 		worker_drop(w, p, XGW_DROP_CLIENT_QUEUE);
 		return;
 	}
-	tell(w->d->clients, c);
+	tell(w->d, c);
 	frames_give(&w->frames, p->frame);
 	atomic_fetch_add_explicit(&c->packets_out, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&c->bytes_out, p->len, memory_order_relaxed);
@@ -336,15 +378,16 @@ bool clients_take(struct worker *w, struct packet *p)
 	return true;
 }
 
-bool datapath_client_next(struct datapath *d, uint32_t *connection)
+bool datapath_client_next(struct datapath *d, uint32_t of, uint32_t *connection)
 {
 	struct clients *c = d->clients;
+	struct range *r = range_of(d, of);
 	uint64_t count;
 	pthread_mutex_lock(&c->lock);
-	bool some = c->n_ready > 0;
+	bool some = r && r->n_ready > 0;
 	if (some)
-		*connection = c->ready[--c->n_ready];
-	else if (read(c->fd, &count, sizeof count) < 0 && errno != EAGAIN)
+		*connection = r->ready[--r->n_ready];
+	else if (r && read(r->fd, &count, sizeof count) < 0 && errno != EAGAIN)
 		log_debug(LOG_P2S, "client-fd error=%d", errno);
 	pthread_mutex_unlock(&c->lock);
 	pthread_mutex_lock(&c->host);
@@ -462,7 +505,7 @@ unsigned clients_receive(struct worker *w)
 	uint8_t packet[LEN_MAX];
 	uint32_t connection = 0;
 	unsigned n = 0;
-	if (!c || !__atomic_load_n(&c->n, __ATOMIC_ACQUIRE))
+	if (!c || !c->n_ranges)
 		return 0;
 	struct ring *r = &c->inbox[w->index];
 	if (atomic_load_explicit(&r->head, memory_order_relaxed) == r->tail)

@@ -131,8 +131,9 @@ void datapath_tunnel_remove(struct datapath *d, uint32_t connection);
  * What tells of packets and takes them may be called in a thread of the loader's, one; all else by
  * the one that changes tunnels. */
 
-/* The ids that clients may have, IKE's too; once. A file descriptor that is readable when clients
- * have packets, or -ENOMEM, -EALREADY. */
+/* Ids whose packets one host carries: those that clients may have, IKE's too; those of the loader's
+ * own devices. Each range once. A file descriptor that is readable when some of them have packets,
+ * or -ENOMEM, -EALREADY. */
 int datapath_clients_range(struct datapath *d, uint32_t first, uint32_t n);
 /* Where clients may send; those of a gateway share one. */
 struct datapath_reach {
@@ -152,8 +153,8 @@ void datapath_client_remove(struct datapath *d, uint32_t connection);
 void datapath_client_reach(struct datapath *d, uint32_t connection,
 			   const struct datapath_reach *reach);
 void datapath_reach_unused(void);
-/* A client that has packets since it was last told; false: none. */
-bool datapath_client_next(struct datapath *d, uint32_t *connection);
+/* A client that has packets since it was last told, of the range that `of` is in; false: none. */
+bool datapath_client_next(struct datapath *d, uint32_t of, uint32_t *connection);
 #define DATAPATH_CLIENT_HEAD 8
 /* Writes what stands in front of an IP packet of len bytes. */
 typedef void datapath_client_head(uint8_t out[DATAPATH_CLIENT_HEAD], bool v4, size_t len);

@@ -681,7 +681,7 @@ static int start_tls(struct sstp_host *h, struct fault *f)
 	const struct sstp_tls_options o = {.base = h->o.base,
 					   .datapath = h->o.datapath,
 					   .first = PLAN_FIRST_CLIENT,
-					   .n = PLAN_CLIENTS_BEHIND - PLAN_FIRST_CLIENT,
+					   .n = PLAN_FIRST_TUN - PLAN_FIRST_CLIENT,
 					   .look = on_news};
 	if (h->tls)
 		return 0;

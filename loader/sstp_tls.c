@@ -443,7 +443,8 @@ static void on_packets(evutil_socket_t fd, short what, void *owner)
 	uint32_t connection;
 	(void)fd;
 	(void)what;
-	for (int i = 0; i < LETTERS && datapath_client_next(t->o.datapath, &connection); i++) {
+	for (int i = 0; i < LETTERS && datapath_client_next(t->o.datapath, t->o.first, &connection);
+	     i++) {
 		struct sstp_stream *s = of_connection(t, connection);
 		if (s)
 			flush(s);

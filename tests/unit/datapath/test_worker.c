@@ -1763,12 +1763,12 @@ static void test_client_and_the_vnet(void **state)
 	assert_int_equal(f[14 + 8], ip[8] - 1);
 	/* and what the host answers, from XDP */
 	len = ipv4(ip, "10.1.0.4", "172.16.0.3", sizeof ip, 0x4000);
-	assert_false(datapath_client_next(&g->d, &connection));
+	assert_false(datapath_client_next(&g->d, FIRST_CLIENT, &connection));
 	to_client(g, ALICE, ip, len);
 	to_client(g, ALICE, ip, len);
-	assert_true(datapath_client_next(&g->d, &connection));
+	assert_true(datapath_client_next(&g->d, FIRST_CLIENT, &connection));
 	assert_int_equal(connection, ALICE);
-	assert_false(datapath_client_next(&g->d, &connection));
+	assert_false(datapath_client_next(&g->d, FIRST_CLIENT, &connection));
 	assert_int_equal(datapath_client_take(&g->d, BOB, out, sizeof out, head), 0);
 	assert_int_equal(datapath_client_take(&g->d, ALICE, out, len + 20, head), len + 8);
 	assert_int_equal(out[0], 1);
@@ -1787,7 +1787,7 @@ static void test_client_and_the_vnet(void **state)
 	world_run(&p->right);
 	assert_int_equal(carry(&p->right, g, 0, 20), 1);
 	world_run(g);
-	assert_true(datapath_client_next(&g->d, &connection));
+	assert_true(datapath_client_next(&g->d, FIRST_CLIENT, &connection));
 	assert_int_equal(connection, BOB);
 	/* and into one */
 	len = ipv4(ip, "172.16.0.4", "10.2.0.4", sizeof ip, 0x4000);
@@ -1846,7 +1846,7 @@ static void test_clients_that_may_meet(void **state)
 	start_clients(g);
 	datapath_client_reach(&g->d, ALICE, &everybody);
 	from_client(g, ALICE, ip, len);
-	assert_true(datapath_client_next(&g->d, &connection));
+	assert_true(datapath_client_next(&g->d, FIRST_CLIENT, &connection));
 	assert_int_equal(connection, BOB);
 	assert_int_equal(datapath_client_take(&g->d, BOB, out, sizeof out, head), len + 8);
 	assert_int_equal(out[8 + 8], ip[8] - 1);
@@ -1873,7 +1873,7 @@ static void test_slow_client(void **state)
 	to_client(g, BOB, ip, ipv4(ip, "10.1.0.4", "172.16.0.4", sizeof ip, 0x4000));
 	assert_int_equal(world_drops(g, XGW_DROP_CLIENT_QUEUE), dropped);
 	unsigned told = 0;
-	while (datapath_client_next(&g->d, &connection))
+	while (datapath_client_next(&g->d, FIRST_CLIENT, &connection))
 		told++;
 	assert_int_equal(told, 2);
 	assert_int_equal(datapath_client_take(&g->d, BOB, out, sizeof out, head), len + 8);
