@@ -482,6 +482,11 @@ void router_leave(struct router *r)
 		close_all(r);
 }
 
+bool router_dismiss(struct router *r)
+{
+	return !r->bird || router_bird_dismiss(r->bird);
+}
+
 void router_end(struct router *r)
 {
 	if (!r)

@@ -121,6 +121,11 @@ int must_check router_start(struct router **out, const struct router_spec *s,
 int must_check router_follow(struct router *r, const struct router_spec *s, struct fault *f);
 /* Forgets it: BIRD and its namespace go on, for the next router_start(). */
 void router_leave(struct router *r);
+/*
+ * Before router_end(): BIRD ends its sessions in good order, for which packets of its TUNs have to
+ * be carried meanwhile. To be called until it is true; router_end() does not need that.
+ */
+bool router_dismiss(struct router *r);
 /* Ends it, with all sessions, devices and files. */
 void router_end(struct router *r);
 /*

@@ -440,6 +440,18 @@ static void forget_process(struct router_bird *b)
 	b->pid = 0;
 }
 
+bool router_bird_dismiss(struct router_bird *b)
+{
+	if (b->pidfd < 0)
+		return true;
+	if (b->died) {
+		event_free(b->died);
+		b->died = NULL;
+		syscall(SYS_pidfd_send_signal, b->pidfd, SIGTERM, NULL, 0);
+	}
+	return ends_within(b->pidfd, 0);
+}
+
 static void restart_later(struct router_bird *b)
 {
 	arm(b, b->delay_ms);

@@ -450,9 +450,10 @@ static int set_link(struct router_net *n, const struct router_link *l, struct ro
 		return -ENODEV;
 	err = set_host_end(n, out->host_ifindex, mtu);
 	if (!err)
-		err = set_offloads(&n->inside, l->device);
-	if (!err)
 		err = set_device(&n->inside, ifindex, mtu, l->mac);
+	/* once it is up: else the kernel does not note that XDP may send into the other end */
+	if (!err)
+		err = set_offloads(&n->inside, l->device);
 	if (!err)
 		err = set_addresses(n, l->device, ifindex, l->local, 2);
 	return err ? err : read_mac(&n->inside, l->device, out->mac);

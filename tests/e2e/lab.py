@@ -146,8 +146,10 @@ class Lab:
         subprocess.run(['ip', 'link', 'add', a_dev, 'netns', str(a.holder.pid), 'mtu', str(mtu), 'numrxqueues', str(queues),
                         'numtxqueues', str(queues), 'type', 'veth', 'peer', 'name', b_dev, 'netns', str(b.holder.pid),
                         'mtu', str(mtu), 'numrxqueues', str(queues), 'numtxqueues', str(queues)], check=True)
+        # GRO before either end is up: the kernel notes at that moment whether XDP may send there
         for host, dev in ((a, a_dev), (b, b_dev)):
             host.run('ethtool', '-K', dev, 'tx', 'off', 'gro', 'on', 'tso', 'off', 'gso', 'off')
+        for host, dev in ((a, a_dev), (b, b_dev)):
             host.run('ip', 'link', 'set', dev, 'up')
 
     def switch(self, name):
