@@ -93,24 +93,27 @@ static int put_port(const struct maps *m, const struct xgw_port *p, bool removal
 	return err ? err : maps_put(m, MAPS_ports, &p->ifindex, p);
 }
 
-/* Another end of it is another link. */
-static bool same_link(const struct xgw_next_hop *a, const struct xgw_next_hop *b)
+/* Whether it is up is not the plan's to say, and goes on. */
+static bool has_state(const struct xgw_next_hop *h)
 {
-	return a->kind == XGW_HOP_CIRCUIT && b->kind == XGW_HOP_CIRCUIT && a->vnet == b->vnet &&
-	       memcmp(a->address, b->address, sizeof a->address) == 0;
+	return h->kind == XGW_HOP_TUNNEL || h->kind == XGW_HOP_CLIENT || h->kind == XGW_HOP_CIRCUIT;
 }
 
-/* Whether a tunnel is up is IKE's word, and of a link its router's, which no plan knows. */
+static bool is_same_hop(const struct xgw_next_hop *a, const struct xgw_next_hop *b)
+{
+	return a->kind == b->kind && a->connection == b->connection &&
+	       (a->kind != XGW_HOP_CIRCUIT ||
+		(a->vnet == b->vnet && !memcmp(a->address, b->address, sizeof a->address)));
+}
+
+/* A tunnel is up by IKE's word, a link by the router's, which no plan knows. */
 static int put_hop(const struct maps *m, const struct plan_entry_hop *e, bool removal)
 {
 	struct xgw_next_hop have, want = e->value;
 	if (removal)
 		return maps_delete(m, MAPS_next_hops, &e->id);
-	bool is_tunnel = want.kind == XGW_HOP_TUNNEL || want.kind == XGW_HOP_CLIENT;
-	if ((is_tunnel || want.kind == XGW_HOP_CIRCUIT) &&
-	    maps_get(m, MAPS_next_hops, &e->id, &have) == 0 &&
-	    (is_tunnel ? have.kind == want.kind && have.connection == want.connection
-		       : same_link(&have, &want)))
+	if (has_state(&want) && maps_get(m, MAPS_next_hops, &e->id, &have) == 0 &&
+	    is_same_hop(&have, &want))
 		want.flags |= have.flags & XGW_HOP_UP;
 	return maps_put(m, MAPS_next_hops, &e->id, &want);
 }
@@ -185,10 +188,19 @@ static bool find_cell(struct cell *c, const struct plan_change *x)
 	return false;
 }
 
-static int carry_out(const struct maps *m, const struct plan_change *c)
+static bool is_kept(const struct apply_keep *keep, const struct plan_change *c)
+{
+	const struct plan_entry_route *e = c->entry;
+	return keep && c->map == PLAN_ROUTES && keep->holds(keep->owner, e->vnet, &e->prefix);
+}
+
+static int carry_out(const struct maps *m, const struct plan_change *c,
+		     const struct apply_keep *keep)
 {
 	struct cell cell;
 	int err = -EINVAL;
+	if (is_kept(keep, c))
+		return 0;
 	if (find_cell(&cell, c))
 		err = c->removal ? maps_delete(m, cell.map, cell.key)
 				 : maps_put(m, cell.map, cell.key, cell.value);
@@ -217,12 +229,14 @@ _Static_assert(sizeof(struct xgw_route6_key) <= 24 && sizeof(struct xgw_vtep_key
 	       "room");
 
 /* As many puts from changes[at] on as go into one map together; 0: not even two. */
-static size_t gather(struct batch *b, const struct plan_changes *changes, size_t at)
+static size_t gather(struct batch *b, const struct plan_changes *changes, size_t at,
+		     const struct apply_keep *keep)
 {
 	struct cell cell;
 	b->n = 0;
 	for (size_t i = at; i < changes->n && b->n < BATCH && !changes->at[i].removal; i++) {
-		if (!find_cell(&cell, &changes->at[i]) || (b->n && cell.map != b->map))
+		if (is_kept(keep, &changes->at[i]) || !find_cell(&cell, &changes->at[i]) ||
+		    (b->n && cell.map != b->map))
 			break;
 		const struct maps_row *row = maps_row(cell.map);
 		b->map = cell.map;
@@ -253,7 +267,7 @@ static enum maps_id map_of(const struct plan_change *c)
 }
 
 int apply_some(const struct maps *m, const struct plan_changes *changes, size_t *at, size_t most,
-	       struct fault *f)
+	       const struct apply_keep *keep, struct fault *f)
 {
 	struct batch *b = malloc(sizeof *b);
 	int err = 0;
@@ -261,9 +275,10 @@ int apply_some(const struct maps *m, const struct plan_changes *changes, size_t 
 		return fault_set(f, -ENOMEM, "not enough memory to write the maps");
 	size_t end = changes->n - *at < most ? changes->n : *at + most;
 	while (!err && *at < end) {
-		size_t n = gather(b, changes, *at);
+		size_t n = gather(b, changes, *at, keep);
 		const struct plan_change *c = &changes->at[*at];
-		err = n ? maps_put_batch(m, b->map, b->keys, b->values, b->n) : carry_out(m, c);
+		err = n ? maps_put_batch(m, b->map, b->keys, b->values, b->n)
+			: carry_out(m, c, keep);
 		if (err)
 			tell(f, err, map_of(c));
 		else
@@ -275,14 +290,14 @@ int apply_some(const struct maps *m, const struct plan_changes *changes, size_t 
 }
 
 int apply_plan(const struct maps *m, const struct plan *have, const struct plan *want,
-	       struct fault *f)
+	       const struct apply_keep *keep, struct fault *f)
 {
 	struct plan_changes changes;
 	size_t at = 0;
 	int err = plan_diff(&changes, have, want);
 	if (err)
 		return fault_set(f, err, "not enough memory to compare the plans");
-	err = apply_some(m, &changes, &at, changes.n, f);
+	err = apply_some(m, &changes, &at, changes.n, keep, f);
 	if (!err)
 		log_info(LOG_MAP, "plan-applied changes=%zu", changes.n);
 	plan_changes_free(&changes);

@@ -13,15 +13,21 @@ int must_check apply_find_ports(struct netlink *n, const struct model *m, struct
 /* What of the device's MTU can be used: at most DATAPATH_MTU_LARGE, or DATAPATH_MTU_MAX where the
  * kernel's AF_XDP takes packets of one buffer alone. */
 uint32_t apply_mtu(const struct netlink_link *l);
-/* Brings the maps from one plan (NULL: empty maps) to another, in an order that opens no hole. */
+/* Routes that something else than the plan decides about (loader/routing.h) stay as they are. */
+struct apply_keep {
+	bool (*holds)(const void *owner, uint32_t table, const struct ip_prefix *prefix);
+	const void *owner;
+};
+/* Brings the maps from one plan (NULL: empty maps) to another, in an order that opens no hole.
+ * keep: NULL for none. */
 int must_check apply_plan(const struct maps *m, const struct plan *have, const struct plan *want,
-			  struct fault *f);
+			  const struct apply_keep *keep, struct fault *f);
 /*
  * The changes from *at on, at most about `most` of them; *at is moved behind what is done. On
  * failure it stands at what could not be done; changes may be repeated.
  */
 int must_check apply_some(const struct maps *m, const struct plan_changes *changes, size_t *at,
-			  size_t most, struct fault *f);
+			  size_t most, const struct apply_keep *keep, struct fault *f);
 /* Takes away what apply_addresses() put on a device and the model has no more. */
 void apply_addresses_gone(struct attach *a, struct netlink *n, const struct model *m,
 			  const struct attach_port *ports);

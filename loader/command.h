@@ -23,7 +23,7 @@ struct command_options {
 	const char *parameters, *resource_group, *location;
 	const char *directory, *client, *ca, *credentials; /* of client-profile */
 	const char *root, *name, *days, *password_file;	   /* of client-cert */
-	bool json, watch, with_password, rsa;
+	bool json, watch, with_password, rsa, all;
 	int verbosity; /* -v counts up, -q down */
 	int argc;      /* positional arguments */
 	char **argv;
@@ -51,6 +51,7 @@ enum command_option {
 	OPTION_DAYS = 262144,
 	OPTION_PASSWORD_FILE = 524288,
 	OPTION_RSA = 1048576,
+	OPTION_ALL = 2097152,
 };
 
 struct command {

@@ -71,6 +71,8 @@ static void on_netlink(evutil_socket_t fd, short what, void *owner)
 	(void)fd;
 	(void)what;
 	underlay_watch(d->underlay);
+	/* a circuit's link that is down is not used from here on */
+	routing_ports(d->routing);
 	schedule_refresh(d);
 }
 
@@ -164,6 +166,7 @@ static void on_second(evutil_socket_t fd, short what, void *owner)
 		recover_second(d);
 	watch_transmit(d);
 	underlay_second(d->underlay, clock_now_ns());
+	routing_second(d->routing);
 	datapath_pmtu_expire(d->datapath, clock_now_ns());
 	sd_notify(0, "WATCHDOG=1");
 	if (++d->seconds % CONFIRM_SECONDS == 0)
@@ -196,7 +199,10 @@ static json_t *carry_out_order(struct daemon *d, const char *verb, const json_t 
 	struct fault f = {0};
 	uint32_t id;
 	const char *name = json_string_value(json_object_get(request, "name"));
-	int err = status_find(d, name ? name : "", &id, &f);
+	int err = routing_order(d->routing, verb, name ? name : "", &f);
+	if (err != -ENOENT)
+		return err ? refusal(&f) : json_pack("{s:b}", "ok", 1);
+	err = status_find(d, name ? name : "", &id, &f);
 	struct sstp_client_status client;
 	if (!err && !sstp_host_status(d->sstp, id, &client))
 		err = order_sstp(d, verb, id, &f);
@@ -221,6 +227,8 @@ static json_t *answer(void *owner, const json_t *request)
 		return capture_begin(d, request);
 	if (verb && strcmp(verb, "reload") == 0)
 		return reload_order(d->reload, request);
+	if (verb && strcmp(verb, "routes") == 0)
+		return json_pack("{s:b,s:o}", "ok", 1, "routes", routing_candidates(d->routing));
 	if (verb && strcmp(verb, "status") == 0)
 		return json_pack("{s:b,s:o}", "ok", 1, "status", status_document(d));
 	fault_set(&f, -EINVAL, "the daemon knows no verb '%.32s'", verb ? verb : "");
@@ -350,7 +358,7 @@ static int prepare(struct daemon *d, struct fault *f)
 	if (err)
 		return err;
 	d->maps = attach_maps(d->attach);
-	err = apply_plan(d->maps, NULL, &d->plan, f);
+	err = apply_plan(d->maps, NULL, &d->plan, NULL, f);
 	if (!err)
 		err = learning_limits(d->maps, &d->model, f);
 	return err ? err : apply_addresses(d->attach, d->netlink, &d->model, d->ports, f);
@@ -368,6 +376,61 @@ static int start_sstp(struct daemon *d, struct fault *f)
 	const struct sstp_host_options o = {d->base, &d->model, ike_host_clients(d->ike),
 					    d->datapath};
 	return sstp_host_start(&d->sstp, &o, f);
+}
+
+static bool holds(const void *owner, uint32_t table, const struct ip_prefix *prefix)
+{
+	return routing_holds(owner, table, prefix);
+}
+
+struct apply_keep daemon_keep(const struct daemon *d)
+{
+	return (struct apply_keep){holds, d->routing};
+}
+
+int daemon_plan_again(struct daemon *d, struct fault *f)
+{
+	struct plan plan = {0};
+	struct plan_veth veths[XGW_MAX_LINKS];
+	for (uint32_t i = 0; i < d->model.host.n_ports; i++) {
+		const struct netlink_link *l = &d->ports[i].link;
+		d->facts[i] = (struct plan_port){l->ifindex, apply_mtu(l), {0}};
+		memcpy(d->facts[i].mac, l->mac, sizeof d->facts[i].mac);
+	}
+	const struct plan_facts facts = {d->facts, veths, routing_veths(d->routing, veths)};
+	const struct apply_keep keep = daemon_keep(d);
+	int err = plan_make(&plan, &d->model, &facts, &d->plan, f);
+	if (!err)
+		err = apply_plan(d->maps, &d->plan, &plan, &keep, f);
+	if (err) {
+		plan_free(&plan);
+		return err;
+	}
+	plan_free(&d->plan);
+	d->plan = plan;
+	return 0;
+}
+
+static int plan_again(void *owner, struct fault *f)
+{
+	struct daemon *d = owner;
+	return reload_busy(d->reload) ? -EBUSY : daemon_plan_again(d, f);
+}
+
+static int start_routing(struct daemon *d, struct fault *f)
+{
+	const struct routing_host h = {.base = d->base,
+				       .instance = &d->instance,
+				       .maps = d->maps,
+				       .attach = d->attach,
+				       .netlink = d->netlink,
+				       .datapath = d->datapath,
+				       .model = &d->model,
+				       .plan = &d->plan,
+				       .ports = d->ports,
+				       .plan_again = plan_again,
+				       .owner = d};
+	return routing_start(&d->routing, &h, f);
 }
 
 static int start(struct daemon *d, const char *path, struct fault *f)
@@ -395,6 +458,8 @@ static int start(struct daemon *d, const char *path, struct fault *f)
 	if (!err)
 		err = start_sstp(d, f);
 	if (!err)
+		err = start_routing(d, f);
+	if (!err)
 		err = reload_open(&d->reload, d, path, f);
 	if (!err)
 		err = control_socket_open(&d->control, d->base, &d->instance, answer, d, f);
@@ -406,6 +471,7 @@ static int start(struct daemon *d, const char *path, struct fault *f)
 /* The reverse of start, from wherever it came to. */
 static void stop(struct daemon *d)
 {
+	routing_dismiss(d->routing);
 	capture_free(d->capture);
 	reload_close(d->reload);
 	control_socket_close(d->control);
@@ -414,6 +480,7 @@ static void stop(struct daemon *d)
 	if (d->ike)
 		ike_host_shutdown(d->ike);
 	ike_host_free(d->ike);
+	routing_end(d->routing);
 	outer_close(d->outer);
 	if (d->datapath)
 		datapath_stop(d->datapath);

@@ -6,6 +6,7 @@
 #include "loader/apply.h"
 #include "loader/attach.h"
 #include "loader/ike_host.h"
+#include "loader/routing.h"
 #include "loader/sstp.h"
 #include "loader/underlay.h"
 
@@ -32,6 +33,7 @@ struct daemon {
 	struct underlay *underlay;
 	struct ike_host *ike;
 	struct sstp_host *sstp;
+	struct routing *routing; /* circuits and BGP */
 	struct outer *outer;
 	struct gateway_rate *rates; /* by the gateways' slots */
 	uint32_t n_rates;
@@ -52,6 +54,11 @@ struct daemon {
  * the program, told already.
  */
 int daemon_run(const struct instance *i, const char *path, struct model *m);
+/* Routes that BGP decides about: for apply_plan. */
+struct apply_keep daemon_keep(const struct daemon *d);
+/* The same model on other devices, or with wires to circuits' links that are there now. Not while a
+ * reload is under way, which compares with the plan. */
+int must_check daemon_plan_again(struct daemon *d, struct fault *f);
 /* Maps filled and programs attached without anything that needs a process. */
 int daemon_attach_only(const struct instance *i, const char *path, struct model *m);
 

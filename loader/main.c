@@ -41,6 +41,7 @@ static const struct option_row option_rows[] = {
 	{"--days", OPTION_DAYS, VALUE(days)},
 	{"--password-file", OPTION_PASSWORD_FILE, VALUE(password_file)},
 	{"--rsa", OPTION_RSA, false},
+	{"--all", OPTION_ALL, false},
 	{"-v", 0, false},
 	{"-vv", 0, false},
 	{"-q", 0, false},
@@ -78,6 +79,8 @@ static void take(struct command_line *l, const struct option_row *r, const char 
 		*(const char **)((char *)&l->o + r->value_at) = value;
 	else if (r->bit == OPTION_WITH_PASSWORD)
 		l->o.with_password = true;
+	else if (r->bit == OPTION_ALL)
+		l->o.all = true;
 	else if (r->bit == OPTION_RSA)
 		l->o.rsa = true;
 	else if (r->bit == OPTION_JSON)

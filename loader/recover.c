@@ -58,23 +58,8 @@ static bool look(struct daemon *d, uint32_t i, bool *moved)
 /* The maps name devices by their index. */
 static int apply_again(struct daemon *d, struct fault *f)
 {
-	struct plan plan = {0};
-	struct plan_port facts[XGW_MAX_PORTS];
-	for (uint32_t i = 0; i < d->model.host.n_ports; i++) {
-		const struct netlink_link *l = &d->ports[i].link;
-		facts[i] = (struct plan_port){l->ifindex, apply_mtu(l), {0}};
-		memcpy(facts[i].mac, l->mac, sizeof facts[i].mac);
-	}
-	int err = plan_make(&plan, &d->model, &(struct plan_facts){.ports = facts}, &d->plan, f);
-	if (!err)
-		err = apply_plan(d->maps, &d->plan, &plan, f);
-	if (err) {
-		plan_free(&plan);
-		return err;
-	}
-	plan_free(&d->plan);
-	d->plan = plan;
-	return apply_addresses(d->attach, d->netlink, &d->model, d->ports, f);
+	int err = daemon_plan_again(d, f);
+	return err ? err : apply_addresses(d->attach, d->netlink, &d->model, d->ports, f);
 }
 
 static int attach_moved(struct daemon *d, uint32_t i, struct fault *f)

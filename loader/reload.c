@@ -83,6 +83,7 @@ static void copy_ports(struct job *j, const struct daemon *d, struct plan_port *
 static int compare(struct job *j, struct daemon *d)
 {
 	struct plan_port facts[XGW_MAX_PORTS] = {0};
+	struct plan_veth veths[XGW_MAX_LINKS];
 	j->parsed_ns = clock_now_ns();
 	reload_refuse(&j->refusals, &d->model, &j->model);
 	if (j->refusals.n)
@@ -90,8 +91,8 @@ static int compare(struct job *j, struct daemon *d)
 	copy_ports(j, d, facts);
 	if (model_peerings_follow(&j->model, &d->model))
 		return fault_set(&j->fault, -ENOMEM, "not enough memory to compare the models");
-	int err = plan_make(&j->plan, &j->model, &(struct plan_facts){.ports = facts}, &d->plan,
-			    &j->fault);
+	const struct plan_facts all = {facts, veths, routing_veths(d->routing, veths)};
+	int err = plan_make(&j->plan, &j->model, &all, &d->plan, &j->fault);
 	if (!err && plan_diff(&j->changes, &d->plan, &j->plan))
 		err = fault_set(&j->fault, -ENOMEM, "not enough memory to compare the plans");
 	if (!err)
@@ -371,9 +372,11 @@ static void go_back(struct reload *r)
 	struct job *j = r->job;
 	struct fault f = {0};
 	char text[FAULT_TEXT];
-	if (apply_plan(r->d->maps, &j->plan, &r->d->plan, &f))
+	const struct apply_keep keep = daemon_keep(r->d);
+	if (apply_plan(r->d->maps, &j->plan, &r->d->plan, &keep, &f))
 		log_error(LOG_MAP, "reload-not-undone: %s; restart the gateway",
 			  fault_format(&f, text));
+	routing_abandon(r->d->routing);
 }
 
 /* Everything that has a copy of something, or points to it, in an order without dangling. */
@@ -398,7 +401,8 @@ static void switch_over(struct reload *r)
 	apply_addresses_gone(d->attach, d->netlink, &d->model, d->ports);
 	int ike = ike_host_follow(d->ike, j->ike, &j->fault);
 	int sstp = sstp_host_follow(d->sstp, ike_host_clients(d->ike), &j->fault);
-	j->err = err ? err : ike ? ike : sstp;
+	int routing = routing_follow(d->routing, &j->fault);
+	j->err = err ? err : ike ? ike : sstp ? sstp : routing;
 	memcpy(r->path, j->path, sizeof r->path);
 	j->done_ns = clock_now_ns();
 }
@@ -426,7 +430,9 @@ static void on_piece(evutil_socket_t fd, short what, void *owner)
 	uint64_t since = clock_now_ns();
 	(void)fd;
 	(void)what;
-	j->err = apply_some(r->d->maps, &j->changes, &j->applied, PIECE, &j->fault);
+	const struct apply_keep keep = daemon_keep(r->d);
+	routing_hold(r->d->routing);
+	j->err = apply_some(r->d->maps, &j->changes, &j->applied, PIECE, &keep, &j->fault);
 	note_pause(j, since);
 	if (j->err) {
 		go_back(r);

@@ -561,6 +561,7 @@ json_t *status_document(struct daemon *d)
 		json_array_append_new(gateways, gateway(d, i));
 	for (uint32_t i = 0; i < d->plan.n_connections; i++)
 		json_array_append_new(connections, connection(d, &d->plan.connections[i], now));
+	routing_connections(d->routing, connections);
 	for (uint32_t i = 0; i < d->model.host.n_ports; i++)
 		json_array_append_new(ports, port(d, i));
 	set(o, "instance", json_string(d->instance.name));
@@ -570,7 +571,8 @@ json_t *status_document(struct daemon *d)
 	set(o, "gateways", gateways);
 	set(o, "connections", connections);
 	set(o, "clients", clients(d, now));
-	set(o, "circuits", json_array());
+	set(o, "circuits", routing_circuits(d->routing));
+	set(o, "bgpPeers", routing_peers(d->routing));
 	set(o, "virtualNetworks", status_networks(&d->model));
 	set(o, "ports", ports);
 	set(o, "workers", workers(d));

@@ -45,9 +45,13 @@ static void print_row(FILE *to, const json_t *c)
 {
 	char in[24], out[24];
 	const char *status = text(c, "connectionStatus"), *on = colour(to, status);
-	fprintf(to, "%-24s %s%-13s%s %-20s %-24s %10s in %10s out\n", text(c, "name"), on, status,
-		*on ? "\033[0m" : "", text(c, "since"), text(c, "peer"),
-		bytes(integer(c, "ingressBytes"), in), bytes(integer(c, "egressBytes"), out));
+	const char *circuit = text(c, "expressRouteCircuit");
+	fprintf(to, "%-24s %s%-13s%s %-20s %-24s", text(c, "name"), on, status,
+		*on ? "\033[0m" : "", text(c, "since"), *circuit ? circuit : text(c, "peer"));
+	if (!*circuit)
+		fprintf(to, " %10s in %10s out", bytes(integer(c, "ingressBytes"), in),
+			bytes(integer(c, "egressBytes"), out));
+	fputc('\n', to);
 	const char *error = json_string_value(json_object_get(c, "lastError"));
 	if (error)
 		fprintf(to, "    last error: %s\n", error);
@@ -108,6 +112,51 @@ static void print_networks(FILE *to, const json_t *networks)
 		fputc('\n', to);
 	}
 	print_peerings(to, networks);
+}
+
+static void print_counts(FILE *to, const char *title, const json_t *counts);
+
+static void print_link(FILE *to, const char *circuit, const json_t *l)
+{
+	bool up = strcmp(text(l, "state"), "up") == 0;
+	fprintf(to, "%-20s %-10s %-5s %-20s %-8s %-12s %s\n", circuit, text(l, "name"),
+		text(l, "state"), text(l, "since"), text(l, "port"), text(l, "bfd"),
+		up ? "" : text(l, "cause"));
+}
+
+static void print_circuits(FILE *to, const json_t *circuits)
+{
+	size_t i, k;
+	const json_t *c, *l;
+	if (json_array_size(circuits))
+		fprintf(to, "\n%-20s %-10s %-5s %-20s %-8s %-12s %s\n", "CIRCUIT", "LINK", "STATE",
+			"SINCE", "PORT", "BFD", "WHY");
+	json_array_foreach(circuits, i, c)
+	{
+		json_array_foreach(json_object_get(c, "links"), k, l)
+			print_link(to, text(c, "name"), l);
+	}
+}
+
+static void print_peers(FILE *to, const json_t *peers)
+{
+	size_t i;
+	const json_t *p;
+	if (json_array_size(peers))
+		fprintf(to, "\n%-24s %10s %-20s %-12s %-20s %8s %8s %8s\n", "BGP PEER", "AS", "BY",
+			"STATE", "SINCE", "RECEIVED", "ACCEPTED", "SENT");
+	json_array_foreach(peers, i, p)
+	{
+		const char *circuit = text(p, "circuit");
+		fprintf(to,
+			"%-24s %10" JSON_INTEGER_FORMAT " %-20s %-12s %-20s %8" JSON_INTEGER_FORMAT
+			" %8" JSON_INTEGER_FORMAT " %8" JSON_INTEGER_FORMAT "\n",
+			text(p, "peer"), integer(p, "peerASN"),
+			*circuit ? circuit : text(p, "connection"), text(p, "state"),
+			text(p, "since"), integer(p, "prefixesReceived"),
+			integer(p, "prefixesAccepted"), integer(p, "prefixesSent"));
+		print_counts(to, "    refused:", json_object_get(p, "refused"));
+	}
 }
 
 static void print_ports(FILE *to, const json_t *ports)
@@ -192,6 +241,8 @@ void status_print(FILE *to, const json_t *document)
 			"PEER", "TRAFFIC");
 	json_array_foreach(json_object_get(document, "connections"), i, o) print_row(to, o);
 	print_clients(to, json_object_get(document, "clients"));
+	print_circuits(to, json_object_get(document, "circuits"));
+	print_peers(to, json_object_get(document, "bgpPeers"));
 	print_networks(to, json_object_get(document, "virtualNetworks"));
 	print_ports(to, json_object_get(document, "ports"));
 	print_workers(to, json_object_get(document, "workers"));
@@ -257,6 +308,11 @@ void status_print_connection(FILE *to, const json_t *c)
 		return;
 	}
 	print_row(to, c);
+	if (json_object_get(c, "expressRouteCircuit")) {
+		fprintf(to, "\ngateway   %s, circuit %s\n", text(c, "virtualNetworkGateway"),
+			text(c, "expressRouteCircuit"));
+		return;
+	}
 	fprintf(to, "\ngateway   %s, %s, %s\n", text(c, "virtualNetworkGateway"),
 		text(c, "connectionType"), text(c, "ikeVersion"));
 	if (json_object_get(c, "user"))

@@ -17,5 +17,7 @@ echo "== sizes: start, memory, reload of one change"
 /usr/bin/python3 -B scripts/bench-scale.py
 echo "== point-to-site"
 /usr/bin/python3 -B scripts/bench-clients.py
+echo "== failover of a circuit"
+/usr/bin/python3 -B scripts/bench-failover.py
 echo "== end to end"
 exec /usr/bin/python3 -B scripts/bench.py

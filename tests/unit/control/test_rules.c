@@ -147,35 +147,32 @@ static const struct row rows[] = {
 	 "19:66: warning: routeTable: forced sends to VirtualNetworkGateway, and Spoke has no Vpn gateway, nor one by useRemoteGateways; that traffic is dropped\n"},
 	/* one gateway of a type; side by side */
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}},
-	 "39:50: error: gatewayType: ExpressRoute: not supported yet\n"},
+	 ""},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: HubGW2, virtualNetwork: Hub, publicIPAddress: 203.0.113.2}\n"}},
 	 "39:36: error: virtualNetwork: HubGW serves it already, in line 36; a virtual network has one gateway of a type\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"      - {name: FrontEnd, addressPrefix: 10.2.0.0/24, routeTable: forced}\n", "      - {name: FrontEnd, addressPrefix: 10.2.0.0/24}\n"}, {"10.1.255.0/27", "10.1.255.0/28"}},
 	 "10:46: error: addressPrefix: a Vpn and an ExpressRoute gateway together need a GatewaySubnet of /27 or larger, came 10.1.255.0/28\n"
-	 "39:50: error: gatewayType: ExpressRoute: not supported yet\n"},
+	 ""},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute, sku: Basic}\n"}},
-	 "39:50: error: gatewayType: ExpressRoute: not supported yet\n"
 	 "39:69: error: sku: Basic does not go with a Vpn and an ExpressRoute gateway in one virtual network\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    vpnType: PolicyBased\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}},
 	 "19:66: warning: routeTable: forced sends the default route to VirtualNetworkGateway, and HubGW has no gatewayDefaultSite, nor a site with that prefix; that traffic is dropped\n"
 	 "38:14: error: vpnType: beside the ExpressRoute gateway ER it must be RouteBased\n"
-	 "39:50: error: gatewayType: ExpressRoute: not supported yet\n"},
+	 ""},
 	{{{"    gatewayDefaultSite: Site5\n", "    sku: Basic\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}},
 	 "19:66: warning: routeTable: forced sends the default route to VirtualNetworkGateway, and HubGW has no gatewayDefaultSite, nor a site with that prefix; that traffic is dropped\n"
 	 "38:10: error: sku: Basic does not go with a Vpn and an ExpressRoute gateway in one virtual network\n"
-	 "39:50: error: gatewayType: ExpressRoute: not supported yet\n"},
+	 ""},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"      - {name: GatewaySubnet, addressPrefix: 10.1.255.0/27}\n", "      - {name: FrontEnd, addressPrefix: 10.1.255.0/27, routeTable: forced}\n"}},
 	 "10:68: error: routeTable: forced sends to VirtualNetworkGateway, which is not possible in Hub with a Vpn and an ExpressRoute gateway\n"
 	 "36:21: error: virtualNetwork: Hub has no subnet with the name GatewaySubnet, its gateway HubGW needs one of /29 or larger\n"
 	 "39:32: error: virtualNetwork: Hub has no subnet with the name GatewaySubnet, its gateway ER needs one of /29 or larger\n"
-	 "39:50: error: gatewayType: ExpressRoute: not supported yet\n"},
+	 ""},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute, vpnType: PolicyBased, sku: VpnGw1, gatewayDefaultSite: Site5}\n"}},
-	 "39:50: error: gatewayType: ExpressRoute: not supported yet\n"
 	 "39:73: error: vpnType: PolicyBased does not belong to gatewayType ExpressRoute\n"
 	 "39:91: error: sku: VpnGw1 is a size of gatewayType Vpn; ExpressRoute has Unlimited, Basic, Standard, HighPerformance, UltraPerformance and ErGw1AZ to ErGw3AZ\n"
 	 "39:119: error: gatewayDefaultSite: does not belong to gatewayType ExpressRoute; a circuit's default route comes by BGP\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute, vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: a, password: {file: /etc/xgw/a}}]}, certificate: {chain: c.pem, key: k}}\n"}},
-	 "39:50: error: gatewayType: ExpressRoute: not supported yet\n"
 	 "39:88: error: vpnClientConfiguration: does not belong to gatewayType ExpressRoute; clients need a Vpn gateway\n"},
 	{{{"    publicIPAddress: 203.0.113.1\n", ""}},
 	 "35:5: error: publicIPAddress: missing in this virtual network gateway\n"},
@@ -186,9 +183,8 @@ static const struct row rows[] = {
 	 "19:66: warning: routeTable: forced sends the default route to VirtualNetworkGateway, and HubGW has no gatewayDefaultSite, nor a site with that prefix; that traffic is dropped\n"
 	 "39:10: error: sku: a PolicyBased gateway is of sku Basic, or Unlimited, came Standard\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    vpnType: PolicyBased\n    enableBgp: true\n    bgpSettings: {asn: 65515, bgpPeeringAddress: 10.1.255.30}\n"}},
-	 "39:5: error: enableBgp: not supported yet\n"
 	 "39:16: error: enableBgp: HubGW is PolicyBased; BGP needs a RouteBased gateway\n"
-	 "40:5: error: bgpSettings: not supported yet\n"},
+	 ""},
 	{{{"    gatewayDefaultSite: Site5\n", "    vpnType: PolicyBased\n"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n    usePolicyBasedTrafficSelectors: true\n"}},
 	 "19:66: warning: routeTable: forced sends the default route to VirtualNetworkGateway, and HubGW has no gatewayDefaultSite, nor a site with that prefix; that traffic is dropped\n"
 	 "47:37: error: usePolicyBasedTrafficSelectors: HubGW is PolicyBased and has such selectors anyway; the switch is for a RouteBased gateway\n"},
@@ -200,9 +196,8 @@ static const struct row rows[] = {
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    sku: HighPerformance\n"}, {"localNetworkGateways:\n", "localNetworkGateways:\n  - {name: S0, gatewayIpAddress: 198.51.100.100, addressSpace: [192.168.100.0/24]}\n  - {name: S1, gatewayIpAddress: 198.51.100.101, addressSpace: [192.168.101.0/24]}\n  - {name: S2, gatewayIpAddress: 198.51.100.102, addressSpace: [192.168.102.0/24]}\n  - {name: S3, gatewayIpAddress: 198.51.100.103, addressSpace: [192.168.103.0/24]}\n  - {name: S4, gatewayIpAddress: 198.51.100.104, addressSpace: [192.168.104.0/24]}\n  - {name: S5, gatewayIpAddress: 198.51.100.105, addressSpace: [192.168.105.0/24]}\n  - {name: S6, gatewayIpAddress: 198.51.100.106, addressSpace: [192.168.106.0/24]}\n  - {name: S7, gatewayIpAddress: 198.51.100.107, addressSpace: [192.168.107.0/24]}\n  - {name: S8, gatewayIpAddress: 198.51.100.108, addressSpace: [192.168.108.0/24]}\n  - {name: S9, gatewayIpAddress: 198.51.100.109, addressSpace: [192.168.109.0/24]}\n"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n  - {name: C0, sharedKey: abcdefghijklmnopqrstuvwxyz, connectionType: IPsec, virtualNetworkGateway1: HubGW, localNetworkGateway2: S0}\n  - {name: C1, sharedKey: abcdefghijklmnopqrstuvwxyz, connectionType: IPsec, virtualNetworkGateway1: HubGW, localNetworkGateway2: S1}\n  - {name: C2, sharedKey: abcdefghijklmnopqrstuvwxyz, connectionType: IPsec, virtualNetworkGateway1: HubGW, localNetworkGateway2: S2}\n  - {name: C3, sharedKey: abcdefghijklmnopqrstuvwxyz, connectionType: IPsec, virtualNetworkGateway1: HubGW, localNetworkGateway2: S3}\n  - {name: C4, sharedKey: abcdefghijklmnopqrstuvwxyz, connectionType: IPsec, virtualNetworkGateway1: HubGW, localNetworkGateway2: S4}\n  - {name: C5, sharedKey: abcdefghijklmnopqrstuvwxyz, connectionType: IPsec, virtualNetworkGateway1: HubGW, localNetworkGateway2: S5}\n  - {name: C6, sharedKey: abcdefghijklmnopqrstuvwxyz, connectionType: IPsec, virtualNetworkGateway1: HubGW, localNetworkGateway2: S6}\n  - {name: C7, sharedKey: abcdefghijklmnopqrstuvwxyz, connectionType: IPsec, virtualNetworkGateway1: HubGW, localNetworkGateway2: S7}\n  - {name: C8, sharedKey: abcdefghijklmnopqrstuvwxyz, connectionType: IPsec, virtualNetworkGateway1: HubGW, localNetworkGateway2: S8}\n  - {name: C9, sharedKey: abcdefghijklmnopqrstuvwxyz, connectionType: IPsec, virtualNetworkGateway1: HubGW, localNetworkGateway2: S9}\n"}},
 	 ""},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    sku: Basic\n    enableBgp: true\n    bgpSettings: {asn: 65515, bgpPeeringAddress: 10.1.255.30}\n"}},
-	 "40:5: error: enableBgp: not supported yet\n"
 	 "40:16: error: enableBgp: sku Basic has no BGP; take Standard or a larger one\n"
-	 "41:5: error: bgpSettings: not supported yet\n"},
+	 ""},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    sku: Basic\n    certificate: {chain: c.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: a, password: {file: /etc/xgw/a}}]}\n"}},
 	 "41:89: error: vpnClientProtocols: clients of sku Basic have SSTP alone; IkeV2 needs another sku\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    sku: Basic\n"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n    ipsecPolicies: [{ikeEncryption: AES256, ikeIntegrity: SHA256, dhGroup: ECP256, ipsecEncryption: GCMAES256, ipsecIntegrity: GCMAES256, pfsGroup: None}]\n"}},
@@ -253,108 +248,51 @@ static const struct row rows[] = {
 	 ""},
 	/* BGP */
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 65515, bgpPeeringAddress: 10.1.255.30}\n"}, {"addressSpace: [192.168.5.0/24]}", "addressSpace: [192.168.5.0/24], bgpSettings: {asn: 65050, bgpPeeringAddress: 192.168.5.254}}"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n    enableBgp: true\n"}},
-	 "39:5: error: enableBgp: not supported yet\n"
-	 "40:5: error: bgpSettings: not supported yet\n"
-	 "42:83: error: bgpSettings: not supported yet\n"
-	 "49:5: error: enableBgp: not supported yet\n"},
+	 ""},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 8075, bgpPeeringAddress: 10.1.255.30}\n"}},
-	 "39:5: error: enableBgp: not supported yet\n"
-	 "40:5: error: bgpSettings: not supported yet\n"
 	 "40:24: error: asn: 8075 is reserved for Azure itself; private ones are 64512 to 65514, 65516 and 65521 to 65534\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 12076, bgpPeeringAddress: 10.1.255.30}\n"}},
-	 "39:5: error: enableBgp: not supported yet\n"
-	 "40:5: error: bgpSettings: not supported yet\n"
 	 "40:24: error: asn: 12076 is reserved for Azure itself; private ones are 64512 to 65514, 65516 and 65521 to 65534\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 65517, bgpPeeringAddress: 10.1.255.30}\n"}},
-	 "39:5: error: enableBgp: not supported yet\n"
-	 "40:5: error: bgpSettings: not supported yet\n"
 	 "40:24: error: asn: 65517 is reserved for Azure's gateways; private ones are 64512 to 65514, 65516 and 65521 to 65534\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 23456, bgpPeeringAddress: 10.1.255.30}\n"}},
-	 "39:5: error: enableBgp: not supported yet\n"
-	 "40:5: error: bgpSettings: not supported yet\n"
 	 "40:24: error: asn: 23456 is reserved by IANA; private ones are 64512 to 65514, 65516 and 65521 to 65534\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 64500, bgpPeeringAddress: 10.1.255.30}\n"}},
-	 "39:5: error: enableBgp: not supported yet\n"
-	 "40:5: error: bgpSettings: not supported yet\n"
 	 "40:24: error: asn: 64500 is reserved by IANA; private ones are 64512 to 65514, 65516 and 65521 to 65534\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 65535, bgpPeeringAddress: 10.1.255.30}\n"}},
-	 "39:5: error: enableBgp: not supported yet\n"
-	 "40:5: error: bgpSettings: not supported yet\n"
 	 "40:24: error: asn: 65535 is reserved by IANA; private ones are 64512 to 65514, 65516 and 65521 to 65534\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 4294967295, bgpPeeringAddress: 10.1.255.30}\n"}},
-	 "39:5: error: enableBgp: not supported yet\n"
-	 "40:5: error: bgpSettings: not supported yet\n"
 	 "40:24: error: asn: 4294967295 is reserved by IANA; private ones are 64512 to 65514, 65516 and 65521 to 65534\n"},
 	{{{"addressSpace: [192.168.5.0/24]}", "addressSpace: [192.168.5.0/24], bgpSettings: {asn: 65515}}"}},
-	 "40:83: error: bgpSettings: not supported yet\n"
 	 "40:102: error: asn: 65515 is reserved for Azure's gateways; private ones are 64512 to 65514, 65516 and 65521 to 65534\n"},
 	{{{"addressSpace: [192.168.5.0/24]}", "addressSpace: [192.168.5.0/24], bgpSettings: {asn: 8074}}"}},
-	 "40:83: error: bgpSettings: not supported yet\n"
 	 "40:102: error: asn: 8074 is reserved for Azure itself; private ones are 64512 to 65514, 65516 and 65521 to 65534\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 65515, bgpPeeringAddress: 10.1.0.4}\n"}},
-	 "39:5: error: enableBgp: not supported yet\n"
-	 "40:5: error: bgpSettings: not supported yet\n"
 	 "40:50: error: bgpPeeringAddress: 10.1.0.4 is not inside GatewaySubnet of Hub\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 65515, bgpPeeringAddress: 169.254.20.1}\n"}},
-	 "39:5: error: enableBgp: not supported yet\n"
-	 "40:5: error: bgpSettings: not supported yet\n"
 	 "40:50: error: bgpPeeringAddress: of 169.254.0.0/16 a gateway may have 169.254.21.0 to 169.254.22.255, came 169.254.20.1\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 65515, bgpPeeringAddress: 169.254.22.255}\n"}},
-	 "39:5: error: enableBgp: not supported yet\n"
-	 "40:5: error: bgpSettings: not supported yet\n"},
+	 ""},
 	{{{"addressSpace: [192.168.5.0/24]}", "addressSpace: [192.168.5.0/24], bgpSettings: {asn: 65050, bgpPeeringAddress: 198.51.100.5}}"}},
-	 "40:83: error: bgpSettings: not supported yet\n"
 	 "40:128: error: bgpPeeringAddress: it is the outer address of Site5, which the tunnel itself goes to; take one behind it\n"},
 	{{{"addressSpace: [192.168.5.0/24]}", "addressSpace: [192.168.5.0/24], bgpSettings: {asn: 65050, bgpPeeringAddress: 192.168.5.254}}"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n    enableBgp: true\n"}},
-	 "40:83: error: bgpSettings: not supported yet\n"
-	 "47:5: error: enableBgp: not supported yet\n"
 	 "47:16: error: enableBgp: HubGW has no enableBgp itself\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 65515, bgpPeeringAddress: 10.1.255.30}\n"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n    enableBgp: true\n"}},
-	 "39:5: error: enableBgp: not supported yet\n"
-	 "40:5: error: bgpSettings: not supported yet\n"
-	 "49:5: error: enableBgp: not supported yet\n"
 	 "49:16: error: enableBgp: Site5 has no bgpSettings with asn and bgpPeeringAddress\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 65515, bgpPeeringAddress: 10.1.255.30}\n"}, {"addressSpace: [192.168.5.0/24]}", "addressSpace: [192.168.5.0/24], bgpSettings: {asn: 65050}}"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n    enableBgp: true\n"}},
-	 "39:5: error: enableBgp: not supported yet\n"
-	 "40:5: error: bgpSettings: not supported yet\n"
-	 "42:83: error: bgpSettings: not supported yet\n"
-	 "49:5: error: enableBgp: not supported yet\n"
 	 "49:16: error: enableBgp: Site5 has no bgpSettings with asn and bgpPeeringAddress\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 65050, bgpPeeringAddress: 10.1.255.30}\n"}, {"addressSpace: [192.168.5.0/24]}", "addressSpace: [192.168.5.0/24], bgpSettings: {asn: 65050, bgpPeeringAddress: 192.168.5.254}}"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n    enableBgp: true\n"}},
-	 "39:5: error: enableBgp: not supported yet\n"
-	 "40:5: error: bgpSettings: not supported yet\n"
-	 "42:83: error: bgpSettings: not supported yet\n"
-	 "49:5: error: enableBgp: not supported yet\n"
 	 "49:16: error: enableBgp: HubGW and Site5 have one AS number, 65050; each needs its own\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n"}, {"addressSpace: [192.168.5.0/24]}", "addressSpace: [192.168.5.0/24], bgpSettings: {asn: 65050, bgpPeeringAddress: 169.254.9.1}}"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n    enableBgp: true\n"}},
-	 "39:5: error: enableBgp: not supported yet\n"
-	 "41:83: error: bgpSettings: not supported yet\n"
-	 "48:5: error: enableBgp: not supported yet\n"
 	 "48:16: error: enableBgp: the bgpPeeringAddress of Site5 is of 169.254.0.0/16, so HubGW needs one of 169.254.21.0 to 169.254.22.255\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 65515, bgpPeeringAddress: 10.1.255.30}\n"}, {"addressSpace: [192.168.5.0/24]}", "addressSpace: [192.168.5.0/24], bgpSettings: {asn: 65050, bgpPeeringAddress: 10.1.0.9}}"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n    enableBgp: true\n"}},
-	 "39:5: error: enableBgp: not supported yet\n"
-	 "40:5: error: bgpSettings: not supported yet\n"
-	 "42:83: error: bgpSettings: not supported yet\n"
 	 "42:128: error: bgpPeeringAddress: 10.1.0.9 is inside the address space of Hub, at this side of the tunnel\n"
-	 "49:5: error: enableBgp: not supported yet\n"},
+	 ""},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 65515, bgpPeeringAddress: 10.1.255.30}\n"}, {"addressSpace: [192.168.5.0/24]}", "addressSpace: [192.168.5.0/24], bgpSettings: {asn: 65050, bgpPeeringAddress: 192.168.5.254}}"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n    enableBgp: true\n    usePolicyBasedTrafficSelectors: true\n"}},
-	 "39:5: error: enableBgp: not supported yet\n"
-	 "40:5: error: bgpSettings: not supported yet\n"
-	 "42:83: error: bgpSettings: not supported yet\n"
-	 "49:5: error: enableBgp: not supported yet\n"
 	 "49:16: error: enableBgp: does not go with usePolicyBasedTrafficSelectors, whose selectors routes cannot change\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 65515, bgpPeeringAddress: 10.1.255.30}\n"}, {"addressSpace: [192.168.5.0/24]}", "addressSpace: [192.168.5.0/24], bgpSettings: {asn: 65050, bgpPeeringAddress: 192.168.5.254}}"}, {"localNetworkGateways:\n", "localNetworkGateways:\n  - {name: Site6, gatewayIpAddress: 198.51.100.6, bgpSettings: {asn: 65051, bgpPeeringAddress: 192.168.5.254}}\n"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n    enableBgp: true\n  - {name: Hub-Site6, sharedKey: abcdefghijklmnopqrstuvwxyz, enableBgp: true, connectionType: IPsec, virtualNetworkGateway1: HubGW, localNetworkGateway2: Site6}\n"}},
-	 "39:5: error: enableBgp: not supported yet\n"
-	 "40:5: error: bgpSettings: not supported yet\n"
-	 "42:51: error: bgpSettings: not supported yet\n"
-	 "43:83: error: bgpSettings: not supported yet\n"
-	 "50:5: error: enableBgp: not supported yet\n"
-	 "51:62: error: enableBgp: not supported yet\n"
 	 "51:73: error: enableBgp: the peer has the bgpPeeringAddress of that of Hub-Site5, in line 50; each needs its own\n"},
 	{{{"routeTables:\n", "  - {name: A, id: 11, addressSpace: [10.20.0.0/16], subnets: [{name: GatewaySubnet, addressPrefix: 10.20.0.0/27}], attachments: [{port: lan0, encapsulation: vlan, vlanId: 11}]}\n  - {name: B, id: 12, addressSpace: [10.21.0.0/16], subnets: [{name: GatewaySubnet, addressPrefix: 10.21.0.0/27}], attachments: [{port: lan0, encapsulation: vlan, vlanId: 12}]}\nrouteTables:\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 65515, bgpPeeringAddress: 10.1.255.30}\n  - {name: AGW, virtualNetwork: A, publicIPAddress: 203.0.113.11}\n  - {name: BGW, virtualNetwork: B, publicIPAddress: 203.0.113.12}\n"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n  - {name: Hub-A, sharedKey: abcdefghijklmnopqrstuvwxyz, enableBgp: true, connectionType: Vnet2Vnet, virtualNetworkGateway1: HubGW, virtualNetworkGateway2: AGW}\n  - {name: A-Hub, sharedKey: abcdefghijklmnopqrstuvwxyz, connectionType: Vnet2Vnet, virtualNetworkGateway1: AGW, virtualNetworkGateway2: HubGW}\n"}},
-	 "41:5: error: enableBgp: not supported yet\n"
-	 "42:5: error: bgpSettings: not supported yet\n"
-	 "53:58: error: enableBgp: not supported yet\n"
 	 "53:69: error: enableBgp: AGW, the other side, has no enableBgp\n"
 	 "54:5: error: enableBgp: it differs from that of Hub-A, the other side of this connection\n"},
 	/* fqdn */
@@ -368,155 +306,59 @@ static const struct row rows[] = {
 	 "40:57: error: fqdn: the site has a gatewayIpAddress already; give one of them\n"},
 	/* circuits */
 	{{{"    - {name: lan0, device: eth1, role: vnet}\n", "    - {name: lan0, device: eth1, role: vnet}\n    - {name: er0, device: eth2, role: circuit}\n    - {name: er1, device: eth3, role: circuit}\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"connections:\n", "expressRouteCircuits:\n  - {name: C1, peerings: [{port: er0, vlanId: 100, primaryPeerAddressPrefix: 192.168.16.0/30, secondaryPort: er1, secondaryPeerAddressPrefix: 192.168.17.0/30, peerASN: 65010}]}\nconnections:\n  - {name: Hub-C1, connectionType: ExpressRoute, virtualNetworkGateway1: ER, expressRouteCircuit: C1}\n"}},
-	 "5:39: error: role: circuit: not supported yet\n"
-	 "6:39: error: role: circuit: not supported yet\n"
-	 "41:50: error: gatewayType: ExpressRoute: not supported yet\n"
-	 "44:1: error: expressRouteCircuits: not supported yet\n"
-	 "47:36: error: connectionType: ExpressRoute: not supported yet\n"
-	 "47:78: error: expressRouteCircuit: not supported yet\n"},
+	 ""},
 	{{{"    - {name: lan0, device: eth1, role: vnet}\n", "    - {name: lan0, device: eth1, role: vnet}\n    - {name: er0, device: eth2, role: circuit}\n    - {name: er1, device: eth3, role: circuit}\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"connections:\n", "expressRouteCircuits:\n  - {name: C1, peerings: [{port: lan0, vlanId: 100, primaryPeerAddressPrefix: 192.168.16.0/30, secondaryPort: er1, secondaryPeerAddressPrefix: 192.168.17.0/30, peerASN: 65010}]}\nconnections:\n  - {name: Hub-C1, connectionType: ExpressRoute, virtualNetworkGateway1: ER, expressRouteCircuit: C1}\n"}},
-	 "5:39: error: role: circuit: not supported yet\n"
-	 "6:39: error: role: circuit: not supported yet\n"
-	 "41:50: error: gatewayType: ExpressRoute: not supported yet\n"
-	 "44:1: error: expressRouteCircuits: not supported yet\n"
 	 "45:34: error: port: lan0 has role vnet, a circuit needs a port with role circuit\n"
-	 "47:36: error: connectionType: ExpressRoute: not supported yet\n"
-	 "47:78: error: expressRouteCircuit: not supported yet\n"},
+	 ""},
 	{{{"    - {name: lan0, device: eth1, role: vnet}\n", "    - {name: lan0, device: eth1, role: vnet}\n    - {name: er0, device: eth2, role: circuit}\n    - {name: er1, device: eth3, role: circuit}\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"connections:\n", "expressRouteCircuits:\n  - {name: C1, peerings: [{port: er0, vlanId: 100, primaryPeerAddressPrefix: 192.168.16.0/30, secondaryPort: er9, secondaryPeerAddressPrefix: 192.168.17.0/30, peerASN: 65010}]}\nconnections:\n  - {name: Hub-C1, connectionType: ExpressRoute, virtualNetworkGateway1: ER, expressRouteCircuit: C1}\n"}},
-	 "5:39: error: role: circuit: not supported yet\n"
-	 "6:39: error: role: circuit: not supported yet\n"
-	 "41:50: error: gatewayType: ExpressRoute: not supported yet\n"
-	 "44:1: error: expressRouteCircuits: not supported yet\n"
 	 "45:110: error: secondaryPort: no port has the name 'er9'; did you mean 'er0'?\n"
-	 "47:36: error: connectionType: ExpressRoute: not supported yet\n"
-	 "47:78: error: expressRouteCircuit: not supported yet\n"},
+	 ""},
 	{{{"    - {name: lan0, device: eth1, role: vnet}\n", "    - {name: lan0, device: eth1, role: vnet}\n    - {name: er0, device: eth2, role: circuit}\n    - {name: er1, device: eth3, role: circuit}\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"connections:\n", "expressRouteCircuits:\n  - {name: C1, peerings: [{port: er0, vlanId: 100, primaryPeerAddressPrefix: 192.168.16.0/29, secondaryPort: er1, secondaryPeerAddressPrefix: 192.168.17.0/30, peerASN: 65010}]}\nconnections:\n  - {name: Hub-C1, connectionType: ExpressRoute, virtualNetworkGateway1: ER, expressRouteCircuit: C1}\n"}},
-	 "5:39: error: role: circuit: not supported yet\n"
-	 "6:39: error: role: circuit: not supported yet\n"
-	 "41:50: error: gatewayType: ExpressRoute: not supported yet\n"
-	 "44:1: error: expressRouteCircuits: not supported yet\n"
 	 "45:78: error: primaryPeerAddressPrefix: expected a prefix of two hosts, /30, came 192.168.16.0/29\n"
-	 "47:36: error: connectionType: ExpressRoute: not supported yet\n"
-	 "47:78: error: expressRouteCircuit: not supported yet\n"},
+	 ""},
 	{{{"    - {name: lan0, device: eth1, role: vnet}\n", "    - {name: lan0, device: eth1, role: vnet}\n    - {name: er0, device: eth2, role: circuit}\n    - {name: er1, device: eth3, role: circuit}\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"connections:\n", "expressRouteCircuits:\n  - {name: C1, peerings: [{port: er0, vlanId: 100, primaryPeerAddressPrefix: 192.168.16.0/30, secondaryPort: er1, secondaryPeerAddressPrefix: 192.168.16.0/30, peerASN: 65010}]}\nconnections:\n  - {name: Hub-C1, connectionType: ExpressRoute, virtualNetworkGateway1: ER, expressRouteCircuit: C1}\n"}},
-	 "5:39: error: role: circuit: not supported yet\n"
-	 "6:39: error: role: circuit: not supported yet\n"
-	 "41:50: error: gatewayType: ExpressRoute: not supported yet\n"
-	 "44:1: error: expressRouteCircuits: not supported yet\n"
 	 "45:143: error: secondaryPeerAddressPrefix: 192.168.16.0/30 overlaps 192.168.16.0/30 of the primary link\n"
-	 "47:36: error: connectionType: ExpressRoute: not supported yet\n"
-	 "47:78: error: expressRouteCircuit: not supported yet\n"},
+	 ""},
 	{{{"    - {name: lan0, device: eth1, role: vnet}\n", "    - {name: lan0, device: eth1, role: vnet}\n    - {name: er0, device: eth2, role: circuit}\n    - {name: er1, device: eth3, role: circuit}\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"connections:\n", "expressRouteCircuits:\n  - {name: C1, peerings: [{port: er0, vlanId: 100, primaryPeerAddressPrefix: 192.168.16.0/30, secondaryPeerAddressPrefix: 192.168.17.0/30, peerASN: 65010}]}\nconnections:\n  - {name: Hub-C1, connectionType: ExpressRoute, virtualNetworkGateway1: ER, expressRouteCircuit: C1}\n"}},
-	 "5:39: error: role: circuit: not supported yet\n"
-	 "6:39: error: role: circuit: not supported yet\n"
-	 "41:50: error: gatewayType: ExpressRoute: not supported yet\n"
-	 "44:1: error: expressRouteCircuits: not supported yet\n"
 	 "45:123: error: secondaryPeerAddressPrefix: the secondary link needs secondaryPort too\n"
-	 "47:36: error: connectionType: ExpressRoute: not supported yet\n"
-	 "47:78: error: expressRouteCircuit: not supported yet\n"},
+	 ""},
 	{{{"    - {name: lan0, device: eth1, role: vnet}\n", "    - {name: lan0, device: eth1, role: vnet}\n    - {name: er0, device: eth2, role: circuit}\n    - {name: er1, device: eth3, role: circuit}\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"connections:\n", "expressRouteCircuits:\n  - {name: C1, peerings: [{port: er0, vlanId: 100, primaryPeerAddressPrefix: 192.168.16.0/30, secondaryPort: er1, peerASN: 65010}]}\nconnections:\n  - {name: Hub-C1, connectionType: ExpressRoute, virtualNetworkGateway1: ER, expressRouteCircuit: C1}\n"}},
-	 "5:39: error: role: circuit: not supported yet\n"
-	 "6:39: error: role: circuit: not supported yet\n"
-	 "41:50: error: gatewayType: ExpressRoute: not supported yet\n"
-	 "44:1: error: expressRouteCircuits: not supported yet\n"
 	 "45:110: error: secondaryPort: the secondary link needs secondaryPeerAddressPrefix too\n"
-	 "47:36: error: connectionType: ExpressRoute: not supported yet\n"
-	 "47:78: error: expressRouteCircuit: not supported yet\n"},
+	 ""},
 	{{{"    - {name: lan0, device: eth1, role: vnet}\n", "    - {name: lan0, device: eth1, role: vnet}\n    - {name: er0, device: eth2, role: circuit}\n    - {name: er1, device: eth3, role: circuit}\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"connections:\n", "expressRouteCircuits:\n  - {name: C1, peerings: [{port: er0, outerVlanId: 100, primaryPeerAddressPrefix: 192.168.16.0/30, secondaryPort: er1, secondaryPeerAddressPrefix: 192.168.17.0/30, peerASN: 65010}]}\nconnections:\n  - {name: Hub-C1, connectionType: ExpressRoute, virtualNetworkGateway1: ER, expressRouteCircuit: C1}\n"}},
-	 "5:39: error: role: circuit: not supported yet\n"
-	 "6:39: error: role: circuit: not supported yet\n"
-	 "41:50: error: gatewayType: ExpressRoute: not supported yet\n"
-	 "44:1: error: expressRouteCircuits: not supported yet\n"
 	 "45:52: error: outerVlanId: it goes around a vlanId, which is missing\n"
-	 "47:36: error: connectionType: ExpressRoute: not supported yet\n"
-	 "47:78: error: expressRouteCircuit: not supported yet\n"},
+	 ""},
 	{{{"    - {name: lan0, device: eth1, role: vnet}\n", "    - {name: lan0, device: eth1, role: vnet}\n    - {name: er0, device: eth2, role: circuit}\n    - {name: er1, device: eth3, role: circuit}\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"connections:\n", "expressRouteCircuits:\n  - {name: C1, peerings: [{port: er0, vlanId: 100, primaryPeerAddressPrefix: 192.168.16.0/30, secondaryPort: er1, secondaryPeerAddressPrefix: 192.168.17.0/30, peerASN: 12076}]}\nconnections:\n  - {name: Hub-C1, connectionType: ExpressRoute, virtualNetworkGateway1: ER, expressRouteCircuit: C1}\n"}},
-	 "5:39: error: role: circuit: not supported yet\n"
-	 "6:39: error: role: circuit: not supported yet\n"
-	 "41:50: error: gatewayType: ExpressRoute: not supported yet\n"
-	 "44:1: error: expressRouteCircuits: not supported yet\n"
 	 "45:169: error: peerASN: 12076 is reserved for Azure itself; it is the customer's own\n"
-	 "47:36: error: connectionType: ExpressRoute: not supported yet\n"
-	 "47:78: error: expressRouteCircuit: not supported yet\n"},
+	 ""},
 	{{{"    - {name: lan0, device: eth1, role: vnet}\n", "    - {name: lan0, device: eth1, role: vnet}\n    - {name: er0, device: eth2, role: circuit}\n    - {name: er1, device: eth3, role: circuit}\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"connections:\n", "expressRouteCircuits:\n  - {name: C1, peerings: [{port: er0, vlanId: 100, primaryPeerAddressPrefix: 10.1.9.0/30, secondaryPort: er1, secondaryPeerAddressPrefix: 192.168.17.0/30, peerASN: 65010}]}\nconnections:\n  - {name: Hub-C1, connectionType: ExpressRoute, virtualNetworkGateway1: ER, expressRouteCircuit: C1}\n"}},
-	 "5:39: error: role: circuit: not supported yet\n"
-	 "6:39: error: role: circuit: not supported yet\n"
-	 "41:50: error: gatewayType: ExpressRoute: not supported yet\n"
-	 "44:1: error: expressRouteCircuits: not supported yet\n"
 	 "45:78: error: primaryPeerAddressPrefix: 10.1.9.0/30 lies within 10.1.0.0/16 of Hub, which is connected to this circuit\n"
-	 "47:36: error: connectionType: ExpressRoute: not supported yet\n"
-	 "47:78: error: expressRouteCircuit: not supported yet\n"},
+	 ""},
 	{{{"    - {name: lan0, device: eth1, role: vnet}\n", "    - {name: lan0, device: eth1, role: vnet}\n    - {name: er0, device: eth2, role: circuit}\n    - {name: er1, device: eth3, role: circuit}\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"connections:\n", "expressRouteCircuits:\n  - {name: C1, peerings: [{port: er0, vlanId: 100, primaryPeerAddressPrefix: 192.168.16.0/30, secondaryPort: er1, secondaryPeerAddressPrefix: 192.168.17.0/30, peerASN: 65010, advertisedPrefixes: [10.99.0.0/16, 10.1.0.0/16]}]}\nconnections:\n  - {name: Hub-C1, connectionType: ExpressRoute, virtualNetworkGateway1: ER, expressRouteCircuit: C1}\n"}},
-	 "5:39: error: role: circuit: not supported yet\n"
-	 "6:39: error: role: circuit: not supported yet\n"
-	 "41:50: error: gatewayType: ExpressRoute: not supported yet\n"
-	 "44:1: error: expressRouteCircuits: not supported yet\n"
 	 "45:211: error: advertisedPrefixes: 10.1.0.0/16 lies within 10.1.0.0/16 of Hub, which is connected to this circuit\n"
-	 "47:36: error: connectionType: ExpressRoute: not supported yet\n"
-	 "47:78: error: expressRouteCircuit: not supported yet\n"},
+	 ""},
 	{{{"    - {name: lan0, device: eth1, role: vnet}\n", "    - {name: lan0, device: eth1, role: vnet}\n    - {name: er0, device: eth2, role: circuit}\n    - {name: er1, device: eth3, role: circuit}\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"connections:\n", "expressRouteCircuits:\n  - {name: C1, peerings: [{port: er0, vlanId: 100, primaryPeerAddressPrefix: 192.168.16.0/30, secondaryPort: er1, secondaryPeerAddressPrefix: 192.168.17.0/30, peerASN: 65010}]}\n  - {name: C2, peerings: [{port: er1, vlanId: 100, primaryPeerAddressPrefix: 192.168.18.0/30, peerASN: 65011}]}\nconnections:\n  - {name: Hub-C1, connectionType: ExpressRoute, virtualNetworkGateway1: ER, expressRouteCircuit: C1}\n"}},
-	 "5:39: error: role: circuit: not supported yet\n"
-	 "6:39: error: role: circuit: not supported yet\n"
-	 "41:50: error: gatewayType: ExpressRoute: not supported yet\n"
-	 "44:1: error: expressRouteCircuits: not supported yet\n"
 	 "46:12: warning: expressRouteCircuits: no connection leads to C2; its links are not used\n"
 	 "46:34: error: port: a peering of C1 has the same port and VLANs already, in line 45; a frame must belong to one\n"
-	 "48:36: error: connectionType: ExpressRoute: not supported yet\n"
-	 "48:78: error: expressRouteCircuit: not supported yet\n"},
+	 ""},
 	{{{"    - {name: lan0, device: eth1, role: vnet}\n", "    - {name: lan0, device: eth1, role: vnet}\n    - {name: er0, device: eth2, role: circuit}\n    - {name: er1, device: eth3, role: circuit}\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"connections:\n", "expressRouteCircuits:\n  - {name: C1, peerings: [{port: er0, vlanId: 100, primaryPeerAddressPrefix: 192.168.16.0/30, secondaryPort: er1, secondaryPeerAddressPrefix: 192.168.17.0/30, peerASN: 65010}]}\n  - {name: C1}\nconnections:\n  - {name: Hub-C1, connectionType: ExpressRoute, virtualNetworkGateway1: ER, expressRouteCircuit: C1}\n"}},
-	 "5:39: error: role: circuit: not supported yet\n"
-	 "6:39: error: role: circuit: not supported yet\n"
-	 "41:50: error: gatewayType: ExpressRoute: not supported yet\n"
-	 "44:1: error: expressRouteCircuits: not supported yet\n"
 	 "46:12: warning: expressRouteCircuits: no connection leads to C1; its links are not used\n"
 	 "46:12: error: name: 'C1' is the name of another circuit, in line 45; names are unique in their kind\n"
-	 "48:36: error: connectionType: ExpressRoute: not supported yet\n"
-	 "48:78: error: expressRouteCircuit: not supported yet\n"},
+	 ""},
 	{{{"    - {name: lan0, device: eth1, role: vnet}\n", "    - {name: lan0, device: eth1, role: vnet}\n    - {name: er0, device: eth2, role: circuit}\n    - {name: er1, device: eth3, role: circuit}\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"connections:\n", "expressRouteCircuits:\n  - {name: C1, peerings: [{port: er0, vlanId: 100, primaryPeerAddressPrefix: 192.168.16.0/30, secondaryPort: er1, secondaryPeerAddressPrefix: 192.168.17.0/30, peerASN: 65010}]}\nconnections:\n  - {name: Hub-C1, connectionType: ExpressRoute, virtualNetworkGateway1: ER, expressRouteCircuit: C1}\n  - {name: Again, connectionType: ExpressRoute, virtualNetworkGateway1: ER, expressRouteCircuit: C1}\n"}},
-	 "5:39: error: role: circuit: not supported yet\n"
-	 "6:39: error: role: circuit: not supported yet\n"
-	 "41:50: error: gatewayType: ExpressRoute: not supported yet\n"
-	 "44:1: error: expressRouteCircuits: not supported yet\n"
-	 "47:36: error: connectionType: ExpressRoute: not supported yet\n"
-	 "47:78: error: expressRouteCircuit: not supported yet\n"
-	 "48:35: error: connectionType: ExpressRoute: not supported yet\n"
-	 "48:77: error: expressRouteCircuit: not supported yet\n"
 	 "48:98: error: expressRouteCircuit: Hub-C1, in line 47, connects the same gateway to it\n"},
 	{{{"    - {name: lan0, device: eth1, role: vnet}\n", "    - {name: lan0, device: eth1, role: vnet}\n    - {name: er0, device: eth2, role: circuit}\n    - {name: er1, device: eth3, role: circuit}\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"connections:\n", "expressRouteCircuits:\n  - {name: C1, peerings: [{port: er0, vlanId: 100, primaryPeerAddressPrefix: 192.168.16.0/30, secondaryPort: er1, secondaryPeerAddressPrefix: 192.168.17.0/30, peerASN: 65010}]}\nconnections:\n  - {name: Hub-C1, connectionType: ExpressRoute, virtualNetworkGateway1: HubGW, expressRouteCircuit: C1}\n"}},
-	 "5:39: error: role: circuit: not supported yet\n"
-	 "6:39: error: role: circuit: not supported yet\n"
-	 "41:50: error: gatewayType: ExpressRoute: not supported yet\n"
-	 "44:1: error: expressRouteCircuits: not supported yet\n"
-	 "47:36: error: connectionType: ExpressRoute: not supported yet\n"
 	 "47:74: error: virtualNetworkGateway1: HubGW is of gatewayType Vpn; connectionType ExpressRoute needs one of gatewayType ExpressRoute\n"
-	 "47:81: error: expressRouteCircuit: not supported yet\n"},
+	 ""},
 	{{{"    - {name: lan0, device: eth1, role: vnet}\n", "    - {name: lan0, device: eth1, role: vnet}\n    - {name: er0, device: eth2, role: circuit}\n    - {name: er1, device: eth3, role: circuit}\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"connections:\n", "expressRouteCircuits:\n  - {name: C1, peerings: [{port: er0, vlanId: 100, primaryPeerAddressPrefix: 192.168.16.0/30, secondaryPort: er1, secondaryPeerAddressPrefix: 192.168.17.0/30, peerASN: 65010}]}\nconnections:\n  - {name: Hub-C1, connectionType: ExpressRoute, virtualNetworkGateway1: ER, localNetworkGateway2: Site5}\n"}},
-	 "5:39: error: role: circuit: not supported yet\n"
-	 "6:39: error: role: circuit: not supported yet\n"
-	 "41:50: error: gatewayType: ExpressRoute: not supported yet\n"
-	 "44:1: error: expressRouteCircuits: not supported yet\n"
 	 "47:5: error: expressRouteCircuit: missing in this connection, connectionType ExpressRoute needs it\n"
-	 "47:36: error: connectionType: ExpressRoute: not supported yet\n"
 	 "47:100: error: localNetworkGateway2: does not belong to connectionType ExpressRoute, which has expressRouteCircuit\n"},
 	{{{"    - {name: lan0, device: eth1, role: vnet}\n", "    - {name: lan0, device: eth1, role: vnet}\n    - {name: er0, device: eth2, role: circuit}\n    - {name: er1, device: eth3, role: circuit}\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"connections:\n", "expressRouteCircuits:\n  - {name: C1, peerings: [{port: er0, vlanId: 100, primaryPeerAddressPrefix: 192.168.16.0/30, secondaryPort: er1, secondaryPeerAddressPrefix: 192.168.17.0/30, peerASN: 65010}]}\nconnections:\n  - {name: Hub-C1, connectionType: ExpressRoute, virtualNetworkGateway1: ER, expressRouteCircuit: C1, sharedKey: abcdefghijklmnopqrstuvwxyz}\n"}},
-	 "5:39: error: role: circuit: not supported yet\n"
-	 "6:39: error: role: circuit: not supported yet\n"
-	 "41:50: error: gatewayType: ExpressRoute: not supported yet\n"
-	 "44:1: error: expressRouteCircuits: not supported yet\n"
-	 "47:36: error: connectionType: ExpressRoute: not supported yet\n"
-	 "47:78: error: expressRouteCircuit: not supported yet\n"
 	 "47:114: error: sharedKey: does not belong to connectionType ExpressRoute, a circuit has no tunnel\n"},
 	{{{"    - {name: lan0, device: eth1, role: vnet}\n", "    - {name: lan0, device: eth1, role: vnet}\n    - {name: er0, device: eth2, role: circuit}\n    - {name: er1, device: eth3, role: circuit}\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"connections:\n", "expressRouteCircuits:\n  - {name: C1, peerings: [{port: er0, vlanId: 100, primaryPeerAddressPrefix: 192.168.16.0/30, secondaryPort: er1, secondaryPeerAddressPrefix: 192.168.17.0/30, peerASN: 65010}]}\nconnections:\n  - {name: Hub-C1, connectionType: ExpressRoute, virtualNetworkGateway1: ER, expressRouteCircuit: C2}\n"}},
-	 "5:39: error: role: circuit: not supported yet\n"
-	 "6:39: error: role: circuit: not supported yet\n"
-	 "41:50: error: gatewayType: ExpressRoute: not supported yet\n"
-	 "44:1: error: expressRouteCircuits: not supported yet\n"
-	 "47:36: error: connectionType: ExpressRoute: not supported yet\n"
-	 "47:78: error: expressRouteCircuit: not supported yet\n"
 	 "47:99: error: expressRouteCircuit: no circuit has the name 'C2'; did you mean 'C1'?\n"},
 	{{{"    virtualNetworkGateway1: HubGW\n", "    virtualNetworkGateway1: ER\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}},
 	 "38:25: warning: gatewayDefaultSite: no connection of HubGW leads to Site5; what is sent there is dropped\n"
-	 "39:50: error: gatewayType: ExpressRoute: not supported yet\n"
 	 "45:29: error: virtualNetworkGateway1: ER is of gatewayType ExpressRoute; connectionType IPsec needs one of gatewayType Vpn\n"},
 	/* what is judged and not carried out yet */
 	{{{"host:\n  ports:", "host:\n  metrics: 127.0.0.1:9187\n  ports:"}},
