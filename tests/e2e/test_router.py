@@ -223,7 +223,7 @@ def test_md5(world):
     e = r.follow(peers=[{**PEER0, 'md5': 'a"; }'}])
     assert e['error'] < 0 and 'peer 1' in e['text'], e
     r.spec['peers'] = [{**PEER0, 'md5': 'right horse'}]
-    assert r.peer(1)['up']
+    rig.wait_for(lambda: r.peer(1)['up'], 'the status of the session', explain=r.explain)
 
 
 def test_import_limit(world):
