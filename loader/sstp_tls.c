@@ -35,7 +35,7 @@ struct sstp_stream {
 	/* the thread's */
 	int fd;
 	SSL *ssl;
-	struct event *readable, *writable;
+	struct event *readable, *writable, *patience;
 	uint8_t *record; /* that is being sent */
 	size_t n_record, sent;
 	/* behind `lock` */
@@ -155,6 +155,8 @@ static void stop_events(struct sstp_stream *s)
 		event_del(s->readable);
 	if (s->writable)
 		event_del(s->writable);
+	if (s->patience)
+		event_del(s->patience);
 }
 
 static void become(struct sstp_stream *s, enum sstp_stream_phase phase, int code, const char *why)
@@ -187,6 +189,8 @@ static void destroy(struct sstp_stream *s)
 		event_free(s->readable);
 	if (s->writable)
 		event_free(s->writable);
+	if (s->patience)
+		event_free(s->patience);
 	if (s->ssl && s->is.phase != SSTP_STREAM_BROKEN && SSL_is_init_finished(s->ssl))
 		SSL_shutdown(s->ssl);
 	SSL_free(s->ssl);
@@ -383,13 +387,32 @@ static void on_writable(evutil_socket_t fd, short what, void *owner)
 
 /* ---- the thread: what it is told ---- */
 
+static void on_patience(evutil_socket_t fd, short what, void *owner)
+{
+	struct sstp_stream *s = owner;
+	(void)fd;
+	(void)what;
+	if (event_add(s->readable, NULL))
+		become(s, SSTP_STREAM_BROKEN, -ENOMEM, "not enough memory for a client");
+}
+
+/*
+ * sstp-client (1.0.18) ends when the server's first flight is there before it waits for it, which a
+ * gateway nearby manages; on the way over the Internet nobody notices so little.
+ */
+#define PATIENCE_MS 40
+
 static void begin(struct sstp_stream *s)
 {
+	static const struct timeval patience = {.tv_usec = PATIENCE_MS * 1000};
 	struct event_base *base = s->t->base;
+	s->patience = evtimer_new(base, on_patience, s);
 	s->readable = event_new(base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
 	s->writable = event_new(base, s->fd, EV_WRITE, on_writable, s);
-	if (!s->readable || !s->writable || event_priority_set(s->readable, PRIORITY_HANDSHAKE) ||
-	    event_priority_set(s->writable, PRIORITY_HANDSHAKE) || event_add(s->readable, NULL))
+	if (!s->readable || !s->writable || !s->patience ||
+	    event_priority_set(s->readable, PRIORITY_HANDSHAKE) ||
+	    event_priority_set(s->writable, PRIORITY_HANDSHAKE) ||
+	    event_add(s->patience, &patience))
 		become(s, SSTP_STREAM_BROKEN, -ENOMEM, "not enough memory for a client");
 }
 

@@ -103,7 +103,7 @@ e2e() {
 	step "end to end in network namespaces"
 	make -j"$jobs" bpf-bins
 	local log=build/e2e.log
-	if timeout "${E2E_SECONDS:-3000}" /usr/bin/python3 -m pytest -p no:cacheprovider -x -q --durations=10 tests/e2e tests/interop tests/vm \
+	if timeout "${E2E_SECONDS:-3300}" /usr/bin/python3 -m pytest -p no:cacheprovider -x -q --durations=10 tests/e2e tests/interop tests/vm \
 		> "$log" 2>&1; then
 		passed=$((passed + 1))
 	else
