@@ -45,10 +45,10 @@ static void print_row(FILE *to, const json_t *c)
 {
 	char in[24], out[24];
 	const char *status = text(c, "connectionStatus"), *on = colour(to, status);
-	const char *circuit = text(c, "expressRouteCircuit");
+	const char *circuit = json_string_value(json_object_get(c, "expressRouteCircuit"));
 	fprintf(to, "%-24s %s%-13s%s %-20s %-24s", text(c, "name"), on, status,
-		*on ? "\033[0m" : "", text(c, "since"), *circuit ? circuit : text(c, "peer"));
-	if (!*circuit)
+		*on ? "\033[0m" : "", text(c, "since"), circuit ? circuit : text(c, "peer"));
+	if (!circuit)
 		fprintf(to, " %10s in %10s out", bytes(integer(c, "ingressBytes"), in),
 			bytes(integer(c, "egressBytes"), out));
 	fputc('\n', to);
@@ -147,12 +147,12 @@ static void print_peers(FILE *to, const json_t *peers)
 			"STATE", "SINCE", "RECEIVED", "ACCEPTED", "SENT");
 	json_array_foreach(peers, i, p)
 	{
-		const char *circuit = text(p, "circuit");
+		const char *circuit = json_string_value(json_object_get(p, "circuit"));
 		fprintf(to,
 			"%-24s %10" JSON_INTEGER_FORMAT " %-20s %-12s %-20s %8" JSON_INTEGER_FORMAT
 			" %8" JSON_INTEGER_FORMAT " %8" JSON_INTEGER_FORMAT "\n",
 			text(p, "peer"), integer(p, "peerASN"),
-			*circuit ? circuit : text(p, "connection"), text(p, "state"),
+			circuit ? circuit : text(p, "connection"), text(p, "state"),
 			text(p, "since"), integer(p, "prefixesReceived"),
 			integer(p, "prefixesAccepted"), integer(p, "prefixesSent"));
 		print_counts(to, "    refused:", json_object_get(p, "refused"));

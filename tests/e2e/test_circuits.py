@@ -22,7 +22,7 @@ router id 192.168.16.253;
 protocol kernel { ipv4 { export where source = RTS_BGP; }; merge paths yes; }
 protocol static own { ipv4; route 10.99.0.0/16 unreachable; }
 protocol bfd { interface "*" { min rx interval %(ms)d ms; min tx interval %(ms)d ms; multiplier 3; }; }
-template bgp cloud { local as 65010; neighbor as 65515; bfd yes; hold time 30;
+template bgp cloud { local as 65010; neighbor as 65515; bfd yes; hold time 30; error wait time 1, 2; connect delay time 1; connect retry time 2;
   ipv4 { import all; export where proto = "own" || proto = "more"; }; }
 protocol bgp er_one from cloud { local 192.168.16.253; neighbor 192.168.16.254; }
 protocol bgp er_two from cloud { local 192.168.17.253; neighbor 192.168.17.254; }
@@ -87,6 +87,8 @@ class World:
         self.g.start()
         self.g.wait_connected('to-site')
         self.wait_links('up', 'up')
+        # the VPN router of the site knows its hosts, as one that has worked for a while does
+        self.far.ping('10.99.0.4')
         return self
 
     def links(self):
@@ -99,7 +101,7 @@ class World:
         return self.g.explain() + self.bird.process.text()[-3000:] + str(self.g.json('status')['circuits'])
 
     def way(self, to='10.99.0.4'):
-        return self.g.json('next-hop', '--vnet', 'VNet1', '--from', '10.11.0.4', to)
+        return self.g.json('next-hop', '--vnet', 'VNet1', '--from', 'fd00:11::4' if ':' in to else '10.11.0.4', to)
 
     def kill_bird(self):
         """The gateway's one that was started last."""
@@ -177,7 +179,7 @@ def test_one_link_less_and_back(world):
     w.wait_links('down', 'up')
     w.alice.ping('10.99.0.4', count=3)
     w.middle[0].run('ip', 'link', 'set', 'p-gw', 'up')
-    w.wait_links('up', 'up')
+    w.wait_links('up', 'up', seconds=120)
     w.alice.ping('10.99.0.4', count=3)
     assert w.tunnel_packets() == before
     causes = [s['cause'] for s in w.g.json('status')['circuits'][0]['links'][0]['lastSwitches']]
@@ -248,6 +250,7 @@ def test_planned_switch_loses_nothing(world):
     c = next(x for x in w.g.json('status')['connections'] if x['name'] == 'to-circuit')
     assert (c['connectionType'], c['connectionStatus'], c['expressRouteCircuit']) == ('ExpressRoute', 'Connected', 'Circuit1')
     text = w.g.command('status').stdout
+    assert re.search(rf'^to-site +Connected +\S+ {SITE} .* in .* out$', text, re.M), text
     assert 'Circuit1' in text and 'primary' in text and '192.168.16.253' in text
 
 
