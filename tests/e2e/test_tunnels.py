@@ -166,9 +166,10 @@ class UdpStream(threading.Thread):
                    'n=0\nt=time.monotonic()\nwhile go[0]:\n s.send(struct.pack("!q",n)+b"x"*192)\n n+=1\n t+=0.001\n'
                    ' d=t-time.monotonic()\n if d>0: time.sleep(d)\ntime.sleep(0.5)\n'
                    'print(n,flush=True)\nfor i in range(5):\n try: s.send(struct.pack("!q",-1))\n except OSError: break\n time.sleep(0.05)\n' % address)
-        self.rx = receiver.start('/usr/bin/python3', '-c', code_rx, name='udp-rx')
+        n = len(sender.lab.processes)  # a log of its own
+        self.rx = receiver.start('/usr/bin/python3', '-c', code_rx, name=f'udp-rx-{n}')
         rig.wait_for(lambda: 'ready' in self.rx.text(), 'the receiver')
-        self.tx = sender.start('/usr/bin/python3', '-c', code_tx, name='udp-tx')
+        self.tx = sender.start('/usr/bin/python3', '-c', code_tx, name=f'udp-tx-{n}')
 
     def finish(self):
         """(sent, received)"""
