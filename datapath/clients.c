@@ -454,7 +454,7 @@ static bool reaches(const struct datapath_reach *r, const struct ip_addr *to)
 /* What SAs do for clients of IKE by their selectors. */
 static enum xgw_drop check(const struct client *c, struct packet *p)
 {
-	const struct datapath_reach *reach = rcu_dereference(c->reach);
+	const struct datapath_reach *reach = __atomic_load_n(&c->reach, __ATOMIC_ACQUIRE);
 	p->len = ip_length(p->at, p->len);
 	if (!p->len)
 		return XGW_DROP_MALFORMED;
