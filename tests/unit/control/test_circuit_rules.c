@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rules of circuits and BGP, a row or more for each: what is changed in one good configuration of
  * two networks on one circuit, a spoke, and sites with BGP, and all findings that must come. */
-#include "circuit_test.h"
+#include "rules_test.h"
 
 /* clang-format off */
 static const char good[] =
@@ -52,12 +52,6 @@ static const char good[] =
 /* 45 */ "         ipv6PeeringConfig: {primaryPeerAddressPrefix: \"fd99::/126\", secondaryPeerAddressPrefix: \"fd99:1::/126\"}, maxPrefixes: 9}\n"
 /* 46 */ "  - name: D\n"
 /* 47 */ "    peerings: [{port: er0, vlanId: 200, primaryPeerAddressPrefix: 192.168.18.0/30, peerASN: 65011}]\n";
-
-/* Up to four replacements, then the findings. */
-struct row {
-	struct { const char *old, *new; } change[4];
-	const char *findings;
-};
 
 static const struct row rows[] = {
 	/* the configuration itself is good */
@@ -160,54 +154,10 @@ static const struct row rows[] = {
 };
 /* clang-format on */
 
-static char *replaced(char *text, const char *old, const char *new)
-{
-	const char *at = strstr(text, old);
-	if (!at) {
-		fail_msg("'%s' is not in the configuration", old);
-		abort();
-	}
-	char *out = calloc(1, strlen(text) + strlen(new) + 1);
-	assert_non_null(out);
-	memcpy(out, text, (size_t)(at - text));
-	strcat(strcat(out, new), at + strlen(old));
-	free(text);
-	return out;
-}
-
-static bool matches(const struct row *row)
-{
-	struct model m;
-	struct config_findings findings;
-	char *text = strdup(good);
-	for (int i = 0; i < 4 && row->change[i].old; i++)
-		text = replaced(text, row->change[i].old, row->change[i].new);
-	test_parse(&m, text, &findings);
-	test_leave_out_later(&findings);
-	char *said = test_findings_text(&findings);
-	bool same = !strcmp(said, row->findings);
-	if (!same)
-		print_error("%s -> %s\nexpected:\n%scame:\n%s", row->change[0].old,
-			    row->change[0].new, row->findings, said);
-	if (!findings.errors) {
-		struct plan p;
-		test_plan(&p, &m);
-		plan_free(&p);
-	}
-	free(said);
-	free(text);
-	config_findings_free(&findings);
-	model_free(&m);
-	return same;
-}
-
 static void every_rule(void **state)
 {
 	(void)state;
-	size_t wrong = 0;
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		wrong += !matches(&rows[i]);
-	assert_int_equal(wrong, 0);
+	check_rules(good, rows, sizeof rows / sizeof *rows);
 }
 
 /* What the reader makes of it: given values, and those that stand without them. */
@@ -215,7 +165,7 @@ static void values(void **state)
 {
 	(void)state;
 	struct model m;
-	test_circuits(&m, good);
+	test_model(&m, good);
 	const struct model_bgp *av = &m.gateways[0].bgp, *s5 = &m.sites[0].bgp;
 	char text[PREFIX_TEXT];
 	assert_int_equal(av->asn, MODEL_ASN);
@@ -254,7 +204,7 @@ static void local_addresses(void **state)
 		{"169.254.23.9", "169.254.22.1"},
 	};
 	struct model m;
-	test_circuits(&m, good);
+	test_model(&m, good);
 	for (size_t i = 0; i < sizeof rows_of_peers / sizeof *rows_of_peers; i++) {
 		struct ip_addr far, near;
 		char text[IP_TEXT];
@@ -271,7 +221,7 @@ static void joined_gateways(void **state)
 	(void)state;
 	struct model m;
 	uint32_t set[4];
-	test_circuits(&m, good);
+	test_model(&m, good);
 	assert_int_equal(model_join_gateways(&m, set), 0);
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(set[i], 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Model -> plan, and the changes between two plans: applied step by step, no reference ever
  * dangles. */
-#include "circuit_test.h"
+#include "control_test.h"
 
 #include "control/plan_internal.h"
 
@@ -567,7 +567,7 @@ static void random_plan(struct plan *p, struct model *m, const struct plan *prev
 	struct plan_facts facts = {ports, veths, 0};
 	struct fault fault = {0};
 	random_text(text, sizeof text);
-	test_circuits(m, text);
+	test_model(m, text);
 	test_ports(ports, 4);
 	for (uint32_t id = 1; id <= 100; id++) {
 		if (pick(2))

@@ -4,7 +4,7 @@
  * plain reference says from the model alone where it goes, and the plan's contents, searched one by
  * one, must say the same.
  */
-#include "circuit_test.h"
+#include "control_test.h"
 
 #include "control/offer.h"
 
@@ -732,7 +732,7 @@ static void random_models(void **state)
 		put_tables(&w);
 		put_gateways(&w);
 		put_connections(&w);
-		test_circuits(&m, w.text);
+		test_model(&m, w.text);
 		test_plan(&p, &m);
 		seed = round;
 		for (uint32_t v = 0; v < m.n_vnets; v++)

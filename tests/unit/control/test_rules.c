@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The rules between resources, a row or more for each: what is changed in one good configuration of
  * a hub, a spoke and a third network, and all findings that must come. */
-#include "control_test.h"
+#include "rules_test.h"
 
 /* clang-format off */
 static const char good[] =
@@ -51,12 +51,6 @@ static const char good[] =
 /* 44 */ "    virtualNetworkGateway1: HubGW\n"
 /* 45 */ "    localNetworkGateway2: Site5\n"
 /* 46 */ "    sharedKey: abcdefghijklmnopqrstuvwxyz\n";
-
-/* Up to four replacements, then the findings. */
-struct row {
-	struct { const char *old, *new; } change[4];
-	const char *findings;
-};
 
 static const struct row rows[] = {
 	/* the configuration itself is good */
@@ -366,53 +360,10 @@ static const struct row rows[] = {
 };
 /* clang-format on */
 
-static char *replaced(char *text, const char *old, const char *new)
-{
-	const char *at = strstr(text, old);
-	if (!at) {
-		fail_msg("'%s' is not in the configuration", old);
-		abort();
-	}
-	char *out = calloc(1, strlen(text) + strlen(new) + 1);
-	assert_non_null(out);
-	memcpy(out, text, (size_t)(at - text));
-	strcat(strcat(out, new), at + strlen(old));
-	free(text);
-	return out;
-}
-
-static bool matches(const struct row *row)
-{
-	struct model m;
-	struct config_findings findings;
-	char *text = strdup(good);
-	for (int i = 0; i < 4 && row->change[i].old; i++)
-		text = replaced(text, row->change[i].old, row->change[i].new);
-	int err = test_parse(&m, text, &findings);
-	char *said = test_findings_text(&findings);
-	bool same = !strcmp(said, row->findings) && err == (findings.errors ? -EINVAL : 0);
-	if (!same)
-		print_error("%s -> %s\nexpected:\n%scame (%d):\n%s", row->change[0].old,
-			    row->change[0].new, row->findings, err, said);
-	if (!err) {
-		struct plan p;
-		test_plan(&p, &m);
-		plan_free(&p);
-	}
-	free(said);
-	free(text);
-	config_findings_free(&findings);
-	model_free(&m);
-	return same;
-}
-
 static void every_rule(void **state)
 {
 	(void)state;
-	size_t wrong = 0;
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		wrong += !matches(&rows[i]);
-	assert_int_equal(wrong, 0);
+	check_rules(good, rows, sizeof rows / sizeof *rows);
 }
 
 /* What a reload leaves of a peering: the side that stays is Disconnected, as in Azure. */
