@@ -110,13 +110,8 @@ static void send_datagram(struct ike_host *h, const struct ike_effect *e)
 
 static void mark_hop(struct ike_host *h, uint32_t connection, bool up)
 {
-	struct xgw_next_hop hop;
-	if (maps_get(h->o.maps, MAPS_next_hops, &connection, &hop) ||
-	    !(hop.flags & XGW_HOP_UP) == !up)
-		return;
-	hop.flags ^= XGW_HOP_UP;
-	maps_put(h->o.maps, MAPS_next_hops, &connection, &hop);
-	maps_bump(h->o.maps); /* choices were made by it */
+	if (maps_hop_up(h->o.maps, connection, up) == 1)
+		maps_bump(h->o.maps); /* choices were made by it */
 }
 
 static void install_child(struct ike_host *h, const struct ike_effect *e)

@@ -31,21 +31,14 @@ static const struct model_circuit *circuit_of(const struct routing *r, const str
 
 /* ---- whether it is used ---- */
 
-static void put_hop(const struct routing *r, uint32_t id, bool up)
-{
-	struct xgw_next_hop hop;
-	if (!id || maps_get(r->h.maps, MAPS_next_hops, &id, &hop))
-		return;
-	hop.flags = up ? hop.flags | XGW_HOP_UP : hop.flags & ~XGW_HOP_UP;
-	maps_put(r->h.maps, MAPS_next_hops, &id, &hop);
-}
-
 /* One flag of a next hop, and every prefix that has it moves. */
 static void put_state(const struct routing *r, const struct routing_link *l,
 		      const struct plan_link *p)
 {
-	for (unsigned i = 0; i < 2; i++)
-		put_hop(r, p->end[i].hop, l->state.up);
+	for (unsigned i = 0; i < 2; i++) {
+		if (p->end[i].hop)
+			maps_hop_up(r->h.maps, p->end[i].hop, l->state.up);
+	}
 	maps_bump(r->h.maps);
 }
 

@@ -5,10 +5,9 @@
  */
 #include "loader/routing_internal.h"
 
-#include "base/log.h"
+#include "base/bytes.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -44,27 +43,18 @@ static void on_tun(evutil_socket_t fd, short what, void *owner)
 	}
 }
 
-/* No head: packets stand one behind the other, and each says its length. */
-static void no_head(uint8_t out[DATAPATH_CLIENT_HEAD], bool v4, size_t len)
+/* Packets stand one behind the other, and in front of each its length. */
+static void put_length(uint8_t out[DATAPATH_CLIENT_HEAD], bool v4, size_t len)
 {
 	(void)v4;
-	memset(out, 0, DATAPATH_CLIENT_HEAD);
-	out[0] = (uint8_t)(len >> 24);
-	out[1] = (uint8_t)(len >> 16);
-	out[2] = (uint8_t)(len >> 8);
-	out[3] = (uint8_t)len;
-}
-
-static size_t length_at(const uint8_t *head)
-{
-	return (size_t)head[0] << 24 | (size_t)head[1] << 16 | (size_t)head[2] << 8 | head[3];
+	store_be32(out, (uint32_t)len);
 }
 
 static void write_all(struct routing_tun *t, const uint8_t *bytes, size_t n)
 {
 	int fd = fd_of(t);
 	for (size_t at = 0; at + DATAPATH_CLIENT_HEAD < n;) {
-		size_t len = length_at(bytes + at);
+		size_t len = load_be32(bytes + at);
 		at += DATAPATH_CLIENT_HEAD;
 		if (fd < 0 || write(fd, bytes + at, len) != (ssize_t)len)
 			t->lost++;
@@ -83,7 +73,7 @@ static void on_packets(evutil_socket_t fd, short what, void *owner)
 	while (datapath_client_next(r->h.datapath, PLAN_FIRST_TUN, &connection)) {
 		struct routing_tun *t = find(r, connection);
 		while (t && (n = datapath_client_take(r->h.datapath, connection, bytes,
-						      sizeof bytes, no_head)))
+						      sizeof bytes, put_length)))
 			write_all(t, bytes, n);
 	}
 }
@@ -97,16 +87,6 @@ int routing_tuns_start(struct routing *r, struct fault *f)
 	if (!r->packets || event_add(r->packets, NULL))
 		return fault_set(f, -ENOMEM, "not enough memory for the packets of BGP");
 	return 0;
-}
-
-static void put_hop(const struct routing *r, uint32_t id, bool up)
-{
-	struct xgw_next_hop hop;
-	if (maps_get(r->h.maps, MAPS_next_hops, &id, &hop))
-		return;
-	hop.flags = up ? hop.flags | XGW_HOP_UP : hop.flags & ~XGW_HOP_UP;
-	maps_put(r->h.maps, MAPS_next_hops, &id, &hop);
-	maps_bump(r->h.maps);
 }
 
 static void drop_tun(struct routing *r, struct routing_tun *t)
@@ -150,7 +130,8 @@ static int watch(struct routing *r, struct routing_tun *t, uint32_t gateway, str
 	if (err || !t->readable || event_add(t->readable, NULL))
 		return fault_set(f, err ? err : -ENOMEM,
 				 "gateway %s: cannot carry its BGP's packets", g->name);
-	put_hop(r, t->id, true);
+	if (maps_hop_up(r->h.maps, t->id, true) == 1)
+		maps_bump(r->h.maps);
 	return 0;
 }
 

@@ -343,6 +343,18 @@ long maps_entries(const struct maps *m, enum maps_id id)
 	return errno == ENOENT || n ? n : -errno;
 }
 
+int maps_hop_up(const struct maps *m, uint32_t id, bool up)
+{
+	struct xgw_next_hop hop;
+	int err = maps_get(m, MAPS_next_hops, &id, &hop);
+
+	if (err || !(hop.flags & XGW_HOP_UP) == !up)
+		return err;
+	hop.flags ^= XGW_HOP_UP;
+	err = maps_put(m, MAPS_next_hops, &id, &hop);
+	return err ? err : 1;
+}
+
 void maps_bump(const struct maps *m)
 {
 	struct xgw_config config = {0};

@@ -69,6 +69,8 @@ int maps_slice(const struct maps *m, enum maps_id id, uint32_t *cursor, bool *be
 	       void *values, uint32_t *n);
 /* Entries in use; -errno. */
 long maps_entries(const struct maps *m, enum maps_id id);
+/* Whether a next hop is up. 1: that is new, and the caller bumps; 0: it was so; -ENOENT, -errno. */
+int maps_hop_up(const struct maps *m, uint32_t id, bool up);
 /* Bumps config.generation: cached decisions are void. */
 void maps_bump(const struct maps *m);
 
