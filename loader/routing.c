@@ -245,8 +245,6 @@ int routing_start(struct routing **out, const struct routing_host *h, struct fau
 	if (!err && !r->drain)
 		err = fault_set(f, -ENOMEM, "not enough memory for circuits and BGP");
 	if (!err)
-		err = routing_tuns_start(r, f);
-	if (!err)
 		err = follow(r, f);
 	if (err) {
 		routing_end(r);

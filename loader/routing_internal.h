@@ -39,6 +39,7 @@ struct routing_tun {
 	struct routing_router *of;
 	char device[BIRD_DEVICE];
 	struct event *readable;
+	struct datapath_client is;
 	struct routing *all;
 	uint64_t lost; /* packets that the device or the workers had no room for */
 };
@@ -100,9 +101,11 @@ void routing_link_neighbour(struct routing *r, struct routing_link *l, const str
 			    const uint8_t *mac);
 void routing_links_second(struct routing *r);
 
+/* A link's next hop, or a connection, by its name; "#ID" when it has none. */
+const char *routing_hop_name(const struct routing *r, uint32_t hop, char out[XGW_NAME]);
+
 /* ---- routing_tuns.c ---- */
 
-int must_check routing_tuns_start(struct routing *r, struct fault *f);
 int must_check routing_tuns_follow(struct routing *r, struct fault *f);
 void routing_tuns_end(struct routing *r);
 

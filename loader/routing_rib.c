@@ -198,6 +198,9 @@ int routing_rib_follow(struct routing *r, struct fault *f)
 {
 	const struct plan *p = r->h.plan;
 	const struct model *m = r->h.model;
+	/* most configurations: a million routes are not looked at for nothing */
+	if (!p->n_peers)
+		return rib_follow(r->rib, &(struct rib_inputs){0}, f);
 	struct inputs x = {
 		.peers = calloc(p->n_peers + 1, sizeof *x.peers),
 		.members = calloc(p->n_members + 1, sizeof *x.members),
@@ -222,6 +225,12 @@ int routing_rib_follow(struct routing *r, struct fault *f)
 
 /* ---- differences ---- */
 
+const char *routing_hop_name(const struct routing *r, uint32_t hop, char out[XGW_NAME])
+{
+	bool is_link = hop >= PLAN_FIRST_LINK_HOP;
+	return maps_name(r->h.maps, is_link ? XGW_NAME_HOP : XGW_NAME_CONNECTION, hop, out);
+}
+
 static void append(struct xgw_name *to, const char *text)
 {
 	size_t at = strnlen(to->text, sizeof to->text - 1);
@@ -233,16 +242,12 @@ static void append(struct xgw_name *to, const char *text)
 static void name_choice(const struct routing *r, const struct rib_change *c)
 {
 	struct xgw_name_key key = {XGW_NAME_HOP, c->id};
-	struct xgw_name name = {0}, part;
+	struct xgw_name name = {0};
+	char member[XGW_NAME];
 	for (unsigned i = 0; i < XGW_HOP_MEMBERS && c->hop.member[i]; i++) {
-		bool is_link = c->hop.member[i] >= PLAN_FIRST_LINK_HOP;
-		struct xgw_name_key of = {is_link ? XGW_NAME_HOP : XGW_NAME_CONNECTION,
-					  c->hop.member[i]};
-		if (maps_get(r->h.maps, MAPS_names, &of, &part))
-			snprintf(part.text, sizeof part.text, "#%u", of.id);
 		if (i)
 			append(&name, "|");
-		append(&name, part.text);
+		append(&name, routing_hop_name(r, c->hop.member[i], member));
 	}
 	maps_put(r->h.maps, MAPS_names, &key, &name);
 }

@@ -244,23 +244,19 @@ void routing_connections(struct routing *r, json_t *list)
 
 /* ---- candidates ---- */
 
-static json_t *name_of(struct routing *r, uint32_t kind, uint32_t id)
+static json_t *name_of(struct routing *r, enum xgw_name_kind kind, uint32_t id)
 {
-	struct xgw_name_key key = {kind, id};
-	struct xgw_name name;
-	if (maps_get(r->h.maps, MAPS_names, &key, &name))
-		return json_sprintf("#%u", id);
-	return json_stringn(name.text, strnlen(name.text, sizeof name.text));
+	char name[XGW_NAME];
+	return json_string(maps_name(r->h.maps, kind, id, name));
 }
 
 static json_t *candidate(struct routing *r, const struct rib_candidate *c)
 {
-	bool is_link = c->hop >= PLAN_FIRST_LINK_HOP;
+	char hop[XGW_NAME];
 	const struct plan_peer *p = c->peer ? plan_peer(r->h.plan, c->peer) : NULL;
-	json_t *o = json_pack("{s:s,s:o,s:o,s:i,s:s,s:s}", "source", c->peer ? "bgp" : "static",
+	json_t *o = json_pack("{s:s,s:o,s:s,s:i,s:s,s:s}", "source", c->peer ? "bgp" : "static",
 			      "peer", p ? address(&p->remote) : json_null(), "nextHop",
-			      name_of(r, is_link ? XGW_NAME_HOP : XGW_NAME_CONNECTION, c->hop),
-			      "weight", (int)c->weight, "reason",
+			      routing_hop_name(r, c->hop, hop), "weight", (int)c->weight, "reason",
 			      rib_reason_key((enum rib_reason)c->reason), "text",
 			      rib_reason_text((enum rib_reason)c->reason));
 	json_object_set_new(o, "inUse", json_boolean(c->reason <= RIB_STANDS_BY_PATH));

@@ -78,17 +78,6 @@ static void on_packets(evutil_socket_t fd, short what, void *owner)
 	}
 }
 
-int routing_tuns_start(struct routing *r, struct fault *f)
-{
-	int fd = datapath_clients_range(r->h.datapath, PLAN_FIRST_TUN,
-					PLAN_CLIENTS_BEHIND - PLAN_FIRST_TUN);
-	if (fd >= 0)
-		r->packets = event_new(r->h.base, fd, EV_READ | EV_PERSIST, on_packets, r);
-	if (!r->packets || event_add(r->packets, NULL))
-		return fault_set(f, -ENOMEM, "not enough memory for the packets of BGP");
-	return 0;
-}
-
 static void drop_tun(struct routing *r, struct routing_tun *t)
 {
 	if (t->readable)
@@ -111,6 +100,11 @@ static struct ip_addr address_of(const struct model_bgp *b, uint8_t family)
 /* The router speaks with whom its configuration says; nothing else of it is a client's. */
 static const struct datapath_reach everywhere = {2, {{{IP_V4, {0}}, 0}, {{IP_V6, {0}}, 0}}};
 
+static bool is_same(const struct datapath_client *a, const struct datapath_client *b)
+{
+	return a->vnet == b->vnet && ip_addr_equal(&a->v4, &b->v4) && ip_addr_equal(&a->v6, &b->v6);
+}
+
 static int watch(struct routing *r, struct routing_tun *t, uint32_t gateway, struct fault *f)
 {
 	const struct model_gateway *g = &r->h.model->gateways[gateway];
@@ -123,6 +117,9 @@ static int watch(struct routing *r, struct routing_tun *t, uint32_t gateway, str
 	int fd = fd_of(t);
 	if (fd < 0)
 		return fault_set(f, fd, "gateway %s: the device of its BGP is not there", g->name);
+	if (t->readable && event_get_fd(t->readable) == fd && is_same(&t->is, &is))
+		return 0;
+	t->is = is;
 	int err = datapath_client_set(r->h.datapath, &is);
 	if (t->readable)
 		event_free(t->readable);
@@ -132,6 +129,20 @@ static int watch(struct routing *r, struct routing_tun *t, uint32_t gateway, str
 				 "gateway %s: cannot carry its BGP's packets", g->name);
 	if (maps_hop_up(r->h.maps, t->id, true) == 1)
 		maps_bump(r->h.maps);
+	return 0;
+}
+
+/* With the first gateway that speaks BGP. */
+static int listen_to_workers(struct routing *r, struct fault *f)
+{
+	if (r->packets)
+		return 0;
+	int fd = datapath_clients_range(r->h.datapath, PLAN_FIRST_TUN,
+					PLAN_CLIENTS_BEHIND - PLAN_FIRST_TUN);
+	if (fd >= 0)
+		r->packets = event_new(r->h.base, fd, EV_READ | EV_PERSIST, on_packets, r);
+	if (!r->packets || event_add(r->packets, NULL))
+		return fault_set(f, -ENOMEM, "not enough memory for the packets of BGP");
 	return 0;
 }
 
@@ -145,6 +156,9 @@ static int follow_gateway(struct routing *r, uint32_t gateway, struct fault *f)
 	}
 	if (!t)
 		return fault_set(f, -ENOSPC, "more than %u gateways that speak BGP", ROUTING_TUNS);
+	int err = listen_to_workers(r, f);
+	if (err)
+		return err;
 	t->id = p->tun;
 	t->all = r;
 	t->of = routing_router(r, r->h.plan->routers[p->router].id);
