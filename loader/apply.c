@@ -60,6 +60,13 @@ uint32_t apply_mtu(const struct netlink_link *l)
 	return l->mtu < mtu_limit() ? l->mtu : mtu_limit();
 }
 
+struct plan_port apply_fact(const struct netlink_link *l)
+{
+	struct plan_port fact = {l->ifindex, apply_mtu(l), {0}};
+	memcpy(fact.mac, l->mac, sizeof fact.mac);
+	return fact;
+}
+
 int apply_find_ports(struct netlink *n, const struct model *m, struct attach_port *ports,
 		     struct plan_port *facts, struct fault *f)
 {
@@ -67,9 +74,7 @@ int apply_find_ports(struct netlink *n, const struct model *m, struct attach_por
 		int err = find_port(n, &m->host.ports[i], &ports[i], f);
 		if (err)
 			return err;
-		facts[i] =
-			(struct plan_port){ports[i].link.ifindex, apply_mtu(&ports[i].link), {0}};
-		memcpy(facts[i].mac, ports[i].link.mac, sizeof facts[i].mac);
+		facts[i] = apply_fact(&ports[i].link);
 	}
 	return 0;
 }

@@ -13,6 +13,8 @@ int must_check apply_find_ports(struct netlink *n, const struct model *m, struct
 /* What of the device's MTU can be used: at most DATAPATH_MTU_LARGE, or DATAPATH_MTU_MAX where the
  * kernel's AF_XDP takes packets of one buffer alone. */
 uint32_t apply_mtu(const struct netlink_link *l);
+/* What a plan is told of a port's device. */
+struct plan_port apply_fact(const struct netlink_link *l);
 /* Routes that something else than the plan decides about (loader/routing.h) stay as they are. */
 struct apply_keep {
 	bool (*holds)(const void *owner, uint32_t table, const struct ip_prefix *prefix);

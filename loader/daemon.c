@@ -392,11 +392,8 @@ int daemon_plan_again(struct daemon *d, struct fault *f)
 {
 	struct plan plan = {0};
 	struct plan_veth veths[XGW_MAX_LINKS];
-	for (uint32_t i = 0; i < d->model.host.n_ports; i++) {
-		const struct netlink_link *l = &d->ports[i].link;
-		d->facts[i] = (struct plan_port){l->ifindex, apply_mtu(l), {0}};
-		memcpy(d->facts[i].mac, l->mac, sizeof d->facts[i].mac);
-	}
+	for (uint32_t i = 0; i < d->model.host.n_ports; i++)
+		d->facts[i] = apply_fact(&d->ports[i].link);
 	const struct plan_facts facts = {d->facts, veths, routing_veths(d->routing, veths)};
 	const struct apply_keep keep = daemon_keep(d);
 	int err = plan_make(&plan, &d->model, &facts, &d->plan, f);

@@ -73,10 +73,8 @@ static void copy_ports(struct job *j, const struct daemon *d, struct plan_port *
 {
 	for (uint32_t i = 0; i < j->model.host.n_ports; i++) {
 		uint32_t k = reload_former_port(&d->model, &j->model.host.ports[i]);
-		const struct netlink_link *l = &d->ports[k].link;
 		j->ports[i] = d->ports[k];
-		facts[i] = (struct plan_port){l->ifindex, apply_mtu(l), {0}};
-		memcpy(facts[i].mac, l->mac, sizeof facts[i].mac);
+		facts[i] = apply_fact(&d->ports[k].link);
 	}
 }
 

@@ -363,24 +363,14 @@ static void handshake(struct sstp_stream *s)
 	become(s, SSTP_STREAM_BROKEN, -EPROTO, text);
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *owner)
+static void on_socket(evutil_socket_t fd, short what, void *owner)
 {
 	struct sstp_stream *s = owner;
 	(void)fd;
-	(void)what;
 	if (s->is.phase == SSTP_STREAM_HANDSHAKE)
 		handshake(s);
-	else
+	else if (what & EV_READ)
 		receive(s);
-}
-
-static void on_writable(evutil_socket_t fd, short what, void *owner)
-{
-	struct sstp_stream *s = owner;
-	(void)fd;
-	(void)what;
-	if (s->is.phase == SSTP_STREAM_HANDSHAKE)
-		handshake(s);
 	else
 		flush(s);
 }
@@ -407,8 +397,8 @@ static void begin(struct sstp_stream *s)
 	static const struct timeval patience = {.tv_usec = PATIENCE_MS * 1000};
 	struct event_base *base = s->t->base;
 	s->patience = evtimer_new(base, on_patience, s);
-	s->readable = event_new(base, s->fd, EV_READ | EV_PERSIST, on_readable, s);
-	s->writable = event_new(base, s->fd, EV_WRITE, on_writable, s);
+	s->readable = event_new(base, s->fd, EV_READ | EV_PERSIST, on_socket, s);
+	s->writable = event_new(base, s->fd, EV_WRITE, on_socket, s);
 	if (!s->readable || !s->writable || !s->patience ||
 	    event_priority_set(s->readable, PRIORITY_HANDSHAKE) ||
 	    event_priority_set(s->writable, PRIORITY_HANDSHAKE) ||

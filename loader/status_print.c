@@ -114,7 +114,18 @@ static void print_networks(FILE *to, const json_t *networks)
 	print_peerings(to, networks);
 }
 
-static void print_counts(FILE *to, const char *title, const json_t *counts);
+static void print_counts(FILE *to, const char *title, const json_t *counts)
+{
+	const char *key;
+	const json_t *value;
+	json_t *unfolded = json_object_get(counts, "none") ? NULL : (json_t *)(uintptr_t)counts;
+	if (!json_object_size(counts) || !unfolded)
+		return;
+	fprintf(to, "%s", title);
+	json_object_foreach(unfolded, key, value)
+		fprintf(to, " %s=%" JSON_INTEGER_FORMAT, key, json_integer_value(value));
+	fputc('\n', to);
+}
 
 static void print_link(FILE *to, const char *circuit, const json_t *l)
 {
@@ -171,19 +182,6 @@ static void print_ports(FILE *to, const json_t *ports)
 		fprintf(to, "%-12s %-12s %-8s %-6s %6" JSON_INTEGER_FORMAT "  %s\n",
 			text(p, "name"), text(p, "device"), text(p, "role"), text(p, "state"),
 			integer(p, "mtu"), text(p, "mode"));
-}
-
-static void print_counts(FILE *to, const char *title, const json_t *counts)
-{
-	const char *key;
-	const json_t *value;
-	json_t *unfolded = json_object_get(counts, "none") ? NULL : (json_t *)(uintptr_t)counts;
-	if (!json_object_size(counts) || !unfolded)
-		return;
-	fprintf(to, "%s", title);
-	json_object_foreach(unfolded, key, value)
-		fprintf(to, " %s=%" JSON_INTEGER_FORMAT, key, json_integer_value(value));
-	fputc('\n', to);
 }
 
 static void print_gateway(FILE *to, const json_t *o)
