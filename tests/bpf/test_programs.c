@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "counted.h"
+
 enum { TCP = 6, UDP = 17, ESP = 50 };
 enum { IN_SPI4 = (int)0xc0000001, IN_SPI6 = (int)0xc0000002 };
 
@@ -914,57 +916,9 @@ static const struct row rows[] = {
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
-/* ---- the counters are the oracle of why ---- */
-
-struct counts {
-	uint64_t drops[XGW_DROP_COUNT], all;
-	struct xgw_traffic traffic;
-};
-
-static void read_counts(unsigned port, struct counts *c)
-{
-	uint32_t key = port;
-
-	c->all = 0;
-	assert_int_equal(maps_get(&w.maps, MAPS_traffic, &key, &c->traffic), 0);
-	for (unsigned i = 0; i < XGW_DROP_COUNT; i++) {
-		struct xgw_count one;
-
-		assert_int_equal(maps_drop_count(&w.maps, port, i, &one), 0);
-		c->drops[i] = one.packets;
-		c->all += one.packets;
-	}
-}
-
-/* What one run did, checked against itself: every packet counted once as received and once as its
- * fate. */
 static int run(unsigned port, const struct frame *in, struct frame *out, unsigned *reason)
 {
-	struct counts before, after;
-	uint64_t fates;
-	int action;
-
-	read_counts(port, &before);
-	action = world_run(&w, port, in, out);
-	read_counts(port, &after);
-	*reason = 0;
-	for (unsigned i = 0; i < XGW_DROP_COUNT; i++) {
-		if (after.drops[i] != before.drops[i])
-			*reason = i;
-	}
-	assert_true(after.all - before.all <= 1);
-	assert_int_equal(after.traffic.received.packets, before.traffic.received.packets + 1);
-	assert_int_equal(after.traffic.received.bytes, before.traffic.received.bytes + in->len);
-	assert_int_equal(after.traffic.dropped.packets - before.traffic.dropped.packets,
-			 after.all - before.all);
-	fates = after.traffic.passed.packets + after.traffic.forwarded.packets +
-		after.traffic.to_worker.packets + after.traffic.dropped.packets +
-		after.traffic.answered.packets;
-	assert_int_equal(fates, after.traffic.received.packets);
-	assert_true(action == XDP_PASS || action == XDP_DROP || action == XDP_REDIRECT);
-	if (*reason)
-		assert_int_equal(action, XDP_DROP);
-	return action;
+	return counted_run(&w, port, in, out, reason);
 }
 
 static void check_rows(void)
@@ -1078,9 +1032,9 @@ static void test_explanations(void **state)
 		const struct row *r = &rows[i];
 
 		build(r, &in);
-		read_counts(r->port, &before);
+		read_counts(&w, r->port, &before);
 		assert_int_equal(explain(r, &in, &t), 0);
-		read_counts(r->port, &after);
+		read_counts(&w, r->port, &after);
 		assert_memory_equal(&before, &after, sizeof(before));
 		if (t.drop != r->drop)
 			fail_msg("%s: dropped for %s, explained as %s", r->name,
@@ -1246,9 +1200,9 @@ static void ike_is_held(const struct ike_first *m, unsigned n, unsigned full, un
 	double since = seconds();
 	unsigned passed;
 
-	read_counts(WAN, &before);
+	read_counts(&w, WAN, &before);
 	passed = ike_passed(m, n);
-	read_counts(WAN, &after);
+	read_counts(&w, WAN, &after);
 	assert_true(passed >= (n < full ? n : full));
 	assert_true(passed <= full + 1 + (unsigned)((seconds() - since) * rate + 1));
 	assert_int_equal(after.drops[XGW_DROP_IKE_RATE] - before.drops[XGW_DROP_IKE_RATE],
