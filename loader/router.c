@@ -443,7 +443,7 @@ int router_start(struct router **out, const struct router_spec *s, const struct 
 		*out = r;
 		return 0;
 	}
-	fault_prefix(f, "router %s: ", r->name);
+	fault_prefix(f, "router %s", r->name);
 	if (r->adopted)
 		router_leave(r);
 	else

@@ -151,7 +151,7 @@ int router_check(const struct router_spec *s, struct fault *f)
 		err = check_addresses(s, f);
 	for (uint32_t i = 0; !err && i < s->n_peers; i++)
 		err = check_peer(s, i, f);
-	return err ? fault_prefix(f, "router %s: ", s->name) : 0;
+	return err ? fault_prefix(f, "router %s", s->name) : 0;
 }
 
 int router_text(char **out, const struct router_spec *s, const char *log, struct fault *f)
