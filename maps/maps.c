@@ -345,7 +345,7 @@ long maps_entries(const struct maps *m, enum maps_id id)
 
 int maps_hop_up(const struct maps *m, uint32_t id, bool up)
 {
-	struct xgw_next_hop hop;
+	struct xgw_next_hop hop = {0};
 	int err = maps_get(m, MAPS_next_hops, &id, &hop);
 
 	if (err || !(hop.flags & XGW_HOP_UP) == !up)
