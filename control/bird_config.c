@@ -415,11 +415,11 @@ static void put_session(struct text *t, const struct bird_peer *p)
 		put_quoted(t, p->secret, p->secret_len);
 		put(t, ";\n");
 	}
+	uint32_t most = p->retry_seconds ? p->retry_seconds : p->bfd ? 10 : 60;
 	put(t,
 	    "\thold time %u;\n\tconnect delay time 1;\n\tconnect retry time 5;\n"
 	    "\terror wait time 1, %u;\n\tgraceful restart on;\n\tenforce first as on;\n\tbfd %s;\n",
-	    p->hold_seconds ? p->hold_seconds : 180, p->retry_seconds ? p->retry_seconds : 60,
-	    p->bfd ? "on" : "off");
+	    p->hold_seconds ? p->hold_seconds : 180, most, p->bfd ? "on" : "off");
 	for (int v6 = 0; v6 < 2; v6++) {
 		if (v6 ? p->v6 : p->v4)
 			put_channel(t, p, v6);

@@ -51,9 +51,11 @@ struct bird_peer {
 	struct ip_addr next_hop;
 	const uint8_t *secret; /* of TCP's MD5 signatures (RFC 2385); NULL: none */
 	size_t secret_len;
-	uint32_t import_limit;	/* prefixes of a family; above it the session is dropped; 0: none */
-	uint32_t retry_seconds; /* after which a session that was dropped may come again; 0: 60 */
-	uint32_t hold_seconds;	/* 0: 180 */
+	uint32_t import_limit; /* prefixes of a family; above it the session is dropped; 0: none */
+	/* The most that a session which failed again and again waits (it begins with 1 s); 0: 10
+	 * with BFD, whose flapping the link's hold-down damps already, else 60. */
+	uint32_t retry_seconds;
+	uint32_t hold_seconds; /* 0: 180 */
 	bool bfd;
 };
 
