@@ -19,6 +19,8 @@ int read_host(struct read *r)
 	h->busy_poll = read_boolean(map, P_host_busyPoll);
 	h->crypto_backend = read_copy(r, read_text(map, P_host_cryptoBackend));
 	h->replay_window = read_number(map, P_host_replayWindow);
+	const char *metrics = read_text(map, P_host_metrics);
+	h->metrics = metrics && *metrics ? read_copy(r, metrics) : NULL;
 	h->export_keys = read_boolean(map, P_host_exportKeys);
 	if (h->export_keys)
 		findings_warn(

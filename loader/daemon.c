@@ -5,6 +5,7 @@
 #include "loader/features.h"
 #include "loader/gateways.h"
 #include "loader/learning.h"
+#include "loader/metrics.h"
 #include "loader/outer.h"
 #include "loader/recover.h"
 #include "loader/reload.h"
@@ -430,6 +431,20 @@ static int start_routing(struct daemon *d, struct fault *f)
 	return routing_start(&d->routing, &h, f);
 }
 
+static json_t *document(void *owner)
+{
+	return status_document(owner);
+}
+
+/* What people and programs ask. */
+static int start_answering(struct daemon *d, struct fault *f)
+{
+	int err = control_socket_open(&d->control, d->base, &d->instance, answer, d, f);
+	if (!err && d->model.host.metrics)
+		err = metrics_open(&d->metrics, d->base, d->model.host.metrics, document, d, f);
+	return err;
+}
+
 static int start(struct daemon *d, const char *path, struct fault *f)
 {
 	int err = prepare(d, f);
@@ -459,7 +474,7 @@ static int start(struct daemon *d, const char *path, struct fault *f)
 	if (!err)
 		err = reload_open(&d->reload, d, path, f);
 	if (!err)
-		err = control_socket_open(&d->control, d->base, &d->instance, answer, d, f);
+		err = start_answering(d, f);
 	if (!err)
 		underlay_refresh(d->underlay);
 	return err;
@@ -471,6 +486,7 @@ static void stop(struct daemon *d)
 	routing_dismiss(d->routing);
 	capture_free(d->capture);
 	reload_close(d->reload);
+	metrics_close(d->metrics);
 	control_socket_close(d->control);
 	sstp_host_shutdown(d->sstp);
 	sstp_host_free(d->sstp);

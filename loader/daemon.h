@@ -14,6 +14,7 @@
 
 struct capture;
 struct control_socket;
+struct metrics;
 struct reload;
 struct ring_buffer;
 
@@ -38,6 +39,7 @@ struct daemon {
 	struct gateway_rate *rates; /* by the gateways' slots */
 	uint32_t n_rates;
 	struct control_socket *control;
+	struct metrics *metrics; /* NULL: nobody asked for them */
 	struct reload *reload;
 	struct capture *capture;    /* NULL: nobody has captured yet */
 	struct ring_buffer *events; /* from XDP */

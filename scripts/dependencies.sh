@@ -34,6 +34,7 @@ test=(
 	python3 python3-pytest python3-scapy    # end-to-end and packet-level tests
 	python3-yaml python3-cryptography       # the tests' configurations and an independent ESP
 	python3-cryptography-vectors            # NIST's test vectors
+	python3-prometheus-client               # reads metrics as Prometheus does
 	iproute2 iputils-ping ethtool nftables  # namespaces, veth, NAT
 	iperf3 curl tcpdump tshark              # traffic and captures
 	charon-systemd strongswan-charon strongswan-swanctl libstrongswan-standard-plugins

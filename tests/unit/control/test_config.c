@@ -72,13 +72,11 @@ static const struct row schema_rows[] = {
 	{"workers: auto", "busyPoll: true", ""},
 	{"workers: auto", "cryptoBackend: isal",
 	 "5:18: error: cryptoBackend: expected auto, ipsec-mb or openssl, came 'isal'\n"},
-	{"workers: auto", "metrics: 127.0.0.1:9187", "5:3: error: metrics: not supported yet\n"},
+	{"workers: auto", "metrics: 127.0.0.1:9187", ""},
 	{"workers: auto", "metrics: localhost",
-	 "5:3: error: metrics: not supported yet\n"
 	 "5:12: error: metrics: expected an address and a port such as 127.0.0.1:9187, came 'localhost'\n"},
-	{"workers: auto", "metrics: \"[::1]:9187\"", "5:3: error: metrics: not supported yet\n"},
+	{"workers: auto", "metrics: \"[::1]:9187\"", ""},
 	{"workers: auto", "metrics: \"[::1]:0\"",
-	 "5:3: error: metrics: not supported yet\n"
 	 "5:12: error: metrics: expected an address and a port such as 127.0.0.1:9187, came '[::1]:0'\n"},
 	{"workers: auto", "xdpMode: \"0123456789012345678901234567890123456789012345678901234567890123456789\"",
 	 "5:12: error: xdpMode: expected auto, native or generic, came "
@@ -687,24 +685,19 @@ static void all_mistakes(void **state)
 		       "5:62: error: workers: expected auto or a number from 1 to 64, came 'x'\n"});
 }
 
-/* Every property of the contract is known: its own example says nothing but what is not supported
- * yet, and that nobody uses its circuit. */
+/* Every property of the contract is known and acted on: its own example says nothing but that
+ * nobody uses its circuit. */
 static void contract_example(void **state)
 {
 	(void)state;
 	struct model m;
 	struct config_findings findings;
 	char *text = test_file("tests/unit/control/contract.yaml");
-	assert_int_equal(test_parse(&m, text, &findings), -EINVAL);
-	assert_int_equal(findings.n, 2);
-	for (size_t i = 0; i < findings.n; i++) {
-		if (findings.at[i].severity == CONFIG_WARNING &&
-		    strstr(findings.at[i].text, "no connection leads to Circuit1"))
-			continue;
-		const char *tail = strstr(findings.at[i].text, ": not supported yet");
-		if (!tail || strlen(tail) != strlen(": not supported yet"))
-			fail_msg("line %u: %s", findings.at[i].place.line, findings.at[i].text);
-	}
+	assert_int_equal(test_parse(&m, text, &findings), 0);
+	assert_int_equal(findings.n, 1);
+	assert_int_equal(findings.at[0].severity, CONFIG_WARNING);
+	assert_non_null(strstr(findings.at[0].text, "no connection leads to Circuit1"));
+	assert_string_equal(m.host.metrics, "127.0.0.1:9187");
 	free(text);
 	config_findings_free(&findings);
 	model_free(&m);

@@ -354,9 +354,6 @@ static const struct row rows[] = {
 	{{{"    virtualNetworkGateway1: HubGW\n", "    virtualNetworkGateway1: ER\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}},
 	 "38:25: warning: gatewayDefaultSite: no connection of HubGW leads to Site5; what is sent there is dropped\n"
 	 "45:29: error: virtualNetworkGateway1: ER is of gatewayType ExpressRoute; connectionType IPsec needs one of gatewayType Vpn\n"},
-	/* what is judged and not carried out yet */
-	{{{"host:\n  ports:", "host:\n  metrics: 127.0.0.1:9187\n  ports:"}},
-	 "2:3: error: metrics: not supported yet\n"},
 };
 /* clang-format on */
 
