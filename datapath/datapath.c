@@ -21,6 +21,7 @@
 #define RING_DEFAULT   4096u
 #define SAS_DEFAULT    65536u
 #define REOPEN_TRIES   50u
+#define START_TRIES    200u
 #define REOPEN_WAIT_US 10000u
 #define QUEUES_MAX     (XGW_MAX_PORTS * XGW_MAX_QUEUES / 8) /* of one worker */
 
@@ -167,6 +168,19 @@ static int open_io(struct worker *w, struct fault *f)
 	return err;
 }
 
+/* The kernel lets go of a queue some milliseconds after its socket was closed: a daemon that was
+ * killed leaves queues behind that are taken for a moment. */
+static int open_io_patiently(struct worker *w, struct fault *f)
+{
+	int err = open_io(w, f);
+	for (unsigned i = 0; err == -EBUSY && i < START_TRIES; i++) {
+		close_queues(w);
+		usleep(REOPEN_WAIT_US);
+		err = open_io(w, f);
+	}
+	return err;
+}
+
 static int open_worker(struct worker *w, struct fault *f)
 {
 	struct datapath *d = w->d;
@@ -180,7 +194,7 @@ static int open_worker(struct worker *w, struct fault *f)
 				 d->o.backend->name, strerror(-err));
 	if (d->n_workers > 1 && handover_new(&w->handover))
 		return fault_set(f, -ENOMEM, "no memory for worker %u", w->index);
-	return open_io(w, f);
+	return open_io_patiently(w, f);
 }
 
 /* Signals belong to the loader's thread. */
