@@ -30,29 +30,6 @@ struct routing_router *routing_router(struct routing *r, uint32_t id)
 
 /* ---- what routers tell ---- */
 
-static bool is_advertised(const struct model_circuit_peering *p, const struct ip_prefix *prefix)
-{
-	for (uint32_t i = 0; i < p->n_advertised; i++) {
-		if (ip_prefix_covers(&p->advertised[i], prefix))
-			return true;
-	}
-	return !p->n_advertised;
-}
-
-/* advertisedPrefixes: the customer may announce these alone. */
-static bool is_let_in(struct routing *r, const struct plan_peer *p, const struct ip_prefix *prefix)
-{
-	if (p->kind != PLAN_PEER_LINK)
-		return true;
-	const struct plan_link *l = &r->h.plan->links[p->of];
-	if (is_advertised(&r->h.model->circuits[l->circuit].peerings[l->peering], prefix))
-		return true;
-	struct routing_link *of = routing_link(r, l->id);
-	if (of)
-		of->filtered++;
-	return false;
-}
-
 static void on_route(void *owner, uint32_t no, const struct ip_prefix *prefix, uint32_t metric,
 		     bool withdrawn)
 {
@@ -61,7 +38,7 @@ static void on_route(void *owner, uint32_t no, const struct ip_prefix *prefix, u
 	const struct plan_peer *p = plan_peer(r->h.plan, no);
 	if (withdrawn || !p)
 		rib_withdraw(r->rib, no, prefix);
-	else if (is_let_in(r, p, prefix) && rib_learn(r->rib, no, prefix, metric) == -EDQUOT)
+	else if (rib_learn(r->rib, no, prefix, metric) == -EDQUOT)
 		log_warn(LOG_NET,
 			 "bgp-limit peer=%u: it announces more than %u prefixes; all of its routes "
 			 "are dropped until its session begins anew",
