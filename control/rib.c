@@ -249,7 +249,7 @@ int rib_learn(struct rib *r, uint32_t peer, const struct ip_prefix *prefix, uint
 	if (!rib_is_prefix(prefix))
 		return count_refusal(s, RIB_REFUSED_MALFORMED, -EINVAL);
 	if (s->counts.is_over)
-		return count_refusal(s, RIB_REFUSED_LIMIT, -EDQUOT);
+		return count_refusal(s, RIB_REFUSED_LIMIT, -ESHUTDOWN);
 	uint32_t node = rib_node_find(r, prefix), i = find_learnt(r, node, slot);
 	bool is_more = i == RIB_NIL || rib_learnt(r, i)->epoch != s->epoch;
 	if (is_more && s->fresh >= s->counts.limit) {

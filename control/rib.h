@@ -175,10 +175,11 @@ int must_check rib_adopt_route(struct rib *r, uint32_t table, const struct ip_pr
  * A peer's route, new or with another metric (the length of its AS path). O(tables of the peer).
  * 0: it is held in the RIB, whether it counts or is refused by an import rule (rib_explain);
  * -EINVAL: no prefix (length, host bits), counted; -ENOENT: nobody's peer; -EDQUOT: over its
- * limit: at the first time all its routes are forgotten, as if the session had gone, and none is
- * taken until rib_forget() (the caller closes the session); -ENOSPC, -ENOMEM: limits.learnt, no
- * memory: counted as missing, to be read again when there is room. With an error, and no route of
- * that prefix held before, none is held after; one that was held is replaced without fail.
+ * limit: all its routes are forgotten, as if the session had gone, and none is taken until
+ * rib_forget() (the caller closes the session); -ESHUTDOWN: that was before; -ENOSPC, -ENOMEM:
+ * limits.learnt, no memory: counted as missing, to be read again when there is room. With an error,
+ * and no route of that prefix held before, none is held after; one that was held is replaced
+ * without fail.
  */
 int rib_learn(struct rib *r, uint32_t peer, const struct ip_prefix *prefix, uint32_t metric);
 /* One that is not there does nothing. */

@@ -30,6 +30,15 @@ struct routing_router *routing_router(struct routing *r, uint32_t id)
 
 /* ---- what routers tell ---- */
 
+static void tell_limit(const struct plan_peer *p)
+{
+	char text[IP_TEXT];
+	log_warn(LOG_NET,
+		 "bgp-limit peer=%s as=%u: it announces more than %u prefixes; all of its routes "
+		 "are dropped until its session begins anew",
+		 ip_addr_format(&p->remote, text), p->peer_asn, p->max_prefixes);
+}
+
 static void on_route(void *owner, uint32_t no, const struct ip_prefix *prefix, uint32_t metric,
 		     bool withdrawn)
 {
@@ -39,10 +48,16 @@ static void on_route(void *owner, uint32_t no, const struct ip_prefix *prefix, u
 	if (withdrawn || !p)
 		rib_withdraw(r->rib, no, prefix);
 	else if (rib_learn(r->rib, no, prefix, metric) == -EDQUOT)
-		log_warn(LOG_NET,
-			 "bgp-limit peer=%u: it announces more than %u prefixes; all of its routes "
-			 "are dropped until its session begins anew",
-			 no, p->max_prefixes);
+		tell_limit(p);
+}
+
+/* BIRD counts too, and closes the session. */
+static void on_limit(void *owner, uint32_t no)
+{
+	struct routing *r = ((struct routing_router *)owner)->all;
+	const struct plan_peer *p = plan_peer(r->h.plan, no);
+	if (p)
+		tell_limit(p);
 }
 
 static void on_settled(void *owner)
@@ -131,6 +146,7 @@ static int start_router(struct routing *r, const struct plan_router *p, const st
 				      .canary = on_canary,
 				      .neighbour = on_neighbour,
 				      .peer = on_peer,
+				      .limit = on_limit,
 				      .bird = on_bird};
 	return router_start(&of->router, s, &h, f);
 }

@@ -74,11 +74,25 @@ static json_t *session(struct routing *r, const struct plan_peer *p)
 	json_object_set_new(o, "prefixesSent",
 			    json_integer((json_int_t)is.exported[0] + is.exported[1]));
 	json_object_set_new(o, "prefixLimit", json_integer(counts.limit));
-	json_object_set_new(o, "overLimit", json_boolean(counts.is_over));
+	json_object_set_new(o, "overLimit", json_boolean(counts.is_over || is.over_limit));
+	json_object_set_new(o, "closedForLimit", json_integer(is.n_over));
+	/* what BIRD itself takes from nobody comes no farther */
+	counts.refusals[RIB_REFUSED_BOGON] += is.rejected;
 	json_object_set_new(o, "refused", refusals(&counts));
 	json_object_set_new(o, "lastError",
 			    is.last_error[0] ? json_string(is.last_error) : json_null());
 	return o;
+}
+
+json_t *routing_learnt(struct routing *r)
+{
+	struct rib_counts c = {0};
+	if (r)
+		rib_counts(r->rib, &c);
+	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:b}", "learnt", (json_int_t)c.learnt, "inMaps",
+			 (json_int_t)c.routes, "withoutPlace", (json_int_t)c.wanting, "choices",
+			 (json_int_t)c.choices, "memoryBytes", (json_int_t)c.bytes, "settled",
+			 !r || rib_is_settled(r->rib));
 }
 
 json_t *routing_peers(struct routing *r)

@@ -607,7 +607,7 @@ static inline void model_learn(struct model_world *w, uint32_t no, const struct 
 	if (!peer) {
 		expected = -ENOENT;
 	} else if (w->is_over[no]) {
-		expected = -EDQUOT;
+		expected = -ESHUTDOWN;
 	} else if ((i == w->n_heard || !w->heard[i].is_fresh) &&
 		   model_fresh(w, no) >= model_limit(peer)) {
 		expected = -EDQUOT;
