@@ -412,22 +412,42 @@ static void put_one(struct routing *r, const struct rib_change *c)
 }
 
 struct routes {
-	uint32_t n;
-	struct xgw_route4_key key[PIECE];
+	union {
+		struct xgw_route4_key four[PIECE];
+		struct xgw_route6_key six[PIECE];
+	} key;
 	struct xgw_route value[PIECE];
 };
 
-/* As many puts of IPv4 from the first on as stand together: by one call. */
-static size_t put_many(struct routing *r, struct routes *b, const struct rib_change *c, size_t n)
+/* How many routes of one family stand together from the first on, all put or all removed. */
+static size_t gather(struct routes *b, const struct rib_change *c, size_t n)
 {
+	bool is_v4 = c[0].prefix.addr.family == IP_V4;
 	size_t i = 0;
-	for (; i < n && c[i].kind == RIB_ROUTE_PUT && c[i].prefix.addr.family == IP_V4; i++) {
-		b->key[i] = maps_route4_key(c[i].table, &c[i].prefix);
+	if (c[0].kind != RIB_ROUTE_PUT && c[0].kind != RIB_ROUTE_REMOVE)
+		return 0;
+	for (; i < n && c[i].kind == c[0].kind; i++) {
+		if ((c[i].prefix.addr.family == IP_V4) != is_v4)
+			break;
+		if (is_v4)
+			b->key.four[i] = maps_route4_key(c[i].table, &c[i].prefix);
+		else
+			b->key.six[i] = maps_route6_key(c[i].table, &c[i].prefix);
 		b->value[i] = c[i].value;
 	}
+	return i;
+}
+
+/* As many as can be by one call; 0: it is not worth it. */
+static size_t carry_many(struct routing *r, struct routes *b, const struct rib_change *c, size_t n)
+{
+	size_t i = gather(b, c, n);
 	if (i < 2)
 		return 0;
-	if (maps_put_batch(r->h.maps, MAPS_routes4, b->key, b->value, (uint32_t)i)) {
+	enum maps_id map = c[0].prefix.addr.family == IP_V4 ? MAPS_routes4 : MAPS_routes6;
+	if (c[0].kind == RIB_ROUTE_REMOVE) {
+		maps_delete_batch(r->h.maps, map, &b->key, (uint32_t)i);
+	} else if (maps_put_batch(r->h.maps, map, &b->key, b->value, (uint32_t)i)) {
 		for (size_t k = 0; k < i; k++)
 			put_one(r, &c[k]);
 	}
@@ -454,7 +474,7 @@ static size_t carry_piece(struct routing *r, struct routes *b, struct rib_change
 {
 	size_t n = rib_next(r->rib, c, PIECE), at = 0;
 	while (at < n) {
-		size_t many = put_many(r, b, c + at, n - at);
+		size_t many = carry_many(r, b, c + at, n - at);
 		if (!many)
 			carry_one(r, &c[at]);
 		at += many ? many : 1;
