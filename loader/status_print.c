@@ -172,7 +172,8 @@ static void print_peers(FILE *to, const json_t *peers)
 				"    over its limit of %" JSON_INTEGER_FORMAT
 				" prefixes: none of its routes is used\n",
 				integer(p, "prefixLimit"));
-		else if (strcmp(text(p, "state"), "Established") != 0 && *text(p, "lastError"))
+		else if (!json_is_true(json_object_get(p, "up")) &&
+			 json_is_string(json_object_get(p, "lastError")))
 			fprintf(to, "    last error: %s\n", text(p, "lastError"));
 	}
 }

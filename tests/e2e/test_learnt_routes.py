@@ -84,7 +84,9 @@ def test_advertised_prefixes_change(lab):
         f.write(text.replace('10.40.', '10.41.'))
     w.g.command('reload')
     rig.wait_for(lambda: w.way('10.41.0.1')['verdict'] == 'circuit' and w.way('10.40.0.1')['verdict'] != 'circuit', 'the other way round', 30, w.explain)
-    assert peer(w)['state'] == 'Established' and (peer(w)['prefixesReceived'], peer(w)['prefixesAccepted']) == (2, 1)
+    # the session's state is asked for once a second
+    p = rig.wait_for(lambda: (p := peer(w))['state'] == 'Established' and p, 'the session', 10, w.explain)
+    assert (p['prefixesReceived'], p['prefixesAccepted']) == (2, 1) and not w.speaker.seen('closed'), p
 
 
 def test_users_routes_follow_the_gateway(lab, monkeypatch):
