@@ -40,8 +40,7 @@ class Gateway:
         self.w = world
         self.pid = world.g.process.popen.pid
         self.xgw = next(p for p in self.tree(self.pid) if self.name(p) == 'xgw')
-        runs = re.findall(r'(?:router-started .*bird|router-bird-runs pid)=(\d+)', world.g.process.text())
-        self.bird = int(runs[-1])
+        self.bird = learnt.bird_of(world)
         self.path = glob.glob(f'/proc/{world.gw.holder.pid}/root/run/xgw/default.sock')[0]
 
     @staticmethod

@@ -37,6 +37,11 @@ def peer(w, address='192.168.17.253'):
     return next(p for p in w.g.json('status')['bgpPeers'] if p['peer'] == address)
 
 
+def bird_of(w):
+    """The process of the gateway's router."""
+    return int(re.findall(r'(?:router-started .*bird|router-bird-runs pid)=(\d+)', w.g.process.text())[-1])
+
+
 def test_every_bad_announcement_has_its_counter(lab):
     w = second_speaks(lab)
     w.speaker.say('announce ' + ' '.join(p for ps in BAD.values() for p in ps) + ' 0.0.0.0/0 10.0.0.0/8')
@@ -69,6 +74,8 @@ def test_a_million_routes(lab):
     assert len(re.findall('bgp-limit', w.g.process.text())) == 1
     assert 'over its limit of 4000 prefixes' in w.g.command('status').stdout
     assert w.g.resident_kb() - before < 20000
+    with open(f'/proc/{bird_of(w)}/status') as f:
+        assert int(re.search(r'VmRSS:\s+(\d+) kB', f.read()).group(1)) < 60000
     assert peer(w, FIRST)['prefixesAccepted'] == 1 and w.way()['verdict'] == 'circuit'
 
 
