@@ -218,6 +218,15 @@ struct plan_static {
 	uint32_t hop;		/* of the connection */
 };
 
+/* A user's route to the gateway: where it leads stands in plan.routes as far as the plan knows, and
+ * what is learnt in the gateway's table may know better. */
+struct plan_follow {
+	uint32_t table; /* of user routes */
+	struct ip_prefix prefix;
+	uint32_t of;   /* the id of the gateway's VNet */
+	uint8_t least; /* 1: a default route there does not count, gatewayDefaultSite does */
+};
+
 /* What the peers of a table are told whether or not anything is learnt; never a default route. */
 struct plan_announced {
 	uint32_t table;
@@ -275,6 +284,8 @@ struct plan {
 	uint32_t n_members;
 	struct plan_static *statics; /* by (table, prefix), the preferred first */
 	uint32_t n_statics;
+	struct plan_follow *follows; /* by (table, prefix) */
+	uint32_t n_follows;
 	struct plan_announced *announced; /* by (table, prefix, hop) */
 	uint32_t n_announced;
 	struct plan_ids *ids;

@@ -56,7 +56,7 @@ struct plan_maker {
 	uint32_t room_choices;
 	struct plan_way *ways; /* by (vnet, domain) */
 	uint32_t n_ways;
-	uint32_t room_members, room_statics, room_announced;
+	uint32_t room_members, room_statics, room_announced, room_follows;
 	bool no_memory;
 };
 

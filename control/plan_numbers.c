@@ -212,6 +212,7 @@ void plan_numbers_free(struct plan *p)
 	free(p->members);
 	free(p->statics);
 	free(p->announced);
+	free(p->follows);
 	free(p->places);
 	free(p->vnets);
 }

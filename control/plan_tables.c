@@ -3,7 +3,8 @@
  * Tables of user routes. A table means something else in each virtual network that uses it, so each
  * pair has a number of its own. VirtualNetworkGateway is resolved here: the longest of the
  * gateway's own routes that covers the user's prefix, else gatewayDefaultSite; what the network's
- * own routes know better is longer, and goes before.
+ * own routes know better is longer, and goes before. A gateway with BGP may learn something longer:
+ * that such a route follows it is said beside (plan.follows).
  */
 #include "control/plan_internal.h"
 
@@ -330,6 +331,33 @@ static bool asks_gateway(const struct model_route_table *t)
 	return false;
 }
 
+static void follow_gateway(const struct tabling *t, const struct ip_prefix *prefix)
+{
+	struct plan_maker *k = t->k;
+	struct plan *p = k->p;
+	if (t->gateway == MODEL_NONE || !p->n_peers)
+		return;
+	uint8_t least = k->m->gateways[t->gateway].default_site != MODEL_NONE;
+	if (least > prefix->len)
+		return;
+	if (p->n_follows == k->room_follows) {
+		uint32_t room = k->room_follows ? k->room_follows * 2 : 16;
+		struct plan_follow *at = reallocarray(p->follows, room, sizeof *at);
+		if (!at) {
+			k->no_memory = true;
+			return;
+		}
+		p->follows = at;
+		k->room_follows = room;
+	}
+	struct plan_follow *f = &p->follows[p->n_follows++];
+	memset(f, 0, sizeof *f);
+	f->table = t->id;
+	f->prefix = ip_prefix_canonical(*prefix);
+	f->of = k->m->vnets[t->hub].id;
+	f->least = least;
+}
+
 static void make_table(struct tabling *t)
 {
 	const struct model *m = t->k->m;
@@ -346,6 +374,8 @@ static void make_table(struct tabling *t)
 	for (uint32_t i = 0; i < t->table->n_routes; i++) {
 		const struct model_route *route = &t->table->routes[i];
 		plan_add_route(t->k, t->id, &route->prefix, resolve(t, route), XGW_ROUTE_USER, 0);
+		if (route->hop == MODEL_HOP_GATEWAY)
+			follow_gateway(t, &route->prefix);
 	}
 	if (t->hub != t->vnet)
 		add_spokes(t);
@@ -354,6 +384,14 @@ static void make_table(struct tabling *t)
 static int by_route(const void *a, const void *b)
 {
 	return plan_compare(PLAN_ROUTES, a, b);
+}
+
+static int by_follow(const void *a, const void *b)
+{
+	const struct plan_follow *x = a, *y = b;
+	if (x->table != y->table)
+		return x->table < y->table ? -1 : 1;
+	return memcmp(&x->prefix, &y->prefix, sizeof x->prefix);
 }
 
 void plan_make_table_routes(struct plan_maker *k)
@@ -373,4 +411,6 @@ void plan_make_table_routes(struct plan_maker *k)
 	if (k->p->n_routes > chosen)
 		qsort(k->p->routes + chosen, k->p->n_routes - chosen, sizeof *k->p->routes,
 		      by_route);
+	if (k->p->n_follows)
+		qsort(k->p->follows, k->p->n_follows, sizeof *k->p->follows, by_follow);
 }

@@ -71,12 +71,34 @@ uint32_t rib_table_behind(const struct rib *r, const struct rib_slot *s, uint32_
 	return at < s->n_members ? m[at].table : 0;
 }
 
+/* Users' routes that go where this prefix of a table leads, or might. */
+static void mark_followers(struct rib *r, uint32_t table, uint32_t node)
+{
+	const struct rib_static *s;
+	if (!r->rules.n_followers)
+		return;
+	const struct ip_prefix prefix = rib_node_prefix(rib_node(r, node));
+	uint32_t i = rib_first_follower(&r->rules, table, &prefix);
+	for (; (s = rib_follower(&r->rules, i, table, &prefix)); i++) {
+		uint32_t own = rib_node_get(r, &s->prefix);
+		uint32_t e = own != RIB_NIL ? rib_entry_get(r, s->table, own) : RIB_NIL;
+		if (e != RIB_NIL)
+			rib_mark(r, e);
+		else
+			r->places_wanting.n++;
+		if (own != RIB_NIL)
+			rib_node_release(r, own);
+	}
+}
+
 static void mark_tables(struct rib *r, const struct rib_slot *s, uint32_t node)
 {
 	for (uint32_t k = 0; k < s->n_members; k++) {
-		uint32_t e = rib_entry_find(r, r->rules.members[s->member + k].table, node);
+		uint32_t table = r->rules.members[s->member + k].table;
+		uint32_t e = rib_entry_find(r, table, node);
 		if (e != RIB_NIL)
 			rib_mark(r, e);
+		mark_followers(r, table, node);
 	}
 }
 
@@ -110,7 +132,7 @@ uint32_t rib_judge(struct rib *r, uint32_t i)
 	uint8_t first = is_bogon ? RIB_REFUSED_BOGON : RIB_REFUSED_NO_TABLE;
 	for (uint32_t k = 0; k < s->n_members; k++) {
 		const struct rib_member *m = &r->rules.members[s->member + k];
-		uint8_t why = rib_import_by(r, m, &prefix, is_bogon);
+		uint8_t why = rib_import_by(r, s, m, &prefix, is_bogon);
 		bool may_count = !why && !is_fixed(r, m->table, &prefix);
 		uint32_t e = may_count ? rib_entry_get(r, m->table, l->node)
 				       : rib_entry_find(r, m->table, l->node);
@@ -118,6 +140,7 @@ uint32_t rib_judge(struct rib *r, uint32_t i)
 			rib_mark(r, e);
 		else if (may_count)
 			r->places_wanting.n++;
+		mark_followers(r, m->table, l->node);
 		is_accepted |= !why;
 		first = k ? first : why;
 	}
@@ -226,7 +249,7 @@ int rib_learn(struct rib *r, uint32_t peer, const struct ip_prefix *prefix, uint
 	if (!rib_is_prefix(prefix))
 		return count_refusal(s, RIB_REFUSED_MALFORMED, -EINVAL);
 	if (s->counts.is_over)
-		return count_refusal(s, RIB_REFUSED_LIMIT, -EDQUOT);
+		return count_refusal(s, RIB_REFUSED_LIMIT, -ESHUTDOWN);
 	uint32_t node = rib_node_find(r, prefix), i = find_learnt(r, node, slot);
 	bool is_more = i == RIB_NIL || rib_learnt(r, i)->epoch != s->epoch;
 	if (is_more && s->fresh >= s->counts.limit) {
@@ -352,7 +375,7 @@ static void follow_peers(struct rib *r, struct rib_rules *new)
 		drop_all(r, &r->slots[old->slots[i]]);
 		r->slots[old->slots[i]].counts.no = 0;
 	}
-	for (uint32_t k = 0, m = 0, taken = 0; k < new->n_peers; k++) {
+	for (uint32_t k = 0, m = 0, a = 0, taken = 0; k < new->n_peers; k++) {
 		uint32_t no = new->peers[k].no, slot = rib_peer_slot(old, no);
 		if (slot == RIB_NIL)
 			slot = taken = take_slot(r, no, taken);
@@ -363,6 +386,10 @@ static void follow_peers(struct rib *r, struct rib_rules *new)
 		while (m < new->n_members &&new->members[m].peer == no)
 			m++;
 		s->n_members = m - s->member;
+		s->allowed = a;
+		while (a < new->n_allowed &&new->allowed[a].peer == no)
+			a++;
+		s->n_allowed = a - s->allowed;
 	}
 }
 
@@ -473,5 +500,6 @@ void rib_counts(const struct rib *r, struct rib_counts *out)
 		(size_t)r->learnt.room * r->learnt.size + r->room_slots * sizeof *r->slots +
 		u->n_peers * (sizeof *u->peers + sizeof *u->slots) +
 		u->n_members * sizeof *u->members + u->n_statics * sizeof *u->statics +
-		u->n_own * (sizeof *u->own + 4) + ((size_t)u->found_mask + 1) * sizeof *u->found;
+		u->n_own * (sizeof *u->own + 4) + ((size_t)u->found_mask + 1) * sizeof *u->found +
+		u->n_allowed * sizeof *u->allowed + u->n_followers * sizeof *u->followers;
 }

@@ -73,6 +73,10 @@ struct rib_member {
  * have the same value, which is what the plan wants in the map when nothing learnt counts. FIXED: a
  * single row, against which nothing learnt counts; its hop is not looked at. Those of other classes
  * are candidates, with value.table 0.
+ *
+ * A user's route to the gateway is FIXED, too, but goes where the gateway's own table `of` leads:
+ * by the longest prefix there that covers its own, of `least` bits or more. When that is learnt,
+ * the route has its next hops, else `value`, which the plan has found among its own.
  */
 struct rib_static {
 	uint32_t table;
@@ -82,7 +86,15 @@ struct rib_static {
 	uint32_t order; /* stands for the AS path: of equal ones the smaller; equal: flows are
 			   shared */
 	uint8_t class;	/* enum rib_class */
+	uint8_t least;	/* with `of` */
+	uint32_t of;	/* 0: it follows no other table; not its own */
 	struct xgw_route value;
+};
+
+/* What a peer may announce at all; one without such rows: everything. */
+struct rib_allowed {
+	uint32_t peer;
+	struct ip_prefix prefix; /* of a peer none is inside another */
 };
 
 enum rib_own_kind {
@@ -98,15 +110,17 @@ struct rib_own {
 
 /*
  * Prefixes are canonical. Order, without repetitions: peers by no; members by (peer, table);
- * statics by (table, prefix, hop); own by (table, prefix, kind); prefixes by family, address,
- * length, as memcmp has it and as in struct plan. Members refer to peers that are there.
+ * statics by (table, prefix, hop); own by (table, prefix, kind); allowed by (peer, prefix);
+ * prefixes by family, address, length, as memcmp has it and as in struct plan. Members and what is
+ * allowed refer to peers that are there.
  */
 struct rib_inputs {
 	const struct rib_peer *peers;
 	const struct rib_member *members;
 	const struct rib_static *statics;
 	const struct rib_own *own;
-	uint32_t n_peers, n_members, n_statics, n_own;
+	const struct rib_allowed *allowed;
+	uint32_t n_peers, n_members, n_statics, n_own, n_allowed;
 };
 
 /* ---- reasons ---- */
@@ -161,10 +175,11 @@ int must_check rib_adopt_route(struct rib *r, uint32_t table, const struct ip_pr
  * A peer's route, new or with another metric (the length of its AS path). O(tables of the peer).
  * 0: it is held in the RIB, whether it counts or is refused by an import rule (rib_explain);
  * -EINVAL: no prefix (length, host bits), counted; -ENOENT: nobody's peer; -EDQUOT: over its
- * limit: at the first time all its routes are forgotten, as if the session had gone, and none is
- * taken until rib_forget() (the caller closes the session); -ENOSPC, -ENOMEM: limits.learnt, no
- * memory: counted as missing, to be read again when there is room. With an error, and no route of
- * that prefix held before, none is held after; one that was held is replaced without fail.
+ * limit: all its routes are forgotten, as if the session had gone, and none is taken until
+ * rib_forget() (the caller closes the session); -ESHUTDOWN: that was before; -ENOSPC, -ENOMEM:
+ * limits.learnt, no memory: counted as missing, to be read again when there is room. With an error,
+ * and no route of that prefix held before, none is held after; one that was held is replaced
+ * without fail.
  */
 int rib_learn(struct rib *r, uint32_t peer, const struct ip_prefix *prefix, uint32_t metric);
 /* One that is not there does nothing. */
@@ -237,6 +252,16 @@ struct rib_cursor {
 	bool is_within;
 };
 bool rib_walk(const struct rib *r, struct rib_cursor *c, uint32_t *table, struct ip_prefix *prefix);
+
+/* A user's route to a gateway, and what decides about it now. */
+struct rib_followed {
+	uint32_t table, of;
+	struct ip_prefix prefix;
+	bool is_learnt;	     /* `by` is learnt in `of`; else the plan's value counts */
+	struct ip_prefix by; /* covers prefix */
+};
+/* The i-th of them; false: no more. */
+bool rib_followed(const struct rib *r, uint32_t i, struct rib_followed *out);
 
 struct rib_peer_counts {
 	uint32_t no, limit;

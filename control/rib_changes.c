@@ -197,8 +197,8 @@ static void look_at(struct rib *r, struct batch *b, struct rib_queue *q)
 				  .family = prefix.addr.family};
 	if (!value.next_hop)
 		return;
-	if (picks.at[0].is_static) {
-		const struct rib_static *s = rib_statics(r, e->table, &prefix, &n);
+	const struct rib_static *s = rib_statics(r, e->table, &prefix, &n);
+	if (n && (picks.at[0].is_static || s->of)) {
 		value.source = s->value.source;
 		value.flags = s->value.flags;
 	}

@@ -65,19 +65,16 @@ static void keep_tunnel(struct rib_picks *out)
 	out->at[out->n - 1] = out->tunnel;
 }
 
-void rib_pick(const struct rib *r, uint32_t table, const struct ip_prefix *prefix, uint32_t node,
-	      struct rib_picks *out)
+/* s: the n static rows of the prefix, none of them fixed. */
+static void pick(const struct rib *r, uint32_t table, const struct ip_prefix *prefix, uint32_t node,
+		 const struct rib_static *s, uint32_t n, struct rib_picks *out)
 {
-	uint32_t n;
-	const struct rib_static *s = rib_statics(r, table, prefix, &n);
-	*out = (struct rib_picks){0};
-	if (node == RIB_NIL || (n && s->class == RIB_CLASS_FIXED) ||
-	    rib_import(r, table, prefix, rib_node(r, node)->is_bogon))
+	if (node == RIB_NIL || rib_import(r, table, prefix, rib_node(r, node)->is_bogon))
 		return;
 	for (uint32_t i = rib_node(r, node)->learnt; i != RIB_NIL; i = rib_learnt(r, i)->chain) {
 		const struct rib_learnt *l = rib_learnt(r, i);
 		const struct rib_member *m = rib_member_of(r, &r->slots[l->slot], table);
-		if (!m || (!prefix->len && !(m->flags & RIB_MEMBER_DEFAULT)))
+		if (!m || rib_import_from(r, &r->slots[l->slot], m, prefix))
 			continue;
 		offer(out, (struct rib_pick){rib_key(m->class, m->weight, false, l->metric), m->hop,
 					     false});
@@ -86,6 +83,49 @@ void rib_pick(const struct rib *r, uint32_t table, const struct ip_prefix *prefi
 		offer(out, (struct rib_pick){rib_key(s[i].class, s[i].weight, true, s[i].order),
 					     s[i].hop, true});
 	keep_tunnel(out);
+}
+
+void rib_pick_followed(const struct rib *r, const struct rib_static *s, struct rib_picks *out,
+		       struct ip_prefix *by)
+{
+	*out = (struct rib_picks){0};
+	for (int len = s->prefix.len; len >= s->least; len--) {
+		struct ip_prefix shorter = s->prefix;
+		uint32_t n;
+		shorter.len = (uint8_t)len;
+		*by = ip_prefix_canonical(shorter);
+		const struct rib_static *own = rib_statics(r, s->of, by, &n);
+		if (n && own->class == RIB_CLASS_FIXED)
+			return;
+		pick(r, s->of, by, rib_node_find(r, by), own, n, out);
+		if (out->n || n)
+			return;
+	}
+}
+
+void rib_pick(const struct rib *r, uint32_t table, const struct ip_prefix *prefix, uint32_t node,
+	      struct rib_picks *out)
+{
+	uint32_t n;
+	struct ip_prefix by;
+	const struct rib_static *s = rib_statics(r, table, prefix, &n);
+	*out = (struct rib_picks){0};
+	if (n && s->of)
+		rib_pick_followed(r, s, out, &by);
+	else if (!n || s->class != RIB_CLASS_FIXED)
+		pick(r, table, prefix, node, s, n, out);
+}
+
+bool rib_followed(const struct rib *r, uint32_t i, struct rib_followed *out)
+{
+	struct rib_picks picks;
+	if (i >= r->rules.n_followers)
+		return false;
+	const struct rib_static *s = &r->rules.statics[r->rules.followers[i]];
+	*out = (struct rib_followed){.table = s->table, .of = s->of, .prefix = s->prefix};
+	rib_pick_followed(r, s, &picks, &out->by);
+	out->is_learnt = picks.n != 0;
+	return true;
 }
 
 struct rib_choice rib_choice_of(const struct rib_picks *p)
@@ -318,7 +358,7 @@ static size_t show_all(const struct rib *r, uint32_t table, const struct ip_pref
 			.metric = l->metric,
 			.weight = m->weight,
 			.class = m->class,
-			.reason = rib_import_by(r, m, prefix, rib_node(r, node)->is_bogon)};
+			.reason = rib_import_by(r, slot, m, prefix, rib_node(r, node)->is_bogon)};
 		show(&c, out, n++, room);
 	}
 	return n;

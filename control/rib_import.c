@@ -105,11 +105,33 @@ uint8_t rib_import(const struct rib *r, uint32_t table, const struct ip_prefix *
 	return why ? why : import_space(&r->rules, table, prefix);
 }
 
-uint8_t rib_import_by(const struct rib *r, const struct rib_member *m,
+/* None is inside another: what covers the prefix stands right before it, or is it. */
+static bool is_allowed(const struct rib *r, const struct rib_slot *s,
+		       const struct ip_prefix *prefix)
+{
+	uint32_t low = s->allowed, high = s->allowed + s->n_allowed;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (rib_place_cmp(0, &r->rules.allowed[middle].prefix, 0, prefix) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return !s->n_allowed ||
+	       (low > s->allowed && ip_prefix_covers(&r->rules.allowed[low - 1].prefix, prefix));
+}
+
+uint8_t rib_import_from(const struct rib *r, const struct rib_slot *s, const struct rib_member *m,
+			const struct ip_prefix *prefix)
+{
+	if (!is_allowed(r, s, prefix))
+		return RIB_REFUSED_NOT_ADVERTISED;
+	return prefix->len || m->flags & RIB_MEMBER_DEFAULT ? 0 : RIB_REFUSED_DEFAULT;
+}
+
+uint8_t rib_import_by(const struct rib *r, const struct rib_slot *s, const struct rib_member *m,
 		      const struct ip_prefix *prefix, bool is_bogon)
 {
 	uint8_t why = rib_import(r, m->table, prefix, is_bogon);
-	if (why || prefix->len || m->flags & RIB_MEMBER_DEFAULT)
-		return why;
-	return RIB_REFUSED_DEFAULT;
+	return why ? why : rib_import_from(r, s, m, prefix);
 }

@@ -81,6 +81,9 @@ static int judge_static(const struct rib_static *s, const struct rib_static *bef
 	*what = "its class is none, or its weight too large";
 	if (s->class > RIB_CLASS_TUNNEL || s->weight > RIB_MAX_WEIGHT)
 		return -EINVAL;
+	*what = "it follows its own table, or is no fixed one, or its shortest prefix is too long";
+	if ((s->of && (!is_fixed || s->of == s->table)) || s->least > s->prefix.len)
+		return -EINVAL;
 	*what = "its value is none of a candidate";
 	return is_choice(s->value.next_hop) || !s->value.next_hop || (!is_fixed && s->value.table)
 		       ? -EINVAL
@@ -114,6 +117,26 @@ static int judge_own(const struct rib_inputs *in, struct fault *f)
 		if (o->kind > RIB_OWN_OUTER || is_space != (o->table != 0) ||
 		    (!is_space && o->prefix.len < ip_addr_bits(&o->prefix.addr)))
 			return wrong(f, "own", i, "its kind, table and length do not go together");
+	}
+	return 0;
+}
+
+static int judge_allowed(const struct rib_inputs *in, struct fault *f)
+{
+	for (uint32_t i = 0, peer = 0; i < in->n_allowed; i++) {
+		const struct rib_allowed *a = &in->allowed[i], *before = i ? a - 1 : NULL;
+		if (!rib_is_prefix(&a->prefix))
+			return wrong(f, "allowed", i, "it is no prefix");
+		if (before &&
+		    rib_place_cmp(before->peer, &before->prefix, a->peer, &a->prefix) >= 0)
+			return wrong(f, "allowed", i, "out of order, or twice");
+		if (before && before->peer == a->peer &&
+		    ip_prefix_covers(&before->prefix, &a->prefix))
+			return wrong(f, "allowed", i, "it is inside the one before");
+		while (peer < in->n_peers && in->peers[peer].no < a->peer)
+			peer++;
+		if (peer == in->n_peers || in->peers[peer].no != a->peer)
+			return wrong(f, "allowed", i, "there is no such peer");
 	}
 	return 0;
 }
@@ -163,6 +186,28 @@ static bool index_statics(const struct rib *r, struct rib_rules *rules)
 	return true;
 }
 
+static int compare_followers(const void *a, const void *b, void *statics)
+{
+	const struct rib_static *at = statics;
+	uint32_t i = *(const uint32_t *)a, k = *(const uint32_t *)b;
+	int c = rib_place_cmp(at[i].of, &at[i].prefix, at[k].of, &at[k].prefix);
+	return c ? c : i < k ? -1 : i > k;
+}
+
+static bool find_followers(struct rib_rules *rules)
+{
+	rules->followers = calloc((size_t)rules->n_statics + 1, sizeof *rules->followers);
+	if (!rules->followers)
+		return false;
+	for (uint32_t i = 0; i < rules->n_statics; i++) {
+		if (rules->statics[i].of)
+			rules->followers[rules->n_followers++] = i;
+	}
+	qsort_r(rules->followers, rules->n_followers, sizeof *rules->followers, compare_followers,
+		rules->statics);
+	return true;
+}
+
 /* Sorted, what covers stands before what it covers. */
 static bool find_parents(struct rib_rules *rules)
 {
@@ -189,19 +234,22 @@ int rib_rules_make(const struct rib *r, struct rib_rules *out, const struct rib_
 	err = err ? err : judge_members(in, f);
 	err = err ? err : judge_statics(in, f);
 	err = err ? err : judge_own(in, f);
+	err = err ? err : judge_allowed(in, f);
 	if (err)
 		return err;
 	*out = (struct rib_rules){.peers = copy(in->peers, in->n_peers, sizeof *in->peers),
 				  .members = copy(in->members, in->n_members, sizeof *in->members),
 				  .statics = copy(in->statics, in->n_statics, sizeof *in->statics),
 				  .own = copy(in->own, in->n_own, sizeof *in->own),
+				  .allowed = copy(in->allowed, in->n_allowed, sizeof *in->allowed),
 				  .slots = calloc((size_t)in->n_peers + 1, sizeof(uint32_t)),
 				  .n_peers = in->n_peers,
 				  .n_members = in->n_members,
 				  .n_statics = in->n_statics,
-				  .n_own = in->n_own};
-	if (out->peers && out->members && out->statics && out->own && out->slots &&
-	    index_statics(r, out) && find_parents(out))
+				  .n_own = in->n_own,
+				  .n_allowed = in->n_allowed};
+	if (out->peers && out->members && out->statics && out->own && out->allowed && out->slots &&
+	    index_statics(r, out) && find_parents(out) && find_followers(out))
 		return 0;
 	rib_rules_free(out);
 	return fault_set(f, -ENOMEM, "not enough memory for the routing information base");
@@ -213,6 +261,8 @@ void rib_rules_free(struct rib_rules *rules)
 	free(rules->members);
 	free(rules->statics);
 	free(rules->own);
+	free(rules->allowed);
+	free(rules->followers);
 	free(rules->slots);
 	free(rules->found);
 	free(rules->parents);
@@ -224,8 +274,8 @@ void rib_rules_free(struct rib_rules *rules)
 static bool same_static(const struct rib_static *a, const struct rib_static *b)
 {
 	return rib_place_cmp(a->table, &a->prefix, b->table, &b->prefix) == 0 && a->hop == b->hop &&
-	       a->weight == b->weight && a->class == b->class &&
-	       memcmp(&a->value, &b->value, sizeof a->value) == 0;
+	       a->weight == b->weight && a->class == b->class && a->of == b->of &&
+	       a->least == b->least && memcmp(&a->value, &b->value, sizeof a->value) == 0;
 }
 
 static bool same_own(const struct rib_own *a, const struct rib_own *b)
@@ -242,8 +292,13 @@ static bool same_member(const struct rib_member *a, const struct rib_member *b)
 bool rib_rules_same(const struct rib_rules *rules, const struct rib_inputs *in)
 {
 	if (!rules->peers || rules->n_peers != in->n_peers || rules->n_members != in->n_members ||
-	    rules->n_statics != in->n_statics || rules->n_own != in->n_own)
+	    rules->n_statics != in->n_statics || rules->n_own != in->n_own ||
+	    rules->n_allowed != in->n_allowed)
 		return false;
+	for (uint32_t i = 0; i < in->n_allowed; i++)
+		if (rib_place_cmp(rules->allowed[i].peer, &rules->allowed[i].prefix,
+				  in->allowed[i].peer, &in->allowed[i].prefix) != 0)
+			return false;
 	for (uint32_t i = 0; i < in->n_peers; i++)
 		if (rules->peers[i].no != in->peers[i].no ||
 		    rules->peers[i].max_prefixes != in->peers[i].max_prefixes)
@@ -279,6 +334,30 @@ const struct rib_static *rib_statics(const struct rib *r, uint32_t table,
 		return s;
 	}
 	return NULL;
+}
+
+uint32_t rib_first_follower(const struct rib_rules *rules, uint32_t table,
+			    const struct ip_prefix *prefix)
+{
+	uint32_t low = 0, high = rules->n_followers;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		const struct rib_static *s = &rules->statics[rules->followers[middle]];
+		if (rib_place_cmp(s->of, &s->prefix, table, prefix) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+const struct rib_static *rib_follower(const struct rib_rules *rules, uint32_t i, uint32_t table,
+				      const struct ip_prefix *prefix)
+{
+	if (i >= rules->n_followers)
+		return NULL;
+	const struct rib_static *s = &rules->statics[rules->followers[i]];
+	return s->of == table && ip_prefix_covers(prefix, &s->prefix) ? s : NULL;
 }
 
 uint32_t rib_peer_slot(const struct rib_rules *rules, uint32_t peer)

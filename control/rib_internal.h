@@ -95,7 +95,10 @@ struct rib_rules {
 	struct rib_member *members;
 	struct rib_static *statics;
 	struct rib_own *own;
-	uint32_t n_peers, n_members, n_statics, n_own;
+	struct rib_allowed *allowed;
+	uint32_t n_peers, n_members, n_statics, n_own, n_allowed;
+	/* static rows that follow another table, by it, then by prefix */
+	uint32_t *followers, n_followers;
 	uint32_t *slots;       /* as peers */
 	uint32_t *found;       /* hash of statics: first row of each (table, prefix); RIB_NIL */
 	uint32_t found_mask;   /* its size, less one */
@@ -111,6 +114,12 @@ bool rib_rules_same(const struct rib_rules *rules, const struct rib_inputs *in);
 const struct rib_static *rib_statics(const struct rib *r, uint32_t table,
 				     const struct ip_prefix *prefix, uint32_t *n);
 uint32_t rib_peer_slot(const struct rib_rules *rules, uint32_t peer); /* RIB_NIL */
+/* Of the followers of a table the first whose prefix is inside this one, if any is. */
+uint32_t rib_first_follower(const struct rib_rules *rules, uint32_t table,
+			    const struct ip_prefix *prefix);
+/* Follower i, when it is one of the table's and inside the prefix; NULL. */
+const struct rib_static *rib_follower(const struct rib_rules *rules, uint32_t i, uint32_t table,
+				      const struct ip_prefix *prefix);
 
 /* ---- rib_import.c ---- */
 
@@ -118,8 +127,12 @@ bool rib_is_bogon(const struct ip_prefix *prefix);
 /* 0, or why a table takes it from nobody. */
 uint8_t rib_import(const struct rib *r, uint32_t table, const struct ip_prefix *prefix,
 		   bool is_bogon);
-/* 0, or why this member does not take it. */
-uint8_t rib_import_by(const struct rib *r, const struct rib_member *m,
+struct rib_slot;
+/* 0, or why nobody takes it from this peer as a member of a table. */
+uint8_t rib_import_from(const struct rib *r, const struct rib_slot *s, const struct rib_member *m,
+			const struct ip_prefix *prefix);
+/* Both. */
+uint8_t rib_import_by(const struct rib *r, const struct rib_slot *s, const struct rib_member *m,
 		      const struct ip_prefix *prefix, bool is_bogon);
 
 /* ---- rib_choice.c ---- */
@@ -137,6 +150,9 @@ uint64_t rib_key(uint8_t class, uint32_t weight, bool is_static, uint32_t metric
 /* What counts for a prefix; node: RIB_NIL when there is none. */
 void rib_pick(const struct rib *r, uint32_t table, const struct ip_prefix *prefix, uint32_t node,
 	      struct rib_picks *out);
+/* A static row that follows a table: what is learnt there and covers it, and the prefix of that. */
+void rib_pick_followed(const struct rib *r, const struct rib_static *s, struct rib_picks *out,
+		       struct ip_prefix *by);
 struct rib_choice rib_choice_of(const struct rib_picks *p);
 /* As the map has it. */
 struct xgw_next_hop rib_choice_value(const struct rib_choice *c);
@@ -157,6 +173,7 @@ struct rib_slot {
 	uint32_t first;		       /* of its routes */
 	uint32_t fresh;		       /* of them: learnt since the last refresh began */
 	uint32_t member, n_members;    /* its rows in rules */
+	uint32_t allowed, n_allowed;   /* likewise */
 	uint8_t epoch;		       /* that fresh ones have */
 	bool is_refreshing;
 };

@@ -31,6 +31,13 @@ static void print_routes(const json_t *routes)
 		printf("%s %s\n", text_of(r, "prefix"), *network ? network : text_of(r, "circuit"));
 		json_array_foreach(json_object_get(r, "candidates"), k, c) print_candidate(c);
 	}
+	json_array_foreach(json_object_get(routes, "userRoutes"), i, r)
+	{
+		const char *learnt = text_of(r, "learntPrefix");
+		printf("%s of route table %s follows %s %s\n", text_of(r, "prefix"),
+		       text_of(r, "table"), *learnt ? learnt : "the routes of the configuration in",
+		       text_of(r, "virtualNetwork"));
+	}
 }
 
 /* Which routes there are besides those in the maps is known to the daemon alone. */

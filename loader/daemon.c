@@ -230,6 +230,8 @@ static json_t *answer(void *owner, const json_t *request)
 		return reload_order(d->reload, request);
 	if (verb && strcmp(verb, "routes") == 0)
 		return json_pack("{s:b,s:o}", "ok", 1, "routes", routing_candidates(d->routing));
+	if (verb && strcmp(verb, "learnt") == 0)
+		return json_pack("{s:b,s:o}", "ok", 1, "learntRoutes", routing_learnt(d->routing));
 	if (verb && strcmp(verb, "status") == 0)
 		return json_pack("{s:b,s:o}", "ok", 1, "status", status_document(d));
 	fault_set(&f, -EINVAL, "the daemon knows no verb '%.32s'", verb ? verb : "");

@@ -139,8 +139,13 @@ static void on_session(void *owner, const struct bird_session *s)
 	if (!p)
 		return;
 	bool was = p->info.up;
+	/* RFC 4486 section 3 by BIRD's own word: "Automatic shutdown: Route limit exceeded" */
+	bool over = !s->up && strstr(s->last_error, "limit exceeded"), is_news = over;
+	is_news &= !p->info.over_limit;
 	p->info = (struct router_peer){
 		.up = s->up,
+		.over_limit = over,
+		.n_over = p->info.n_over + is_news,
 		.since = s->since,
 		.imported = {s->imported[0], s->imported[1]},
 		.exported = {s->exported[0], s->exported[1]},
@@ -150,6 +155,8 @@ static void on_session(void *owner, const struct bird_session *s)
 	memcpy(p->info.last_error, s->last_error, sizeof p->info.last_error);
 	if (was != s->up)
 		r->h.peer(r->h.owner, s->number, s->up);
+	if (is_news && r->h.limit)
+		r->h.limit(r->h.owner, s->number);
 }
 
 static bool is_in_spec(void *owner, const char *device)

@@ -102,6 +102,8 @@ struct router_host {
 			  const uint8_t *mac);
 	/* A session came up or went down (router_peer() says more). */
 	void (*peer)(void *owner, uint32_t number, bool up);
+	/* A session was closed since more than import_limit prefixes came; NULL: not asked for. */
+	void (*limit)(void *owner, uint32_t number);
 	/* BIRD died; runs (again). Its routes stay meanwhile. */
 	void (*bird)(void *owner, bool runs);
 };
@@ -153,6 +155,8 @@ struct router_peer {
 	uint32_t imported[2], exported[2]; /* prefixes, IPv4 and IPv6 */
 	uint32_t rejected; /* updates with a prefix that BIRD takes from nobody: 127.0.0.0/8 ... */
 	char last_error[80];
+	bool over_limit; /* it is not up because it announced more than import_limit */
+	uint32_t n_over; /* how often that was */
 };
 /* As BIRD said within the last second or two. -ENOENT. */
 int router_peer(const struct router *r, uint32_t number, struct router_peer *out);

@@ -25,6 +25,10 @@
 #define MESSAGE	    32768u /* a part of a dump; changes are one small message each */
 #define ROUNDS	    32u	   /* batches in one turn of the event loop */
 #define QUEUE_BYTES (64 << 20)
+/* When so many come at once, more follow: they are let gather for a moment, so that we do not wake
+ * up for each handful. */
+#define BURST	      16
+#define BURST_REST_US 1000
 /* What BIRD changes it deletes and adds again: a withdrawal waits this long for that. */
 #define SECOND_THOUGHT_US 1000
 #define MOST_ROUTES	  (1u << 20)
@@ -58,7 +62,7 @@ struct router_watch {
 	struct route_key *waiting; /* withdrawn */
 	size_t n_waiting, room_waiting;
 	uint64_t lost, refused; /* refused: no room for a route */
-	struct event *readable, *flush;
+	struct event *readable, *flush, *rest;
 	struct mmsghdr messages[BATCH];
 	struct iovec parts[BATCH];
 	char *buffers;
@@ -333,23 +337,42 @@ static void take_datagram(struct router_watch *w, const struct mmsghdr *m)
 		take_message(w, h);
 }
 
+static void rest(struct router_watch *w)
+{
+	const struct timeval soon = {.tv_usec = BURST_REST_US};
+	if (!evtimer_add(w->rest, &soon))
+		event_del(w->readable);
+}
+
+static void on_rested(evutil_socket_t fd, short what, void *owner)
+{
+	struct router_watch *w = owner;
+	(void)fd;
+	(void)what;
+	if (event_add(w->readable, NULL))
+		rest(w);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *owner)
 {
 	struct router_watch *w = owner;
+	int most = 0, got = (int)BATCH;
 	(void)what;
-	for (unsigned round = 0; round < ROUNDS; round++) {
-		int got = recvmmsg(fd, w->messages, BATCH, 0, NULL);
+	for (unsigned round = 0; round < ROUNDS && got == (int)BATCH; round++) {
+		got = recvmmsg(fd, w->messages, BATCH, 0, NULL);
 		if (got < 0 && errno == ENOBUFS) {
 			w->lost++;
 			start_again(w);
+			got = (int)BATCH;
 			continue;
 		}
+		most = got > most ? got : most;
 		for (int i = 0; i < got; i++)
 			take_datagram(w, &w->messages[i]);
-		if (got < (int)BATCH)
-			break;
 	}
 	settle(w);
+	if (most >= BURST && got < (int)BATCH)
+		rest(w);
 }
 
 /* ---- begin and end ---- */
@@ -399,7 +422,8 @@ int router_watch_open(struct router_watch **out, const struct router_watch_host 
 	if (!err) {
 		w->readable = event_new(h->base, w->fd, EV_READ | EV_PERSIST, on_readable, w);
 		w->flush = evtimer_new(h->base, on_flush, w);
-		if (!w->readable || !w->flush || event_add(w->readable, NULL))
+		w->rest = evtimer_new(h->base, on_rested, w);
+		if (!w->readable || !w->flush || !w->rest || event_add(w->readable, NULL))
 			err = -ENOMEM;
 	}
 	if (err) {
@@ -419,6 +443,8 @@ void router_watch_close(struct router_watch *w)
 		event_free(w->readable);
 	if (w->flush)
 		event_free(w->flush);
+	if (w->rest)
+		event_free(w->rest);
 	if (w->fd >= 0)
 		close(w->fd);
 	hash_free(&w->routes);

@@ -30,27 +30,13 @@ struct routing_router *routing_router(struct routing *r, uint32_t id)
 
 /* ---- what routers tell ---- */
 
-static bool is_advertised(const struct model_circuit_peering *p, const struct ip_prefix *prefix)
+static void tell_limit(const struct plan_peer *p)
 {
-	for (uint32_t i = 0; i < p->n_advertised; i++) {
-		if (ip_prefix_covers(&p->advertised[i], prefix))
-			return true;
-	}
-	return !p->n_advertised;
-}
-
-/* advertisedPrefixes: the customer may announce these alone. */
-static bool is_let_in(struct routing *r, const struct plan_peer *p, const struct ip_prefix *prefix)
-{
-	if (p->kind != PLAN_PEER_LINK)
-		return true;
-	const struct plan_link *l = &r->h.plan->links[p->of];
-	if (is_advertised(&r->h.model->circuits[l->circuit].peerings[l->peering], prefix))
-		return true;
-	struct routing_link *of = routing_link(r, l->id);
-	if (of)
-		of->filtered++;
-	return false;
+	char text[IP_TEXT];
+	log_warn(LOG_NET,
+		 "bgp-limit peer=%s as=%u: it announces more than %u prefixes; all of its routes "
+		 "are dropped until its session begins anew",
+		 ip_addr_format(&p->remote, text), p->peer_asn, p->max_prefixes);
 }
 
 static void on_route(void *owner, uint32_t no, const struct ip_prefix *prefix, uint32_t metric,
@@ -61,11 +47,17 @@ static void on_route(void *owner, uint32_t no, const struct ip_prefix *prefix, u
 	const struct plan_peer *p = plan_peer(r->h.plan, no);
 	if (withdrawn || !p)
 		rib_withdraw(r->rib, no, prefix);
-	else if (is_let_in(r, p, prefix) && rib_learn(r->rib, no, prefix, metric) == -EDQUOT)
-		log_warn(LOG_NET,
-			 "bgp-limit peer=%u: it announces more than %u prefixes; all of its routes "
-			 "are dropped until its session begins anew",
-			 no, p->max_prefixes);
+	else if (rib_learn(r->rib, no, prefix, metric) == -EDQUOT)
+		tell_limit(p);
+}
+
+/* BIRD counts too, and closes the session. */
+static void on_limit(void *owner, uint32_t no)
+{
+	struct routing *r = ((struct routing_router *)owner)->all;
+	const struct plan_peer *p = plan_peer(r->h.plan, no);
+	if (p)
+		tell_limit(p);
 }
 
 static void on_settled(void *owner)
@@ -154,6 +146,7 @@ static int start_router(struct routing *r, const struct plan_router *p, const st
 				      .canary = on_canary,
 				      .neighbour = on_neighbour,
 				      .peer = on_peer,
+				      .limit = on_limit,
 				      .bird = on_bird};
 	return router_start(&of->router, s, &h, f);
 }

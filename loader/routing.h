@@ -75,6 +75,8 @@ void routing_connections(struct routing *r, json_t *list);
 /* Arrays: of circuits with their links; of BGP sessions. */
 json_t *routing_circuits(struct routing *r);
 json_t *routing_peers(struct routing *r);
+/* How many routes are learnt, and what became of them. */
+json_t *routing_learnt(struct routing *r);
 /* {"routes": [...]}: everything that is learnt or stands beside it, with the reason for each. */
 json_t *routing_candidates(struct routing *r);
 

@@ -27,7 +27,6 @@ struct routing_link {
 	uint8_t canaries; /* the same of BFD */
 	bool attached;
 	struct plan_veth veth;
-	uint64_t filtered; /* announcements outside advertisedPrefixes */
 	struct {
 		bool known;
 		uint8_t mac[6];

@@ -19,8 +19,9 @@ struct inputs {
 	struct rib_member *members;
 	struct rib_static *statics;
 	struct rib_own *own;
+	struct rib_allowed *allowed;
 	uint32_t *tables; /* that have members, sorted */
-	uint32_t n_peers, n_members, n_statics, n_own, n_tables;
+	uint32_t n_peers, n_members, n_statics, n_own, n_allowed, n_tables;
 };
 
 static void free_inputs(struct inputs *x)
@@ -29,6 +30,7 @@ static void free_inputs(struct inputs *x)
 	free(x->members);
 	free(x->statics);
 	free(x->own);
+	free(x->allowed);
 	free(x->tables);
 }
 
@@ -108,14 +110,56 @@ static int compare_place(const struct plan_static *s, const struct plan_entry_ro
 	return memcmp(&s->prefix, &r->prefix, sizeof s->prefix);
 }
 
+static const struct plan_follow *find_follow(const struct plan *p, const struct plan_entry_route *r)
+{
+	uint32_t low = 0, high = p->n_follows;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		const struct plan_follow *f = &p->follows[middle];
+		int c = f->table != r->vnet ? (f->table < r->vnet ? -1 : 1)
+					    : memcmp(&f->prefix, &r->prefix, sizeof f->prefix);
+		if (!c)
+			return f;
+		if (c < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+static void take_fixed(struct inputs *x, const struct plan *p, const struct plan_entry_route *r)
+{
+	struct rib_static *s = &x->statics[x->n_statics++];
+	*s = (struct rib_static){.table = r->vnet,
+				 .prefix = r->prefix,
+				 .hop = r->value.next_hop,
+				 .class = RIB_CLASS_FIXED,
+				 .value = r->value};
+	const struct plan_follow *f = find_follow(p, r);
+	if (!f || !has_members(x, f->of))
+		return;
+	s->of = f->of;
+	s->least = f->least;
+}
+
+/* Tables that nothing can be learnt for are not the RIB's, but for what it still holds of before:
+ * it gives that back to the plan. */
+static bool concerns(const struct routing *r, const struct inputs *x, const struct plan *p,
+		     const struct plan_entry_route *e)
+{
+	return has_members(x, e->vnet) || find_follow(p, e) ||
+	       rib_holds(r->rib, e->vnet, &e->prefix);
+}
+
 /* Candidates stand beside a route of the plan where it is the choice of them. */
-static void take_statics(struct inputs *x, const struct plan *p)
+static void take_statics(const struct routing *of, struct inputs *x, const struct plan *p)
 {
 	uint32_t at = 0;
 	for (uint32_t i = 0; i < p->n_routes; i++) {
 		const struct plan_entry_route *r = &p->routes[i];
 		bool is_choice = false;
-		if (!has_members(x, r->vnet))
+		if (!concerns(of, x, p, r))
 			continue;
 		while (at < p->n_statics && compare_place(&p->statics[at], r) < 0)
 			at++;
@@ -134,11 +178,7 @@ static void take_statics(struct inputs *x, const struct plan *p)
 						    .value = r->value};
 		}
 		if (!is_choice)
-			x->statics[x->n_statics++] = (struct rib_static){.table = r->vnet,
-									 .prefix = r->prefix,
-									 .hop = r->value.next_hop,
-									 .class = RIB_CLASS_FIXED,
-									 .value = r->value};
+			take_fixed(x, p, r);
 	}
 	if (x->n_statics)
 		qsort(x->statics, x->n_statics, sizeof *x->statics, by_row);
@@ -194,12 +234,63 @@ static void take_own(struct inputs *x, const struct model *m, const struct plan 
 	x->n_own = kept;
 }
 
+/* ---- advertisedPrefixes: the customer may announce these alone ---- */
+
+static const struct model_circuit_peering *peering_of(const struct routing *r,
+						      const struct plan_peer *p)
+{
+	if (p->kind != PLAN_PEER_LINK)
+		return NULL;
+	const struct plan_link *l = &r->h.plan->links[p->of];
+	return &r->h.model->circuits[l->circuit].peerings[l->peering];
+}
+
+static int by_allowed(const void *a, const void *b)
+{
+	const struct rib_allowed *x = a, *y = b;
+	if (x->peer != y->peer)
+		return x->peer < y->peer ? -1 : 1;
+	return memcmp(&x->prefix, &y->prefix, sizeof x->prefix);
+}
+
+static bool take_allowed(struct inputs *x, const struct routing *r)
+{
+	const struct plan *p = r->h.plan;
+	uint32_t n = 0, kept = 0;
+	for (uint32_t i = 0; i < p->n_peers; i++) {
+		const struct model_circuit_peering *m = peering_of(r, &p->peers[i]);
+		n += m ? m->n_advertised : 0;
+	}
+	x->allowed = calloc((size_t)n + 1, sizeof *x->allowed);
+	if (!x->allowed)
+		return false;
+	n = 0;
+	for (uint32_t i = 0; i < p->n_peers; i++) {
+		const struct model_circuit_peering *m = peering_of(r, &p->peers[i]);
+		for (uint32_t k = 0; m && k < m->n_advertised; k++)
+			x->allowed[n++] = (struct rib_allowed){
+				p->peers[i].no, ip_prefix_canonical(m->advertised[k])};
+	}
+	if (n)
+		qsort(x->allowed, n, sizeof *x->allowed, by_allowed);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct rib_allowed *last = kept ? &x->allowed[kept - 1] : NULL;
+		if (!last || last->peer != x->allowed[i].peer ||
+		    !ip_prefix_covers(&last->prefix, &x->allowed[i].prefix))
+			x->allowed[kept++] = x->allowed[i];
+	}
+	x->n_allowed = kept;
+	return true;
+}
+
 int routing_rib_follow(struct routing *r, struct fault *f)
 {
 	const struct plan *p = r->h.plan;
 	const struct model *m = r->h.model;
+	struct rib_counts had;
+	rib_counts(r->rib, &had);
 	/* most configurations: a million routes are not looked at for nothing */
-	if (!p->n_peers)
+	if (!p->n_peers && !had.routes)
 		return rib_follow(r->rib, &(struct rib_inputs){0}, f);
 	struct inputs x = {
 		.peers = calloc(p->n_peers + 1, sizeof *x.peers),
@@ -208,13 +299,14 @@ int routing_rib_follow(struct routing *r, struct fault *f)
 		.statics = calloc((size_t)p->n_routes + p->n_statics + 1, sizeof *x.statics),
 		.own = calloc((size_t)p->n_routes + m->n_gateways + m->n_sites + 1, sizeof *x.own)};
 	int err = -ENOMEM;
-	if (x.peers && x.members && x.tables && x.statics && x.own) {
+	if (x.peers && x.members && x.tables && x.statics && x.own && take_allowed(&x, r)) {
 		take_peers(&x, p);
 		take_members(&x, p);
-		take_statics(&x, p);
+		take_statics(r, &x, p);
 		take_own(&x, m, p);
-		const struct rib_inputs in = {x.peers,	 x.members,   x.statics,   x.own,
-					      x.n_peers, x.n_members, x.n_statics, x.n_own};
+		const struct rib_inputs in = {x.peers,	 x.members,  x.statics,	  x.own,
+					      x.allowed, x.n_peers,  x.n_members, x.n_statics,
+					      x.n_own,	 x.n_allowed};
 		err = rib_follow(r->rib, &in, f);
 	} else {
 		fault_set(f, err, "not enough memory for the routes that peers will announce");
@@ -320,22 +412,42 @@ static void put_one(struct routing *r, const struct rib_change *c)
 }
 
 struct routes {
-	uint32_t n;
-	struct xgw_route4_key key[PIECE];
+	union {
+		struct xgw_route4_key four[PIECE];
+		struct xgw_route6_key six[PIECE];
+	} key;
 	struct xgw_route value[PIECE];
 };
 
-/* As many puts of IPv4 from the first on as stand together: by one call. */
-static size_t put_many(struct routing *r, struct routes *b, const struct rib_change *c, size_t n)
+/* How many routes of one family stand together from the first on, all put or all removed. */
+static size_t gather(struct routes *b, const struct rib_change *c, size_t n)
 {
+	bool is_v4 = c[0].prefix.addr.family == IP_V4;
 	size_t i = 0;
-	for (; i < n && c[i].kind == RIB_ROUTE_PUT && c[i].prefix.addr.family == IP_V4; i++) {
-		b->key[i] = maps_route4_key(c[i].table, &c[i].prefix);
+	if (c[0].kind != RIB_ROUTE_PUT && c[0].kind != RIB_ROUTE_REMOVE)
+		return 0;
+	for (; i < n && c[i].kind == c[0].kind; i++) {
+		if ((c[i].prefix.addr.family == IP_V4) != is_v4)
+			break;
+		if (is_v4)
+			b->key.four[i] = maps_route4_key(c[i].table, &c[i].prefix);
+		else
+			b->key.six[i] = maps_route6_key(c[i].table, &c[i].prefix);
 		b->value[i] = c[i].value;
 	}
+	return i;
+}
+
+/* As many as can be by one call; 0: it is not worth it. */
+static size_t carry_many(struct routing *r, struct routes *b, const struct rib_change *c, size_t n)
+{
+	size_t i = gather(b, c, n);
 	if (i < 2)
 		return 0;
-	if (maps_put_batch(r->h.maps, MAPS_routes4, b->key, b->value, (uint32_t)i)) {
+	enum maps_id map = c[0].prefix.addr.family == IP_V4 ? MAPS_routes4 : MAPS_routes6;
+	if (c[0].kind == RIB_ROUTE_REMOVE) {
+		maps_delete_batch(r->h.maps, map, &b->key, (uint32_t)i);
+	} else if (maps_put_batch(r->h.maps, map, &b->key, b->value, (uint32_t)i)) {
 		for (size_t k = 0; k < i; k++)
 			put_one(r, &c[k]);
 	}
@@ -362,7 +474,7 @@ static size_t carry_piece(struct routing *r, struct routes *b, struct rib_change
 {
 	size_t n = rib_next(r->rib, c, PIECE), at = 0;
 	while (at < n) {
-		size_t many = put_many(r, b, c + at, n - at);
+		size_t many = carry_many(r, b, c + at, n - at);
 		if (!many)
 			carry_one(r, &c[at]);
 		at += many ? many : 1;

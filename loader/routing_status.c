@@ -74,11 +74,25 @@ static json_t *session(struct routing *r, const struct plan_peer *p)
 	json_object_set_new(o, "prefixesSent",
 			    json_integer((json_int_t)is.exported[0] + is.exported[1]));
 	json_object_set_new(o, "prefixLimit", json_integer(counts.limit));
-	json_object_set_new(o, "overLimit", json_boolean(counts.is_over));
+	json_object_set_new(o, "overLimit", json_boolean(counts.is_over || is.over_limit));
+	json_object_set_new(o, "closedForLimit", json_integer(is.n_over));
+	/* what BIRD itself takes from nobody comes no farther */
+	counts.refusals[RIB_REFUSED_BOGON] += is.rejected;
 	json_object_set_new(o, "refused", refusals(&counts));
 	json_object_set_new(o, "lastError",
 			    is.last_error[0] ? json_string(is.last_error) : json_null());
 	return o;
+}
+
+json_t *routing_learnt(struct routing *r)
+{
+	struct rib_counts c = {0};
+	if (r)
+		rib_counts(r->rib, &c);
+	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:b}", "learnt", (json_int_t)c.learnt, "inMaps",
+			 (json_int_t)c.routes, "withoutPlace", (json_int_t)c.wanting, "choices",
+			 (json_int_t)c.choices, "memoryBytes", (json_int_t)c.bytes, "settled",
+			 !r || rib_is_settled(r->rib));
 }
 
 json_t *routing_peers(struct routing *r)
@@ -137,6 +151,18 @@ static const char *bfd_text(const struct routing_link *l, bool wanted)
 	return l->state.bfd ? "up" : l->state.bfd_seen ? "down" : "not answered";
 }
 
+/* Announcements of both families outside advertisedPrefixes. */
+static uint64_t not_advertised(const struct routing *r, const struct plan_link *p)
+{
+	uint64_t n = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		struct rib_peer_counts c;
+		if (p->end[i].peer && !rib_peer_counts(r->rib, p->end[i].peer, &c))
+			n += c.refusals[RIB_REFUSED_NOT_ADVERTISED];
+	}
+	return n;
+}
+
 static json_t *link_of(struct routing *r, const struct plan_link *p)
 {
 	const struct routing_link *l = routing_link(r, p->id);
@@ -155,7 +181,8 @@ static json_t *link_of(struct routing *r, const struct plan_link *p)
 		json_object_set_new(o, "outerVlanId", json_integer(m->outer_vlan));
 	json_object_set_new(o, "carrier", json_boolean(l->state.carrier));
 	json_object_set_new(o, "addresses", ends(p, l));
-	json_object_set_new(o, "outsideAdvertisedPrefixes", json_integer((json_int_t)l->filtered));
+	json_object_set_new(o, "outsideAdvertisedPrefixes",
+			    json_integer((json_int_t)not_advertised(r, p)));
 	json_object_set_new(o, "lastSwitches", switches(&l->state));
 	return o;
 }
@@ -279,6 +306,24 @@ static json_t *prefix_of(struct routing *r, uint32_t table, const struct ip_pref
 			 ip_prefix_format(p, text), "candidates", list);
 }
 
+/* Users' routes to gateways that something learnt decides about. */
+static json_t *followed(struct routing *r)
+{
+	struct rib_followed f;
+	json_t *list = json_array();
+	for (uint32_t i = 0; r && rib_followed(r->rib, i, &f); i++) {
+		char text[PREFIX_TEXT];
+		json_t *o = json_pack("{s:o,s:s,s:o}", "table", name_of(r, XGW_NAME_TABLE, f.table),
+				      "prefix", ip_prefix_format(&f.prefix, text), "virtualNetwork",
+				      name_of(r, XGW_NAME_VNET, f.of));
+		json_object_set_new(o, "learntPrefix",
+				    f.is_learnt ? json_string(ip_prefix_format(&f.by, text))
+						: json_null());
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
 json_t *routing_candidates(struct routing *r)
 {
 	struct rib_cursor cursor = {0};
@@ -287,5 +332,5 @@ json_t *routing_candidates(struct routing *r)
 	json_t *list = json_array();
 	while (r && rib_walk(r->rib, &cursor, &table, &prefix))
 		json_array_append_new(list, prefix_of(r, table, &prefix));
-	return json_pack("{s:o}", "routes", list);
+	return json_pack("{s:o,s:o}", "routes", list, "userRoutes", followed(r));
 }

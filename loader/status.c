@@ -573,6 +573,7 @@ json_t *status_document(struct daemon *d)
 	set(o, "clients", clients(d, now));
 	set(o, "circuits", routing_circuits(d->routing));
 	set(o, "bgpPeers", routing_peers(d->routing));
+	set(o, "learntRoutes", routing_learnt(d->routing));
 	set(o, "virtualNetworks", status_networks(&d->model));
 	set(o, "ports", ports);
 	set(o, "workers", workers(d));

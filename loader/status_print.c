@@ -167,6 +167,14 @@ static void print_peers(FILE *to, const json_t *peers)
 			text(p, "since"), integer(p, "prefixesReceived"),
 			integer(p, "prefixesAccepted"), integer(p, "prefixesSent"));
 		print_counts(to, "    refused:", json_object_get(p, "refused"));
+		if (json_is_true(json_object_get(p, "overLimit")))
+			fprintf(to,
+				"    over its limit of %" JSON_INTEGER_FORMAT
+				" prefixes: none of its routes is used\n",
+				integer(p, "prefixLimit"));
+		else if (!json_is_true(json_object_get(p, "up")) &&
+			 json_is_string(json_object_get(p, "lastError")))
+			fprintf(to, "    last error: %s\n", text(p, "lastError"));
 	}
 }
 

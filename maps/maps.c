@@ -237,6 +237,26 @@ int maps_delete(const struct maps *m, enum maps_id id, const void *key)
 	return bpf_map_delete_elem(m->fd[id], key) ? -errno : 0;
 }
 
+void maps_delete_batch(const struct maps *m, enum maps_id id, const void *keys, uint32_t n)
+{
+	const uint8_t *key = keys;
+	bool by_batch = true;
+
+	for (uint32_t i = 0; i < n; i++) {
+		__u32 done = n - i;
+		const uint8_t *at = key + (size_t)i * rows[id].key_size;
+		if (by_batch && !bpf_map_delete_batch(m->fd[id], at, &done, NULL))
+			return;
+		/* it ended at a key that is not there, behind as many as it says */
+		if (by_batch && errno == ENOENT && done < n - i) {
+			i += done;
+			continue;
+		}
+		by_batch = false;
+		maps_delete(m, id, at);
+	}
+}
+
 int maps_put_batch(const struct maps *m, enum maps_id id, const void *keys, const void *values,
 		   uint32_t n)
 {

@@ -56,6 +56,8 @@ int maps_delete(const struct maps *m, enum maps_id id, const void *key);
 /* One call for n entries (BPF_MAP_UPDATE_BATCH, one by one where the kernel cannot). */
 int maps_put_batch(const struct maps *m, enum maps_id id, const void *keys, const void *values,
 		   uint32_t n);
+/* Likewise (BPF_MAP_DELETE_BATCH); what is not there does not matter. */
+void maps_delete_batch(const struct maps *m, enum maps_id id, const void *keys, uint32_t n);
 /* Calls `each` for every entry until it returns non-zero, which is returned. Per-CPU values are
  * summed (they all are arrays of u64). */
 int maps_walk(const struct maps *m, enum maps_id id,

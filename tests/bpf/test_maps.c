@@ -278,6 +278,14 @@ static void test_batch_and_walk(void **state)
 	assert_int_equal(n, 100);
 	assert_int_equal(maps_delete(&w.maps, MAPS_routes4, &keys[7]), 0);
 	assert_int_equal(maps_delete(&w.maps, MAPS_routes4, &keys[7]), -ENOENT);
+	/* all of them, those that are not there among them, and the last one twice */
+	assert_int_equal(maps_delete(&w.maps, MAPS_routes4, &keys[8]), 0);
+	assert_int_equal(maps_delete(&w.maps, MAPS_routes4, &keys[250]), 0);
+	maps_delete_batch(&w.maps, MAPS_routes4, keys, 300);
+	assert_int_equal(maps_entries(&w.maps, MAPS_routes4), before);
+	maps_delete_batch(&w.maps, MAPS_routes4, keys, 300);
+	maps_delete_batch(&w.maps, MAPS_routes4, keys, 0);
+	assert_int_equal(maps_entries(&w.maps, MAPS_routes4), before);
 }
 
 static int setup(void **state)

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -64,6 +65,34 @@ class Neighbour:
             if m:
                 out[prefix] = m.group(1).split()
         return out
+
+
+class Speaker:
+    """tests/e2e/bgp_speaker.py on a host: says what BIRD would not."""
+
+    def __init__(self, host, local, peer, asn):
+        self.answers = []
+        self.popen = subprocess.Popen(host.enter() + [sys.executable, os.path.join(os.path.dirname(__file__), 'bgp_speaker.py'), local, peer, str(asn)],
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=host.lab.preexec)
+        threading.Thread(target=self.read, daemon=True).start()
+        rig.wait_for(lambda: self.seen('up'), 'the speaker\'s session', 60)
+
+    def read(self):
+        for line in self.popen.stdout:
+            self.answers.append(json.loads(line))
+
+    def seen(self, key):
+        return [a for a in self.answers if key in a]
+
+    def say(self, text, wait=True):
+        n = len(self.seen('did'))
+        self.popen.stdin.write(text + '\n')
+        self.popen.stdin.flush()
+        return wait and rig.wait_for(lambda: self.seen('did')[n:], text[:40], 60, lambda: str(self.answers))[0]
+
+    def end(self):
+        self.popen.stdin.close()
+        self.popen.wait(20)
 
 
 class Router:

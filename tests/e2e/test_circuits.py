@@ -50,8 +50,10 @@ def config(**peering):
 class World:
     """alice -- gw == links == pe -- lan -- bob; gw -- wire -- far (the site's VPN router) -- lan."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, public=(GW, SITE)):
+        """public: of the gateway and of the site; those of documentation by default."""
         self.lab = lab
+        self.public = public
         self.alice, self.gw, self.pe, self.far, self.bob = (lab.host(n) for n in ('alice', 'gw', 'pe', 'far', 'bob'))
         wire, lan = lab.switch('wire'), lab.switch('lan')
         lab.cable(self.alice, 'eth0', self.gw, 'lan')
@@ -61,7 +63,7 @@ class World:
             lab.plug(self.middle[i], self.gw, f'er{i}')
             lab.plug(self.middle[i], self.pe, f'er{i}')
             self.pe.address(f'er{i}', f'192.168.{16 + i}.253/30')
-        for host, address in ((self.gw, GW), (self.far, SITE)):
+        for host, address in zip((self.gw, self.far), public):
             lab.plug(wire, host, 'wan')
             host.address('wan', address + '/24')
         for host, device, address in ((self.pe, 'lan', '10.99.0.1'), (self.far, 'lan', '10.99.0.2'), (self.bob, 'eth0', '10.99.0.4')):
@@ -78,10 +80,13 @@ class World:
 
     def start(self, ms=30, more=None, given=None, **peering):
         self.bird = bird.Neighbour(self.pe, PROVIDER % {'ms': ms} + (more or ''))
-        far = rig.gateway_config('Site', 1099, ['10.99.0.0/16'], '10.99.0.2/24', SITE, [{
+        far = rig.gateway_config('Site', 1099, ['10.99.0.0/16'], '10.99.0.2/24', self.public[1], [{
             'name': 'to-cloud', 'connectionType': 'IPsec', 'virtualNetworkGateway1': 'SiteGW', 'localNetworkGateway2': 'Cloud', 'sharedKey': rig.PSK}],
-            [{'name': 'Cloud', 'gatewayIpAddress': GW, 'addressSpace': ['10.11.0.0/16']}])
-        self.g = rig.Xgw(self.gw, given or config(**peering))
+            [{'name': 'Cloud', 'gatewayIpAddress': self.public[0], 'addressSpace': ['10.11.0.0/16']}])
+        given = given or config(**peering)
+        given['virtualNetworkGateways'][0]['publicIPAddress'] = self.public[0]
+        given['localNetworkGateways'][0]['gatewayIpAddress'] = self.public[1]
+        self.g = rig.Xgw(self.gw, given)
         self.f = rig.Xgw(self.far, far, instance='far')
         self.f.start()
         self.g.start()
@@ -225,7 +230,7 @@ protocol static more { ipv4; route 10.11.0.0/16 unreachable; route 10.11.7.0/24 
 ''')
     rig.wait_for(lambda: all(p['prefixesReceived'] >= 6 for p in w.g.json('status')['bgpPeers']), 'the routes', explain=w.explain)
     refused = w.g.json('status')['bgpPeers'][0]['refused']
-    # the lab's public addresses are of a documentation prefix
+    # the lab's public addresses are of a documentation prefix; test_learnt_routes.py has others
     assert refused == {'refused-own': 1, 'refused-inside': 1, 'refused-bogon': 1}, refused
     assert w.way('10.11.7.9')['verdict'] != 'circuit'
     assert w.way('10.55.0.1')['route']['prefix'] == '10.0.0.0/8'

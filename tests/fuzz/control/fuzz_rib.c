@@ -15,6 +15,7 @@ static void follow_anything(const uint8_t *bytes, size_t len)
 	struct rib_member members[4];
 	struct rib_static statics[4];
 	struct rib_own own[4];
+	struct rib_allowed allowed[4];
 	struct rib_change change;
 	struct rib *r;
 	struct fault f = {0};
@@ -24,19 +25,27 @@ static void follow_anything(const uint8_t *bytes, size_t len)
 	} parts[] = {{peers, sizeof peers},
 		     {members, sizeof members},
 		     {statics, sizeof statics},
-		     {own, sizeof own}};
-	if (len < 1 || rib_create(&r, &limits))
+		     {own, sizeof own},
+		     {allowed, sizeof allowed}};
+	if (len < 2 || rib_create(&r, &limits))
 		return;
-	for (size_t i = 0, at = 1; i < sizeof parts / sizeof *parts; i++) {
+	for (size_t i = 0, at = 2; i < sizeof parts / sizeof *parts; i++) {
 		size_t n = at < len ? len - at : 0;
 		n = n < parts[i].size ? n : parts[i].size;
 		memset(parts[i].to, 0, parts[i].size);
 		memcpy(parts[i].to, bytes + at, n);
 		at += n;
 	}
-	const struct rib_inputs in = {
-		peers,	      members,		 statics,	    own,
-		bytes[0] & 3, bytes[0] >> 2 & 3, bytes[0] >> 4 & 3, bytes[0] >> 6 & 3};
+	const struct rib_inputs in = {peers,
+				      members,
+				      statics,
+				      own,
+				      allowed,
+				      bytes[0] & 3,
+				      bytes[0] >> 2 & 3,
+				      bytes[0] >> 4 & 3,
+				      bytes[0] >> 6 & 3,
+				      bytes[1] & 3};
 	int err = rib_follow(r, &in, &f);
 	if (err && (err != -EINVAL || f.code != err || !f.text[0]))
 		abort();

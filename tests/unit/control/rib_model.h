@@ -69,6 +69,7 @@ struct model_world {
 	struct rib_member members[MODEL_PEERS * MODEL_TABLES];
 	struct rib_static statics[MODEL_MOST];
 	struct rib_own own[MODEL_MOST];
+	struct rib_allowed allowed[MODEL_PEERS * MODEL_PREFIXES];
 	struct rib_inputs in;
 	struct model_heard heard[MODEL_MOST];
 	uint32_t n_heard;
@@ -116,6 +117,12 @@ static inline uint8_t model_refusal(const struct model_world *w, const struct ri
 				    const struct ip_prefix *p)
 {
 	bool is_public = false, is_outer = false, is_own = false, is_inside = false;
+	bool is_bound = false, is_allowed = false;
+	for (uint32_t i = 0; i < w->in.n_allowed; i++) {
+		const struct rib_allowed *a = &w->allowed[i];
+		is_bound |= a->peer == m->peer;
+		is_allowed |= a->peer == m->peer && ip_prefix_covers(&a->prefix, p);
+	}
 	for (uint32_t i = 0; i < w->in.n_own; i++) {
 		const struct rib_own *o = &w->own[i];
 		bool is_equal = ip_prefix_equal(&o->prefix, p);
@@ -131,6 +138,7 @@ static inline uint8_t model_refusal(const struct model_world *w, const struct ri
 	       : is_outer				     ? RIB_REFUSED_OUTER
 	       : is_own					     ? RIB_REFUSED_OWN
 	       : is_inside				     ? RIB_REFUSED_INSIDE
+	       : is_bound && !is_allowed		     ? RIB_REFUSED_NOT_ADVERTISED
 	       : !p->len && !(m->flags & RIB_MEMBER_DEFAULT) ? RIB_REFUSED_DEFAULT
 							     : 0;
 }
@@ -220,6 +228,47 @@ static inline bool model_counts(const struct model_candidate *c, uint32_t n)
 		is_learnt |= c[i].peer && !c[i].why;
 	}
 	return is_learnt && !is_fixed;
+}
+
+/*
+ * A user's route to the gateway goes by the longest prefix of the other table that covers its own:
+ * true, and which, when that one is learnt.
+ */
+static inline bool model_follows(const struct model_world *w, const struct rib_static *s,
+				 struct ip_prefix *by)
+{
+	for (int len = s->prefix.len; len >= s->least; len--) {
+		for (uint32_t i = 0; i < MODEL_PREFIXES; i++) {
+			const struct ip_prefix *p = &w->prefixes[i];
+			struct model_candidate c[MODEL_MOST];
+			if (p->len != len || !ip_prefix_covers(p, &s->prefix))
+				continue;
+			*by = *p;
+			if (model_counts(c, model_candidates(w, s->of, p, c)))
+				return true;
+			if (model_static(w, s->of, p))
+				return false;
+		}
+	}
+	return false;
+}
+
+/* What is learnt decides about a prefix: true, and what is in use, in order. */
+static inline bool model_decides(const struct model_world *w, uint32_t table,
+				 const struct ip_prefix *p, struct model_candidate *best,
+				 uint32_t *members)
+{
+	struct model_candidate c[MODEL_MOST];
+	struct ip_prefix by = *p;
+	const struct rib_static *s = model_static(w, table, p);
+	if (s && s->of) {
+		if (!model_follows(w, s, &by))
+			return false;
+		table = s->of;
+	}
+	uint32_t n = model_candidates(w, table, &by, c);
+	*members = model_best(c, n, best);
+	return model_counts(c, n);
 }
 
 /* ---- the maps ---- */
@@ -377,11 +426,12 @@ static inline void model_next(struct model_world *w, size_t room)
 static inline void model_compare_route(struct model_world *w, uint32_t table,
 				       const struct ip_prefix *p)
 {
-	struct model_candidate c[MODEL_MOST], best[XGW_HOP_MEMBERS];
-	uint32_t n = model_candidates(w, table, p, c), members = model_best(c, n, best);
+	struct model_candidate best[XGW_HOP_MEMBERS];
+	uint32_t members = 0;
 	const struct rib_static *s = model_static(w, table, p);
 	const struct model_route *r = model_find(w, table, p);
-	bool is_held = model_counts(c, n);
+	bool is_held = model_decides(w, table, p, best, &members);
+	bool is_bgp = is_held && best[0].peer && !(s && s->of);
 	MODEL_CHECK(w, rib_holds(w->rib, table, p) == is_held);
 	MODEL_CHECK(w, (r != NULL) == (is_held || s));
 	if (!r)
@@ -390,8 +440,8 @@ static inline void model_compare_route(struct model_world *w, uint32_t table,
 		MODEL_CHECK(w, memcmp(&r->value, &s->value, sizeof r->value) == 0);
 		return;
 	}
-	MODEL_CHECK(w, r->value.source == (best[0].peer ? XGW_ROUTE_BGP : s->value.source));
-	MODEL_CHECK(w, r->value.flags == (best[0].peer ? 0 : s->value.flags));
+	MODEL_CHECK(w, r->value.source == (is_bgp ? XGW_ROUTE_BGP : s->value.source));
+	MODEL_CHECK(w, r->value.flags == (is_bgp ? 0 : s->value.flags));
 	MODEL_CHECK(w, r->value.plen == p->len && r->value.family == p->addr.family);
 	MODEL_CHECK(w, r->value.table == 0);
 	if (members == 1) {
@@ -460,6 +510,22 @@ static inline void model_compare_peer(struct model_world *w, const struct rib_pe
 	MODEL_CHECK(w, counts.is_over == w->is_over[peer->no]);
 }
 
+static inline void model_compare_followers(struct model_world *w)
+{
+	struct rib_followed f;
+	uint32_t n = 0, expected = 0;
+	for (; rib_followed(w->rib, n, &f); n++) {
+		struct ip_prefix by;
+		const struct rib_static *s = model_static(w, f.table, &f.prefix);
+		MODEL_CHECK(w, s && s->of == f.of);
+		MODEL_CHECK(w, f.is_learnt == model_follows(w, s, &by));
+		MODEL_CHECK(w, !f.is_learnt || ip_prefix_equal(&f.by, &by));
+	}
+	for (uint32_t i = 0; i < w->in.n_statics; i++)
+		expected += w->statics[i].of != 0;
+	MODEL_CHECK(w, n == expected);
+}
+
 /* Settled: the maps are as the reference has them, and everybody says the same. */
 static inline void model_compare(struct model_world *w)
 {
@@ -469,11 +535,12 @@ static inline void model_compare(struct model_world *w)
 	uint32_t held = 0, used = 0, table, walked = 0, heard = 0;
 	for (uint32_t t = 1; t <= MODEL_TABLES; t++) {
 		for (uint32_t i = 0; i < MODEL_PREFIXES; i++) {
-			struct model_candidate c[MODEL_MOST];
-			uint32_t n = model_candidates(w, t, &w->prefixes[i], c), learnt = 0;
+			struct model_candidate c[MODEL_MOST], best[XGW_HOP_MEMBERS];
+			uint32_t n = model_candidates(w, t, &w->prefixes[i], c), learnt = 0,
+				 members;
 			model_compare_route(w, t, &w->prefixes[i]);
 			model_compare_explained(w, t, &w->prefixes[i]);
-			held += model_counts(c, n);
+			held += model_decides(w, t, &w->prefixes[i], best, &members);
 			for (uint32_t k = 0; k < n; k++)
 				learnt |= c[k].peer;
 			heard += learnt != 0;
@@ -493,6 +560,7 @@ static inline void model_compare(struct model_world *w)
 	MODEL_CHECK(w, counts.choices == w->n_hops && used == w->n_hops && !counts.unused);
 	for (uint32_t i = 0; i < w->in.n_peers; i++)
 		model_compare_peer(w, &w->peers[i]);
+	model_compare_followers(w);
 }
 
 /* ---- what happens ---- */
@@ -539,7 +607,7 @@ static inline void model_learn(struct model_world *w, uint32_t no, const struct 
 	if (!peer) {
 		expected = -ENOENT;
 	} else if (w->is_over[no]) {
-		expected = -EDQUOT;
+		expected = -ESHUTDOWN;
 	} else if ((i == w->n_heard || !w->heard[i].is_fresh) &&
 		   model_fresh(w, no) >= model_limit(peer)) {
 		expected = -EDQUOT;
@@ -623,6 +691,13 @@ static inline void model_draw_statics(struct model_world *w)
 				row.value.flags = XGW_ROUTE_FORWARDED;
 				w->statics[n++] = row;
 			}
+			if (kind < 3 && kind) {
+				row.value.source = XGW_ROUTE_USER;
+				row.value.flags = 0;
+				row.of = t % MODEL_TABLES + 1;
+				row.least = row.prefix.len && model_draw(s, 2);
+				w->statics[n++] = row;
+			}
 			for (uint32_t h = 0; kind > 7 && h < MODEL_HOPS; h++) {
 				row.hop = 101 + h;
 				row.class = model_class(row.hop);
@@ -655,6 +730,34 @@ static inline void model_draw_own(struct model_world *w)
 	}
 	qsort(w->own, n, sizeof *w->own, model_by_own);
 	w->in.n_own = n;
+}
+
+static inline int model_by_allowed(const void *a, const void *b)
+{
+	const struct rib_allowed *x = a, *y = b;
+	if (x->peer != y->peer)
+		return x->peer < y->peer ? -1 : 1;
+	return memcmp(&x->prefix, &y->prefix, sizeof x->prefix);
+}
+
+/* Of one peer none is inside another. */
+static inline void model_draw_allowed(struct model_world *w)
+{
+	struct model_script *s = w->script;
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < w->in.n_peers; i++) {
+		uint32_t first = n;
+		for (uint32_t k = 0; model_draw(s, 3) == 0 && k < MODEL_PREFIXES; k++) {
+			const struct ip_prefix *p = &w->prefixes[model_draw(s, MODEL_PREFIXES)];
+			bool overlaps = false;
+			for (uint32_t j = first; j < n; j++)
+				overlaps |= ip_prefix_overlaps(&w->allowed[j].prefix, p);
+			if (!overlaps)
+				w->allowed[n++] = (struct rib_allowed){w->peers[i].no, *p};
+		}
+	}
+	qsort(w->allowed, n, sizeof *w->allowed, model_by_allowed);
+	w->in.n_allowed = n;
 }
 
 static inline void model_draw_peers(struct model_world *w)
@@ -726,8 +829,10 @@ static inline void model_follow(struct model_world *w, uint32_t what)
 	struct rib_peer had[MODEL_PEERS];
 	uint32_t n_had = w->in.n_peers;
 	memcpy(had, w->peers, sizeof had);
-	if (what & 1)
+	if (what & 1) {
 		model_draw_peers(w);
+		model_draw_allowed(w);
+	}
 	if (what & 2)
 		model_draw_statics(w);
 	if (what & 4)
@@ -813,7 +918,11 @@ static inline void model_run(struct model_script *script, uint32_t events)
 	if (!w)
 		abort();
 	w->script = script;
-	w->in = (struct rib_inputs){w->peers, w->members, w->statics, w->own, 0, 0, 0, 0};
+	w->in = (struct rib_inputs){.peers = w->peers,
+				    .members = w->members,
+				    .statics = w->statics,
+				    .own = w->own,
+				    .allowed = w->allowed};
 	for (uint32_t i = 0; i < MODEL_PREFIXES; i++)
 		MODEL_CHECK(w, ip_prefix_parse(&w->prefixes[i], model_prefixes[i]) == 0);
 	MODEL_CHECK(w, rib_create(&w->rib, &limits) == 0);

@@ -719,10 +719,65 @@ static void check_peers(const struct model *m, const struct plan *p)
 	}
 }
 
+static const struct plan_follow *find_follow(const struct plan *p, uint32_t table,
+					     const struct ip_prefix *prefix)
+{
+	for (uint32_t i = 0; i < p->n_follows; i++) {
+		if (p->follows[i].table == table && ip_prefix_equal(&p->follows[i].prefix, prefix))
+			return &p->follows[i];
+	}
+	return NULL;
+}
+
+/* Where somebody may announce something, each of a table's routes to the gateway follows that one's
+ * network, but for a default route that the default site takes. Returns how many. */
+static uint32_t check_table_follows(const struct model *m, const struct plan *p, uint32_t vnet,
+				    uint32_t table, uint32_t id)
+{
+	uint32_t n = 0, gateway = gateway_of(m, vnet);
+	for (uint32_t i = 0; i < m->tables[table].n_routes; i++) {
+		const struct model_route *r = &m->tables[table].routes[i];
+		const struct plan_follow *f = find_follow(p, id, &r->prefix);
+		bool has_site =
+			gateway != MODEL_NONE && m->gateways[gateway].default_site != MODEL_NONE;
+		bool follows = p->n_peers && r->hop == MODEL_HOP_GATEWAY && gateway != MODEL_NONE &&
+			       (!has_site || r->prefix.len);
+		assert_int_equal(f != NULL, follows);
+		n += follows;
+		if (!f)
+			continue;
+		assert_int_equal(f->of, m->vnets[m->gateways[gateway].vnet].id);
+		assert_int_equal(f->least, has_site);
+	}
+	return n;
+}
+
+static uint32_t check_follows(const struct model *m, const struct plan *p)
+{
+	uint32_t n = 0;
+	for (uint32_t v = 0; v < m->n_vnets; v++) {
+		for (uint32_t s = 0; s < m->vnets[v].n_subnets; s++) {
+			const struct model_subnet *subnet = &m->vnets[v].subnets[s];
+			if (subnet->route_table == MODEL_NONE)
+				continue;
+			const struct plan_entry_route *r =
+				longest(p, m->vnets[v].id, &subnet->prefix.addr);
+			n += check_table_follows(m, p, v, subnet->route_table, r->value.table);
+		}
+	}
+	for (uint32_t i = 1; i < p->n_follows; i++) {
+		const struct plan_follow *a = &p->follows[i - 1], *b = &p->follows[i];
+		assert_true(a->table < b->table ||
+			    (a->table == b->table &&
+			     memcmp(&a->prefix, &b->prefix, sizeof a->prefix) < 0));
+	}
+	return n;
+}
+
 static void random_models(void **state)
 {
 	(void)state;
-	uint32_t seldom = 0;
+	uint32_t seldom = 0, follow = 0;
 	for (uint32_t round = 0; round < 1500; round++) {
 		struct writer w = {.n = 0};
 		struct model m;
@@ -741,10 +796,11 @@ static void random_models(void **state)
 		check_tunnels(&m, &p);
 		check_peers(&m, &p);
 		seldom += check_circuits(&m, &p);
+		follow += check_follows(&m, &p);
 		plan_free(&p);
 		model_free(&m);
 	}
-	assert_true(seldom > 100);
+	assert_true(seldom > 100 && follow > 100);
 }
 
 /* One next hop for a set of connections, however many prefixes they share. */

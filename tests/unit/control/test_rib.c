@@ -532,10 +532,10 @@ static void a_million_routes(void **state)
 	assert_int_equal(rib_learn(r, 1, &p, 2), 0); /* one that it has */
 	for (uint32_t i = 4000; i < 1000000; i++) {
 		p = nth(i);
-		assert_int_equal(rib_learn(r, 1, &p, 1), -EDQUOT);
+		assert_int_equal(rib_learn(r, 1, &p, 1), i == 4000 ? -EDQUOT : -ESHUTDOWN);
 	}
 	p = nth(7);
-	assert_int_equal(rib_learn(r, 1, &p, 2), -EDQUOT);
+	assert_int_equal(rib_learn(r, 1, &p, 2), -ESHUTDOWN);
 	assert_int_equal(rib_peer_counts(r, 1, &counts), 0);
 	assert_true(counts.is_over);
 	assert_int_equal(counts.limit, 4000);
@@ -914,6 +914,173 @@ static void wrong_statics_and_own(void **state)
 		assert_int_equal(rib_create(&r, &bad[i]), -EINVAL);
 }
 
+static void wrong_followers_and_allowed(void **state)
+{
+	(void)state;
+	struct rib_peer peer = {1, 0};
+	struct rib_static s = static_route("10.0.0.0/8", 0, RIB_CLASS_FIXED, 0);
+	struct rib_allowed a[2] = {{1, prefix("10.0.0.0/8")}, {1, prefix("10.1.0.0/16")}};
+	struct rib_inputs in = {.peers = &peer, .statics = &s, .allowed = a, .n_peers = 1};
+	struct rib *r;
+	assert_int_equal(rib_create(&r, &ample), 0);
+	in.n_statics = 1;
+	s.of = VNET;
+	assert_non_null(strstr(wrong_input(r, &in), "follows"));
+	s.of = SPOKE;
+	s.least = 9;
+	assert_non_null(strstr(wrong_input(r, &in), "follows"));
+	s.least = 0;
+	s.class = RIB_CLASS_TUNNEL;
+	s.hop = 7;
+	assert_non_null(strstr(wrong_input(r, &in), "follows"));
+	in.n_statics = 0;
+	in.n_allowed = 2;
+	assert_non_null(strstr(wrong_input(r, &in), "inside"));
+	a[1].prefix = a[0].prefix;
+	assert_non_null(strstr(wrong_input(r, &in), "allowed[1]"));
+	a[1].peer = 2;
+	assert_non_null(strstr(wrong_input(r, &in), "no such peer"));
+	a[1] = (struct rib_allowed){1, prefix("11.0.0.0/8")};
+	a[1].prefix.addr.b[3] = 1;
+	assert_non_null(strstr(wrong_input(r, &in), "no prefix"));
+	rib_free(r);
+}
+
+/* advertisedPrefixes, before and after a reload: routes that were learnt are judged anew. */
+static void outside_of_what_is_allowed(void **state)
+{
+	(void)state;
+	struct rib_allowed a = {3, prefix("10.0.0.0/8")};
+	struct rib_inputs in = six;
+	struct rib_peer_counts counts;
+	struct rib_change c[8];
+	struct fault f;
+	const struct ip_prefix inside = prefix("10.9.0.0/16"), outside = prefix("11.0.0.0/8");
+	in.allowed = &a;
+	in.n_allowed = 1;
+	struct rib *r = rib_of(&ample, &in);
+	nothing_changes(r);
+	rib_learn(r, 3, &inside, 1);
+	rib_learn(r, 3, &outside, 1);
+	assert_int_equal(drain(r, c, 8), 1);
+	assert_true(ip_prefix_equal(&c[0].prefix, &inside));
+	rib_peer_counts(r, 3, &counts);
+	assert_int_equal(counts.accepted, 1);
+	assert_int_equal(counts.refusals[RIB_REFUSED_NOT_ADVERTISED], 1);
+	rib_learn(r, 4, &outside, 1); /* the others may */
+	assert_int_equal(drain(r, c, 8), 1);
+	a.prefix = outside;
+	assert_int_equal(rib_follow(r, &in, &f), 0);
+	size_t n = drain(r, c, 8);
+	assert_int_equal(n, 3);
+	assert_int_equal(c[0].kind, RIB_HOP_PUT);
+	assert_int_equal(c[1].kind, RIB_ROUTE_PUT);
+	assert_true(ip_prefix_equal(&c[1].prefix, &outside));
+	assert_int_equal(c[2].kind, RIB_ROUTE_REMOVE);
+	assert_true(ip_prefix_equal(&c[2].prefix, &inside));
+	in.n_allowed = 0;
+	assert_int_equal(rib_follow(r, &in, &f), 0);
+	assert_int_equal(drain(r, c, 8), 1);
+	rib_peer_counts(r, 3, &counts);
+	assert_int_equal(counts.accepted, 2);
+	rib_free(r);
+}
+
+struct follow_row {
+	const char *name, *prefix; /* of the user's route */
+	uint8_t least;
+	const char *learnt[3]; /* by peer 3, then 4, then 5 */
+	const char *fixed;     /* a route of the gateway's table against which nothing counts */
+	uint32_t hop;	       /* 0: the plan's */
+	const char *by;
+};
+static const struct follow_row follow_rows[] = {
+	{"a default route", "0.0.0.0/0", 0, {"0.0.0.0/0"}, NULL, TUNNEL, "0.0.0.0/0"},
+	{"the default site goes before", "10.2.0.0/16", 1, {"0.0.0.0/0"}, NULL, 0, NULL},
+	{"what is equal", "10.2.0.0/16", 0, {"10.2.0.0/16"}, NULL, TUNNEL, "10.2.0.0/16"},
+	{"the longest that covers",
+	 "10.2.0.0/16",
+	 1,
+	 {"10.0.0.0/8", "10.2.0.0/15", "0.0.0.0/0"},
+	 NULL,
+	 TUNNEL + 1,
+	 "10.2.0.0/15"},
+	{"one inside is not its own", "10.2.0.0/16", 0, {"10.2.3.0/24"}, NULL, 0, NULL},
+	{"the plan knows better", "10.2.0.0/16", 0, {"10.0.0.0/8"}, "10.2.0.0/15", 0, NULL},
+	{"it knows less", "10.2.0.0/16", 0, {"10.2.0.0/15"}, "10.0.0.0/8", TUNNEL, "10.2.0.0/15"},
+	{"IPv6", "fd00:1::/48", 0, {"fd00::/8", "10.0.0.0/8"}, NULL, TUNNEL, "fd00::/8"},
+	{"refused ones say nothing", "0.0.0.0/0", 0, {NULL, NULL, "203.0.113.0/24"}, NULL, 0, NULL},
+};
+
+static const struct rib_change *put_in(const struct rib_change *c, size_t n, uint32_t table)
+{
+	const struct rib_change *found = NULL;
+	for (size_t i = 0; i < n; i++) {
+		if (c[i].kind == RIB_ROUTE_PUT && c[i].table == table)
+			found = &c[i];
+	}
+	return found;
+}
+
+static void check_follow(const struct follow_row *row)
+{
+	struct rib_static s[2] = {static_route(row->prefix, 0, RIB_CLASS_FIXED, 0)};
+	struct rib_inputs in = six;
+	struct rib_change c[16];
+	struct rib_followed f;
+	const uint32_t table = XGW_FIRST_TABLE;
+	uint32_t user = row->fixed != NULL;
+	s[1] = s[0];
+	if (user)
+		s[0] = static_route(row->fixed, 0, RIB_CLASS_FIXED, 0);
+	s[user].table = table;
+	s[user].of = VNET;
+	s[user].least = row->least;
+	s[user].value.source = XGW_ROUTE_USER;
+	in.statics = s;
+	in.n_statics = user + 1;
+	struct rib *r = rib_of(&ample, &in);
+	nothing_changes(r);
+	for (uint32_t i = 0; i < 3; i++) {
+		const struct ip_prefix p = prefix(row->learnt[i] ? row->learnt[i] : "10.77.0.0/16");
+		if (row->learnt[i])
+			assert_int_equal(rib_learn(r, 3 + i, &p, 1), 0);
+	}
+	size_t n = drain(r, c, 16);
+	const struct rib_change *put = put_in(c, n, table);
+	assert_int_equal(put != NULL, row->hop != 0);
+	assert_int_equal(rib_holds(r, table, &s[user].prefix), row->hop != 0);
+	assert_true(rib_followed(r, 0, &f));
+	assert_false(rib_followed(r, 1, &(struct rib_followed){0}));
+	assert_int_equal(f.is_learnt, row->hop != 0);
+	if (put) {
+		const struct ip_prefix by = prefix(row->by);
+		assert_int_equal(put->value.next_hop, row->hop);
+		assert_int_equal(put->value.source, XGW_ROUTE_USER);
+		assert_int_equal(put->value.plen, s[user].prefix.len);
+		assert_true(ip_prefix_equal(&f.by, &by));
+	}
+	for (uint32_t no = 3; no < 6; no++)
+		rib_forget(r, no);
+	n = drain(r, c, 16);
+	put = put_in(c, n, table);
+	assert_int_equal(put != NULL, row->hop != 0);
+	if (put)
+		assert_memory_equal(&put->value, &s[user].value, sizeof put->value);
+	assert_false(rib_holds(r, table, &s[user].prefix));
+	rib_free(r);
+}
+
+/* Users' routes to the gateway go where its own table leads. */
+static void users_routes_follow(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof follow_rows / sizeof *follow_rows; i++) {
+		print_message("%s\n", follow_rows[i].name);
+		check_follow(&follow_rows[i]);
+	}
+}
+
 /* A route could not be put: it is tried again, and its choice is not taken away from anybody. */
 static void what_is_lost(void **state)
 {
@@ -1155,6 +1322,9 @@ int main(void)
 		cmocka_unit_test(a_smaller_limit),
 		cmocka_unit_test(wrong_peers_and_members),
 		cmocka_unit_test(wrong_statics_and_own),
+		cmocka_unit_test(wrong_followers_and_allowed),
+		cmocka_unit_test(outside_of_what_is_allowed),
+		cmocka_unit_test(users_routes_follow),
 		cmocka_unit_test(what_is_lost),
 		cmocka_unit_test(adopted),
 		cmocka_unit_test(holes_are_filled),
