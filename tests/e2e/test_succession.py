@@ -4,11 +4,13 @@ Another daemon takes over what an earlier one left, which was told to hand over,
 on, and not a packet between networks and circuits is lost.
 """
 import json
+import re
 import signal
 import time
 
 import lab as rig
 import pytest
+import test_overlay as overlay
 from test_circuits import World
 from test_tunnels import UdpStream
 
@@ -113,3 +115,28 @@ def test_start_that_fails_leaves_the_circuit(world):
     assert [w.bird.session(n)[0] for n in ('er_one', 'er_two')] == ['Established'] * 2
     w.g.process.stop()
     nothing_left(w.g)
+
+
+def test_learnt_hosts_of_an_overlay_go_on(lab):
+    """Hosts behind VXLAN that were learnt are in the new maps before these are used."""
+    left, right = overlay.overlay(lab)
+    g = overlay.start(lab, overlay.config(own=overlay.OWN[:1], attachment={'remoteVteps': ['192.0.2.0/24']}, learning=True))
+    left.ping('10.11.0.1')
+    overlay.arp_fixed(right, '10.11.1.1')
+
+    def pair():
+        right.ping('10.11.0.4', count=1, check=False)
+        return left.ping('10.11.1.5', count=1, check=False).returncode == 0
+    rig.wait_for(pair, 'hosts that are learnt to reach each other', explain=g.explain)
+    stream = UdpStream(left, right, '10.11.1.5')
+    for end in (hand_over, kill):
+        time.sleep(0.3)
+        end(g)
+        g.start()
+        assert re.search(r'inherited instance=default hosts=[1-9]', g.process.text()), g.process.text()
+        assert overlay.endpoints(g)['10.11.1.5']['flags'] == ['learnt']
+    time.sleep(0.3)
+    sent, received = stream.finish()
+    assert received == sent, f'{sent - received} of {sent} lost {g.drops()}'
+    g.process.stop()
+    nothing_left(g)
