@@ -11,6 +11,7 @@ import time
 import lab as rig
 import pytest
 import test_overlay as overlay
+import test_virtual_networks as networks
 from test_circuits import World
 from test_tunnels import UdpStream
 
@@ -135,6 +136,32 @@ def test_learnt_hosts_of_an_overlay_go_on(lab):
         g.start()
         assert re.search(r'inherited instance=default hosts=[1-9]', g.process.text()), g.process.text()
         assert overlay.endpoints(g)['10.11.1.5']['flags'] == ['learnt']
+    time.sleep(0.3)
+    sent, received = stream.finish()
+    assert received == sent, f'{sent - received} of {sent} lost {g.drops()}'
+    g.process.stop()
+    nothing_left(g)
+
+
+def test_peered_networks_lose_nothing(lab):
+    """Plain attachments; first what `xgw attach` alone has put there is taken over, then what a daemon left."""
+    w = networks.World(lab, 'gw1')
+    one, two = (w.inside('gw1', n, a) for n, a in (('one', '10.10.0.4'), ('two', '10.11.0.4')))
+    nets = [networks.vnet('One', 1001, ['10.10.0.0/16'], {'lan0': '10.10.0.1'}, peerings=[{'name': 'p', 'remoteVirtualNetwork': 'Two'}]),
+            networks.vnet('Two', 1002, ['10.11.0.0/16'], {'lan1': '10.11.0.1'}, peerings=[{'name': 'p', 'remoteVirtualNetwork': 'One'}])]
+    g = rig.Xgw(lab.hosts['gw1'], {'host': w.ports('gw1'), 'virtualNetworks': nets})
+    g.command('attach', '-c', g.config)
+    # the gateway alone asks for hosts that are silent, which needs the daemon: they speak first
+    rig.wait_for(lambda: one.ping('10.10.0.1', check=False).returncode + two.ping('10.11.0.1', check=False).returncode == 0, 'hosts to be known')
+    g.command('attach', '-c', g.config)
+    one.ping('10.11.0.4')
+    stream = UdpStream(one, two, '10.11.0.4')
+    g.command('attach', '-c', g.config)
+    for end in (None, hand_over, kill):
+        time.sleep(0.2)
+        if end:
+            end(g)
+        g.start()
     time.sleep(0.3)
     sent, received = stream.finish()
     assert received == sent, f'{sent - received} of {sent} lost {g.drops()}'
