@@ -6,6 +6,7 @@
 #include "maps/meta.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,15 @@ static int make_umem(struct queue *q, struct frames *f, const struct queue_optio
 	return 0;
 }
 
+/*
+ * Or a program that is started, which may live on without the daemon as BIRD does, would hold the
+ * queue. libxdp asks for a plain socket.
+ */
+static void keep_to_ourselves(int fd)
+{
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
 static void tune(const struct queue *q, const struct queue_options *o)
 {
 	int budget = (int)SOCKET_BATCH, yes = 1, usec = 20, room = SEND_BUFFER;
@@ -119,6 +129,8 @@ int queue_open(struct queue *q, struct frames *f, const struct queue_options *o,
 			"another program may hold the queue; `xgw doctor` lists sockets and programs");
 	}
 	q->fd = xsk_socket__fd(q->xsk);
+	keep_to_ourselves(q->fd);
+	keep_to_ourselves(xsk_umem__fd(f->umem));
 	q->queue = o->queue;
 	/* what the kernel gave, not what was asked for */
 	struct xdp_options given = {0};

@@ -34,6 +34,7 @@ struct attach {
 	struct bpf_object *base; /* owns the maps; its programs serve test runs */
 	struct maps maps;
 	struct state state;
+	struct state *before; /* of who left programs attached; NULL: nobody, or succeeded */
 	unsigned n;
 	struct attached at[XGW_MAX_PORTS];
 	uint32_t wires[XGW_MAX_LINKS]; /* by port id: the device's index, 0 none */
@@ -130,20 +131,19 @@ static int pin(const char *directory, const char *name, int fd, struct fault *f)
 	return fault_set(f, -errno, "cannot pin %s: %s", path, strerror(errno));
 }
 
-static int pin_all(struct attach *a, struct fault *f)
+static int pin_all(struct attach *a, const char *directory, struct fault *f)
 {
 	struct bpf_program *program;
 	int err = 0;
 	for (int id = 0; !err && id < MAPS_COUNT; id++) {
 		if (a->maps.fd[id] >= 0)
-			err = pin(a->instance.pins, maps_row((enum maps_id)id)->name,
-				  a->maps.fd[id], f);
+			err = pin(directory, maps_row((enum maps_id)id)->name, a->maps.fd[id], f);
 	}
 	bpf_object__for_each_program(program, a->base)
 	{
 		if (!err)
-			err = pin(a->instance.pins, bpf_program__name(program),
-				  bpf_program__fd(program), f);
+			err = pin(directory, bpf_program__name(program), bpf_program__fd(program),
+				  f);
 	}
 	return err;
 }
@@ -282,17 +282,11 @@ static int attach_port(struct attach *a, struct attach_port *p, enum model_xdp_m
 	return remember(a, p, f);
 }
 
-/* What a dead daemon of this instance left; pins of another layout are left to `xgw detach`. */
+/* What a dead daemon of this instance left and does not forward any more. */
 static int clear_leftovers(const struct instance *i, struct netlink *n, struct fault *f)
 {
-	struct maps old;
-	int err = maps_open(&old, i->pins, f);
-	if (err == -EPROTO)
-		return err;
-	if (!err)
-		maps_close(&old);
 	json_t *removed = json_array();
-	err = sweep(i, n, false, removed, f);
+	int err = sweep(i, n, false, removed, f);
 	if (!err && json_array_size(removed))
 		log_warn(LOG_XDP,
 			 "leftovers instance=%s: %zu things of a dead daemon were cleared away",
@@ -301,32 +295,244 @@ static int clear_leftovers(const struct instance *i, struct netlink *n, struct f
 	return err;
 }
 
+/* The record names programs that are still loaded, on devices of this network namespace. */
+static bool forwards(const struct state *s)
+{
+	bool any = false;
+	for (uint32_t i = 0; s->netns == state_netns() && !any && i < s->n_ports; i++) {
+		int fd = bpf_prog_get_fd_by_id(s->ports[i].program);
+		any = fd >= 0;
+		if (any)
+			close(fd);
+	}
+	return any;
+}
+
+static const struct state_port *port_before(const struct attach *a, uint32_t ifindex)
+{
+	for (uint32_t i = 0; a->before && i < a->before->n_ports; i++) {
+		if (a->before->ports[i].ifindex == ifindex)
+			return &a->before->ports[i];
+	}
+	return NULL;
+}
+
+static bool fits(const struct state_port *s, enum model_xdp_mode mode)
+{
+	return mode == MODEL_XDP_AUTO || s->generic == (mode == MODEL_XDP_GENERIC);
+}
+
+/* Addresses are as they are; what is attached is replaced later (attach_succeed). */
+static void inherit(struct attach *a, struct attach_port *ports, unsigned n_ports,
+		    enum model_xdp_mode mode)
+{
+	a->state.n_addresses = a->before->n_addresses;
+	memcpy(a->state.addresses, a->before->addresses, sizeof a->state.addresses);
+	for (unsigned p = 0; p < n_ports; p++) {
+		const struct state_port *s = port_before(a, ports[p].link.ifindex);
+		ports[p].generic = s && fits(s, mode) ? s->generic : mode == MODEL_XDP_GENERIC;
+	}
+	log_info(LOG_XDP,
+		 "succession instance=%s: the programs that are attached forward until the new "
+		 "ones replace them",
+		 a->instance.name);
+}
+
+static int begin(struct attach *a, struct netlink *n, struct attach_port *ports, unsigned n_ports,
+		 enum model_xdp_mode mode, struct fault *f)
+{
+	int err = 0;
+	if (!a->before)
+		err = clear_leftovers(&a->instance, n, f);
+	if (!err)
+		err = pins_prepare(&a->instance, f);
+	if (!err)
+		err = load_base(a, f);
+	if (err)
+		return err;
+	if (a->before) {
+		inherit(a, ports, n_ports, mode);
+		return 0;
+	}
+	err = pin_all(a, a->instance.pins, f);
+	for (unsigned p = 0; !err && p < n_ports; p++)
+		err = attach_port(a, &ports[p], mode, f);
+	return err;
+}
+
 int attach_start(struct attach **out, const struct instance *i, struct netlink *n,
 		 struct attach_port *ports, unsigned n_ports, enum model_xdp_mode mode,
 		 struct fault *f)
 {
-	int err = clear_leftovers(i, n, f);
-	if (err)
-		return err;
 	struct attach *a = calloc(1, sizeof *a);
-	if (!a)
+	struct state *before = a ? calloc(1, sizeof *before) : NULL;
+	if (!before) {
+		free(a);
 		return fault_set(f, -ENOMEM, "not enough memory to attach");
+	}
 	a->instance = *i;
 	a->state.netns = state_netns();
 	memset(a->maps.fd, -1, sizeof a->maps.fd);
-	err = pins_prepare(i, f);
-	if (!err)
-		err = load_base(a, f);
-	if (!err)
-		err = pin_all(a, f);
-	for (unsigned p = 0; !err && p < n_ports; p++)
-		err = attach_port(a, &ports[p], mode, f);
+	if (state_read(i->state, before) == 0 && forwards(before))
+		a->before = before;
+	else
+		free(before);
+	int err = begin(a, n, ports, n_ports, mode, f);
 	if (err) {
 		attach_end(a, n);
 		return err;
 	}
 	*out = a;
 	return 0;
+}
+
+bool attach_succeeds(const struct attach *a)
+{
+	return a->before;
+}
+
+/* ---- succession: the new program takes the place of the one that is there ---- */
+
+static struct xdp_program *program_on(uint32_t ifindex, uint32_t id, bool *single)
+{
+	struct xdp_program *found = NULL, *p = NULL;
+	struct xdp_multiprog *all = xdp_multiprog__get_from_ifindex((int)ifindex);
+	if (libxdp_get_error(all))
+		return NULL;
+	*single = xdp_multiprog__is_legacy(all);
+	if (*single) {
+		p = xdp_multiprog__main_prog(all);
+		found = p && xdp_program__id(p) == id ? xdp_program__clone(p, 0) : NULL;
+	} else {
+		while (!found && (p = xdp_multiprog__next_prog(p, all)))
+			found = xdp_program__id(p) == id ? xdp_program__clone(p, 0) : NULL;
+	}
+	xdp_multiprog__close(all);
+	return libxdp_get_error(found) ? NULL : found;
+}
+
+/* In one step, and not when somebody else's is there meanwhile. */
+static int replace_single(struct attach *a, const struct attach_port *p, struct xdp_program *old)
+{
+	struct attached *at = &a->at[a->n];
+	const struct bpf_program *new =
+		bpf_object__find_program_by_name(a->base, attach_program_name(p->role));
+	uint32_t flags = XDP_FLAGS_REPLACE | (p->generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
+	LIBBPF_OPTS(bpf_xdp_attach_opts, opts, .old_prog_fd = xdp_program__fd(old));
+	*at = (struct attached){.mode = p->generic ? XDP_MODE_SKB : XDP_MODE_NATIVE,
+				.ifindex = p->link.ifindex};
+	memcpy(at->device, p->link.name, sizeof at->device);
+	if (!new)
+		return -ENOENT;
+	at->program = xdp_program__from_fd(bpf_program__fd(new));
+	int err = (int)libxdp_get_error(at->program);
+	if (err) {
+		at->program = NULL;
+		return err;
+	}
+	err = bpf_xdp_attach((int)p->link.ifindex, bpf_program__fd(new), flags, &opts);
+	if (err)
+		xdp_program__close(at->program);
+	return err;
+}
+
+/* Each step swaps the whole dispatcher; between them the old program is asked first, and what it
+ * passes to the kernel the new one passes too. */
+static int replace_dispatched(struct attach *a, const struct attach_port *p,
+			      struct xdp_program *old)
+{
+	enum xdp_attach_mode mode = p->generic ? XDP_MODE_SKB : XDP_MODE_NATIVE;
+	int err = try_attach(a, p, mode);
+	return err ? err : xdp_program__detach(old, (int)p->link.ifindex, mode, 0);
+}
+
+static int replace(struct attach *a, struct attach_port *p, const struct state_port *s,
+		   enum model_xdp_mode mode, struct fault *f)
+{
+	bool single = false;
+	struct xdp_program *old = program_on(p->link.ifindex, s->program, &single);
+	int err = -ENOTSUP;
+	if (!old)
+		return attach_port(a, p, mode, f);
+	p->generic = s->generic;
+	if (fits(s, mode))
+		err = single ? replace_single(a, p, old) : replace_dispatched(a, p, old);
+	if (err) {
+		log_warn(LOG_XDP,
+			 "not-replaced device=%s: %s; nothing is forwarded by it for a moment",
+			 p->link.name,
+			 fits(s, mode) ? strerror(-err) : "it is in the other mode of XDP");
+		xdp_program__detach(old, (int)p->link.ifindex,
+				    s->generic ? XDP_MODE_SKB : XDP_MODE_NATIVE, 0);
+		err = attach_port(a, p, mode, f);
+	} else {
+		log_info(LOG_XDP, "replaced device=%s program=%s mode=%s by=%s", p->link.name,
+			 attach_program_name(p->role), p->generic ? "generic" : "native",
+			 single ? "single-program" : "dispatcher");
+		err = remember(a, p, f);
+	}
+	xdp_program__close(old);
+	return err;
+}
+
+static int succeed_port(struct attach *a, struct attach_port *p, enum model_xdp_mode mode,
+			struct fault *f)
+{
+	const struct state_port *s = port_before(a, p->link.ifindex);
+	int err = s ? replace(a, p, s, mode, f) : attach_port(a, p, mode, f);
+	if (!err && s)
+		a->state.ports[a->state.n_ports - 1].strips_vlan = s->strips_vlan;
+	return err;
+}
+
+/* Whoever opens the pins finds all of one layout. */
+static int succeed_pins(struct attach *a, struct fault *f)
+{
+	char next[sizeof a->instance.pins + 2];
+	int err = pins_next(&a->instance, next, sizeof next, f);
+	if (!err)
+		err = pin_all(a, next, f);
+	if (!err)
+		err = pins_exchange(&a->instance, f);
+	pins_next_remove(&a->instance);
+	return err;
+}
+
+/* Devices that the configuration has no more. */
+static void succeed_rest(struct attach *a, struct netlink *n)
+{
+	struct fault f = {0};
+	for (uint32_t i = 0; i < a->before->n_ports; i++) {
+		const struct state_port *s = &a->before->ports[i];
+		bool stays = false;
+		for (uint32_t p = 0; p < a->state.n_ports; p++)
+			stays |= a->state.ports[p].ifindex == s->ifindex;
+		if (!stays && s->strips_vlan && netlink_strip_vlan(n, s->device, true))
+			log_debug(LOG_NET, "vlan-stripping device=%s: stays off", s->device);
+	}
+	free(a->before);
+	a->before = NULL;
+	if (sweep_unrecorded(n, &f))
+		log_warn(LOG_XDP, "not-let-go: %s", f.text);
+}
+
+static int succeed_wires(struct attach *a, struct fault *f);
+
+int attach_succeed(struct attach *a, struct netlink *n, struct attach_port *ports, unsigned n_ports,
+		   enum model_xdp_mode mode, struct fault *f)
+{
+	if (!a->before)
+		return 0;
+	int err = succeed_wires(a, f);
+	for (unsigned p = 0; !err && p < n_ports; p++)
+		err = succeed_port(a, &ports[p], mode, f);
+	if (!err)
+		err = succeed_pins(a, f);
+	if (!err)
+		err = state_write(a->instance.state, &a->state, f);
+	if (!err)
+		succeed_rest(a, n);
+	return err;
 }
 
 int attach_again(struct attach *a, struct attach_port *p, enum model_xdp_mode mode, struct fault *f)
@@ -473,32 +679,47 @@ static int remember_link_program(struct attach *a, int fd, struct fault *f)
 	return state_write(a->instance.state, &a->state, f);
 }
 
+/* In the place of what is there; the same program on the same device is no news to the kernel. */
+static int attach_link(struct attach *a, uint32_t ifindex, const char *name, struct fault *f)
+{
+	int program = bpf_program__fd(link_program(a));
+	int err = remember_link_program(a, program, f);
+	if (err)
+		return err;
+	err = bpf_xdp_attach((int)ifindex, program, XDP_FLAGS_DRV_MODE, NULL);
+	return err ? fault_set(f, err, "cannot attach xgw_link to %s in native mode: %s", name,
+			       strerror(-err))
+		   : 0;
+}
+
+static int succeed_wires(struct attach *a, struct fault *f)
+{
+	char name[32];
+	int err = 0;
+	for (unsigned i = 0; !err && i < XGW_MAX_LINKS; i++) {
+		snprintf(name, sizeof name, "device %u", a->wires[i]);
+		if (a->wires[i])
+			err = attach_link(a, a->wires[i], name, f);
+	}
+	return err;
+}
+
 int attach_wire(struct attach *a, const struct netlink_link *l, uint32_t attachment,
 		struct fault *f)
 {
 	unsigned place = place_of_wire(a, l->ifindex);
-	struct bpf_program *program = link_program(a);
-	if (!program)
+	if (!link_program(a))
 		return fault_set(f, -ENOENT, "the programs of this build have no xgw_link");
 	if (place == XGW_MAX_LINKS)
 		return fault_set(f, -ENOSPC, "%s: all %u links of circuits are taken", l->name,
 				 XGW_MAX_LINKS);
-	int err = remember_link_program(a, bpf_program__fd(program), f);
-	if (err)
-		return err;
 	bool is_new = !a->wires[place];
 	a->wires[place] = l->ifindex;
-	err = write_wire(a, l, XGW_MAX_PORTS + place, attachment);
+	int err = write_wire(a, l, XGW_MAX_PORTS + place, attachment);
 	if (err)
 		fault_set(f, err, "%s: cannot write the maps: %s", l->name, strerror(-err));
-	/* the same program on the same device is no news to the kernel */
-	if (!err) {
-		err = bpf_xdp_attach((int)l->ifindex, bpf_program__fd(program), XDP_FLAGS_DRV_MODE,
-				     NULL);
-		if (err)
-			fault_set(f, err, "cannot attach xgw_link to %s in native mode: %s",
-				  l->name, strerror(-err));
-	}
+	if (!err && !a->before)
+		err = attach_link(a, l->ifindex, l->name, f);
 	if (err && is_new)
 		forget_wire(a, place);
 	else if (!err)
@@ -511,7 +732,7 @@ void attach_unwire(struct attach *a, uint32_t ifindex)
 	unsigned place = place_of_wire(a, ifindex);
 	if (!ifindex || place == XGW_MAX_LINKS || a->wires[place] != ifindex)
 		return;
-	int err = bpf_xdp_detach((int)ifindex, XDP_FLAGS_DRV_MODE, NULL);
+	int err = a->before ? 0 : bpf_xdp_detach((int)ifindex, XDP_FLAGS_DRV_MODE, NULL);
 	if (err && err != -ENODEV)
 		log_debug(LOG_XDP, "detach ifindex=%u: %s", ifindex, strerror(-err));
 	forget_wire(a, place);
@@ -519,6 +740,10 @@ void attach_unwire(struct attach *a, uint32_t ifindex)
 
 void attach_end(struct attach *a, struct netlink *n)
 {
+	if (a->before) {
+		attach_leave(a);
+		return;
+	}
 	for (unsigned i = 0; i < XGW_MAX_LINKS; i++)
 		attach_unwire(a, a->wires[i]);
 	for (unsigned i = 0; i < a->n; i++) {
@@ -550,5 +775,6 @@ void attach_leave(struct attach *a)
 	}
 	maps_close(&a->maps);
 	bpf_object__close(a->base);
+	free(a->before);
 	free(a);
 }

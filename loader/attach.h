@@ -24,12 +24,26 @@ struct attach_port {
 };
 
 /*
- * Leftovers of a dead daemon of the same instance are cleared first; pins of another layout version
- * are refused. The caller holds the instance's lock. On failure nothing is left behind.
+ * Loads programs with maps of their own, and attaches them. When programs of the same instance are
+ * attached already (of a dead daemon, one that handed over, `xgw attach`) they forward on, and the
+ * new ones take their place by attach_succeed(), when the maps are filled: of any version, since
+ * nothing of them is read here. Other leftovers are cleared first. The caller holds the instance's
+ * lock. On failure it is as it was before.
  */
 int must_check attach_start(struct attach **out, const struct instance *i, struct netlink *n,
 			    struct attach_port *ports, unsigned n_ports, enum model_xdp_mode mode,
 			    struct fault *f);
+/* Programs that were attached before still forward: nothing on the host is changed until
+ * attach_succeed(), and attach_end() leaves all as it is. */
+bool attach_succeeds(const struct attach *a);
+/*
+ * Puts the new programs where the old ones are, device by device in one step each, then the new
+ * pins; what only the old ones used is let go. The same ports as attach_start() had; wires are
+ * those of attach_wire(). Nothing to do when attach_succeeds() is false. On an error what is
+ * attached forwards on, whichever of the two it is.
+ */
+int must_check attach_succeed(struct attach *a, struct netlink *n, struct attach_port *ports,
+			      unsigned n_ports, enum model_xdp_mode mode, struct fault *f);
 /*
  * The port's device is another one by the same name (p->link): attached to that. What was on the
  * old one ended with it.
@@ -71,6 +85,9 @@ void attach_leave(struct attach *a);
  * (array of texts, may be NULL). `dry`: only says.
  */
 int sweep(const struct instance *i, struct netlink *n, bool dry, json_t *removed, struct fault *f);
+
+/* Takes our programs off devices when no instance's record names them. */
+int sweep_unrecorded(struct netlink *n, struct fault *f);
 
 /* "xgw_uplink" and so on. */
 const char *attach_program_name(enum xgw_role role);

@@ -4,6 +4,7 @@
 #include "loader/capture.h"
 #include "loader/features.h"
 #include "loader/gateways.h"
+#include "loader/inherit.h"
 #include "loader/learning.h"
 #include "loader/metrics.h"
 #include "loader/outer.h"
@@ -44,7 +45,14 @@ static void on_signal(evutil_socket_t signal_number, short what, void *owner)
 		reload_again(d->reload);
 		return;
 	}
-	log_info(LOG_RUN, "stopping signal=%s", signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
+	d->stopping = true;
+	d->hands_over = signal_number == SIGUSR2;
+	if (d->hands_over)
+		log_info(LOG_RUN, "handover signal=SIGUSR2: circuits and peerings forward on; the "
+				  "next `xgw run` takes over, `xgw detach` takes all away");
+	else
+		log_info(LOG_RUN, "stopping signal=%s",
+			 signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
 	event_base_loopbreak(d->base);
 }
 
@@ -266,6 +274,7 @@ static int watch_all(struct daemon *d, struct fault *f)
 	err |= watch(d, datapath_event_fd(d->datapath), EV_READ, on_datapath);
 	err |= watch(d, SIGTERM, EV_SIGNAL, on_signal);
 	err |= watch(d, SIGINT, EV_SIGNAL, on_signal);
+	err |= watch(d, SIGUSR2, EV_SIGNAL, on_signal);
 	err |= watch(d, SIGHUP, EV_SIGNAL, on_signal);
 	struct event *beat = event_new(d->base, -1, EV_PERSIST, on_second, d);
 	if (err || !beat || event_add(beat, &second))
@@ -364,7 +373,29 @@ static int prepare(struct daemon *d, struct fault *f)
 	err = apply_plan(d->maps, NULL, &d->plan, NULL, f);
 	if (!err)
 		err = learning_limits(d->maps, &d->model, f);
-	return err ? err : apply_addresses(d->attach, d->netlink, &d->model, d->ports, f);
+	/* what is there forwards with the addresses it has */
+	if (err || attach_succeeds(d->attach))
+		return err;
+	return apply_addresses(d->attach, d->netlink, &d->model, d->ports, f);
+}
+
+/* The maps are filled: the new programs take the place of those that an earlier daemon left. */
+static int succeed(struct daemon *d, struct fault *f)
+{
+	if (!attach_succeeds(d->attach))
+		return 0;
+	inherit_learnt(&d->instance, d->maps, d->underlay);
+	for (int n = 0; n < ALONE_ROUNDS && (!n || underlay_dirty(d->underlay)); n++)
+		underlay_refresh(d->underlay);
+	int err = attach_succeed(d->attach, d->netlink, d->ports, d->model.host.n_ports,
+				 d->model.host.xdp_mode, f);
+	if (err)
+		return err;
+	apply_addresses_gone(d->attach, d->netlink, &d->model, d->ports);
+	err = apply_addresses(d->attach, d->netlink, &d->model, d->ports, f);
+	/* the new programs forward, and nothing is gained by taking them off */
+	d->hands_over = err;
+	return err;
 }
 
 static int start_underlay(struct daemon *d, struct fault *f)
@@ -428,6 +459,7 @@ static int start_routing(struct daemon *d, struct fault *f)
 				       .model = &d->model,
 				       .plan = &d->plan,
 				       .ports = d->ports,
+				       .succeeds = attach_succeeds(d->attach),
 				       .plan_again = plan_again,
 				       .owner = d};
 	return routing_start(&d->routing, &h, f);
@@ -477,15 +509,25 @@ static int start(struct daemon *d, const char *path, struct fault *f)
 		err = reload_open(&d->reload, d, path, f);
 	if (!err)
 		err = start_answering(d, f);
-	if (!err)
-		underlay_refresh(d->underlay);
-	return err;
+	if (err)
+		return err;
+	underlay_refresh(d->underlay);
+	if (attach_succeeds(d->attach))
+		routing_settle(d->routing);
+	return succeed(d, f);
 }
 
 /* The reverse of start, from wherever it came to. */
 static void stop(struct daemon *d)
 {
-	routing_dismiss(d->routing);
+	bool fails = d->attach && attach_succeeds(d->attach), stays = fails || d->hands_over;
+	if (fails)
+		log_warn(LOG_RUN,
+			 "not-taken-over instance=%s: what forwarded before forwards on; `xgw "
+			 "detach` takes it away",
+			 d->instance.name);
+	if (!stays)
+		routing_dismiss(d->routing);
 	capture_free(d->capture);
 	reload_close(d->reload);
 	metrics_close(d->metrics);
@@ -495,7 +537,10 @@ static void stop(struct daemon *d)
 	if (d->ike)
 		ike_host_shutdown(d->ike);
 	ike_host_free(d->ike);
-	routing_end(d->routing);
+	if (stays)
+		routing_leave(d->routing, fails);
+	else
+		routing_end(d->routing);
 	outer_close(d->outer);
 	if (d->datapath)
 		datapath_stop(d->datapath);
@@ -505,8 +550,13 @@ static void stop(struct daemon *d)
 	if (d->refresh)
 		event_free(d->refresh);
 	ring_buffer__free(d->events);
-	if (d->attach)
+	if (d->attach && d->hands_over && !fails) {
+		if (d->maps->config)
+			d->maps->config->daemon_beat = 0;
+		attach_leave(d->attach);
+	} else if (d->attach) {
 		attach_end(d->attach, d->netlink);
+	}
 	if (d->base)
 		event_base_free(d->base);
 	netlink_close(d->netlink);
@@ -555,7 +605,8 @@ int daemon_run(const struct instance *i, const char *path, struct model *m)
 		log_info(LOG_RUN, "ready instance=%s ports=%u connections=%u", i->name,
 			 d->model.host.n_ports, d->model.n_connections);
 		sd_notifyf(0, "READY=1\nSTATUS=%u connections", d->model.n_connections);
-		event_base_dispatch(d->base);
+		if (!d->stopping)
+			event_base_dispatch(d->base);
 		sd_notify(0, "STOPPING=1");
 	}
 	stop(d);
@@ -580,6 +631,9 @@ int daemon_attach_only(const struct instance *i, const char *path, struct model 
 	if (!err) {
 		for (int n = 0; n < ALONE_ROUNDS && (!n || underlay_dirty(d->underlay)); n++)
 			underlay_refresh(d->underlay);
+		err = succeed(d, &f);
+	}
+	if (!err) {
 		attach_leave(d->attach);
 		d->attach = NULL;
 	}

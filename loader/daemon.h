@@ -49,7 +49,8 @@ struct daemon {
 	struct event *refresh;
 	uint64_t started_ns;
 	unsigned seconds;
-	bool sockets_missing; /* of the workers: recovery failed */
+	bool sockets_missing;	   /* of the workers: recovery failed */
+	bool stopping, hands_over; /* by a signal */
 };
 
 /* Runs until a signal ends it. path: the configuration's. Takes the model. 0 or the exit status of

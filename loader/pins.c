@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,10 +49,10 @@ int pins_prepare(const struct instance *i, struct fault *f)
 	return err ? err : make_directory(i->pins, f);
 }
 
-static unsigned each_pin(const struct instance *i, bool unlink_it)
+static unsigned each_pin(const char *directory, bool unlink_it)
 {
 	unsigned n = 0;
-	DIR *d = opendir(i->pins);
+	DIR *d = opendir(directory);
 	if (!d)
 		return 0;
 	for (struct dirent *e; (e = readdir(d));) {
@@ -64,17 +65,49 @@ static unsigned each_pin(const struct instance *i, bool unlink_it)
 	return n;
 }
 
+/* No instance's name has such a character. */
+static void next_path(const struct instance *i, char *out, size_t room)
+{
+	snprintf(out, room, "%s~", i->pins);
+}
+
+void pins_next_remove(const struct instance *i)
+{
+	char next[sizeof i->pins + 2];
+	next_path(i, next, sizeof next);
+	each_pin(next, true);
+	rmdir(next);
+}
+
+int pins_next(const struct instance *i, char *out, size_t room, struct fault *f)
+{
+	pins_next_remove(i);
+	next_path(i, out, room);
+	return make_directory(out, f);
+}
+
+int pins_exchange(const struct instance *i, struct fault *f)
+{
+	char next[sizeof i->pins + 2];
+	next_path(i, next, sizeof next);
+	if (renameat2(AT_FDCWD, next, AT_FDCWD, i->pins, RENAME_EXCHANGE) == 0)
+		return 0;
+	return fault_set(f, -errno, "cannot put the new pins into %s: %s", i->pins,
+			 strerror(errno));
+}
+
 unsigned pins_remove(const struct instance *i)
 {
-	unsigned n = each_pin(i, true);
+	unsigned n = each_pin(i->pins, true);
 	rmdir(i->pins);
+	pins_next_remove(i);
 	rmdir(MAPS_ROOT); /* succeeds only when no other instance is in it */
 	return n;
 }
 
 unsigned pins_count(const struct instance *i)
 {
-	return each_pin(i, false);
+	return each_pin(i->pins, false);
 }
 
 /* Where the daemon itself sees the pins. */

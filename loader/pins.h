@@ -15,6 +15,11 @@
 
 /* Mounts the BPF file system when it is not there, makes the instance's directory (mode 0700). */
 int must_check pins_prepare(const struct instance *i, struct fault *f);
+/* An empty directory beside it for the next ones, whose path goes to out; then both change places
+ * at once, and what is in it is removed. */
+int must_check pins_next(const struct instance *i, char *out, size_t room, struct fault *f);
+int must_check pins_exchange(const struct instance *i, struct fault *f);
+void pins_next_remove(const struct instance *i);
 /* Unlinks all pins of the instance. Number of pins removed. */
 unsigned pins_remove(const struct instance *i);
 /* Number of pins of the instance that this mount namespace sees. */

@@ -60,7 +60,7 @@ struct router {
 	struct parts parts;
 	struct event *second;
 	uint32_t seconds;
-	bool adopted;
+	bool adopted, synced;
 	char error[160]; /* of the configuration */
 };
 
@@ -82,6 +82,7 @@ static void on_settled(void *owner)
 static void on_synced(void *owner)
 {
 	struct router *r = owner;
+	r->synced = true;
 	r->h.synced(r->h.owner);
 }
 
@@ -611,6 +612,11 @@ int router_peer(const struct router *r, uint32_t number, struct router_peer *out
 		return -ENOENT;
 	*out = p->info;
 	return 0;
+}
+
+bool router_is_known(const struct router *r)
+{
+	return r->synced && router_bird_has_told(r->bird);
 }
 
 void router_status(const struct router *r, struct router_status *out)

@@ -161,6 +161,10 @@ struct router_peer {
 /* As BIRD said within the last second or two. -ENOENT. */
 int router_peer(const struct router *r, uint32_t number, struct router_peer *out);
 
+/* All that its peers announce, and whether their sessions are up, has been told since it was
+ * started or taken over. */
+bool router_is_known(const struct router *r);
+
 struct router_status {
 	pid_t bird; /* 0: it does not run */
 	bool adopted;

@@ -49,6 +49,7 @@ struct router_bird {
 	bool configure; /* to be asked for */
 	uint32_t silent, seconds, delay_ms, restarts;
 	char error[160];
+	bool told; /* of its sessions, once */
 };
 
 /* ---- files ---- */
@@ -341,12 +342,22 @@ static void command(struct router_bird *b, enum asked asked, const char *text)
 	bufferevent_write(b->stream, text, strlen(text));
 }
 
+static void ask_sessions(struct router_bird *b)
+{
+	command(b, ASKED_SESSIONS, "show protocols all \"peer_*\"\n");
+}
+
 static void ask_next(struct router_bird *b)
 {
-	if (!b->stream || b->asked != ASKED_NOTHING || !b->configure)
+	if (!b->stream || b->asked != ASKED_NOTHING)
 		return;
-	b->configure = false;
-	command(b, ASKED_CONFIGURE, "configure\n");
+	if (b->configure) {
+		b->configure = false;
+		command(b, ASKED_CONFIGURE, "configure\n");
+	} else if (!b->told) {
+		/* one that was taken over has sessions already, and waits for no second */
+		ask_sessions(b);
+	}
 }
 
 static void on_session(void *owner, const struct bird_session *s)
@@ -360,6 +371,7 @@ static void on_answer(void *owner, unsigned code, const char *text)
 	struct router_bird *b = owner;
 	enum asked was = b->asked;
 	b->asked = ASKED_NOTHING;
+	b->told |= was == ASKED_SESSIONS;
 	if (was == ASKED_CONFIGURE)
 		b->h.configured(b->h.owner, code < 8000 ? NULL : text);
 	ask_next(b);
@@ -614,7 +626,12 @@ void router_bird_second(struct router_bird *b)
 	if (!b->stream && !evtimer_pending(b->timer, NULL) && attach_stream(b))
 		return;
 	if (b->stream && b->asked == ASKED_NOTHING)
-		command(b, ASKED_SESSIONS, "show protocols all \"peer_*\"\n");
+		ask_sessions(b);
+}
+
+bool router_bird_has_told(const struct router_bird *b)
+{
+	return b->told;
 }
 
 pid_t router_bird_pid(const struct router_bird *b)

@@ -66,6 +66,8 @@ void router_bird_configure(struct router_bird *b);
 void router_bird_second(struct router_bird *b);
 /* Told to end, once; it is not started again. True when it has ended. */
 bool router_bird_dismiss(struct router_bird *b);
+/* Whether sessions are up was told once at least. */
+bool router_bird_has_told(const struct router_bird *b);
 /* 0: it does not run. */
 pid_t router_bird_pid(const struct router_bird *b);
 uint32_t router_bird_restarts(const struct router_bird *b);

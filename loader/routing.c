@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/routing_internal.h"
 
+#include "base/instant.h"
 #include "base/log.h"
 #include "loader/clock.h"
 
@@ -18,6 +19,7 @@
 
 #define DISMISS_NS    500000000ull
 #define LAST_WORDS_NS 30000000ull
+#define SETTLE_NS     (2ull * NS_PER_S)
 
 struct routing_router *routing_router(struct routing *r, uint32_t id)
 {
@@ -240,7 +242,10 @@ int routing_start(struct routing **out, const struct routing_host *h, struct fau
 	if (!err)
 		err = follow(r, f);
 	if (err) {
-		routing_end(r);
+		if (h->succeeds)
+			routing_leave(r, true);
+		else
+			routing_end(r);
 		*out = NULL;
 	}
 	return err;
@@ -273,6 +278,15 @@ void routing_dismiss(struct routing *r)
 	}
 }
 
+static void free_all(struct routing *r)
+{
+	if (r->drain)
+		event_free(r->drain);
+	rib_free(r->rib);
+	free(r->idle_hops);
+	free(r);
+}
+
 void routing_end(struct routing *r)
 {
 	if (!r)
@@ -283,11 +297,56 @@ void routing_end(struct routing *r)
 		if (r->routers[i].router)
 			router_end(r->routers[i].router);
 	}
-	if (r->drain)
-		event_free(r->drain);
-	rib_free(r->rib);
-	free(r->idle_hops);
-	free(r);
+	free_all(r);
+}
+
+static bool is_adopted(const struct router *r)
+{
+	struct router_status s;
+	router_status(r, &s);
+	return s.adopted;
+}
+
+void routing_leave(struct routing *r, bool only_adopted)
+{
+	if (!r)
+		return;
+	routing_tuns_end(r);
+	for (unsigned i = 0; i < BIRD_LINKS; i++) {
+		struct router *x = r->routers[i].router;
+		if (x && only_adopted && !is_adopted(x))
+			router_end(x);
+		else
+			router_leave(x);
+	}
+	free_all(r);
+}
+
+static bool is_settled(const struct routing *r)
+{
+	bool known = true;
+	for (unsigned i = 0; i < BIRD_LINKS; i++) {
+		const struct router *x = r->routers[i].router;
+		known &= !x || !is_adopted(x) || router_is_known(x);
+	}
+	return known && rib_is_settled(r->rib);
+}
+
+void routing_settle(struct routing *r)
+{
+	const uint64_t began = clock_now_ns(), until = began + SETTLE_NS;
+	if (!r || !r->h.plan->n_routers)
+		return;
+	do {
+		event_base_loop(r->h.base, EVLOOP_NONBLOCK);
+		usleep(1000);
+	} while (!is_settled(r) && clock_now_ns() < until);
+	if (!is_settled(r))
+		log_warn(LOG_NET, "routers-not-known: BIRD has not told all after %llu s",
+			 SETTLE_NS / NS_PER_S);
+	else
+		log_info(LOG_NET, "routers-known milliseconds=%u",
+			 (unsigned)((clock_now_ns() - began) / NS_PER_MS));
 }
 
 void routing_second(struct routing *r)

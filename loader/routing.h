@@ -28,6 +28,9 @@ struct routing_host {
 	const struct model *model;
 	const struct plan *plan;
 	const struct attach_port *ports; /* as in the model */
+	bool succeeds; /* what an earlier daemon left still forwards: a start that fails leaves it
+			* so
+			*/
 	/* Links have got their wires (routing_veths), so the plan is another. -EBUSY: not now; it
 	 * is asked again a second later. */
 	int (*plan_again)(void *owner, struct fault *f);
@@ -42,6 +45,17 @@ int must_check routing_start(struct routing **out, const struct routing_host *h,
 void routing_dismiss(struct routing *r);
 /* The instance ends: routers, devices and learnt routes go. */
 void routing_end(struct routing *r);
+
+/*
+ * The daemon ends, but what forwards without it goes on: links, routers and their sessions, for the
+ * next routing_start(). only_adopted: routers that this one started itself end.
+ */
+void routing_leave(struct routing *r, bool only_adopted);
+/*
+ * Runs the loop until all that the routers which were taken over know is in the maps, which is what
+ * makes a succession lossless; for at most two seconds.
+ */
+void routing_settle(struct routing *r);
 
 /* Once a second: hold-downs, what the ports' devices say, next hops that nobody needs. */
 void routing_second(struct routing *r);

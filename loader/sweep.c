@@ -185,6 +185,23 @@ static void check_elsewhere(struct sweeper *s)
 	}
 }
 
+int sweep_unrecorded(struct netlink *n, struct fault *f)
+{
+	struct sweeper *s = calloc(1, sizeof *s);
+	if (!s)
+		return fault_set(f, -ENOMEM, "not enough memory to look for leftovers");
+	s->n = n;
+	s->f = f;
+	state_each(NULL, note_foreign, s);
+	int err = netlink_links(n, sweep_link, s);
+	if (err && !s->err)
+		s->err = fault_set(f, err, "cannot list the devices: %s", strerror(-err));
+	err = s->err;
+	free(s->foreign);
+	free(s);
+	return err;
+}
+
 int sweep(const struct instance *i, struct netlink *n, bool dry, json_t *removed, struct fault *f)
 {
 	struct sweeper *s = calloc(1, sizeof *s);

@@ -434,6 +434,13 @@ static void resolve(struct underlay *u, const struct xgw_event *e, const struct 
 	}
 }
 
+void underlay_ask(struct underlay *u, uint32_t ifindex, const struct ip_addr *addr)
+{
+	struct vtep *v = add_vtep(u, ifindex, addr);
+	if (v)
+		v->stale = u->dirty = true;
+}
+
 void underlay_event(struct underlay *u, const struct xgw_event *e, uint64_t now_ns)
 {
 	struct ip_addr a = ip_addr_from_mapped(e->addr);
@@ -448,9 +455,7 @@ void underlay_event(struct underlay *u, const struct xgw_event *e, uint64_t now_
 	if (e->kind == XGW_EVENT_RESOLVE) {
 		resolve(u, e, &a);
 	} else if (e->kind == XGW_EVENT_NEIGHBOUR) {
-		struct vtep *v = add_vtep(u, e->ifindex, &a);
-		if (v)
-			v->stale = u->dirty = true;
+		underlay_ask(u, e->ifindex, &a);
 	}
 }
 

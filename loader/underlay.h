@@ -43,6 +43,8 @@ int must_check underlay_changed(struct underlay *u, const struct plan *was,
 				const struct plan_changes *changes, struct fault *f);
 /* A port's device has another index now: all ways are looked up again. */
 void underlay_moved(struct underlay *u, uint32_t was, uint32_t now);
+/* The way to a VXLAN host that traffic will ask for soon. */
+void underlay_ask(struct underlay *u, uint32_t ifindex, const struct ip_addr *addr);
 /* XDP or a worker asks for an address. */
 void underlay_event(struct underlay *u, const struct xgw_event *e, uint64_t now_ns);
 /* True when the addresses of this host may be others than at the last call. */

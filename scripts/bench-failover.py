@@ -18,6 +18,7 @@ ROOT = os.path.join(os.path.dirname(os.path.realpath(__file__)), '..')
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'e2e'))
 import lab as rig  # noqa: E402
 import test_circuits as circuits  # noqa: E402
+import test_succession as succession  # noqa: E402
 from test_tunnels import UdpStream  # noqa: E402
 
 
@@ -55,6 +56,24 @@ def kill_daemon(w):
     w.g.process.stop(signal.SIGKILL)
 
 
+def restart_daemon(w):
+    """As `systemctl restart` does."""
+    w.g.process.stop(signal.SIGUSR2)
+    w.g.start()
+
+
+def upgrade_daemon(w):
+    """The next one is of another layout and reads nothing of the old maps."""
+    w.g.process.stop(signal.SIGUSR2)
+    succession.forget_layout(w.g)
+    w.g.start()
+
+
+def replace_dead_daemon(w):
+    kill_daemon(w)
+    w.g.start()
+
+
 def start_daemon(w):
     w.g.start()
     w.g.wait_connected('to-site')
@@ -74,6 +93,9 @@ CASES = {
     'planned switch (xgw down)': (100, order('down'), order('up'), True),
     'BIRD is killed': (100, kill_bird, nothing, None),
     'the daemon is killed': (100, kill_daemon, start_daemon, None),
+    'the daemon is killed and started': (100, replace_dead_daemon, nothing, None),
+    'restart (SIGUSR2, xgw run)': (100, restart_daemon, nothing, None),
+    'upgrade (restart, another layout)': (100, upgrade_daemon, nothing, None),
 }
 
 
