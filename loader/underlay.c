@@ -74,6 +74,7 @@ struct underlay {
 	uint32_t at; /* among peers: where a refresh goes on */
 	bool dirty, lost, full;
 	bool addresses; /* those of the host may be others */
+	bool moved_in;	/* an address came or went */
 };
 
 static uint32_t port_of(const struct underlay *u, uint32_t ifindex)
@@ -478,9 +479,15 @@ static void on_route(void *owner)
 	make_stale(owner, NULL);
 }
 
+static void on_address(void *owner)
+{
+	((struct underlay *)owner)->moved_in = true;
+}
+
 static void on_lost(void *owner)
 {
 	struct underlay *u = owner;
+	u->moved_in = true;
 	make_stale(u, NULL);
 	u->dirty = true;
 	u->lost = true;
@@ -488,7 +495,8 @@ static void on_lost(void *owner)
 
 void underlay_watch(struct underlay *u)
 {
-	struct netlink_watcher w = {on_neighbour, on_fdb, on_link, on_route, on_lost, u};
+	struct netlink_watcher w = {on_neighbour, on_fdb,  on_link, on_route,
+				    on_address,	  on_lost, u};
 	netlink_watch(u->h.netlink, &w);
 }
 
@@ -496,6 +504,13 @@ bool underlay_readdressed(struct underlay *u)
 {
 	bool changed = u->addresses;
 	u->addresses = false;
+	return changed;
+}
+
+bool underlay_moved_in(struct underlay *u)
+{
+	bool changed = u->moved_in;
+	u->moved_in = false;
 	return changed;
 }
 

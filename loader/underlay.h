@@ -47,6 +47,8 @@ void underlay_moved(struct underlay *u, uint32_t was, uint32_t now);
 void underlay_event(struct underlay *u, const struct xgw_event *e, uint64_t now_ns);
 /* True when the addresses of this host may be others than at the last call. */
 bool underlay_readdressed(struct underlay *u);
+/* The same of addresses alone, not of what may change their use: to be followed at once. */
+bool underlay_moved_in(struct underlay *u);
 /* True when something changed and underlay_refresh has work. */
 bool underlay_dirty(const struct underlay *u);
 /* Some of it: there may be more. */
