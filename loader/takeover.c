@@ -72,12 +72,15 @@ static void stand_by(struct daemon *d, uint32_t slot, const char *name)
 	sstp_host_stand_by(d->sstp, address, text);
 }
 
-static void take_over(struct daemon *d, uint32_t slot, const char *name)
+static void take_over(struct daemon *d, uint32_t slot, const char *name, const struct own *o)
 {
 	char text[IP_TEXT];
 	const struct ip_addr *address = &d->standby.at[slot].address;
 	log_warn(LOG_RUN, "gateway-active name=%s: %s is on this host", name,
 		 ip_addr_format(address, text));
+	for (size_t i = 0; i < o->n; i++)
+		if (ip_addr_equal(&o->at[i].addr, address))
+			underlay_announce(d->underlay, o->at[i].ifindex, address);
 	/* ways to the peers, which had none from an address that was not here */
 	underlay_refresh(d->underlay);
 	ike_host_take_over(d->ike, address);
@@ -97,14 +100,14 @@ void takeover_look(struct daemon *d, bool rewritten)
 		standby_look(&d->standby, sorted, o.n, clock_now_ns());
 		shared_follow(&d->shared, d->maps, &d->model, &d->plan, o.at, o.n, rewritten);
 	}
-	free(o.at);
-	free(sorted);
 	while (standby_next(&d->standby, &slot)) {
 		uint32_t i = plan_gateway_index(&d->plan, slot);
 		const char *name = i == MODEL_NONE ? "?" : d->model.gateways[i].name;
 		if (standby_is_active(&d->standby, slot))
-			take_over(d, slot, name);
+			take_over(d, slot, name, &o);
 		else
 			stand_by(d, slot, name);
 	}
+	free(o.at);
+	free(sorted);
 }
