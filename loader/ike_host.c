@@ -288,12 +288,28 @@ void ike_host_on_datagram(evutil_socket_t fd, short what, void *owner)
 
 /* ---- addresses that come and go (MOBIKE) ---- */
 
+/* What VRRP moves is no address of this host's that an IKE SA may go on at. */
+static int leave_out_moving(const struct model *m, struct ip_addr *own, int n)
+{
+	int kept = 0;
+	for (int k = 0; k < n; k++) {
+		bool moves = false;
+		for (uint32_t i = 0; i < m->n_gateways && !moves; i++)
+			moves = m->gateways[i].active_standby &&
+				ip_addr_equal(&m->gateways[i].public_address, &own[k]);
+		if (!moves)
+			own[kept++] = own[k];
+	}
+	return kept;
+}
+
 void ike_host_addresses(struct ike_host *h)
 {
 	struct ip_addr own[IKE_MAX_ADDRESSES];
 	int n = h->mobike ? underlay_own(h->o.underlay, own, IKE_MAX_ADDRESSES) : -ENOENT;
 	if (n < 0)
 		return;
+	n = leave_out_moving(h->o.model, own, n);
 	ike_sockets_follow(h, own, (unsigned)n);
 	ike_addresses(h->engine, own, (unsigned)n, clock_now_ns(), &h->effects);
 	ike_host_settle(h);
@@ -375,10 +391,10 @@ int ike_host_add_template(struct ike_host *h, uint32_t gateway, bool change, str
 {
 	const struct model_gateway *g = &h->o.model->gateways[gateway];
 	struct ike_connection *c = malloc(sizeof *c);
-	int err = c ? 0 : fault_set(f, -ENOMEM, "not enough memory for the clients");
-	if (!err)
-		err = ike_host_translate_clients(c, h->o.model, gateway,
-						 h->o.plan->gateways[gateway].slot, f);
+	if (!c)
+		return fault_set(f, -ENOMEM, "not enough memory for the clients");
+	int err = ike_host_translate_clients(c, h->o.model, gateway,
+					     h->o.plan->gateways[gateway].slot, f);
 	if (!err) {
 		c->stands_by = !standby_is_active(h->o.standby, h->o.plan->gateways[gateway].slot);
 		clients_template(h->clients, gateway, c);

@@ -15,7 +15,10 @@ import time
 
 import lab as rig
 import pytest
+from cryptography import x509
 from keepalived import Keepalived
+from pki import Entity
+from test_sstp_load import Load
 from test_tunnels import UdpStream
 
 PUBLIC, ROUTER = '203.0.113.1', '10.11.0.1'
@@ -218,6 +221,40 @@ def test_order_and_reload_in_standby(lab):
     assert w.g[1].connection('toSix')['connectionStatus'] == 'NotConnected' and w.g[1].connection('toSix')['reason'] is None
     started = w.g[1].json('status')['gateways'][0]['activeStandby']
     assert started['switches'] == 1 and started['why'] == f'{PUBLIC} is on this host', started
+
+
+def test_clients_of_sstp(lab):
+    """They come to who has the address, and their sessions end with it; moved by hand, as any cluster manager may."""
+    wire, gw1, alice, road = lab.switch('wire'), lab.host('gw1'), lab.host('alice'), lab.host('road')
+    lab.plug(wire, gw1, 'wan')
+    lab.plug(wire, road, 'wan')
+    lab.cable(alice, 'eth0', gw1, 'lan')
+    gw1.address('wan', '203.0.113.11/24')
+    road.address('wan', '203.0.113.5/24')
+    alice.address('eth0', '10.11.0.4/24')
+    alice.route('default', 'via', ROUTER)
+    name = 'gw.example.org'
+    own = Entity(name, by=Entity('root', ca=True), san=x509.DNSName(name))
+    c = rig.gateway_config('VNet1', 1001, ['10.11.0.0/16'], '10.11.0.1/24', PUBLIC, [])
+    c['virtualNetworkGateways'][0].update(
+        activeStandby=True, identity=name,
+        certificate={'chain': lab.file('gw.pem', own.pem().decode()), 'key': {'file': lab.file('gw.key', own.private().decode())}},
+        vpnClientConfiguration={'vpnClientAddressPool': ['172.16.0.0/24'], 'vpnClientProtocols': ['SSTP', 'IkeV2'],
+                                'users': [{'name': 'bob', 'password': {'file': lab.file('bob', 'Pa55word!')}}]})
+    g = rig.Xgw(gw1, c).start()
+    alice.ping(ROUTER)
+    for _ in range(2):
+        assert g.json('status')['gateways'][0]['activeStandby']['state'] == 'Standby'
+        gw1.run('ip', 'address', 'add', f'{PUBLIC}/32', 'dev', 'wan')
+        rig.wait_for(lambda: g.json('status')['gateways'][0]['activeStandby']['state'] == 'Active', 'the gateway to work', explain=g.explain)
+        load = Load(road, 1, 10)
+        load.result(g)
+        assert len(g.json('status')['clients']) == 1
+        gw1.run('ip', 'address', 'del', f'{PUBLIC}/32', 'dev', 'wan')
+        rig.wait_for(lambda: not g.json('status')['clients'], 'the session to end', explain=g.explain)
+        assert '172.16.' not in g.command('dump', 'routes4').stdout
+        load.popen.kill()
+        load.popen.wait()
 
 
 def reload_with(g, configuration, check=True):
