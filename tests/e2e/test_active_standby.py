@@ -151,7 +151,8 @@ def test_taking_over(lab, peer):
     assert refused.returncode == 1 and WHY in refused.stderr, refused
     shown = w.g[1].command('status').stdout
     assert 'Standby since' in shown and WHY in shown, shown
-    w.alice.ping(ROUTER)  # the shared address answers as the kernel's
+    w.alice.ping(ROUTER)  # the shared address answers as the kernel's, through the tunnel too
+    w.carol.ping(ROUTER)
     clear = rig.Capture(w.wire, 'br0', rig.Capture.NEITHER_ESP_NOR_IKE)
     all_of_it = rig.Capture(w.wire, 'br0', 'not ip proto 112')
     lost = {'planned': w.planned()}
