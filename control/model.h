@@ -257,9 +257,10 @@ struct model_gateway {
 	uint32_t default_site;	 /* gatewayDefaultSite, of the sites; MODEL_NONE */
 	uint32_t bandwidth_mbps; /* that its connections share, both directions; 0 = no limit */
 	uint32_t own_bandwidth;	 /* bandwidthInMbps as given, 0: the SKU's */
+	bool active_standby;	 /* another host has it, too: who has public_address works */
 	bool incomplete;
 	struct model_place place, vnet_at, address_at, type_at, vpn_type_at, sku_at, bandwidth_at,
-		bgp_at, default_site_at;
+		bgp_at, default_site_at, standby_at;
 };
 
 /* A localNetworkGateway or a remoteGateway: the far end of a tunnel. */

@@ -36,6 +36,8 @@ static void read_kind(struct read *r, const struct tree_node *map, struct model_
 	g->vpn_type_at = read_place(map, P_virtualNetworkGateway_vpnType);
 	g->sku_at = read_place(map, P_virtualNetworkGateway_sku);
 	g->bandwidth_at = read_place(map, P_virtualNetworkGateway_bandwidthInMbps);
+	g->active_standby = read_boolean(map, P_virtualNetworkGateway_activeStandby);
+	g->standby_at = read_place(map, P_virtualNetworkGateway_activeStandby);
 	if (map->is_bad || g->express_route ||
 	    schema_value(map, P_virtualNetworkGateway_publicIPAddress))
 		return;

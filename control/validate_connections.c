@@ -268,6 +268,17 @@ static void check_ikev1(struct judge *j, const struct model_connection *c)
 	}
 }
 
+/* MOBIKE would carry a tunnel to an address that stays on this host when the gateway goes. */
+static void check_standby(struct judge *j, const struct model_connection *c)
+{
+	const struct model_gateway *g = &j->m->gateways[c->gateway];
+	if (g->active_standby && c->mobike)
+		findings_error(j->findings, c->place,
+			       "mobike: %s has activeStandby, its tunnels go from host to host "
+			       "with publicIPAddress and to no other address",
+			       g->name);
+}
+
 /* One tunnel, to a site (vpn-gateway-about-vpntypes). */
 static void check_policy_based(struct judge *j, const struct model_connection *c)
 {
@@ -385,6 +396,7 @@ void validate_connections(struct judge *j)
 		check_peer(j, c);
 		check_selectors(j, i);
 		check_ikev1(j, c);
+		check_standby(j, c);
 		check_pfs(j, c);
 		validate_overlap(j, c);
 		validate_sequence_numbers(j, c);

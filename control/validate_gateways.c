@@ -93,6 +93,10 @@ static void check_express_route(struct judge *j, const struct model_gateway *g)
 			       "Basic, Standard, HighPerformance, UltraPerformance and ErGw1AZ to "
 			       "ErGw3AZ",
 			       g->sku);
+	if (g->active_standby)
+		findings_error(j->findings, g->standby_at,
+			       "activeStandby: does not belong to gatewayType ExpressRoute; a "
+			       "circuit has a primary and a secondary link");
 	if (g->own_bandwidth)
 		findings_error(j->findings, g->bandwidth_at,
 			       "bandwidthInMbps: does not belong to gatewayType ExpressRoute; a "

@@ -184,6 +184,7 @@ int connection_make(struct ike *e, const struct ike_connection *cfg, struct conn
 	c->cfg.name = c->name = name;
 	c->e = e;
 	c->template = template;
+	c->stands_by = cfg->stands_by && !template;
 	c->retry_at_ns = INSTANT_NEVER;
 	lookup_add(&e->by_id, &c->by_id, lookup_hash(e->hash_key, &cfg->id, sizeof cfg->id));
 	index_remote(c);
@@ -265,7 +266,7 @@ static void set_state(struct connection *c)
 	enum ike_state state = IKE_STATE_IDLE;
 	if (c->is_up)
 		state = IKE_STATE_ESTABLISHED;
-	else if (c->sas || (c->wanted && c->cfg.start != IKE_START_RESPOND))
+	else if (c->sas || (c->wanted && !c->stands_by && c->cfg.start != IKE_START_RESPOND))
 		state = IKE_STATE_CONNECTING;
 	if (state == c->state)
 		return;
@@ -333,8 +334,8 @@ void connection_settle(struct connection *c, const struct fault *why)
 		went_down(c, why);
 		revive(c);
 	}
-	if (c->is_up || in_progress(c) || !c->wanted || c->cfg.start == IKE_START_RESPOND ||
-	    c->cfg.remote.family == IP_NONE)
+	if (c->is_up || in_progress(c) || !c->wanted || c->stands_by ||
+	    c->cfg.start == IKE_START_RESPOND || c->cfg.remote.family == IP_NONE)
 		c->retry_at_ns = INSTANT_NEVER;
 	else if (c->retry_at_ns == INSTANT_NEVER)
 		timers_attempt_failed(c);
@@ -349,7 +350,7 @@ void connection_settle(struct connection *c, const struct fault *why)
 static unsigned fits(const struct connection *c, const struct ip_endpoint *local,
 		     const struct ip_endpoint *remote)
 {
-	if (c->refused || c->template)
+	if (c->refused || c->stands_by || c->template)
 		return 0;
 	if (mobike_at(c, local, remote))
 		return 2;
@@ -376,7 +377,7 @@ unsigned connection_fits_v1(const struct connection *c, const struct ip_endpoint
  * one. */
 void connection_initiate(struct connection *c)
 {
-	if (c->refused || !c->wanted || c->is_up)
+	if (c->refused || c->stands_by || !c->wanted || c->is_up)
 		return;
 	for (struct ike_sa *sa = c->sas; sa; sa = sa->next) {
 		if (sa->state == SA_ESTABLISHED)

@@ -177,6 +177,20 @@ void ike_remove(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_
 	end(e);
 }
 
+/* Wanted from now on, or still. */
+static void begin_connection(struct connection *c)
+{
+	struct fault none = {0};
+	c->retry_at_ns = c->e->now_ns; /* also when an attempt waits for its turn */
+	c->failures = 0;
+	if (c->is_up || c->stands_by || c->cfg.start == IKE_START_RESPOND ||
+	    c->cfg.remote.family == IP_NONE)
+		c->retry_at_ns = INSTANT_NEVER;
+	else
+		connection_initiate(c);
+	connection_settle(c, &none);
+}
+
 int ike_up(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effects *out)
 {
 	struct connection *c = connection_by_id(e, connection);
@@ -185,14 +199,7 @@ int ike_up(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effec
 	begin(e, now_ns, out);
 	c->refused = false;
 	c->wanted = true;
-	c->retry_at_ns = now_ns; /* also when an attempt waits for its turn */
-	c->failures = 0;
-	if (c->is_up || c->cfg.start == IKE_START_RESPOND || c->cfg.remote.family == IP_NONE)
-		c->retry_at_ns = INSTANT_NEVER;
-	else
-		connection_initiate(c);
-	struct fault none = {0};
-	connection_settle(c, &none);
+	begin_connection(c);
 	end(e);
 	return 0;
 }
@@ -207,6 +214,56 @@ int ike_down(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_eff
 	c->refused = true;
 	end(e);
 	return 0;
+}
+
+/* Without a word to the peer. */
+static void forget_sa(struct ike_sa *sa, const char *why)
+{
+	children_drop(sa);
+	sa_set_state(sa, SA_DEAD, why);
+}
+
+static void forget_all(struct connection *c, const struct fault *why)
+{
+	c->stands_by = !c->template;
+	c->retry_at_ns = INSTANT_NEVER;
+	while (c->sas)
+		forget_sa(c->sas, why->text);
+	while (c->children)
+		child_remove(c->children);
+	connection_settle(c, why);
+}
+
+void ike_stand_by(struct ike *e, const struct ip_addr *local, const char *why, uint64_t now_ns,
+		  struct ike_effects *out)
+{
+	struct fault f = {0};
+	fault_set(&f, 0, "%s", why);
+	begin(e, now_ns, out);
+	for (struct connection *c = e->connections; c; c = c->next)
+		if (ip_addr_equal(&c->cfg.local, local) && !c->stands_by)
+			forget_all(c, &f);
+	/* handshakes that are nobody's yet, and SAs whose peers were still to be told */
+	for (struct ike_sa *sa = e->all; sa; sa = sa->next_all)
+		if (ip_addr_equal(&sa->local.addr, local) && sa->state != SA_DEAD)
+			forget_sa(sa, why);
+	end(e);
+}
+
+int ike_take_over(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effects *out)
+{
+	struct connection *c = connection_by_id(e, connection);
+	if (!c)
+		return -ENOENT;
+	if (!c->stands_by)
+		return 0;
+	begin(e, now_ns, out);
+	c->stands_by = false;
+	connection_event(c, "this host has taken over");
+	if (c->wanted)
+		begin_connection(c);
+	end(e);
+	return 1;
 }
 
 int ike_rekey(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effects *out)

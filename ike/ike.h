@@ -147,6 +147,7 @@ struct ike_connection {
 	 * with all its children; 0: never by ourselves */
 	uint64_t reauth_ns;
 	bool allow_redirect; /* RFC 5685: go where the peer sends us */
+	bool stands_by;	     /* begins as ike_stand_by() leaves it */
 	/* tests and compatibility */
 	uint64_t retry_ns; /* pause before the next attempt after a failure; 0 = the default */
 };
@@ -241,6 +242,19 @@ int ike_rekey(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_ef
  * none that we can replace: none at all, or we can't begin one. */
 int ike_reauthenticate(struct ike *e, uint32_t connection, uint64_t now_ns,
 		       struct ike_effects *out);
+/*
+ * Two hosts have this connection, and its local address went to the other one. Every SA at that
+ * address is forgotten with its keys, and no peer is told: what the address says is no longer ours
+ * to say. Its connections neither begin nor answer anything, whatever they are told, and stay
+ * wanted; clients of templates are gone. `why` is for people.
+ */
+void ike_stand_by(struct ike *e, const struct ip_addr *local, const char *why, uint64_t now_ns,
+		  struct ike_effects *out);
+/*
+ * The address is here (again): the connection answers, and when it is wanted begins at once, as who
+ * has no SA with the peer (INITIAL_CONTACT). 1: it stood by, 0: it did not; -ENOENT.
+ */
+int ike_take_over(struct ike *e, uint32_t connection, uint64_t now_ns, struct ike_effects *out);
 /* Deletes every SA of every connection: DELETE payloads go out once, nothing is waited for. */
 void ike_shutdown(struct ike *e, uint64_t now_ns, struct ike_effects *out);
 

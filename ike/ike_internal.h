@@ -280,6 +280,7 @@ struct connection {
 	 * n - 1; 0 = none */
 	uint32_t current, lanes[IKE_MAX_WORKERS];
 	bool wanted, refused; /* refused: ike_down, neither initiated nor answered */
+	bool stands_by;	      /* ike_stand_by: nor is this, until ike_take_over */
 	bool is_up;
 	enum ike_state state;
 	uint64_t since_ns, retry_at_ns;

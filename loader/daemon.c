@@ -10,6 +10,7 @@
 #include "loader/outer.h"
 #include "loader/recover.h"
 #include "loader/reload.h"
+#include "loader/takeover.h"
 #include "loader/transmit.h"
 
 #include "base/instant.h"
@@ -80,6 +81,9 @@ static void on_netlink(evutil_socket_t fd, short what, void *owner)
 	(void)fd;
 	(void)what;
 	underlay_watch(d->underlay);
+	/* before IKE is told of addresses: what moves to another host goes nowhere here */
+	if (underlay_moved_in(d->underlay))
+		takeover_look(d, false);
 	/* a circuit's link that is down is not used from here on */
 	routing_ports(d->routing);
 	schedule_refresh(d);
@@ -175,6 +179,8 @@ static void on_second(evutil_socket_t fd, short what, void *owner)
 		recover_second(d);
 	watch_transmit(d);
 	underlay_second(d->underlay, clock_now_ns());
+	if (d->addresses_unknown)
+		takeover_look(d, false);
 	routing_second(d->routing);
 	datapath_pmtu_expire(d->datapath, clock_now_ns());
 	sd_notify(0, "WATCHDOG=1");
@@ -496,10 +502,12 @@ static int start(struct daemon *d, const char *path, struct fault *f)
 		err = watch_all(d, f);
 	if (!err)
 		err = outer_open(&d->outer, d->base, d->datapath, &d->model, &d->plan, f);
+	if (!err)
+		err = takeover_follow(d, f);
 	if (err)
 		return err;
-	const struct ike_host_options o = {d->base,	&d->model,   &d->plan,	d->maps,
-					   d->datapath, d->underlay, d->netlink};
+	const struct ike_host_options o = {d->base,	&d->model,   &d->plan,	 d->maps,
+					   d->datapath, d->underlay, d->netlink, &d->standby};
 	err = ike_host_start(&d->ike, &o, f);
 	if (!err)
 		err = start_sstp(d, f);
@@ -512,6 +520,7 @@ static int start(struct daemon *d, const char *path, struct fault *f)
 	if (err)
 		return err;
 	underlay_refresh(d->underlay);
+	takeover_look(d, true);
 	if (attach_succeeds(d->attach))
 		routing_settle(d->routing);
 	return succeed(d, f);
@@ -561,6 +570,7 @@ static void stop(struct daemon *d)
 		event_base_free(d->base);
 	netlink_close(d->netlink);
 	gateways_free(d);
+	standby_free(&d->standby);
 	plan_free(&d->plan);
 	model_free(&d->model);
 	instance_unlock(&d->instance, d->lock);

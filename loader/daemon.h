@@ -3,10 +3,12 @@
 #ifndef XGW_LOADER_DAEMON_H
 #define XGW_LOADER_DAEMON_H
 
+#include "control/standby.h"
 #include "loader/apply.h"
 #include "loader/attach.h"
 #include "loader/ike_host.h"
 #include "loader/routing.h"
+#include "loader/shared.h"
 #include "loader/sstp.h"
 #include "loader/underlay.h"
 
@@ -32,6 +34,9 @@ struct daemon {
 	const struct esp_backend *backend; /* of the workers */
 	struct esp_choice crypto;
 	struct underlay *underlay;
+	struct standby standby; /* which gateways work here */
+	struct shared shared;
+	bool addresses_unknown; /* the kernel could not be asked */
 	struct ike_host *ike;
 	struct sstp_host *sstp;
 	struct routing *routing; /* circuits and BGP */

@@ -271,6 +271,10 @@ void ike_host_on_datagram(evutil_socket_t fd, short what, void *owner)
 			break;
 		if (n <= 0)
 			continue; /* an ICMP error of an earlier datagram, or an empty one */
+		if (s->away) {	  /* it came before its address went */
+			h->unheard++;
+			continue;
+		}
 		struct ip_endpoint remote = from_sockaddr(&info.from);
 		if (take_esp(s, &remote, info.tos, (size_t)n))
 			continue;
@@ -284,15 +288,87 @@ void ike_host_on_datagram(evutil_socket_t fd, short what, void *owner)
 
 /* ---- addresses that come and go (MOBIKE) ---- */
 
+/* What VRRP moves is no address of this host's that an IKE SA may go on at. */
+static int leave_out_moving(const struct model *m, struct ip_addr *own, int n)
+{
+	int kept = 0;
+	for (int k = 0; k < n; k++) {
+		bool moves = false;
+		for (uint32_t i = 0; i < m->n_gateways && !moves; i++)
+			moves = m->gateways[i].active_standby &&
+				ip_addr_equal(&m->gateways[i].public_address, &own[k]);
+		if (!moves)
+			own[kept++] = own[k];
+	}
+	return kept;
+}
+
 void ike_host_addresses(struct ike_host *h)
 {
 	struct ip_addr own[IKE_MAX_ADDRESSES];
 	int n = h->mobike ? underlay_own(h->o.underlay, own, IKE_MAX_ADDRESSES) : -ENOENT;
 	if (n < 0)
 		return;
+	n = leave_out_moving(h->o.model, own, n);
 	ike_sockets_follow(h, own, (unsigned)n);
 	ike_addresses(h->engine, own, (unsigned)n, clock_now_ns(), &h->effects);
 	ike_host_settle(h);
+}
+
+/* ---- gateways that come and go (activeStandby) ---- */
+
+static bool works(const struct ike_host *h, const struct plan_connection *c)
+{
+	uint32_t gateway = h->o.model->connections[c->model].gateway;
+	return standby_is_active(h->o.standby, h->o.plan->gateways[gateway].slot);
+}
+
+void ike_host_stand_by(struct ike_host *h, const struct ip_addr *address, const char *why)
+{
+	ike_sockets_away(h, address, true);
+	ike_stand_by(h->engine, address, why, clock_now_ns(), &h->effects);
+	ike_host_settle(h);
+}
+
+/* As at the start: each begins with a key exchange. */
+static void wake_some(struct ike_host *h, uint32_t most)
+{
+	const struct plan *p = h->o.plan;
+	uint32_t n = 0;
+	while (n < most && h->next_wake < p->n_connections) {
+		const struct plan_connection *c = &p->connections[h->next_wake++];
+		if (works(h, c) && ike_take_over(h->engine, c->id, clock_now_ns(), &h->effects) > 0)
+			n++;
+	}
+	ike_host_settle(h);
+}
+
+void ike_host_wake(struct ike_host *h)
+{
+	static const struct timeval now;
+	h->next_wake = 0;
+	event_add(h->starter, &now);
+}
+
+void ike_host_take_over(struct ike_host *h, const struct ip_addr *address)
+{
+	const struct plan *p = h->o.plan;
+	ike_sockets_away(h, address, false);
+	for (uint32_t i = 0; i < p->n_gateways; i++)
+		if (ip_addr_equal(&h->o.model->gateways[i].public_address, address))
+			(void)ike_take_over(h->engine, PLAN_FIRST_TEMPLATE + p->gateways[i].slot,
+					    clock_now_ns(), &h->effects);
+	h->next_wake = 0;
+	wake_some(h, STARTS_AT_ONCE);
+	if (h->next_wake < p->n_connections) {
+		static const struct timeval soon = {.tv_usec = 1000};
+		event_add(h->starter, &soon);
+	}
+}
+
+uint64_t ike_host_unheard(const struct ike_host *h)
+{
+	return h->unheard;
 }
 
 /* ---- connections ---- */
@@ -315,11 +391,12 @@ int ike_host_add_template(struct ike_host *h, uint32_t gateway, bool change, str
 {
 	const struct model_gateway *g = &h->o.model->gateways[gateway];
 	struct ike_connection *c = malloc(sizeof *c);
-	int err = c ? 0 : fault_set(f, -ENOMEM, "not enough memory for the clients");
-	if (!err)
-		err = ike_host_translate_clients(c, h->o.model, gateway,
-						 h->o.plan->gateways[gateway].slot, f);
+	if (!c)
+		return fault_set(f, -ENOMEM, "not enough memory for the clients");
+	int err = ike_host_translate_clients(c, h->o.model, gateway,
+					     h->o.plan->gateways[gateway].slot, f);
 	if (!err) {
+		c->stands_by = !standby_is_active(h->o.standby, h->o.plan->gateways[gateway].slot);
 		clients_template(h->clients, gateway, c);
 		err = change ? ike_change(h->engine, c, clock_now_ns(), &h->effects, f)
 			     : ike_add(h->engine, c, f);
@@ -342,6 +419,7 @@ int ike_host_add_connection(struct ike_host *h, uint32_t i, struct fault *f)
 		return err;
 	}
 	c->workers = workers_to_ask_for(h);
+	c->stands_by = !works(h, pc);
 	h->mobike |= c->mobike != IKE_MOBIKE_OFF;
 	credentials_give(h->credentials, h->o.model, pc->model, c);
 	err = ike_add(h->engine, c, f);
@@ -383,7 +461,8 @@ static void on_starter(evutil_socket_t fd, short what, void *owner)
 	(void)fd;
 	(void)what;
 	start_some(h, STARTS_AT_ONCE);
-	if (h->next_start < h->o.plan->n_connections)
+	wake_some(h, STARTS_AT_ONCE);
+	if (h->next_start < h->o.plan->n_connections || h->next_wake < h->o.plan->n_connections)
 		event_add(h->starter, &soon);
 }
 
@@ -418,6 +497,7 @@ int ike_host_start(struct ike_host **out, const struct ike_host_options *o, stru
 					    .esp_sent_owner = h,
 					    .wall_seconds = wall_seconds};
 	ike_effects_init(&h->effects);
+	h->next_wake = UINT32_MAX; /* nobody has stood by yet */
 	h->buffer = malloc(DATAGRAM_MAX);
 	h->timer = evtimer_new(o->base, on_timer, h);
 	h->starter = evtimer_new(o->base, on_starter, h);
@@ -478,9 +558,26 @@ static int reset(struct ike_host *h, uint32_t connection, uint64_t now)
 	return err ? err : ike_up(h->engine, connection, now, &h->effects);
 }
 
+/* But `down`, which says what is wanted once it works. */
+static int refuse_standby(const struct ike_host *h, const char *verb, uint32_t connection,
+			  struct fault *f)
+{
+	char text[STANDBY_TEXT];
+	const struct plan_connection *c = plan_connection(h->o.plan, connection);
+	if (!c || works(h, c) || strcmp(verb, "down") == 0)
+		return 0;
+	uint32_t gateway = h->o.model->connections[c->model].gateway;
+	fault_set(f, -EADDRNOTAVAIL, "connection '%s': %s", ike_host_name(h, connection),
+		  standby_text(h->o.standby, h->o.plan->gateways[gateway].slot, text));
+	return fault_advise(f, "give the order on the host that has it");
+}
+
 int ike_host_order(struct ike_host *h, const char *verb, uint32_t connection, struct fault *f)
 {
 	uint64_t now = clock_now_ns();
+	int refused = refuse_standby(h, verb, connection, f);
+	if (refused)
+		return refused;
 	int err = strcmp(verb, "up") == 0      ? ike_up(h->engine, connection, now, &h->effects)
 		  : strcmp(verb, "down") == 0  ? ike_down(h->engine, connection, now, &h->effects)
 		  : strcmp(verb, "rekey") == 0 ? ike_rekey(h->engine, connection, now, &h->effects)

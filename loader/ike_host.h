@@ -5,6 +5,7 @@
 #define XGW_LOADER_IKE_HOST_H
 
 #include "control/plan.h"
+#include "control/standby.h"
 #include "datapath/datapath.h"
 #include "ike/ike.h"
 #include "loader/netlink.h"
@@ -22,6 +23,7 @@ struct ike_host_options {
 	struct datapath *datapath;
 	struct underlay *underlay;
 	struct netlink *netlink;
+	const struct standby *standby; /* of its model's gateways */
 };
 
 /* Opens UDP 500 and 4500 on every gateway's public address and starts the connections. */
@@ -36,6 +38,14 @@ int must_check ike_host_order(struct ike_host *h, const char *verb, uint32_t con
 			      struct fault *f);
 /* The host's addresses may have changed: IKE SAs with MOBIKE go on at what there is. */
 void ike_host_addresses(struct ike_host *h);
+/*
+ * Gateways of this address stand by, with all their SAs gone and no peer told, as `why` says; or
+ * work: those of their connections that are wanted begin at once, so many in each turn of the loop.
+ */
+void ike_host_stand_by(struct ike_host *h, const struct ip_addr *address, const char *why);
+void ike_host_take_over(struct ike_host *h, const struct ip_addr *address);
+/* Datagrams that came to an address while its gateway stood by, and were not looked at. */
+uint64_t ike_host_unheard(const struct ike_host *h);
 /* What the workers saw. */
 void ike_host_expiring(struct ike_host *h, uint32_t spi_in);
 void ike_host_alive(struct ike_host *h, uint32_t spi_in);

@@ -15,6 +15,7 @@
 struct ike_socket {
 	struct ike_host *host;
 	struct ip_endpoint local;
+	bool away; /* the gateway of this address stands by */
 	int fd;
 	struct event *readable;
 	struct ike_socket *next;
@@ -29,6 +30,8 @@ struct ike_host {
 	struct event *timer;
 	struct event *starter;
 	uint32_t next_start; /* of the plan's connections: the first that was not started yet */
+	uint32_t next_wake;  /* the first that was not looked at since a gateway took over */
+	uint64_t unheard;
 	bool mobike;
 	struct ike_socket *sockets;
 	void *socket_tree; /* of the same, by address and port (tsearch(3)) */
@@ -45,6 +48,8 @@ int must_check ike_host_add_connection(struct ike_host *h, uint32_t i, struct fa
 void ike_host_start_connection(struct ike_host *h, uint32_t i);
 /* Those that the start has not come to yet. */
 void ike_host_start_rest(struct ike_host *h);
+/* Connections of gateways that work, where they stood by: soon, and so many at a time. */
+void ike_host_wake(struct ike_host *h);
 int must_check ike_host_add_template(struct ike_host *h, uint32_t gateway, bool change,
 				     struct fault *f);
 
@@ -56,5 +61,6 @@ int must_check ike_sockets_open(struct ike_host *h, const struct model *m, struc
 /* Listens at every address there is, and no longer at those that are gone and not configured. */
 void ike_sockets_follow(struct ike_host *h, const struct ip_addr *own, unsigned n);
 void ike_sockets_close(struct ike_host *h);
+void ike_sockets_away(struct ike_host *h, const struct ip_addr *address, bool away);
 
 #endif

@@ -364,6 +364,7 @@ int ike_host_follow(struct ike_host *h, struct ike_host_changes *c, struct fault
 	else
 		ike_sockets_follow(h, NULL, 0);
 	ike_host_settle(h);
+	ike_host_wake(h); /* where the last configuration's had not come to */
 	if (err || replaced || added)
 		*f = err ? others[0] : replaced ? others[1] : others[2];
 	return err ? err : replaced ? replaced : added;

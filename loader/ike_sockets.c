@@ -55,7 +55,7 @@ static int bind_fault(struct fault *f, const struct ip_endpoint *at, int err)
 	if (err == -EADDRNOTAVAIL)
 		return fault_advise(
 			f, "publicIPAddress must be an address of this host; put it on the uplink "
-			   "with `ip addr add`");
+			   "with `ip addr add`, or say activeStandby when another host has it");
 	if (err == -EADDRINUSE)
 		return fault_advise(f,
 				    "another IKE program holds the port; `ss -ulnp` shows which");
@@ -72,7 +72,7 @@ static void free_socket(struct ike_socket *s)
 }
 
 static int prepare(struct ike_host *h, struct ike_socket *s, const struct ip_endpoint *local,
-		   struct fault *f)
+		   bool moves, struct fault *f)
 {
 	struct sockaddr_storage at;
 	bool v4 = local->addr.family == IP_V4;
@@ -88,6 +88,10 @@ static int prepare(struct ike_host *h, struct ike_socket *s, const struct ip_end
 		   &discover, sizeof discover);
 	setsockopt(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
 	outer_prepare(s->fd, v4);
+	/* one that comes and goes is bound once; nothing arrives while it is elsewhere */
+	if (moves)
+		setsockopt(s->fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_FREEBIND : IPV6_FREEBIND,
+			   &on, sizeof on);
 	socklen_t len = ike_socket_address(&at, local);
 	if (bind(s->fd, (struct sockaddr *)&at, len)) {
 		int err = -errno;
@@ -99,7 +103,8 @@ static int prepare(struct ike_host *h, struct ike_socket *s, const struct ip_end
 	return 0;
 }
 
-static int open_socket(struct ike_host *h, const struct ip_endpoint *local, struct fault *f)
+static int open_socket(struct ike_host *h, const struct ip_endpoint *local, bool moves,
+		       struct fault *f)
 {
 	struct ike_socket *s = calloc(1, sizeof *s);
 	if (!s)
@@ -107,7 +112,7 @@ static int open_socket(struct ike_host *h, const struct ip_endpoint *local, stru
 	s->host = h;
 	s->local = *local;
 	s->fd = -1;
-	int err = prepare(h, s, local, f);
+	int err = prepare(h, s, local, moves, f);
 	if (!err && !tsearch(s, &h->socket_tree, by_endpoint))
 		err = fault_set(f, -ENOMEM, "not enough memory for the sockets");
 	if (err) {
@@ -140,7 +145,12 @@ int ike_sockets_open(struct ike_host *h, const struct model *m, struct fault *f)
 		const struct ip_endpoint local = {g->public_address, ports[i % 2]};
 		if (g->express_route)
 			continue;
-		int err = ike_socket_find(h, &local) ? 0 : open_socket(h, &local, f);
+		const struct ike_socket *s = ike_socket_find(h, &local);
+		int err = 0;
+		if (!s)
+			err = open_socket(h, &local, g->active_standby, f);
+		else if (s->away && !g->active_standby)
+			err = bind_fault(f, &local, -EADDRNOTAVAIL);
 		if (!err)
 			continue;
 		close_until(h, had);
@@ -207,7 +217,14 @@ void ike_sockets_follow(struct ike_host *h, const struct ip_addr *own, unsigned 
 	for (unsigned k = 0; k < 2 * n; k++) {
 		const struct ip_endpoint local = {own[k / 2], ports[k % 2]};
 		struct fault f = {0};
-		if (!ike_socket_find(h, &local) && open_socket(h, &local, &f))
+		if (!ike_socket_find(h, &local) && open_socket(h, &local, false, &f))
 			log_warn(LOG_IKE, "not-listening: %s", fault_format(&f, text));
 	}
+}
+
+void ike_sockets_away(struct ike_host *h, const struct ip_addr *address, bool away)
+{
+	for (struct ike_socket *s = h->sockets; s; s = s->next)
+		if (ip_addr_equal(&s->local.addr, address))
+			s->away = away;
 }

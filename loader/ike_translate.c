@@ -109,10 +109,11 @@ int ike_host_translate_clients(struct ike_connection *out, const struct model *m
 	out->id = PLAN_FIRST_TEMPLATE + slot;
 	out->name = g->name;
 	out->local = g->public_address;
+	/* one that moves between hosts leads nowhere else: what is left of it here is another's */
+	out->mobike = g->active_standby ? IKE_MOBIKE_OFF : IKE_MOBIKE_ON;
 	out->rsa_pkcs1 = g->certificate.rsa_pkcs1;
 	out->start = IKE_START_RESPOND;
 	out->dpd_timeout_ns = CLIENT_DPD_SECONDS * NS_PER_S;
-	out->mobike = IKE_MOBIKE_ON;
 	out->remote_id.kind = IDENTITY_ANY;
 	return set_identity(&out->local_id, g->identity, g->name, f);
 }
@@ -222,7 +223,9 @@ static bool same_rules(const struct ike_connection *a, const struct ike_connecti
 	       a->retry_ns == b->retry_ns;
 }
 
-/* A field that is not compared is a change that a reload does not see: who adds one adds it here.
+/*
+ * A field that is not compared is a change that a reload does not see: who adds one adds it here.
+ * But not stands_by, which is no setting: who sees the same goes on standing by.
  */
 _Static_assert(sizeof(struct ike_connection) == 4304, "ike_host_same");
 

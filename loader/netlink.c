@@ -578,6 +578,8 @@ bool netlink_has_address(struct netlink *n, const struct ip_addr *want)
 }
 
 struct address_walk {
+	unsigned without; /* those with one of these flags are left out */
+	unsigned scope;	  /* the narrowest */
 	void (*each)(void *owner, uint32_t ifindex, const struct ip_addr *a);
 	void *owner;
 };
@@ -588,8 +590,7 @@ static int pass_address(const struct nlmsghdr *h, void *owner)
 	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
 	const struct nlattr *a;
 	struct ip_addr got;
-	if (m->ifa_scope != RT_SCOPE_UNIVERSE ||
-	    m->ifa_flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED))
+	if (m->ifa_scope > walk->scope || m->ifa_flags & walk->without)
 		return MNL_CB_OK;
 	mnl_attr_for_each(a, h, sizeof *m)
 	{
@@ -600,17 +601,36 @@ static int pass_address(const struct nlmsghdr *h, void *owner)
 	return MNL_CB_OK;
 }
 
-int netlink_addresses(struct netlink *n,
-		      void (*each)(void *owner, uint32_t ifindex, const struct ip_addr *a),
-		      void *owner)
+static int walk_addresses(struct netlink *n, struct address_walk walk)
 {
 	char buffer[128];
-	struct address_walk walk = {each, owner};
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
 	h->nlmsg_type = RTM_GETADDR;
 	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	mnl_nlmsg_put_extra_header(h, sizeof(struct ifaddrmsg));
 	return ask(n, h, pass_address, &walk);
+}
+
+int netlink_addresses(struct netlink *n,
+		      void (*each)(void *owner, uint32_t ifindex, const struct ip_addr *a),
+		      void *owner)
+{
+	return walk_addresses(n,
+			      (struct address_walk){.without = IFA_F_TENTATIVE | IFA_F_DADFAILED |
+							       IFA_F_DEPRECATED,
+						    .scope = RT_SCOPE_UNIVERSE,
+						    .each = each,
+						    .owner = owner});
+}
+
+int netlink_own_addresses(struct netlink *n,
+			  void (*each)(void *owner, uint32_t ifindex, const struct ip_addr *a),
+			  void *owner)
+{
+	return walk_addresses(n, (struct address_walk){.without = IFA_F_TENTATIVE | IFA_F_DADFAILED,
+						       .scope = RT_SCOPE_HOST,
+						       .each = each,
+						       .owner = owner});
 }
 
 /* ---- changes ---- */
@@ -644,10 +664,13 @@ static int pass_change(const struct nlmsghdr *h, void *owner)
 		l.up = l.up && !l.gone;
 		w->link(w->owner, &l);
 		break;
-	case RTM_NEWROUTE:
-	case RTM_DELROUTE:
 	case RTM_NEWADDR:
-	case RTM_DELADDR: w->route(w->owner); break;
+	case RTM_DELADDR:
+		w->address(w->owner);
+		w->route(w->owner);
+		break;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE: w->route(w->owner); break;
 	default: break;
 	}
 	return MNL_CB_OK;

@@ -86,12 +86,19 @@ int netlink_addresses(struct netlink *n,
 		      void (*each)(void *owner, uint32_t ifindex, const struct ip_addr *a),
 		      void *owner);
 
+/* Every address of this host that packets can come to, whatever its scope; `deprecated` ones too,
+ * which VRRP makes of IPv6 addresses so that nobody takes them as a source unasked. */
+int netlink_own_addresses(struct netlink *n,
+			  void (*each)(void *owner, uint32_t ifindex, const struct ip_addr *a),
+			  void *owner);
+
 /* Changes, as they come. `lost`: some were missed; everything is to be read again. */
 struct netlink_watcher {
 	void (*neighbour)(void *owner, const struct netlink_neighbour *x);
 	void (*fdb)(void *owner, const struct netlink_fdb *x);
 	void (*link)(void *owner, const struct netlink_link *l);
-	void (*route)(void *owner);
+	void (*route)(void *owner);   /* or an address */
+	void (*address)(void *owner); /* told before that */
 	void (*lost)(void *owner);
 	void *owner;
 };

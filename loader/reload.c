@@ -9,6 +9,7 @@
 #include "loader/clients.h"
 #include "loader/gateways.h"
 #include "loader/reload_rules.h"
+#include "loader/takeover.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -397,9 +398,12 @@ static void switch_over(struct reload *r)
 	if (!err)
 		err = apply_addresses(d->attach, d->netlink, &d->model, d->ports, &j->fault);
 	apply_addresses_gone(d->attach, d->netlink, &d->model, d->ports);
+	if (!err)
+		err = takeover_follow(d, &j->fault);
 	int ike = ike_host_follow(d->ike, j->ike, &j->fault);
 	int sstp = sstp_host_follow(d->sstp, ike_host_clients(d->ike), &j->fault);
 	int routing = routing_follow(d->routing, &j->fault);
+	takeover_look(d, true);
 	j->err = err ? err : ike ? ike : sstp ? sstp : routing;
 	memcpy(r->path, j->path, sizeof r->path);
 	j->done_ns = clock_now_ns();

@@ -567,7 +567,8 @@ static socklen_t to_sockaddr(struct sockaddr_storage *out, const struct ip_endpo
 	return sizeof *s;
 }
 
-static int open_door(struct listener *l, struct fault *f)
+/* moves: the address comes and goes. */
+static int open_door(struct listener *l, bool moves, struct fault *f)
 {
 	const struct ip_endpoint local = {l->local, SSTP_PORT};
 	bool v4 = l->local.family == IP_V4;
@@ -580,6 +581,9 @@ static int open_door(struct listener *l, struct fault *f)
 	setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	if (!v4)
 		setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+	if (moves)
+		setsockopt(l->fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_FREEBIND : IPV6_FREEBIND,
+			   &on, sizeof on);
 	if (bind(l->fd, (struct sockaddr *)&at, len) || listen(l->fd, BACKLOG))
 		return bind_fault(f, &local, -errno);
 	return 0;
@@ -613,7 +617,7 @@ static int prepare_listener(struct listener *l, const struct model *m, const str
 		return fault_set(f, err, "the gateway's certificate can't be hashed");
 	err = make_context(l, c->credential, f);
 	if (!err && !now)
-		err = open_door(l, f);
+		err = open_door(l, m->gateways[l->gateway].active_standby, f);
 	if (err)
 		return err;
 	l->acceptable = event_new(l->host->o.base, now ? now->fd : l->fd, EV_READ | EV_PERSIST,
@@ -770,6 +774,13 @@ static void end_of(struct sstp_host *h, const struct listener *l, bool all, cons
 	fault_set(&why, -ECONNABORTED, "%s", text);
 	end_list(&h->half_open, l, all, &why);
 	end_list(&h->known, l, all, &why);
+}
+
+void sstp_host_stand_by(struct sstp_host *h, const struct ip_addr *address, const char *why)
+{
+	const struct listener *l = h ? listener_at(h, address) : NULL;
+	if (l)
+		end_of(h, l, true, why);
 }
 
 static const char *method(void *owner, uint32_t connection, const char **user)

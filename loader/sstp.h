@@ -40,6 +40,9 @@ int must_check sstp_host_follow(struct sstp_host *h, struct clients *clients, st
 /* What was prepared, when nothing comes of it; else nothing. */
 void sstp_host_abandon(struct sstp_host *h);
 
+/* The gateway of this address stands by: its clients' sessions end. Nobody comes to it then. */
+void sstp_host_stand_by(struct sstp_host *h, const struct ip_addr *address, const char *why);
+
 struct sstp_client_status {
 	const char *user, *method, *correlation, *tls;
 	struct ip_endpoint remote;

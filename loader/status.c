@@ -186,6 +186,14 @@ static void add_path(struct daemon *d, json_t *o, uint32_t id)
 		      "innerMtu", (int)mtu.inner));
 }
 
+/* Why a connection is not up that nothing is wrong with. */
+static json_t *reason(const struct daemon *d, uint32_t gateway)
+{
+	char text[STANDBY_TEXT];
+	standby_text(&d->standby, d->plan.gateways[gateway].slot, text);
+	return *text ? json_string(text) : json_null();
+}
+
 static json_t *connection(struct daemon *d, const struct plan_connection *pc, uint64_t now)
 {
 	const struct model_connection *c = &d->model.connections[pc->model];
@@ -199,6 +207,7 @@ static json_t *connection(struct daemon *d, const struct plan_connection *pc, ui
 		add_ike(o, s, now);
 	else
 		set(o, "connectionStatus", json_string("Unknown"));
+	set(o, "reason", reason(d, c->gateway));
 	add_peer(d, o, c, s);
 	add_traffic(d, o, pc->id);
 	for (unsigned i = 0; s && i < s->n_children; i++)
@@ -496,6 +505,21 @@ static json_t *workers(struct daemon *d)
 
 /* ---- gateways ---- */
 
+/* Of one that another host has, too; else null. */
+static json_t *standby_state(const struct daemon *d, uint32_t i)
+{
+	char since[CLOCK_TEXT], address[IP_TEXT];
+	uint32_t slot = d->plan.gateways[i].slot;
+	if (!d->model.gateways[i].active_standby || slot >= d->standby.n)
+		return json_null();
+	const struct standby_gateway *g = &d->standby.at[slot];
+	return json_pack("{s:s,s:s,s:o,s:I}", "state", g->active ? "Active" : "Standby", "since",
+			 clock_format(g->since_ns, since), "why",
+			 json_sprintf("%s is %s this host", ip_addr_format(&g->address, address),
+				      g->active ? "on" : "not on"),
+			 "switches", (json_int_t)g->switches);
+}
+
 static json_t *gateway(struct daemon *d, uint32_t i)
 {
 	const struct model_gateway *g = &d->model.gateways[i];
@@ -512,6 +536,7 @@ static json_t *gateway(struct daemon *d, uint32_t i)
 	set(o, "publicIPAddress",
 	    g->public_address.family ? json_string(ip_addr_format(&g->public_address, address))
 				     : json_null());
+	set(o, "activeStandby", standby_state(d, i));
 	set(o, "sku", json_string(g->sku));
 	if (g->clients.n_pool) {
 		const struct guesses_count c = clients_guesses(ike_host_clients(d->ike), i);
@@ -547,6 +572,7 @@ static json_t *ike_counters(struct daemon *d)
 #define IKE_COUNTER(id, name, text) set(o, name, number(ike_host_count(d->ike, IKE_COUNT_##id)));
 #include "ike/counters.def"
 #undef IKE_COUNTER
+	set(o, "unheard-in-standby", number(ike_host_unheard(d->ike)));
 	return o;
 }
 

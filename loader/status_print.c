@@ -53,6 +53,9 @@ static void print_row(FILE *to, const json_t *c)
 			bytes(integer(c, "egressBytes"), out));
 	fputc('\n', to);
 	const char *error = json_string_value(json_object_get(c, "lastError"));
+	const char *reason = json_string_value(json_object_get(c, "reason"));
+	if (reason)
+		fprintf(to, "    %s\n", reason);
 	if (error)
 		fprintf(to, "    last error: %s\n", error);
 }
@@ -194,6 +197,7 @@ static void print_ports(FILE *to, const json_t *ports)
 
 static void print_gateway(FILE *to, const json_t *o)
 {
+	const json_t *standby = json_object_get(o, "activeStandby");
 	fprintf(to, "gateway %s of %s, %s, %s", text(o, "name"), text(o, "virtualNetwork"),
 		text(o, "vpnType"), text(o, "publicIPAddress"));
 	if (json_object_get(o, "ingressBitsPerSecond"))
@@ -206,6 +210,12 @@ static void print_gateway(FILE *to, const json_t *o)
 			" packets above it dropped",
 			integer(o, "bandwidthInMbps"), integer(o, "overRatePackets"));
 	fputc('\n', to);
+	if (json_is_object(standby))
+		fprintf(to,
+			"    %s since %s: %s; %" JSON_INTEGER_FORMAT
+			" switches since the daemon began\n",
+			text(standby, "state"), text(standby, "since"), text(standby, "why"),
+			integer(standby, "switches"));
 }
 
 static void print_workers(FILE *to, const json_t *workers)

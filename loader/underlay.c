@@ -74,6 +74,7 @@ struct underlay {
 	uint32_t at; /* among peers: where a refresh goes on */
 	bool dirty, lost, full;
 	bool addresses; /* those of the host may be others */
+	bool moved_in;	/* an address came or went */
 };
 
 static uint32_t port_of(const struct underlay *u, uint32_t ifindex)
@@ -389,11 +390,22 @@ static bool asked_lately(struct underlay *u, uint32_t vnet, const struct ip_addr
 	return false;
 }
 
+static void send_frame(struct underlay *u, const struct netlink_link *l, const struct discover *d)
+{
+	uint8_t frame[DISCOVER_FRAME];
+	struct sockaddr_ll where = {.sll_family = AF_PACKET, .sll_ifindex = (int)l->ifindex};
+	size_t n = discover_frame(frame, d);
+	if (u->packet_fd < 0)
+		u->packet_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (n && u->packet_fd >= 0 &&
+	    sendto(u->packet_fd, frame, n, 0, (struct sockaddr *)&where, sizeof where) < 0)
+		log_debug(LOG_NET, "ask device=%s: %s", l->name, strerror(errno));
+}
+
 /* The kernel has no address on a tagged attachment, so the gateway asks for itself. */
 static void ask_on_vlan(struct underlay *u, const struct model_attachment *a,
 			const struct ip_addr *to)
 {
-	uint8_t frame[DISCOVER_FRAME];
 	const struct netlink_link *l = &u->h.ports[a->port].link;
 	struct discover d = {.vlan = (uint16_t)a->tag, .target = *to};
 	memcpy(d.mac, l->mac, sizeof d.mac);
@@ -403,13 +415,17 @@ static void ask_on_vlan(struct underlay *u, const struct model_attachment *a,
 		d.source = a->address6.addr;
 	else
 		return;
-	struct sockaddr_ll where = {.sll_family = AF_PACKET, .sll_ifindex = (int)l->ifindex};
-	size_t n = discover_frame(frame, &d);
-	if (u->packet_fd < 0)
-		u->packet_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (n && u->packet_fd >= 0 &&
-	    sendto(u->packet_fd, frame, n, 0, (struct sockaddr *)&where, sizeof where) < 0)
-		log_debug(LOG_NET, "ask device=%s: %s", l->name, strerror(errno));
+	send_frame(u, l, &d);
+}
+
+void underlay_announce(struct underlay *u, uint32_t ifindex, const struct ip_addr *addr)
+{
+	uint32_t i = port_of(u, ifindex);
+	struct discover d = {.source = *addr, .target = *addr};
+	if (i == NO_PORT || addr->family != IP_V4)
+		return;
+	memcpy(d.mac, u->h.ports[i].link.mac, sizeof d.mac);
+	send_frame(u, &u->h.ports[i].link, &d);
 }
 
 /* A host of a VLAN attachment that was silent for long. */
@@ -483,9 +499,15 @@ static void on_route(void *owner)
 	make_stale(owner, NULL);
 }
 
+static void on_address(void *owner)
+{
+	((struct underlay *)owner)->moved_in = true;
+}
+
 static void on_lost(void *owner)
 {
 	struct underlay *u = owner;
+	u->moved_in = true;
 	make_stale(u, NULL);
 	u->dirty = true;
 	u->lost = true;
@@ -493,7 +515,8 @@ static void on_lost(void *owner)
 
 void underlay_watch(struct underlay *u)
 {
-	struct netlink_watcher w = {on_neighbour, on_fdb, on_link, on_route, on_lost, u};
+	struct netlink_watcher w = {on_neighbour, on_fdb,  on_link, on_route,
+				    on_address,	  on_lost, u};
 	netlink_watch(u->h.netlink, &w);
 }
 
@@ -501,6 +524,13 @@ bool underlay_readdressed(struct underlay *u)
 {
 	bool changed = u->addresses;
 	u->addresses = false;
+	return changed;
+}
+
+bool underlay_moved_in(struct underlay *u)
+{
+	bool changed = u->moved_in;
+	u->moved_in = false;
 	return changed;
 }
 

@@ -49,6 +49,14 @@ void underlay_ask(struct underlay *u, uint32_t ifindex, const struct ip_addr *ad
 void underlay_event(struct underlay *u, const struct xgw_event *e, uint64_t now_ns);
 /* True when the addresses of this host may be others than at the last call. */
 bool underlay_readdressed(struct underlay *u);
+/* The same of addresses alone, not of what may change their use: to be followed at once. */
+bool underlay_moved_in(struct underlay *u);
+/*
+ * An IPv4 address came to this device: neighbours who know it elsewhere learn so (RFC 5227 section
+ * 2.3) before the first packet that they are to answer. VRRP says the same, but maybe later; of
+ * IPv6 addresses it alone does.
+ */
+void underlay_announce(struct underlay *u, uint32_t ifindex, const struct ip_addr *addr);
 /* True when something changed and underlay_refresh has work. */
 bool underlay_dirty(const struct underlay *u);
 /* Some of it: there may be more. */

@@ -20,5 +20,6 @@ echo "== point-to-site"
 echo "== failover of a circuit"
 /usr/bin/python3 -B scripts/bench-failover.py
 /usr/bin/python3 -B scripts/bench-routes.py
+/usr/bin/python3 -B scripts/bench-standby.py
 echo "== end to end"
 exec /usr/bin/python3 -B scripts/bench.py

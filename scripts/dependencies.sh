@@ -54,6 +54,8 @@ test+=(libnss3-tools libldns3 libunbound8 libcurl3-nss libcap-ng0 libevent-pthre
 # the libraries that this host has not. frr: EVPN that fills the tables of a VXLAN overlay's directory, and BGP of sites and
 # providers; bird2: BGP and BFD on our side, which a gateway's host has installed, with its service disabled
 unpacked=(libreswan openiked frr bird2)
+# VRRP of two gateways of which one stands by; a service that a gateway's host has for itself
+unpacked+=(keepalived)
 # what stands in the initramfs of such a machine
 unpacked+=(busybox-static)
 # the kernels: the folder, the suite that has it, the package that depends on the newest one
@@ -80,11 +82,20 @@ fetch() {
 	apt-get download -qq "$@" || { apt-get update -qq && apt-get download -qq "$@"; }
 }
 
-# those that the package in this directory depends on and that are not installed
+# those that the packages in this directory depend on and that are neither installed nor here
 missing_libraries() {
 	local p
-	for p in $(dpkg-deb -f "$1"_*.deb Depends | tr , '\n' | awk '$1 ~ /^lib/ { print $1 }'); do
-		dpkg-query -W -f '${db:Status-Status}\n' "$p" 2>/dev/null | grep -qx installed || echo "$p"
+	for p in $(find . -name '*.deb' -exec dpkg-deb -f {} Depends \; | tr , '\n' | awk '$1 ~ /^lib/ { print $1 }' | sort -u); do
+		dpkg-query -W -f '${db:Status-Status}\n' "$p" 2>/dev/null | grep -qx installed || compgen -G "${p}_*.deb" > /dev/null ||
+			echo "$p"
+	done
+}
+
+# and what those depend on
+fetch_libraries() {
+	local p missing
+	while missing=$(missing_libraries) && [ -n "$missing" ]; do
+		for p in $missing; do fetch "$p" || return; done
 	done
 }
 
@@ -93,7 +104,7 @@ unpack() {
 	[ -d "$to" ] && return
 	[ "$(id -u)" = 0 ] || { echo "dependencies.sh: $to is missing; run this as root" >&2; exit 1; }
 	work=$(mktemp -d)
-	(cd "$work" && fetch "$1" && for p in $(missing_libraries "$1"); do fetch "$p" || exit; done) > "$work/log" 2>&1 ||
+	(cd "$work" && fetch "$1" && fetch_libraries) > "$work/log" 2>&1 ||
 		{ cat "$work/log" >&2; rm -rf "$work"; echo "dependencies.sh: cannot fetch $1" >&2; exit 1; }
 	mkdir -p build-peers
 	for p in "$work"/*.deb; do dpkg -x "$p" "$to.part"; done

@@ -106,6 +106,48 @@ def test_without_the_tunnel_nothing_passes(house):
                  explain=lambda: g.explain() + str(g.drops()))
 
 
+@pytest.mark.parametrize('family', (4, 6))
+def test_gateways_that_stand_by(house, family):
+    """Both go with their addresses; one alone is reached where its address is, not here. IPv6 as VRRP has it: deprecated, so that
+    nobody takes it as a source unasked."""
+    bits = '/32' if family == 4 else '/128'
+
+    def move(verb, which):
+        more = ['nodad', 'preferred_lft', '0'] if family == 6 and verb == 'add' else []
+        house.gw.run('ip', 'address', verb, PUBLIC[family][which] + bits, 'dev', 'wan', *more)
+
+    def states(*want):
+        rig.wait_for(lambda: [x['activeStandby']['state'] for x in g.json('status')['gateways']] == list(want), f'{want}', explain=g.explain)
+
+    for address in reversed(PUBLIC[family]):  # with the first address of a subnet the kernel removes the others
+        house.gw.run('ip', 'address', 'del', address + ('/24' if family == 4 else '/64'), 'dev', 'wan')
+    house.gw.address('wan', '203.0.113.11/24', '2001:db8::11/64')
+    c = configuration(PUBLIC[family])
+    for x in c['virtualNetworkGateways']:
+        x['activeStandby'] = True
+    outside = rig.Capture(house.wire, 'w0')
+    g = rig.Xgw(house.gw, c).start()
+    states('Standby', 'Standby')
+    before = g.drops().get('no-sa', 0)
+    assert house.alice.ping('10.22.0.4', count=2, check=False, more=('-p', MARKER[:16].hex())).returncode != 0
+    assert g.drops()['no-sa'] >= before + 2
+    move('add', 0)
+    move('add', 1)
+    states('Active', 'Active')
+    for name in ('1-to-2', '2-to-1'):
+        g.wait_connected(name)
+    rig.wait_for(lambda: house.alice.ping('10.22.0.4', count=1, check=False).returncode == 0, 'traffic', explain=g.explain)
+    move('del', 1)
+    states('Active', 'Standby')
+    assert house.alice.ping('10.22.0.4', count=2, check=False, more=('-p', MARKER[:16].hex())).returncode != 0
+    assert g.connection('2-to-1')['connectionStatus'] == 'NotConnected'
+    move('add', 1)
+    states('Active', 'Active')
+    rig.wait_for(lambda: house.alice.ping('10.22.0.4', count=1, check=False).returncode == 0, 'traffic again', explain=g.explain)
+    outside.stop()
+    assert not outside.contains(MARKER[:16]) and outside.tshark('-Y', 'ip.addr == 10.0.0.0/8') == ''
+
+
 def test_rekeyed_without_loss(house):
     g = start(house, PUBLIC[4])
     flood = house.alice.start('ping', '-n', '-i', '0.01', '-c', '300', '10.22.0.4', name='flood')

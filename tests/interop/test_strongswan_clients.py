@@ -90,6 +90,28 @@ METHODS = {
 }
 
 
+def test_gateway_that_stands_by(lab):  # noqa: F811
+    """A client's session goes with the gateway's address, and it dials again where that is."""
+    topology(lab)
+    w = World()
+    g = gateway(lab, w)
+    with open(g.config) as f:
+        c = json.load(f)
+    c['virtualNetworkGateways'][0]['activeStandby'] = True
+    lab.file(os.path.basename(g.config), json.dumps(c))
+    g.start()
+    s = bob(lab.site, w)
+    for _ in range(2):
+        (mine,) = connects(s, g)
+        reaches(lab.site, g, mine['addresses'][0])
+        lab.gw1.run('ip', 'address', 'del', '203.0.113.1/24', 'dev', 'wan')
+        rig.wait_for(lambda: not clients(g), 'the session to end', explain=g.explain)
+        assert g.json('status')['gateways'][0]['activeStandby']['state'] == 'Standby'
+        lab.gw1.address('wan', '203.0.113.1/24')
+        rig.wait_for(lambda: g.json('status')['gateways'][0]['activeStandby']['state'] == 'Active', 'the gateway to work', explain=g.explain)
+        s.swanctl('--terminate', '--ike', 'peer', '--force', check=False)
+
+
 @pytest.mark.parametrize('kind', ['rsa', 'p256'])
 @pytest.mark.parametrize('method', METHODS)
 def test_client(lab, method, kind):  # noqa: F811

@@ -170,6 +170,15 @@ static const struct row rows[] = {
 	 "39:88: error: vpnClientConfiguration: does not belong to gatewayType ExpressRoute; clients need a Vpn gateway\n"},
 	{{{"    publicIPAddress: 203.0.113.1\n", ""}},
 	 "35:5: error: publicIPAddress: missing in this virtual network gateway\n"},
+	{{{"    publicIPAddress: 203.0.113.1\n", "    publicIPAddress: 203.0.113.1\n    activeStandby: true\n"}},
+	 ""},
+	{{{"    publicIPAddress: 203.0.113.1\n", "    publicIPAddress: 203.0.113.1\n    activeStandby: true\n"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n    mobike: on\n"}},
+	 "43:11: error: mobike: HubGW has activeStandby, its tunnels go from host to host with publicIPAddress and to no other address\n"},
+	{{{"    publicIPAddress: 203.0.113.1\n", "    publicIPAddress: 203.0.113.1\n    gatewayType: ExpressRoute\n    activeStandby: true\n"}},
+	 "19:66: warning: routeTable: forced sends to VirtualNetworkGateway, and Spoke has no Vpn gateway, nor one by useRemoteGateways; that traffic is dropped\n"
+	 "39:20: error: activeStandby: does not belong to gatewayType ExpressRoute; a circuit has a primary and a secondary link\n"
+	 "40:25: error: gatewayDefaultSite: does not belong to gatewayType ExpressRoute; a circuit's default route comes by BGP\n"
+	 "46:29: error: virtualNetworkGateway1: HubGW is of gatewayType ExpressRoute; connectionType IPsec needs one of gatewayType Vpn\n"},
 	/* PolicyBased */
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    vpnType: PolicyBased\n"}},
 	 "38:25: error: gatewayDefaultSite: HubGW is PolicyBased; forced tunnelling needs a RouteBased gateway\n"},
