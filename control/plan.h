@@ -101,6 +101,8 @@ struct plan_gateway {
 	 */
 	uint32_t tun;
 	uint32_t router; /* index in routers, MODEL_NONE: it belongs to none */
+	/* next hop, of kind APPLIANCE, to the other instance (activeActive); 0: there is none */
+	uint32_t other;
 };
 #define PLAN_FIRST_CLIENT   32768u
 #define PLAN_CLIENTS_BEHIND 65536u

@@ -129,7 +129,6 @@ static void take_statics(struct inputs *x, const struct plan *p)
 						    .prefix = s->prefix,
 						    .hop = s->hop,
 						    .weight = weight_of(s->weight),
-						    .order = s->order,
 						    .class = RIB_CLASS_TUNNEL,
 						    .value = r->value};
 		}
