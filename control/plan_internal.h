@@ -138,5 +138,8 @@ void plan_make_peers(struct plan_maker *k);
  * see plan_orders. */
 void plan_add_candidate(struct plan_maker *k, uint32_t connection, uint32_t order,
 			const struct ip_prefix *prefix);
+/* And behind all of them, once for each prefix, the gateway's other instance. */
+void plan_add_other_candidate(struct plan_maker *k, uint32_t gateway,
+			      const struct ip_prefix *prefix);
 
 #endif

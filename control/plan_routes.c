@@ -261,6 +261,7 @@ static void add_everywhere(struct plan_maker *k, uint32_t gateway, const struct 
 {
 	const struct model_vnet *v = &k->m->vnets[k->m->gateways[gateway].vnet];
 	uint32_t hop = plan_hop_of(k, connections, n_connections, true);
+	plan_add_other_candidate(k, gateway, prefix);
 	plan_add_route(k, v->id, prefix, hop, XGW_ROUTE_STATIC, 0);
 	hop = plan_hop_of(k, connections, n_connections, false);
 	for (uint32_t i = 0; i < v->n_peerings; i++) {

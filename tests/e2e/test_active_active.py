@@ -7,12 +7,17 @@ no tunnel for goes to the other, by XDP alone.
   alice 10.11.0.4 ─┬─ lan ─ gw1 10.11.0.1, 203.0.113.1 ═╦═ wire ═ gw3 203.0.113.3 ─ bob 10.22.0.4
                    └─ lan ─ gw2 10.11.0.2, 203.0.113.2 ═╝
 """
+import json
+import os
 import signal
 
+import bird
 import lab as rig
 import pytest
 from test_tunnels import UdpStream
 from test_virtual_networks import explain, gateway, reaches, site, to_site, vnet
+
+os.environ.setdefault('XGW_BIRD', bird.BIRD)
 
 PUBLIC = {'gw1': '203.0.113.1', 'gw2': '203.0.113.2', 'gw3': '203.0.113.3'}
 INSIDE = {'gw1': '10.11.0.1', 'gw2': '10.11.0.2'}
@@ -210,3 +215,42 @@ def test_both_tunnels_are_down(net):
     reaches(net.alice, '10.22.0.4', net.g1, net.g2, net.g3)
 
 
+
+
+def test_instances_tell_each_other_what_they_learn(lab):
+    """BGP with the site, and between the instances: what the site announces at one of them alone is reached through that one."""
+    net = Net(lab)
+    ours, theirs = 65010, 65521
+    peering = {'gw1': '10.11.255.30', 'gw2': '10.11.255.29', 'gw3': '10.22.255.30'}
+    made = []
+    for name, g in zip(INSIDE, (net.g1, net.g2)):
+        c = net.instance(name, enableBgp=True)
+        c['localNetworkGateways'] = [{**site('Site', PUBLIC['gw3'], []), 'bgpSettings': {'asn': theirs, 'bgpPeeringAddress': peering['gw3']}}]
+        c['virtualNetworkGateways'][0].update(
+            enableBgp=True, bgpSettings={'asn': ours, 'bgpPeeringAddress': peering[name]},
+            otherInstance={'address': INSIDE[OTHER[name]], 'bgpPeeringAddress': peering[OTHER[name]]})
+        made.append(rig.Xgw(g.host, c))
+    c = json.loads(open(net.site().config).read())
+    c['virtualNetworkGateways'][0].update(enableBgp=True, bgpSettings={'asn': theirs, 'bgpPeeringAddress': peering['gw3']})
+    for s, n in zip(c['localNetworkGateways'], INSIDE):
+        s.update(addressSpace=[], bgpSettings={'asn': ours, 'bgpPeeringAddress': peering[n]})
+    for x in c['connections']:
+        x['enableBgp'] = True
+    made.append(rig.Xgw(lab.hosts['gw3'], c))
+    for g in made:
+        g.start()
+    everyone = explain(*made)
+
+    def candidates(g):
+        routes = [r for r in g.json('dump', 'routes', '--all')['routes'] if r['prefix'] == '10.22.0.0/16']
+        return [x['reason'] for r in routes for x in r['candidates'] if x['inUse']]
+    for g, name in zip(made, INSIDE):
+        rig.wait_for(lambda g=g: all(p['up'] for p in g.json('status')['bgpPeers']), 'the sessions', 60, everyone)
+        rig.wait_for(lambda g=g: candidates(g) == ['best', 'stands-by-class'], 'a way by the tunnel, and one by the other instance', 30,
+                     lambda g=g: everyone() + str(g.json('dump', 'routes', '--all')) + str(g.json('status')['bgpPeers']))
+    net.by('gw1')
+    reaches(net.alice, '10.22.0.4', *made)
+    made[0].command('down', 'to-site')
+    reaches(net.alice, '10.22.0.4', *made)
+    hop = made[0].json('next-hop', '--vnet', 'VNet1', '10.22.0.4')
+    assert (hop['verdict'], hop['appliance'], hop['route']['source']) == ('local', INSIDE['gw2'], 'bgp'), hop
