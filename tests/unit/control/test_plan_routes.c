@@ -811,7 +811,7 @@ static void other_instance(void **state)
 		"  - {name: S, id: 2, addressSpace: [10.1.0.0/16], peerings: [{name: v, "
 		"remoteVirtualNetwork: V, useRemoteGateways: true}]}\n"
 		"virtualNetworkGateways: [{name: G, virtualNetwork: V, publicIPAddress: 203.0.113.1, "
-		"activeActive: true, otherInstance: {address: 10.0.0.2}}]\n";
+		"activeActive: true, enableBgp: true, otherInstance: {address: 10.0.0.2, bgpPeeringAddress: 10.0.255.29}}]\n";
 	strcat(text, "localNetworkGateways:\n");
 	for (int i = 1; i <= 4; i++)
 		sprintf(text + strlen(text),
@@ -855,6 +855,21 @@ static void other_instance(void **state)
 	const uint32_t spokes[XGW_HOP_MEMBERS] = {first + 2, first, first + 1, first + 3};
 	assert_memory_equal(h->member, spokes, sizeof spokes);
 	assert_int_equal(h->groups, 2);
+	/* and they speak iBGP, over the network */
+	assert_int_equal(p.n_peers, 1);
+	assert_int_equal(p.peers[0].kind, PLAN_PEER_INSTANCE);
+	assert_int_equal(p.peers[0].local_asn, p.peers[0].peer_asn);
+	assert_int_equal(p.n_members, 1);
+	assert_int_equal(p.members[0].table, 1);
+	assert_int_equal(p.members[0].hop, p.gateways[0].other);
+	assert_int_equal(p.members[0].class, PLAN_CLASS_INSTANCE);
+	assert_int_equal(ip_addr_parse(&to, "10.0.255.29"), 0);
+	assert_int_equal(longest(&p, 1, &to)->value.next_hop, p.gateways[0].other);
+	assert_int_equal(longest(&p, 1, &to)->value.flags, XGW_ROUTE_LOCAL);
+	uint32_t others = 0;
+	for (uint32_t i = 0; i < p.n_statics; i++)
+		others += p.statics[i].class == PLAN_CLASS_INSTANCE;
+	assert_int_equal(others, 2);
 	plan_free(&p);
 	model_free(&m);
 }
