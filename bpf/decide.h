@@ -25,8 +25,9 @@ static __noinline const struct xgw_route *route_ask(__u32 vnet, __u8 family, con
 /*
  * Of a choice's members (four, 0 ends) the id of the one that takes a flow: in the first group that
  * has one that is up, the one of those that weighs most; none is up: the first. 0: none is there.
+ * by_tunnel: else as if no tunnel were there.
  */
-__noinline __u32 choose_member(const struct xgw_next_hop *choice, __u32 flow)
+__noinline __u32 choose_member(const struct xgw_next_hop *choice, __u32 flow, bool by_tunnel)
 {
 	__u32 best = 0, most = 0;
 	bool is_up = false;
@@ -40,7 +41,7 @@ __noinline __u32 choose_member(const struct xgw_next_hop *choice, __u32 flow)
 		if (!id || (is_up && routing_begins_group(choice, i)))
 			break;
 		h = bpf_map_lookup_elem(&next_hops, &id);
-		if (!h || h->kind == XGW_HOP_CHOICE)
+		if (!h || h->kind == XGW_HOP_CHOICE || (h->kind == XGW_HOP_TUNNEL && !by_tunnel))
 			continue;
 		if (!(h->flags & XGW_HOP_UP)) {
 			best = i ? best : id;
@@ -106,7 +107,7 @@ static __always_inline int find_member(struct known_decision *k)
 {
 	if (k->hop.kind != XGW_HOP_CHOICE || k->hop.flags & XGW_HOP_SPREAD)
 		return 0;
-	return hop_copy(k, choose_member(&k->hop, 0)) ? 0 : XGW_DROP_NO_NEXT_HOP;
+	return hop_copy(k, choose_member(&k->hop, 0, true)) ? 0 : XGW_DROP_NO_NEXT_HOP;
 }
 
 /* The route that counts goes into the answer. */

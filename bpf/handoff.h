@@ -48,6 +48,17 @@ static __always_inline int handoff_write(struct packet *p)
 	return 0;
 }
 
+/* A worker has a socket at this queue. */
+static __always_inline bool handoff_is_possible(const struct packet *p)
+{
+	__u32 queue = p->xdp->rx_queue_index, key;
+
+	if (queue >= XGW_MAX_QUEUES)
+		return false;
+	key = p->port->id * XGW_MAX_QUEUES + queue;
+	return bpf_map_lookup_elem(&xsks, &key);
+}
+
 /* XDP_REDIRECT, or XDP_DROP where no socket listens: the kernel looks it up and says so at once. */
 static __always_inline long handoff_send(const struct packet *p)
 {

@@ -9,6 +9,7 @@
 
 #include "answer.h"
 #include "forward.h"
+#include "handoff.h"
 
 static __always_inline int not_routed(const struct packet *p)
 {
@@ -83,6 +84,20 @@ static __noinline bool is_of_appliance(const struct packet *p, const struct ethh
 	       (p->in->kind != XGW_TAG_VXLAN || same_addr(e->vtep, p->vtep));
 }
 
+/* Where no worker takes what is for a tunnel, who else would take it: another instance. */
+static __always_inline const struct xgw_next_hop *take_member(const struct packet *p,
+							      const struct xgw_next_hop *choice)
+{
+	__u32 flow = flow_of(p), id = choose_member(choice, flow, true);
+	const struct xgw_next_hop *h = bpf_map_lookup_elem(&next_hops, &id), *other;
+
+	if (!h || h->kind != XGW_HOP_TUNNEL || handoff_is_possible(p))
+		return h;
+	id = choose_member(choice, flow, false);
+	other = bpf_map_lookup_elem(&next_hops, &id);
+	return other ? other : h;
+}
+
 /*
  * Where to: by source and destination, which the memory knows, then by what else next hops depend
  * on: whether an appliance has sent the frame, and the flow.
@@ -107,9 +122,10 @@ static __always_inline int find_way(struct packet *p, const struct ethhdr *eth)
 			return XGW_DROP_LOOP;
 	}
 	if (p->hop->kind == XGW_HOP_CHOICE) {
-		__u32 id = choose_member(p->hop, flow_of(p));
-
-		p->hop = bpf_map_lookup_elem(&next_hops, &id);
+		p->hop = take_member(p, p->hop);
+		/* the other instance of the gateway, which has lost its tunnels too */
+		if (p->hop && is_of_appliance(p, eth))
+			return XGW_DROP_LOOP;
 	}
 	return p->hop ? 0 : XGW_DROP_NO_NEXT_HOP;
 }

@@ -148,7 +148,7 @@ static int check_peer(const struct bird_config_in *in, const struct bird_peer *p
 	if (p->group >= BIRD_GROUPS)
 		return fault_set(f, -EINVAL, "peer %u: group %u is not below %u", n, p->group,
 				 BIRD_GROUPS);
-	if (!p->local_asn || !p->peer_asn || p->local_asn == p->peer_asn)
+	if (!p->local_asn || !p->peer_asn || (p->device && p->local_asn == p->peer_asn))
 		return fault_set(f, -EINVAL, "peer %u: AS numbers %u and %u are not those of eBGP",
 				 n, p->local_asn, p->peer_asn);
 	if (!p->local.family || p->local.family != p->peer.family)
@@ -384,7 +384,7 @@ static void put_next_hop(struct text *t, const struct bird_peer *p, int v6)
 
 /*
  * All that comes is taken, whatever its next hop, which is the peer for us; the metric and the
- * group go with it. A path without AS is none of eBGP's.
+ * group go with it. A path without AS is none of eBGP's, but iBGP's (RFC 4271 section 5.1.2).
  */
 static void put_channel(struct text *t, const struct bird_peer *p, int v6)
 {
@@ -418,8 +418,9 @@ static void put_session(struct text *t, const struct bird_peer *p)
 	uint32_t most = p->retry_seconds ? p->retry_seconds : p->bfd ? 10 : 60;
 	put(t,
 	    "\thold time %u;\n\tconnect delay time 1;\n\tconnect retry time 5;\n"
-	    "\terror wait time 1, %u;\n\tgraceful restart on;\n\tenforce first as on;\n\tbfd %s;\n",
-	    p->hold_seconds ? p->hold_seconds : 180, most, p->bfd ? "on" : "off");
+	    "\terror wait time 1, %u;\n\tgraceful restart on;\n\tenforce first as %s;\n\tbfd %s;\n",
+	    p->hold_seconds ? p->hold_seconds : 180, most,
+	    p->local_asn == p->peer_asn ? "off" : "on", p->bfd ? "on" : "off");
 	for (int v6 = 0; v6 < 2; v6++) {
 		if (v6 ? p->v6 : p->v4)
 			put_channel(t, p, v6);

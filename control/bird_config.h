@@ -42,8 +42,8 @@ struct bird_peer {
 	 * circuit. Below BIRD_GROUPS. */
 	uint32_t group;
 	uint64_t hears; /* bit by group: routes of these are told to it, but never its own */
-	uint32_t local_asn, peer_asn;
-	struct ip_addr local, peer; /* of one family */
+	uint32_t local_asn, peer_asn; /* the same: iBGP, through a tunnel alone */
+	struct ip_addr local, peer;   /* of one family */
 	const char *device; /* of its link; NULL: through a tunnel, any number of hops away */
 	bool v4, v6;	    /* the address families it speaks of */
 	/* with a session over IPv4 that speaks of IPv6, or the other way round: what it is told as

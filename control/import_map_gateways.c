@@ -309,6 +309,32 @@ static void custom_routes(struct import *im, const struct import_resource *r, js
 	json_decref(list);
 }
 
+/* A template has both instances in one; here each has a file, and a template knows of no place
+ * where one would find the other. */
+static void instances(struct import *im, const struct import_resource *r, json_t *out)
+{
+	json_t *active = map_boolean(import_get(r->properties, "activeActive"));
+	bool two = json_is_true(active) || ip_configuration(r, 1);
+	json_decref(active);
+	if (!two)
+		return;
+	if (map_is_express_route(r)) {
+		map_note(im, r, "activeActive",
+			 "not carried over: a circuit has two links in one instance here");
+		return;
+	}
+	json_t *other = map_object(im);
+	map_set(im, other, "address",
+		import_blank(im, "address",
+			     "address of the other instance of %.60s in the virtual network",
+			     r->name));
+	map_set(im, out, "activeActive", json_true());
+	map_set(im, out, "otherInstance", other);
+	map_note(im, r, "activeActive",
+		 "this is the first of two instances; the other one is a file like this one with "
+		 "the second of the addresses, for another host");
+}
+
 json_t *map_gateway(struct import *im, const struct import_resource *r)
 {
 	const json_t *p = r->properties;
@@ -332,12 +358,7 @@ json_t *map_gateway(struct import *im, const struct import_resource *r)
 		map_reference(im, map_id(p, "gatewayDefaultSite.id"), T_SITE));
 	clients(im, r, out);
 	custom_routes(im, r, out);
-	json_t *active = map_boolean(import_get(p, "activeActive"));
-	if (json_is_true(active) || ip_configuration(r, 1))
-		map_note(im, r, "activeActive",
-			 "not carried over: a gateway is one instance here, with the first of its "
-			 "addresses");
-	json_decref(active);
+	instances(im, r, out);
 	map_note_rest(im, r, p,
 		      "ipConfigurations gatewayType vpnType sku enableBgp bgpSettings "
 		      "gatewayDefaultSite vpnClientConfiguration customRoutes activeActive active "

@@ -249,6 +249,18 @@ static void free_connection(struct model_connection *c)
 	secret_wipe(&c->ppk);
 }
 
+uint32_t model_attachment_of(const struct model_vnet *v, const struct ip_addr *a)
+{
+	for (uint32_t i = 0; i < v->n_attachments; i++) {
+		const struct model_attachment *x = &v->attachments[i];
+		if (x->kind != XGW_TAG_VXLAN &&
+		    ((x->has_address && ip_prefix_contains(&x->address, a)) ||
+		     (x->has_address6 && ip_prefix_contains(&x->address6, a))))
+			return i;
+	}
+	return MODEL_NONE;
+}
+
 static void free_gateway(struct model_gateway *g)
 {
 	struct model_clients *c = &g->clients;

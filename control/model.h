@@ -241,6 +241,13 @@ enum model_sku {
 	MODEL_SKUS
 };
 
+/* Another instance of the same gateway, on another host: activeActive. */
+struct model_instance {
+	struct ip_addr address;	    /* in the VNet; family IP_NONE: none */
+	struct ip_addr bgp_address; /* that it speaks BGP from; family IP_NONE: not with us */
+	struct model_place place, address_at, bgp_at;
+};
+
 struct model_gateway {
 	char *name;
 	uint32_t vnet;
@@ -254,13 +261,15 @@ struct model_gateway {
 	struct model_clients clients;
 	bool enable_bgp;
 	struct model_bgp bgp;
+	bool active_active;
+	struct model_instance other;
 	uint32_t default_site;	 /* gatewayDefaultSite, of the sites; MODEL_NONE */
 	uint32_t bandwidth_mbps; /* that its connections share, both directions; 0 = no limit */
 	uint32_t own_bandwidth;	 /* bandwidthInMbps as given, 0: the SKU's */
 	bool active_standby;	 /* another host has it, too: who has public_address works */
 	bool incomplete;
 	struct model_place place, vnet_at, address_at, type_at, vpn_type_at, sku_at, bandwidth_at,
-		bgp_at, default_site_at, standby_at;
+		bgp_at, default_site_at, standby_at, active_at;
 };
 
 /* A localNetworkGateway or a remoteGateway: the far end of a tunnel. */
@@ -427,6 +436,11 @@ uint32_t model_gateway_of(const struct model *m, uint32_t vnet);
  * first gateway, in the model's order, of the set that gateway i is in. 0 or -ENOMEM.
  */
 int model_join_gateways(const struct model *m, uint32_t *set);
+/*
+ * Index of the VNet's attachment by which another instance of a gateway is reached: a plain or VLAN
+ * one, on whose link the address is. MODEL_NONE: there is none.
+ */
+uint32_t model_attachment_of(const struct model_vnet *v, const struct ip_addr *a);
 /* What speaks BGP at the far end of a tunnel. */
 const struct model_bgp *model_far_bgp(const struct model *m, const struct model_connection *c);
 /* 169.254.0.0/16 (RFC 3927). */

@@ -268,8 +268,10 @@ static int make_all(struct plan_maker *k)
 		return err;
 	plan_find_ways(k);
 	make_vnets(k);
-	for (uint32_t i = 0; i < k->m->n_gateways; i++)
+	for (uint32_t i = 0; i < k->m->n_gateways; i++) {
 		k->p->gateways[i].table = k->gateway_tables[k->m->gateways[i].vnet];
+		plan_add_instance(k, i);
+	}
 	for (uint32_t i = 0; i < k->p->n_connections; i++)
 		make_connection(k, i);
 	plan_make_circuits(k);

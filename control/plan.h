@@ -101,6 +101,8 @@ struct plan_gateway {
 	 */
 	uint32_t tun;
 	uint32_t router; /* index in routers, MODEL_NONE: it belongs to none */
+	/* next hop, of kind APPLIANCE, to the other instance (activeActive); 0: there is none */
+	uint32_t other;
 };
 #define PLAN_FIRST_CLIENT   32768u
 #define PLAN_CLIENTS_BEHIND 65536u
@@ -164,15 +166,16 @@ struct plan_link {
 	struct plan_link_end end[2];	  /* IPv4, IPv6 */
 };
 
-enum plan_peer_kind { PLAN_PEER_LINK, PLAN_PEER_TUNNEL };
+/* INSTANCE: the other instance of a gateway, by iBGP over the VNet. */
+enum plan_peer_kind { PLAN_PEER_LINK, PLAN_PEER_TUNNEL, PLAN_PEER_INSTANCE };
 
 /* A BGP session of a router. */
 struct plan_peer {
-	uint32_t no; /* 1 ...; kept: by link and family, by connection */
+	uint32_t no; /* 1 ...; kept: by link and family, by connection, by gateway */
 	enum plan_peer_kind kind;
 	uint32_t router;  /* index in routers */
 	uint32_t of;	  /* LINK: index in links; TUNNEL: index in connections (the plan's) */
-	uint32_t gateway; /* in the model: whose AS it speaks for; TUNNEL: whose TUN it is behind */
+	uint32_t gateway; /* in the model: whose AS it speaks for; else whose TUN it is behind */
 	uint32_t local_asn, peer_asn;
 	struct ip_addr local, remote;
 	bool ipv4, ipv6; /* which routes are exchanged */
@@ -195,12 +198,12 @@ struct plan_router {
 };
 
 /* In order of preference for equal prefixes. */
-enum plan_class { PLAN_CLASS_CIRCUIT, PLAN_CLASS_TUNNEL };
+enum plan_class { PLAN_CLASS_CIRCUIT, PLAN_CLASS_TUNNEL, PLAN_CLASS_INSTANCE };
 
 /* That the routes of a peer go into a table. */
 struct plan_member {
 	uint32_t peer, table; /* a VNet's id or a domain */
-	uint32_t hop;	      /* of the link or of the connection */
+	uint32_t hop;	      /* of the link, of the connection, to the other instance */
 	uint32_t weight; /* routingWeight of the connection that makes it, and peerWeight; larger
 			    first */
 	uint8_t class;	 /* enum plan_class */
@@ -208,14 +211,16 @@ struct plan_member {
 };
 
 /*
- * A static route of a tunnel as a candidate, in tables that may have members; plan.routes has the
- * choice of them. The same preference counts, and BGP goes before of the same weight.
+ * A static route of a tunnel as a candidate, in tables that may have members, and behind all of one
+ * prefix the other instance; plan.routes has the choice of them. The same preference counts, and
+ * BGP goes before of the same weight.
  */
 struct plan_static {
 	uint32_t table;
 	struct ip_prefix prefix;
-	uint32_t weight, order; /* larger first; of equal ones the smaller */
-	uint32_t hop;		/* of the connection */
+	uint32_t weight, order; /* larger first; order: among those of one weight */
+	uint32_t hop;		/* of the connection, or to the other instance */
+	uint8_t class;		/* enum plan_class */
 };
 
 /* A user's route to the gateway: where it leads stands in plan.routes as far as the plan knows, and
@@ -278,7 +283,8 @@ struct plan {
 	uint32_t n_router_gateways;
 	struct plan_link *links; /* by router, then in the order of the model */
 	uint32_t n_links;
-	struct plan_peer *peers; /* by router, then those of links, then those of connections */
+	/* by router, then those of links, of connections, of other instances */
+	struct plan_peer *peers;
 	uint32_t n_peers;
 	struct plan_member *members; /* by (peer, table) */
 	uint32_t n_members;

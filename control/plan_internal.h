@@ -102,8 +102,11 @@ uint32_t plan_take_id(struct plan_maker *k, enum plan_id_kind kind, const char *
 void plan_make_vnet_routes(struct plan_maker *k, uint32_t vnet);
 /* What is behind every gateway, in its VNet and in those that use it. */
 void plan_make_gateway_routes(struct plan_maker *k);
-/* The next hop of connections that lead to one prefix, in order of preference; n > 0. */
-uint32_t plan_hop_of(struct plan_maker *k, const uint32_t *connections, uint32_t n);
+/* The next hop to the gateway's other instance, when it has one. */
+void plan_add_instance(struct plan_maker *k, uint32_t gateway);
+/* The next hop of connections of a gateway that lead to one prefix, in order of preference; n > 0.
+ * relayed: the other instance of the gateway takes what none of them can. */
+uint32_t plan_hop_of(struct plan_maker *k, const uint32_t *connections, uint32_t n, bool relayed);
 /* The preferred first: place of each connection among all, the larger weight first, then by name.
  * To be freed; NULL without memory. */
 uint32_t *plan_orders(struct plan_maker *k);
@@ -135,5 +138,8 @@ void plan_make_peers(struct plan_maker *k);
  * see plan_orders. */
 void plan_add_candidate(struct plan_maker *k, uint32_t connection, uint32_t order,
 			const struct ip_prefix *prefix);
+/* And behind all of them, once for each prefix, the gateway's other instance. */
+void plan_add_other_candidate(struct plan_maker *k, uint32_t gateway,
+			      const struct ip_prefix *prefix);
 
 #endif

@@ -274,6 +274,41 @@ static int number_tunnel_peers(struct numbering *k, uint32_t router)
 	return err;
 }
 
+static int number_instance(struct numbering *k, uint32_t gateway)
+{
+	const struct model_gateway *g = &k->m->gateways[gateway];
+	uint32_t at = k->p->n_peers++;
+	char key[32];
+	k->p->peers[at] = (struct plan_peer){
+		.kind = PLAN_PEER_INSTANCE,
+		.router = k->p->gateways[gateway].router,
+		.of = gateway,
+		.gateway = gateway,
+		.local_asn = g->bgp.asn,
+		.peer_asn = g->bgp.asn,
+		.local = g->bgp.address,
+		.remote = g->other.bgp_address,
+		.ipv4 = true,
+		.ipv6 = g->bgp.address.family == IP_V6 || has_v6(&k->m->vnets[g->vnet]),
+		.max_prefixes = g->bgp.max_prefixes,
+		.table = k->m->vnets[g->vnet].id,
+	};
+	snprintf(key, sizeof key, "instance %u", k->p->gateways[gateway].slot);
+	return take(k, PLAN_ID_PEER, key, at, &k->p->peers[at].no);
+}
+
+static int number_instances(struct numbering *k, uint32_t router)
+{
+	int err = 0;
+	for (uint32_t i = 0; !err && i < k->m->n_gateways; i++) {
+		const struct plan_gateway *g = &k->p->gateways[i];
+		if (g->tun && g->other && g->router == router &&
+		    k->m->gateways[i].other.bgp_address.family)
+			err = number_instance(k, i);
+	}
+	return err;
+}
+
 static int number_routers(struct numbering *k)
 {
 	int err = make_routers(k);
@@ -283,6 +318,8 @@ static int number_routers(struct numbering *k)
 		err = number_links(k, i);
 		if (!err)
 			err = number_tunnel_peers(k, i);
+		if (!err)
+			err = number_instances(k, i);
 		r->n_peers = k->p->n_peers - r->first_peer;
 	}
 	return err;
@@ -300,7 +337,7 @@ static bool make_room(struct numbering *k)
 	p->routers = calloc(m->n_gateways + 1u, sizeof *p->routers);
 	p->router_gateways = calloc(m->n_gateways + 1u, sizeof *p->router_gateways);
 	p->links = calloc(links + 1u, sizeof *p->links);
-	p->peers = calloc(links * 2u + p->n_connections + 1u, sizeof *p->peers);
+	p->peers = calloc(links * 2u + p->n_connections + m->n_gateways + 1u, sizeof *p->peers);
 	k->set = calloc(m->n_gateways + 1u, sizeof *k->set);
 	k->router_of = calloc(m->n_gateways + 1u, sizeof *k->router_of);
 	k->gateway = calloc(m->n_circuits + 1u, sizeof *k->gateway);

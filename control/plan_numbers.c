@@ -37,6 +37,9 @@ static int number_gateways(struct numbering *k)
 		const struct model_gateway *g = &k->m->gateways[i];
 		snprintf(key, sizeof key, "%s/%u", g->name, k->m->vnets[g->vnet].id);
 		err = take(k, PLAN_ID_GATEWAY, key, i, &k->p->gateways[i].slot);
+		snprintf(key, sizeof key, "instance of %u", k->p->gateways[i].slot);
+		if (!err && g->active_active)
+			err = take(k, PLAN_ID_APPLIANCE, key, i, &k->p->gateways[i].other);
 	}
 	return err;
 }

@@ -64,7 +64,8 @@ void plan_add_candidate(struct plan_maker *k, uint32_t connection, uint32_t orde
 				.prefix = ip_prefix_canonical(*prefix),
 				.weight = c->routing_weight,
 				.order = order,
-				.hop = plan_connection_id(k, connection)};
+				.hop = plan_connection_id(k, connection),
+				.class = PLAN_CLASS_TUNNEL};
 	if (k->p->gateways[c->gateway].router == MODEL_NONE)
 		return;
 	add_static(k, s);
@@ -79,6 +80,19 @@ void plan_add_candidate(struct plan_maker *k, uint32_t connection, uint32_t orde
 		add_static(k, s);
 		add_announced(k, s.table, prefix, s.hop);
 	}
+}
+
+void plan_add_other_candidate(struct plan_maker *k, uint32_t gateway,
+			      const struct ip_prefix *prefix)
+{
+	const struct plan_gateway *g = &k->p->gateways[gateway];
+	if (g->other && g->router != MODEL_NONE)
+		add_static(k, (struct plan_static){
+				      .table = k->m->vnets[k->m->gateways[gateway].vnet].id,
+				      .prefix = ip_prefix_canonical(*prefix),
+				      .order = UINT32_MAX,
+				      .hop = g->other,
+				      .class = PLAN_CLASS_INSTANCE});
 }
 
 /* ---- members ---- */
@@ -133,6 +147,16 @@ static void add_tunnel_members(struct plan_maker *k, const struct plan_peer *p)
 	}
 }
 
+/* Only the network's own: see add_everywhere. */
+static void add_instance_member(struct plan_maker *k, const struct plan_peer *p)
+{
+	add_member(k, (struct plan_member){.peer = p->no,
+					   .table = p->table,
+					   .hop = k->p->gateways[p->gateway].other,
+					   .class = PLAN_CLASS_INSTANCE,
+					   .announced = true});
+}
+
 /* ---- what leads to those who speak BGP ---- */
 
 static void add_tun(struct plan_maker *k, uint32_t gateway)
@@ -164,6 +188,14 @@ static void add_peer_route(struct plan_maker *k, const struct plan_peer *p)
 {
 	const struct ip_prefix alone = plan_alone(&p->remote);
 	plan_add_route(k, p->table, &alone, k->p->connections[p->of].id, XGW_ROUTE_SYSTEM, 0);
+}
+
+/* It is one of the network's addresses, and not asked for on the link: the other host has it. */
+static void add_instance_route(struct plan_maker *k, const struct plan_peer *p)
+{
+	const struct ip_prefix alone = plan_alone(&p->remote);
+	plan_add_route(k, p->table, &alone, k->p->gateways[p->gateway].other, XGW_ROUTE_SYSTEM,
+		       XGW_ROUTE_LOCAL);
 }
 
 /* ---- announcements ---- */
@@ -256,6 +288,11 @@ void plan_make_peers(struct plan_maker *k)
 		const struct plan_peer *p = &k->p->peers[i];
 		if (p->kind == PLAN_PEER_LINK) {
 			add_link_members(k, p);
+			continue;
+		}
+		if (p->kind == PLAN_PEER_INSTANCE) {
+			add_instance_route(k, p);
+			add_instance_member(k, p);
 			continue;
 		}
 		add_peer_route(k, p);

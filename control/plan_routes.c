@@ -76,7 +76,23 @@ void plan_make_vnet_routes(struct plan_maker *k, uint32_t vnet)
 
 /* ---- behind gateways ---- */
 
-static void name_choice(struct plan_maker *k, uint32_t id, const uint32_t *connections, uint32_t n)
+void plan_add_instance(struct plan_maker *k, uint32_t gateway)
+{
+	const struct model_gateway *g = &k->m->gateways[gateway];
+	uint32_t id = k->p->gateways[gateway].other;
+	struct xgw_next_hop hop = {
+		.kind = XGW_HOP_APPLIANCE, .vnet = k->m->vnets[g->vnet].id, .flags = XGW_HOP_UP};
+	char text[XGW_NAME], shown[IP_TEXT];
+	if (!id)
+		return;
+	ip_addr_to_mapped(&g->other.address, hop.address);
+	plan_add_hop(k, id, hop);
+	snprintf(text, sizeof text, "instance %s", ip_addr_format(&g->other.address, shown));
+	plan_add_name(k, XGW_NAME_HOP, id, text);
+}
+
+static void name_choice(struct plan_maker *k, uint32_t id, const uint32_t *connections, uint32_t n,
+			bool other)
 {
 	char text[XGW_NAME] = "";
 	for (uint32_t i = 0; i < n; i++) {
@@ -84,6 +100,9 @@ static void name_choice(struct plan_maker *k, uint32_t id, const uint32_t *conne
 		snprintf(text + at, sizeof text - at, "%s%s", i ? "|" : "",
 			 k->m->connections[connections[i]].name);
 	}
+	size_t at = strlen(text);
+	if (other)
+		snprintf(text + at, sizeof text - at, "|other instance");
 	plan_add_name(k, XGW_NAME_HOP, id, text);
 }
 
@@ -120,31 +139,58 @@ static bool reserve_choice(struct plan_maker *k)
 	return true;
 }
 
-uint32_t plan_hop_of(struct plan_maker *k, const uint32_t *connections, uint32_t n)
+/*
+ * Connections of one weight share the flows, those of less weight stand by, and behind all of them
+ * the other instance. With that one it is chosen for each packet, since what takes a tunnel's
+ * place may be wanted before anybody can say that the tunnel is down: when the workers are gone.
+ */
+static struct xgw_next_hop choice_of(const struct plan_maker *k, const uint32_t *connections,
+				     uint32_t n, const uint32_t member[XGW_HOP_MEMBERS])
+{
+	const struct model_connection *c = k->m->connections;
+	struct xgw_next_hop hop = {
+		.kind = XGW_HOP_CHOICE,
+		.vnet = k->m->vnets[k->m->gateways[c[connections[0]].gateway].vnet].id};
+	bool shared = false;
+	memcpy(hop.member, member, sizeof hop.member);
+	for (uint32_t i = 1; i < XGW_HOP_MEMBERS && member[i]; i++) {
+		bool same = i < n && c[connections[i]].routing_weight ==
+					     c[connections[i - 1]].routing_weight;
+		shared |= same || i == n;
+		hop.groups |= same ? 0 : 1u << i;
+	}
+	hop.flags = shared ? XGW_HOP_SPREAD : 0;
+	hop.groups = shared ? hop.groups : 0;
+	return hop;
+}
+
+uint32_t plan_hop_of(struct plan_maker *k, const uint32_t *connections, uint32_t n, bool relayed)
 {
 	uint32_t member[XGW_HOP_MEMBERS] = {0};
-	if (n == 1)
+	uint32_t gateway = k->m->connections[connections[0]].gateway;
+	uint32_t other = relayed ? k->p->gateways[gateway].other : 0;
+	uint32_t most = XGW_HOP_MEMBERS - !!other;
+	if (n == 1 && !other)
 		return plan_connection_id(k, connections[0]);
-	n = n < XGW_HOP_MEMBERS ? n : XGW_HOP_MEMBERS;
+	n = n < most ? n : most;
 	for (uint32_t i = 0; i < n; i++)
 		member[i] = plan_connection_id(k, connections[i]);
+	if (other)
+		member[n] = other;
 	if (!reserve_choice(k))
 		return PLAN_HOP_NONE;
 	struct plan_choice *c = slot_of(k->choices, k->room_choices, member);
 	if (c->id)
 		return c->id;
-	uint32_t gateway = k->m->connections[connections[0]].gateway;
-	struct xgw_next_hop hop = {.kind = XGW_HOP_CHOICE,
-				   .vnet = k->m->vnets[k->m->gateways[gateway].vnet].id};
+	struct xgw_next_hop hop = choice_of(k, connections, n, member);
 	memcpy(c->member, member, sizeof member);
-	memcpy(hop.member, member, sizeof member);
 	char key[XGW_HOP_MEMBERS * 11 + 1];
 	snprintf(key, sizeof key, "%u/%u/%u/%u", member[0], member[1], member[2], member[3]);
 	c->id = plan_take_id(k, PLAN_ID_CHOICE, key, k->n_choices++);
 	if (!c->id)
 		return PLAN_HOP_NONE;
 	plan_add_hop(k, c->id, hop);
-	name_choice(k, c->id, connections, n);
+	name_choice(k, c->id, connections, n, other);
 	return c->id;
 }
 
@@ -206,12 +252,18 @@ static uint32_t collect(const struct model *m, const uint32_t *order, struct rea
 	return total;
 }
 
-/* In the gateway's network, in those that use it, and for what may come out of circuits. */
+/*
+ * In the gateway's network, in those that use it, and for what may come out of circuits. The other
+ * instance takes from this one what the network's own hosts send, and nothing else.
+ */
 static void add_everywhere(struct plan_maker *k, uint32_t gateway, const struct ip_prefix *prefix,
-			   uint32_t hop)
+			   const uint32_t *connections, uint32_t n_connections)
 {
 	const struct model_vnet *v = &k->m->vnets[k->m->gateways[gateway].vnet];
+	uint32_t hop = plan_hop_of(k, connections, n_connections, true);
+	plan_add_other_candidate(k, gateway, prefix);
 	plan_add_route(k, v->id, prefix, hop, XGW_ROUTE_STATIC, 0);
+	hop = plan_hop_of(k, connections, n_connections, false);
 	for (uint32_t i = 0; i < v->n_peerings; i++) {
 		if (model_peering_gives_transit(k->m, &v->peerings[i]))
 			plan_add_route(k, k->m->vnets[v->peerings[i].remote].id, prefix, hop,
@@ -246,8 +298,7 @@ void plan_make_gateway_routes(struct plan_maker *k)
 			if (members < XGW_HOP_MEMBERS)
 				connections[members++] = at[last].connection;
 		}
-		add_everywhere(k, at[i].gateway, &at[i].prefix,
-			       plan_hop_of(k, connections, members));
+		add_everywhere(k, at[i].gateway, &at[i].prefix, connections, members);
 	}
 	free(at);
 }

@@ -57,6 +57,20 @@ static void read_gateway_bgp(struct read *r, const struct tree_node *map, struct
 					 &r->sites, "local network gateway");
 }
 
+static void read_instances(const struct tree_node *map, struct model_gateway *g)
+{
+	const struct tree_node *v = schema_value(map, P_virtualNetworkGateway_otherInstance);
+	g->active_active = read_boolean(map, P_virtualNetworkGateway_activeActive);
+	g->active_at = read_place(map, P_virtualNetworkGateway_activeActive);
+	if (!v || v->type != TREE_MAP || v->is_bad)
+		return;
+	g->other.address = read_address(v, P_otherInstance_address);
+	g->other.bgp_address = read_address(v, P_otherInstance_bgpPeeringAddress);
+	g->other.place = read_place(map, P_virtualNetworkGateway_otherInstance);
+	g->other.address_at = read_place(v, P_otherInstance_address);
+	g->other.bgp_at = read_place(v, P_otherInstance_bgpPeeringAddress);
+}
+
 /* The first of each kind is its VNet's; a second one is a mistake that is told. */
 static void note_gateway(struct model *m, uint32_t i)
 {
@@ -84,6 +98,7 @@ int read_gateways(struct read *r)
 					 "virtual network");
 		read_kind(r, item, g);
 		read_gateway_bgp(r, item, g);
+		read_instances(item, g);
 		g->public_address = read_address(item, P_virtualNetworkGateway_publicIPAddress);
 		g->identity =
 			identity(r, item, P_virtualNetworkGateway_identity, &g->public_address);

@@ -8,14 +8,16 @@
  *
  * Of equal prefixes in one table the order is (a longer prefix is the data path's matter):
  *   1. RIB_CLASS_FIXED: the gateway, a virtual network's own prefixes, its peerings
- *   2. RIB_CLASS_CIRCUIT before RIB_CLASS_TUNNEL
+ *   2. RIB_CLASS_CIRCUIT before RIB_CLASS_TUNNEL before RIB_CLASS_INSTANCE
  *   3. the larger weight
  *   4. learnt before static
  *   5. the shorter AS path, of static routes the smaller order
  * What is equal in all of these is one group, whose members share flows. A group that comes later
  * stands by: it is in the same choice, so that a link that dies moves all its prefixes by one flip
  * of its next hop. A choice has XGW_HOP_MEMBERS members at most; when circuits alone would fill it
- * and there is a tunnel too, the last place is the best tunnel's.
+ * and there is a tunnel too, the last place is the best tunnel's; when tunnels would, that of the
+ * other instance of the gateway. A choice with that one is made for each packet (XGW_HOP_SPREAD,
+ * and bit 0 of groups, which means nothing else), so that it is there for a worker that is not.
  *
  * A prefix for which something learnt counts is *held*: the RIB says what the map holds, static
  * routes included, and the plan's difference for such a prefix (rib_holds) is not to be applied.
@@ -51,7 +53,7 @@ struct rib_limits {
 
 /* ---- what the plan says ---- */
 
-enum rib_class { RIB_CLASS_FIXED, RIB_CLASS_CIRCUIT, RIB_CLASS_TUNNEL };
+enum rib_class { RIB_CLASS_FIXED, RIB_CLASS_CIRCUIT, RIB_CLASS_TUNNEL, RIB_CLASS_INSTANCE };
 
 struct rib_peer {
 	uint32_t no;	       /* not 0: that is what static routes have */

@@ -24,17 +24,25 @@ static bool is_before(const struct rib_pick *a, const struct rib_pick *b)
 	return a->key != b->key ? a->key < b->key : a->hop < b->hop;
 }
 
-static bool is_tunnel(const struct rib_pick *p)
+static bool is_of(const struct rib_pick *p, enum rib_class class)
 {
-	return p->key >> CLASS_SHIFT == RIB_CLASS_TUNNEL;
+	return p->key >> CLASS_SHIFT == class;
+}
+
+static void note_best(struct rib_pick *best, const struct rib_pick *p)
+{
+	if (!best->hop || is_before(p, best))
+		*best = *p;
 }
 
 /* The best ones so far, each next hop once. */
 static void offer(struct rib_picks *out, struct rib_pick p)
 {
 	uint32_t at = 0;
-	if (is_tunnel(&p) && (!out->tunnel.hop || is_before(&p, &out->tunnel)))
-		out->tunnel = p;
+	if (is_of(&p, RIB_CLASS_TUNNEL))
+		note_best(&out->tunnel, &p);
+	else if (is_of(&p, RIB_CLASS_INSTANCE))
+		note_best(&out->instance, &p);
 	for (uint32_t i = 0; i < out->n; i++) {
 		if (out->at[i].hop != p.hop)
 			continue;
@@ -59,10 +67,25 @@ static void keep_tunnel(struct rib_picks *out)
 	if (out->n < XGW_HOP_MEMBERS || !out->tunnel.hop)
 		return;
 	for (uint32_t i = 0; i < out->n; i++) {
-		if (is_tunnel(&out->at[i]) || out->at[i].hop == out->tunnel.hop)
+		if (is_of(&out->at[i], RIB_CLASS_TUNNEL) || out->at[i].hop == out->tunnel.hop)
 			return;
 	}
 	out->at[out->n - 1] = out->tunnel;
+}
+
+/* Nor tunnels the other instance, but for the one that stands by for circuits. */
+static void keep_instance(struct rib_picks *out)
+{
+	uint32_t last = XGW_HOP_MEMBERS - 1;
+	if (out->n == XGW_HOP_MEMBERS && out->instance.hop &&
+	    is_of(&out->at[last], RIB_CLASS_TUNNEL) && is_of(&out->at[last - 1], RIB_CLASS_TUNNEL))
+		out->at[last] = out->instance;
+}
+
+static void keep_standbys(struct rib_picks *out)
+{
+	keep_tunnel(out);
+	keep_instance(out);
 }
 
 /* s: the n static rows of the prefix, none of them fixed. */
@@ -82,7 +105,7 @@ static void pick(const struct rib *r, uint32_t table, const struct ip_prefix *pr
 	for (uint32_t i = 0; out->n && i < n; i++)
 		offer(out, (struct rib_pick){rib_key(s[i].class, s[i].weight, true, s[i].order),
 					     s[i].hop, true});
-	keep_tunnel(out);
+	keep_standbys(out);
 }
 
 void rib_pick_followed(const struct rib *r, const struct rib_static *s, struct rib_picks *out,
@@ -135,6 +158,7 @@ struct rib_choice rib_choice_of(const struct rib_picks *p)
 		c.member[i] = p->at[i].hop;
 		if (i && p->at[i].key != p->at[i - 1].key)
 			c.groups |= 1u << i;
+		c.groups |= is_of(&p->at[i], RIB_CLASS_INSTANCE);
 	}
 	return c;
 }
@@ -152,7 +176,8 @@ static uint32_t members(const struct rib_choice *c)
 struct xgw_next_hop rib_choice_value(const struct rib_choice *c)
 {
 	struct xgw_next_hop hop = {.kind = XGW_HOP_CHOICE, .groups = c->groups};
-	/* where no group has two, no packet needs to be asked for its flow */
+	/* where no group has two, and no other instance, no packet needs to be asked for its flow
+	 */
 	if (c->groups != (1u << members(c)) - 2)
 		hop.flags = XGW_HOP_SPREAD;
 	memcpy(hop.member, c->member, sizeof hop.member);
@@ -269,8 +294,7 @@ static bool is_fit(const struct rib_choice *c, const struct xgw_next_hop *value)
 		if (c->member[i])
 			return false;
 	}
-	return n > 1 && !(c->groups & 1) && !(c->groups >> n) &&
-	       memcmp(&made, value, sizeof made) == 0;
+	return n > 1 && !(c->groups >> n) && memcmp(&made, value, sizeof made) == 0;
 }
 
 int rib_adopt_choice(struct rib *r, uint32_t id, const struct xgw_next_hop *value)
@@ -404,12 +428,12 @@ static void judge(const struct rib_picks *p, struct rib_candidate *out, size_t i
 	c->reason = !at ? RIB_BEST : !group ? RIB_SHARES : compare(&out[0], c);
 }
 
-/* Static routes alone are as the plan has them: it makes their choice, one after the other. */
+/* Static routes alone are as the plan has them, whose choice has the same order. */
 static void pick_shown(const struct rib_candidate *out, size_t n, struct rib_picks *p)
 {
 	for (size_t i = 0; i < n && !rib_is_refusal(out[i].reason); i++)
 		offer(p, (struct rib_pick){key_of(&out[i]), out[i].hop, !out[i].peer});
-	keep_tunnel(p);
+	keep_standbys(p);
 }
 
 size_t rib_explain(const struct rib *r, uint32_t table, const struct ip_prefix *prefix,

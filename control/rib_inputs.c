@@ -51,7 +51,7 @@ static int judge_members(const struct rib_inputs *in, struct fault *f)
 			return wrong(f, "members", i, "there is no such peer");
 		if (!m->table || !m->hop || is_choice(m->hop))
 			return wrong(f, "members", i, "its table or its next hop is none");
-		if (m->class != RIB_CLASS_CIRCUIT && m->class != RIB_CLASS_TUNNEL)
+		if (m->class == RIB_CLASS_FIXED || m->class > RIB_CLASS_INSTANCE)
 			return wrong(f, "members", i, "its class is none of a peer");
 		if (m->weight > RIB_MAX_WEIGHT)
 			return wrong(f, "members", i, "its weight is too large");
@@ -79,7 +79,7 @@ static int judge_static(const struct rib_static *s, const struct rib_static *bef
 	if (!s->table || (!is_fixed && (!s->hop || is_choice(s->hop))))
 		return -EINVAL;
 	*what = "its class is none, or its weight too large";
-	if (s->class > RIB_CLASS_TUNNEL || s->weight > RIB_MAX_WEIGHT)
+	if (s->class > RIB_CLASS_INSTANCE || s->weight > RIB_MAX_WEIGHT)
 		return -EINVAL;
 	*what = "it follows its own table, or is no fixed one, or its shortest prefix is too long";
 	if ((s->of && (!is_fixed || s->of == s->table)) || s->least > s->prefix.len)

@@ -74,7 +74,7 @@ enum rib_queued { RIB_UNQUEUED, RIB_QUEUED, RIB_GOING };
 /* Next hops in order of preference; bit i of groups: member i begins another group. */
 struct rib_choice {
 	uint32_t member[XGW_HOP_MEMBERS]; /* 0 ends */
-	uint32_t groups;		  /* bit 0 is not set */
+	uint32_t groups;		  /* bit 0: one of them is another instance */
 };
 struct rib_chosen {
 	uint32_t chain;
@@ -143,8 +143,8 @@ struct rib_pick {
 	bool is_static;
 };
 struct rib_picks {
-	struct rib_pick at[XGW_HOP_MEMBERS], tunnel;
-	uint32_t n; /* 0: it is the plan's */
+	struct rib_pick at[XGW_HOP_MEMBERS], tunnel, instance; /* these: the best of their class */
+	uint32_t n;					       /* 0: it is the plan's */
 };
 uint64_t rib_key(uint8_t class, uint32_t weight, bool is_static, uint32_t metric);
 /* What counts for a prefix; node: RIB_NIL when there is none. */

@@ -243,6 +243,7 @@ void validate(const struct model *m, struct config_findings *findings)
 		validate_peerings(&j);
 		validate_tables(&j);
 		validate_gateways(&j);
+		validate_instances(&j);
 		validate_circuits(&j);
 		validate_routers(&j);
 		validate_connections(&j);

@@ -69,6 +69,7 @@ void validate_tables(struct judge *j);
  * uses them. */
 uint64_t validate_user_routes(const struct judge *j, int v6);
 void validate_gateways(struct judge *j);
+void validate_instances(struct judge *j);
 void validate_circuits(struct judge *j);
 void validate_routers(struct judge *j);
 void validate_connections(struct judge *j);

@@ -160,17 +160,18 @@ static void check_pair(struct judge *j, const struct reach *x, const struct reac
 			m->vnets[m->gateways[y->c->peer_gateway].vnet].name, text,
 			m->gateways[y->gateway].name);
 	else if (x->c->routing_weight == y->c->routing_weight)
-		findings_warn(
-			j->findings, y->c->place,
-			"routingWeight: %s leads to %s too, with the same weight; the one whose "
-			"name comes first is taken",
-			text, x->c->name);
+		findings_warn(j->findings, y->c->place,
+			      "routingWeight: %s leads to %s too, with the same weight; each flow "
+			      "takes one of them",
+			      text, x->c->name);
 }
 
 /* Connections of one prefix, from `first` on; returns how many entries. */
 static uint32_t check_equal(struct judge *j, const struct reach *first, uint32_t left)
 {
 	char text[PREFIX_TEXT];
+	/* the last place is the other instance's */
+	uint32_t most = XGW_HOP_MEMBERS - j->m->gateways[first->gateway].active_active;
 	const struct reach *same = first; /* first of its weight */
 	uint32_t n = 1, members = 1;
 	for (; n < left && first[n].gateway == first->gateway &&
@@ -186,11 +187,11 @@ static uint32_t check_equal(struct judge *j, const struct reach *first, uint32_t
 			   x);
 		if (x->c->routing_weight != same->c->routing_weight)
 			same = x;
-		if (members++ == XGW_HOP_MEMBERS)
+		if (members++ == most)
 			findings_warn(j->findings, x->c->place,
 				      "routingWeight: %s is behind more than %u connections of %s; "
 				      "%s and what has less weight is never taken",
-				      ip_prefix_format(&x->prefix, text), XGW_HOP_MEMBERS,
+				      ip_prefix_format(&x->prefix, text), most,
 				      j->m->gateways[x->gateway].name, x->c->name);
 	}
 	return n;

@@ -288,9 +288,9 @@ static json_t *candidates_of(const struct question *q, const struct xgw_next_hop
 		group += i && routing_begins_group(route_hop, i);
 		if (maps_get(&q->m, MAPS_next_hops, &id, &member))
 			continue;
-		bool is_link = member.kind == XGW_HOP_CIRCUIT;
-		maps_name(&q->m, is_link ? XGW_NAME_HOP : XGW_NAME_CONNECTION,
-			  is_link ? id : member.connection, name);
+		bool is_tunnel = member.kind == XGW_HOP_TUNNEL;
+		maps_name(&q->m, is_tunnel ? XGW_NAME_CONNECTION : XGW_NAME_HOP,
+			  is_tunnel ? member.connection : id, name);
 		json_array_append_new(list,
 				      json_pack("{s:s,s:b,s:i}", "nextHop", name, "up",
 						member.flags & XGW_HOP_UP ? 1 : 0, "group", group));
@@ -308,12 +308,21 @@ static json_t *peer_of(const struct question *q, const struct xgw_trace *t,
 	return json_string(maps_name(&q->m, XGW_NAME_VNET, route_hop->vnet, name));
 }
 
-static json_t *appliance_of(const struct xgw_trace *t, const struct xgw_next_hop *route_hop)
+/* Of a choice it is the one member of this kind: the other instance of the gateway. */
+static json_t *appliance_of(const struct question *q, const struct xgw_trace *t,
+			    const struct xgw_next_hop *route_hop)
 {
 	char text[IP_TEXT];
-	struct ip_addr a = ip_addr_from_mapped(route_hop->address);
-	if (t->verdict != XGW_HOP_APPLIANCE || route_hop->kind != XGW_HOP_APPLIANCE)
+	struct xgw_next_hop hop = *route_hop;
+	for (unsigned i = 0; route_hop->kind == XGW_HOP_CHOICE && i < XGW_HOP_MEMBERS &&
+			     route_hop->member[i] && hop.kind != XGW_HOP_APPLIANCE;
+	     i++) {
+		if (maps_get(&q->m, MAPS_next_hops, &route_hop->member[i], &hop))
+			hop.kind = XGW_HOP_NONE;
+	}
+	if (t->verdict != XGW_HOP_APPLIANCE || hop.kind != XGW_HOP_APPLIANCE)
 		return json_null();
+	struct ip_addr a = ip_addr_from_mapped(hop.address);
 	return json_string(ip_addr_format(&a, text));
 }
 
@@ -341,7 +350,7 @@ static json_t *document_of(const struct question *q, const struct xgw_trace *t)
 			 "virtualNetwork", q->vnet_name, "from", ip_addr_format(&q->from, from),
 			 "to", ip_addr_format(&q->to, to), "table", table_of(q, t), "candidates",
 			 candidates_of(q, &route_hop), "peer", peer_of(q, t, &route_hop),
-			 "appliance", appliance_of(t, &route_hop), "linkUp",
+			 "appliance", appliance_of(q, t, &route_hop), "linkUp",
 			 link_id ? json_boolean(link.flags & XGW_HOP_UP) : json_null());
 }
 

@@ -67,7 +67,10 @@ static uint16_t weight_of(uint32_t weight)
 
 static uint8_t class_of(uint8_t class)
 {
-	return class == PLAN_CLASS_CIRCUIT ? RIB_CLASS_CIRCUIT : RIB_CLASS_TUNNEL;
+	static const uint8_t of[] = {[PLAN_CLASS_CIRCUIT] = RIB_CLASS_CIRCUIT,
+				     [PLAN_CLASS_TUNNEL] = RIB_CLASS_TUNNEL,
+				     [PLAN_CLASS_INSTANCE] = RIB_CLASS_INSTANCE};
+	return of[class];
 }
 
 static void take_members(struct inputs *x, const struct plan *p)
@@ -173,8 +176,7 @@ static void take_statics(const struct routing *of, struct inputs *x, const struc
 						    .prefix = s->prefix,
 						    .hop = s->hop,
 						    .weight = weight_of(s->weight),
-						    .order = s->order,
-						    .class = RIB_CLASS_TUNNEL,
+						    .class = class_of(s->class),
 						    .value = r->value};
 		}
 		if (!is_choice)
@@ -319,8 +321,9 @@ int routing_rib_follow(struct routing *r, struct fault *f)
 
 const char *routing_hop_name(const struct routing *r, uint32_t hop, char out[XGW_NAME])
 {
-	bool is_link = hop >= PLAN_FIRST_LINK_HOP;
-	return maps_name(r->h.maps, is_link ? XGW_NAME_HOP : XGW_NAME_CONNECTION, hop, out);
+	/* links, and other instances */
+	bool is_hop = hop >= PLAN_FIRST_APPLIANCE;
+	return maps_name(r->h.maps, is_hop ? XGW_NAME_HOP : XGW_NAME_CONNECTION, hop, out);
 }
 
 static void append(struct xgw_name *to, const char *text)

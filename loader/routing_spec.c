@@ -121,6 +121,10 @@ static void make_peer(struct bird_peer *out, const struct routing *r, const stru
 		make_link_peer(out, r, &r->h.plan->links[p->of], links);
 		return;
 	}
+	if (p->kind == PLAN_PEER_INSTANCE) {
+		take_secret(out, &r->h.model->gateways[p->gateway].bgp.md5);
+		return;
+	}
 	const struct plan_connection *c = &r->h.plan->connections[p->of];
 	take_secret(out, &model_far_bgp(r->h.model, &r->h.model->connections[c->model])->md5);
 }

@@ -47,10 +47,16 @@ static json_t *refusals(const struct rib_peer_counts *c)
 	return o;
 }
 
+static const char *const owner_kinds[] = {[PLAN_PEER_LINK] = "circuit",
+					  [PLAN_PEER_TUNNEL] = "connection",
+					  [PLAN_PEER_INSTANCE] = "gateway"};
+
 static const char *owner_of(struct routing *r, const struct plan_peer *p)
 {
 	if (p->kind == PLAN_PEER_LINK)
 		return r->h.model->circuits[r->h.plan->links[p->of].circuit].name;
+	if (p->kind == PLAN_PEER_INSTANCE)
+		return r->h.model->gateways[p->gateway].name;
 	return r->h.model->connections[r->h.plan->connections[p->of].model].name;
 }
 
@@ -63,12 +69,11 @@ static json_t *session(struct routing *r, const struct plan_peer *p)
 	if (router)
 		router_peer(router->router, p->no, &is);
 	rib_peer_counts(r->rib, p->no, &counts);
-	json_t *o = json_pack("{s:s,s:o,s:o,s:I,s:I,s:s,s:b,s:o}",
-			      p->kind == PLAN_PEER_LINK ? "circuit" : "connection", owner_of(r, p),
-			      "peer", address(&p->remote), "local", address(&p->local), "peerASN",
-			      (json_int_t)p->peer_asn, "localASN", (json_int_t)p->local_asn,
-			      "state", is.state[0] ? is.state : "Unknown", "up", is.up, "since",
-			      seconds(is.since));
+	json_t *o = json_pack("{s:s,s:o,s:o,s:I,s:I,s:s,s:b,s:o}", owner_kinds[p->kind],
+			      owner_of(r, p), "peer", address(&p->remote), "local",
+			      address(&p->local), "peerASN", (json_int_t)p->peer_asn, "localASN",
+			      (json_int_t)p->local_asn, "state", is.state[0] ? is.state : "Unknown",
+			      "up", is.up, "since", seconds(is.since));
 	json_object_set_new(o, "prefixesReceived", json_integer(counts.received));
 	json_object_set_new(o, "prefixesAccepted", json_integer(counts.accepted));
 	json_object_set_new(o, "prefixesSent",

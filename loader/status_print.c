@@ -162,12 +162,15 @@ static void print_peers(FILE *to, const json_t *peers)
 	json_array_foreach(peers, i, p)
 	{
 		const char *circuit = json_string_value(json_object_get(p, "circuit"));
+		const char *gateway = json_string_value(json_object_get(p, "gateway"));
 		fprintf(to,
 			"%-24s %10" JSON_INTEGER_FORMAT " %-20s %-12s %-20s %8" JSON_INTEGER_FORMAT
 			" %8" JSON_INTEGER_FORMAT " %8" JSON_INTEGER_FORMAT "\n",
 			text(p, "peer"), integer(p, "peerASN"),
-			circuit ? circuit : text(p, "connection"), text(p, "state"),
-			text(p, "since"), integer(p, "prefixesReceived"),
+			circuit	  ? circuit
+			: gateway ? gateway
+				  : text(p, "connection"),
+			text(p, "state"), text(p, "since"), integer(p, "prefixesReceived"),
 			integer(p, "prefixesAccepted"), integer(p, "prefixesSent"));
 		print_counts(to, "    refused:", json_object_get(p, "refused"));
 		if (json_is_true(json_object_get(p, "overLimit")))

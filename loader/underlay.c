@@ -434,19 +434,37 @@ static void ask_again(void *owner, const struct place *p, const struct ip_addr *
 	ask_on_vlan(owner, p->attachment, a);
 }
 
+static void ask_on(struct underlay *u, const struct model_attachment *a, const struct ip_addr *to)
+{
+	if (a->kind == XGW_TAG_NONE)
+		netlink_resolve(u->h.netlink, u->h.ports[a->port].link.ifindex, to);
+	else if (a->kind == XGW_TAG_VLAN)
+		ask_on_vlan(u, a, to);
+}
+
 /* Nobody is asked in an overlay: what is not known there is dropped and counted. */
 static void resolve(struct underlay *u, const struct xgw_event *e, const struct ip_addr *to)
 {
 	uint32_t n;
 	const struct place *p = places_of_vnet(&u->places, e->vnet, &n);
 	for (uint32_t i = 0; i < n; i++) {
-		const struct model_attachment *a = p[i].attachment;
-		if (e->attachment && e->attachment != p[i].id)
+		if (!e->attachment || e->attachment == p[i].id)
+			ask_on(u, p[i].attachment, to);
+	}
+}
+
+/* The other instance's address is known before it is needed: by then nobody may be here to ask. */
+static void confirm_instances(struct underlay *u)
+{
+	const struct model *m = u->h.model;
+	for (uint32_t i = 0; i < m->n_gateways; i++) {
+		const struct model_gateway *g = &m->gateways[i];
+		if (!g->active_active)
 			continue;
-		if (a->kind == XGW_TAG_NONE)
-			netlink_resolve(u->h.netlink, u->h.ports[a->port].link.ifindex, to);
-		else if (a->kind == XGW_TAG_VLAN)
-			ask_on_vlan(u, a, to);
+		const struct model_vnet *v = &m->vnets[g->vnet];
+		uint32_t at = model_attachment_of(v, &g->other.address);
+		if (at != MODEL_NONE)
+			ask_on(u, &v->attachments[at], &g->other.address);
 	}
 }
 
@@ -584,6 +602,7 @@ void underlay_confirm(struct underlay *u)
 void underlay_second(struct underlay *u, uint64_t now_ns)
 {
 	confirm_vteps(u);
+	confirm_instances(u);
 	directory_second(u->directory);
 	learning_second(u->learning, &u->places, now_ns);
 }

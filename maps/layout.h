@@ -220,8 +220,8 @@ struct xgw_next_hop {
 	 */
 	__u32 vnet;
 	__u32 connection; /* TUNNEL, CLIENT */
-	__u32 flags;	  /* XGW_HOP_UP: a tunnel has a child SA, a link works */
-	__u32 table;	  /* TUNNEL, CLIENT: user routes that packets out of it ask too, 0 = none */
+	__u32 flags;  /* XGW_HOP_UP: a tunnel has a child SA, a link works; an instance: always */
+	__u32 table;  /* TUNNEL, CLIENT: user routes that packets out of it ask too, 0 = none */
 	__u32 groups; /* CHOICE that spreads: bit i: member i begins another group; bit 0: ignored
 		       */
 	union {

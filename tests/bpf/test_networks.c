@@ -15,7 +15,8 @@
 enum { TABLE = XGW_FIRST_TABLE + 1, OTHER_TABLE };
 enum { PEER = 1003, PEER_VLAN = 20, SPOOFED = 1004 };
 enum { A = 1100, B, C, CHOICE_UP, CHOICE_DOWN, CHOICE_GAP, CHOICE_NONE, CHOICE_NESTED, SPREAD };
-enum { TO_APPLIANCE = 1200, TO_NOBODY, TO_APPLIANCE6, TO_PEERS_APPLIANCE, INTERNET };
+enum { TO_APPLIANCE = 1200, TO_NOBODY, TO_APPLIANCE6, TO_PEERS_APPLIANCE, INTERNET, TO_INSTANCE };
+enum { BOTH_DOWN = 1220, OWN_UP };
 #define APPLIANCE_MAC "02:00:00:00:00:aa"
 #define APPLIANCE     "10.11.40.4"
 
@@ -94,6 +95,25 @@ static void put_endpoint(uint32_t vnet, const char *addr, uint32_t attachment, c
 	must(maps_put(&w.maps, MAPS_endpoints, &key, &e) == 0);
 }
 
+/* Behind a tunnel that is down, or up, the other instance of the gateway: choices of each packet.
+ */
+static void put_instance(void)
+{
+	struct xgw_next_hop other = {.kind = XGW_HOP_APPLIANCE, .vnet = VNET, .flags = XGW_HOP_UP};
+	struct xgw_next_hop choice = {.kind = XGW_HOP_CHOICE,
+				      .flags = XGW_HOP_SPREAD,
+				      .groups = 2,
+				      .member = {A, TO_INSTANCE}};
+
+	world_mapped(other.address, APPLIANCE);
+	put_hop(TO_INSTANCE, other);
+	put_hop(BOTH_DOWN, choice);
+	choice.member[0] = B;
+	put_hop(OWN_UP, choice);
+	put_route(VNET, "10.90.0.0/16", BOTH_DOWN, (struct xgw_route){.source = XGW_ROUTE_STATIC});
+	put_route(VNET, "10.91.0.0/16", OWN_UP, (struct xgw_route){.source = XGW_ROUTE_STATIC});
+}
+
 static void make_hops(void)
 {
 	put_hop(A, tunnel(A, 0));
@@ -109,6 +129,7 @@ static void make_hops(void)
 	put_appliance(TO_APPLIANCE6, VNET, "fd00:11:0:40::4");
 	put_appliance(TO_PEERS_APPLIANCE, PEER, "10.13.0.40");
 	put_appliance(TO_NOBODY, VNET, "10.11.40.99");
+	put_instance();
 	put_hop(INTERNET, (struct xgw_next_hop){.kind = XGW_HOP_INTERNET});
 	put_hop(LOCAL + PEER, (struct xgw_next_hop){.kind = XGW_HOP_LOCAL, .vnet = PEER});
 }
@@ -199,6 +220,15 @@ static const struct row rows[] = {
 	{"first is not there", HOST, .to = "10.82.0.1", TUNNELS(C)},
 	{"none is there", HOST, .to = "10.83.0.1", DROPS(NO_NEXT_HOP)},
 	{"choice of a choice", HOST, .to = "10.84.0.1", DROPS(NO_NEXT_HOP)},
+	/* the other instance of a gateway */
+	{"own tunnel up", HOST, .to = "10.91.0.1", TUNNELS(B)},
+	{"own tunnel down", HOST, .to = "10.90.0.1", .kind = XGW_HOP_APPLIANCE, .attachment = VLAN},
+	{"of the other one, own tunnel up", .vlan = 11, .mac = APPLIANCE_MAC, HOST,
+	 .to = "10.91.0.1", TUNNELS(B)},
+	{"of the other one, both down", .vlan = 11, .mac = APPLIANCE_MAC, HOST, .to = "10.90.0.1",
+	 DROPS(LOOP)},
+	{"of the other one, for others", .vlan = 11, .mac = APPLIANCE_MAC, STRANGER,
+	 .to = "10.91.0.1", DROPS(SOURCE)},
 	/* appliances */
 	{"appliance", TABLED, .to = "10.70.0.1", .kind = XGW_HOP_APPLIANCE, .attachment = VLAN,
 	 BY_TABLE},

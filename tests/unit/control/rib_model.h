@@ -16,7 +16,7 @@
 
 #define MODEL_PEERS  5u
 #define MODEL_TABLES 3u
-#define MODEL_HOPS   7u
+#define MODEL_HOPS   9u
 #define MODEL_MOST   512u
 
 static const char *const model_prefixes[] = {
@@ -191,7 +191,8 @@ static inline uint32_t model_candidates(const struct model_world *w, uint32_t ta
 	return n;
 }
 
-/* In use, in order: each next hop once, four at most, a tunnel among them. */
+/* In use, in order: each next hop once, four at most, a tunnel among them; and the other instance
+ * when the last two are tunnels. */
 static inline uint32_t model_best(const struct model_candidate *c, uint32_t n,
 				  struct model_candidate *out)
 {
@@ -205,6 +206,10 @@ static inline uint32_t model_best(const struct model_candidate *c, uint32_t n,
 		if (is_new && kept < XGW_HOP_MEMBERS)
 			out[kept++] = c[i];
 		else if (is_new && !has_tunnel && c[i].class == RIB_CLASS_TUNNEL)
+			out[kept - 1] = c[i];
+		else if (is_new && c[i].class == RIB_CLASS_INSTANCE &&
+			 out[kept - 1].class == RIB_CLASS_TUNNEL &&
+			 out[kept - 2].class == RIB_CLASS_TUNNEL)
 			out[kept - 1] = c[i];
 	}
 	return kept;
@@ -450,11 +455,15 @@ static inline void model_compare_route(struct model_world *w, uint32_t table,
 	}
 	const struct xgw_next_hop *hop = model_hop(w, r->value.next_hop);
 	MODEL_CHECK(w, hop && hop->kind == XGW_HOP_CHOICE);
-	bool spreads = false;
+	bool spreads = false, instance = false;
+	for (uint32_t i = 0; i < members; i++)
+		instance |= best[i].class == RIB_CLASS_INSTANCE;
+	MODEL_CHECK(w, (hop->groups & 1) == instance);
+	spreads |= instance;
 	for (uint32_t i = 0; i < XGW_HOP_MEMBERS; i++) {
 		MODEL_CHECK(w, hop->member[i] == (i < members ? best[i].hop : 0));
 		bool begins = i && i < members && !model_is_equal(&best[i], &best[i - 1]);
-		MODEL_CHECK(w, (hop->groups >> i & 1) == begins);
+		MODEL_CHECK(w, !i || (hop->groups >> i & 1) == begins);
 		spreads |= i && i < members && !begins;
 	}
 	MODEL_CHECK(w, hop->flags == (spreads ? XGW_HOP_SPREAD : 0));
@@ -670,7 +679,7 @@ static inline int model_by_own(const void *a, const void *b)
 /* A next hop is of one kind. */
 static inline uint8_t model_class(uint32_t hop)
 {
-	return hop < 106 ? RIB_CLASS_CIRCUIT : RIB_CLASS_TUNNEL;
+	return hop < 105 ? RIB_CLASS_CIRCUIT : hop < 108 ? RIB_CLASS_TUNNEL : RIB_CLASS_INSTANCE;
 }
 
 static inline void model_draw_statics(struct model_world *w)

@@ -260,6 +260,21 @@ static void test_secrets(void **state)
 		refused(&w, why); \
 	} while (0)
 
+/* The same AS at both ends of a tunnel's session: a path may have no AS at all. */
+static void test_ibgp(void **state)
+{
+	struct world w;
+	(void)state;
+	make_world(&w);
+	w.peers[2].peer_asn = w.peers[2].local_asn;
+	char *text = make(&w);
+	const char *peer = strstr(text, "protocol bgp peer_4096 ");
+	assert_non_null(peer);
+	assert_non_null(strstr(peer, "enforce first as off"));
+	free(text);
+	accepted(&w);
+}
+
 static void test_refusals(void **state)
 {
 	struct world w;
@@ -291,7 +306,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_contents),      cmocka_unit_test(test_order_is_no_difference),
 		cmocka_unit_test(test_bird_reads_it), cmocka_unit_test(test_secrets),
-		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_ibgp),	      cmocka_unit_test(test_refusals),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

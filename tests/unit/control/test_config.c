@@ -399,7 +399,7 @@ static const struct row rule_rows[] = {
 	{"[192.168.5.0/24]", "[0.0.0.0/0]", ""},
 	{"[192.168.5.0/24]", "[]", "31:27: warning: addressSpace: the peer of ToSite5 has no prefixes, nothing is routed to it\n"},
 	{"[192.168.5.0/24]", "[10.22.0.0/16]",
-	 "36:11: warning: routingWeight: 10.22.0.0/16 leads to ToSite5 too, with the same weight; the one whose name comes first is taken\n"},
+	 "36:11: warning: routingWeight: 10.22.0.0/16 leads to ToSite5 too, with the same weight; each flow takes one of them\n"},
 	{"gatewayIpAddress: 198.51.100.5", "gatewayIpAddress: \"2001:db8::5\"",
 	 "31:27: error: localNetworkGateway2: the peer's address is IPv6, that of GW1 is IPv4; both must be of one family\n"},
 	{"gatewayIpAddress: 198.51.100.5", "gatewayIpAddress: 203.0.113.1",
@@ -533,7 +533,7 @@ static const struct row side_rows[] = {
 	{"    virtualNetworkGateway1: VNet2GW\n    virtualNetworkGateway2: VNet1GW\n", "    virtualNetworkGateway1: VNet1GW\n    virtualNetworkGateway2: VNet2GW\n",
 	 "25:29: error: virtualNetworkGateway2: VNet2GW is a gateway of this file and has no connection back to VNet1GW; each side needs its own\n"
 	 "27:11: error: connection: VNet1-VNet2 goes to the same peer with the same identity, in line 22; the peer could not be told apart\n"
-	 "27:11: warning: routingWeight: 10.22.0.0/16 leads to VNet1-VNet2 too, with the same weight; the one whose name comes first is taken\n"
+	 "27:11: warning: routingWeight: 10.22.0.0/16 leads to VNet1-VNet2 too, with the same weight; each flow takes one of them\n"
 	 "30:29: error: virtualNetworkGateway2: VNet2GW is a gateway of this file and has no connection back to VNet1GW; each side needs its own\n"},
 	{"sharedKey: {file: /etc/xgw/vnets.psk}", "sharedKey: abcdefghijklmnopqrstuvwxyz",
 	 "31:16: error: sharedKey: it differs from that of VNet1-VNet2, the other side of this connection\n"},

@@ -388,10 +388,12 @@ static void gateway(void **state)
 		"ikeEncryption: AES256\n        ikeIntegrity: SHA256\n        dhGroup: DHGroup14\n");
 	must_have(&x, "    routingWeight: 7\n    enableBgp: false\n");
 	assert_null(strstr(x.r.text, "dpdTimeoutSeconds"));
-	must_note(&x, "GW: activeActive: not carried over: ");
+	must_note(&x, "GW: activeActive: this is the first of two instances; ");
+	must_have(&x, "    activeActive: true\n");
+	must_have(&x, "address of the other instance of GW");
 	must_note(&x, "GW: customRoutes: not carried over: ");
 	must_note(&x, "Site 5: is called Site-5 here\n");
-	assert_int_equal(only_blanks(&x), 2); /* the ports */
+	assert_int_equal(only_blanks(&x), 3); /* the ports, the other instance */
 	done(&x);
 }
 

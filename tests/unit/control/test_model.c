@@ -103,6 +103,26 @@ static void vnet_to_vnet(void **state)
 	model_free(&m);
 }
 
+/* Each of the two says where the other one is. */
+static void active_active(void **state)
+{
+	(void)state;
+	struct model m[2];
+	load(&m[0], "docs/examples/active-active-1.yaml");
+	load(&m[1], "docs/examples/active-active-2.yaml");
+	for (int i = 0; i < 2; i++) {
+		const struct model_gateway *g = &m[i].gateways[0], *other = &m[!i].gateways[0];
+		assert_true(g->active_active);
+		assert_true(ip_addr_equal(&g->other.address,
+					  &m[!i].vnets[0].attachments[0].address.addr));
+		assert_string_equal(g->name, other->name);
+		assert_false(ip_addr_equal(&g->public_address, &other->public_address));
+		assert_int_equal(model_attachment_of(&m[i].vnets[0], &g->other.address), 0);
+	}
+	model_free(&m[0]);
+	model_free(&m[1]);
+}
+
 /* Each example of the manual is accepted without so much as a warning, and can be planned. */
 static void every_example(void **state)
 {
@@ -509,6 +529,7 @@ int main(void)
 		cmocka_unit_test(host_and_vnet),
 		cmocka_unit_test(gateways_and_connections),
 		cmocka_unit_test(vnet_to_vnet),
+		cmocka_unit_test(active_active),
 		cmocka_unit_test(every_example),
 		cmocka_unit_test(default_offer),
 		cmocka_unit_test(policy_based_offer),

@@ -580,6 +580,17 @@ static uint32_t connection_index(const struct plan *p, uint32_t id)
 	return 0;
 }
 
+/* What has the weight of the member before it shares its flows, what has less stands by. */
+static void check_group(const struct model *m, const struct xgw_next_hop *h, const struct end_of *e)
+{
+	uint32_t i = e->n;
+	if (!i)
+		return;
+	bool same = m->connections[e->connection[i]].routing_weight ==
+		    m->connections[e->connection[i - 1]].routing_weight;
+	assert_int_equal(same, (h->flags & XGW_HOP_SPREAD) && !(h->groups >> i & 1));
+}
+
 static struct end_of planned(const struct model *m, const struct plan *p, uint32_t key,
 			     uint32_t table, const struct ip_addr *to)
 {
@@ -606,8 +617,10 @@ static struct end_of planned(const struct model *m, const struct plan *p, uint32
 		e.address = ip_addr_from_mapped(h->address);
 	if (h->kind == XGW_HOP_TUNNEL)
 		e.connection[e.n++] = connection_index(p, h->connection);
-	for (; h->kind == XGW_HOP_CHOICE && e.n < XGW_HOP_MEMBERS && h->member[e.n]; e.n++)
+	for (; h->kind == XGW_HOP_CHOICE && e.n < XGW_HOP_MEMBERS && h->member[e.n]; e.n++) {
 		e.connection[e.n] = connection_index(p, hop(p, h->member[e.n])->connection);
+		check_group(m, h, &e);
+	}
 	return e;
 }
 
@@ -839,11 +852,90 @@ static void choices_are_shared(void **state)
 	model_free(&m);
 }
 
+/* A hub with two instances: behind its tunnels, in order of weight, the other one, for the hub's
+ * own hosts; never more than three tunnels beside it. */
+static void other_instance(void **state)
+{
+	(void)state;
+	char text[8192] =
+		"host: {ports: [{name: w, device: e0, role: uplink}, {name: l, device: e1, role: "
+		"vnet}]}\n"
+		"virtualNetworks:\n"
+		"  - {name: V, id: 1, addressSpace: [10.0.0.0/16], subnets: [{name: GatewaySubnet, "
+		"addressPrefix: 10.0.255.0/27}], attachments: [{port: l, address: 10.0.0.1/24}], "
+		"peerings: [{name: s, remoteVirtualNetwork: S, allowGatewayTransit: true}]}\n"
+		"  - {name: S, id: 2, addressSpace: [10.1.0.0/16], peerings: [{name: v, "
+		"remoteVirtualNetwork: V, useRemoteGateways: true}]}\n"
+		"virtualNetworkGateways: [{name: G, virtualNetwork: V, publicIPAddress: 203.0.113.1, "
+		"activeActive: true, enableBgp: true, otherInstance: {address: 10.0.0.2, bgpPeeringAddress: 10.0.255.29}}]\n";
+	strcat(text, "localNetworkGateways:\n");
+	for (int i = 1; i <= 4; i++)
+		sprintf(text + strlen(text),
+			"  - {name: S%d, gatewayIpAddress: 198.51.100.%d, addressSpace: "
+			"[192.168.1.0/24%s]}\n",
+			i, i, i == 1 ? ", 192.168.9.0/24" : "");
+	strcat(text, "connections:\n");
+	for (int i = 1; i <= 4; i++)
+		sprintf(text + strlen(text),
+			"  - {name: C%d, connectionType: IPsec, virtualNetworkGateway1: G, "
+			"localNetworkGateway2: S%d, sharedKey: {file: /k}, routingWeight: %d}\n",
+			i, i, i == 3 ? 20 : 10);
+	struct model m;
+	struct plan p;
+	struct ip_addr to, own;
+	test_model(&m, text);
+	test_plan(&p, &m);
+	assert_int_equal(ip_addr_parse(&to, "192.168.9.1"), 0);
+	const struct xgw_next_hop *h = hop(&p, longest(&p, 1, &to)->value.next_hop);
+	const struct xgw_next_hop *other = hop(&p, p.gateways[0].other);
+	const uint32_t first = PLAN_FIRST_CONNECTION;
+	assert_int_equal(h->kind, XGW_HOP_CHOICE);
+	assert_int_equal(h->flags, XGW_HOP_SPREAD);
+	assert_int_equal(h->groups, 2);
+	assert_int_equal(h->member[0], first);
+	assert_int_equal(h->member[1], p.gateways[0].other);
+	assert_int_equal(h->member[2], 0);
+	assert_int_equal(other->kind, XGW_HOP_APPLIANCE);
+	assert_int_equal(other->flags, XGW_HOP_UP);
+	assert_int_equal(other->vnet, 1);
+	own = ip_addr_from_mapped(other->address);
+	assert_int_equal(ip_addr_parse(&to, "10.0.0.2"), 0);
+	assert_true(ip_addr_equal(&own, &to));
+	assert_int_equal(ip_addr_parse(&to, "192.168.1.1"), 0);
+	h = hop(&p, longest(&p, 1, &to)->value.next_hop);
+	const uint32_t want[XGW_HOP_MEMBERS] = {first + 2, first, first + 1, p.gateways[0].other};
+	assert_memory_equal(h->member, want, sizeof want);
+	assert_int_equal(h->groups, 2 | 8);
+	/* who uses the gateway by a peering is not taken by the other one, and has all four */
+	h = hop(&p, longest(&p, 2, &to)->value.next_hop);
+	const uint32_t spokes[XGW_HOP_MEMBERS] = {first + 2, first, first + 1, first + 3};
+	assert_memory_equal(h->member, spokes, sizeof spokes);
+	assert_int_equal(h->groups, 2);
+	/* and they speak iBGP, over the network */
+	assert_int_equal(p.n_peers, 1);
+	assert_int_equal(p.peers[0].kind, PLAN_PEER_INSTANCE);
+	assert_int_equal(p.peers[0].local_asn, p.peers[0].peer_asn);
+	assert_int_equal(p.n_members, 1);
+	assert_int_equal(p.members[0].table, 1);
+	assert_int_equal(p.members[0].hop, p.gateways[0].other);
+	assert_int_equal(p.members[0].class, PLAN_CLASS_INSTANCE);
+	assert_int_equal(ip_addr_parse(&to, "10.0.255.29"), 0);
+	assert_int_equal(longest(&p, 1, &to)->value.next_hop, p.gateways[0].other);
+	assert_int_equal(longest(&p, 1, &to)->value.flags, XGW_ROUTE_LOCAL);
+	uint32_t others = 0;
+	for (uint32_t i = 0; i < p.n_statics; i++)
+		others += p.statics[i].class == PLAN_CLASS_INSTANCE;
+	assert_int_equal(others, 2);
+	plan_free(&p);
+	model_free(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_models),
 		cmocka_unit_test(choices_are_shared),
+		cmocka_unit_test(other_instance),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

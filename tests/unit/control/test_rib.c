@@ -886,7 +886,7 @@ static void wrong_statics_and_own(void **state)
 	s[1].hop = 6;
 	s[1].class = RIB_CLASS_FIXED;
 	assert_non_null(strstr(wrong_input(r, &in), "fixed"));
-	s[1].class = 3;
+	s[1].class = RIB_CLASS_INSTANCE + 1;
 	assert_non_null(strstr(wrong_input(r, &in), "class"));
 	s[1].class = RIB_CLASS_TUNNEL;
 	s[0].value.table = s[1].value.table = 4;

@@ -52,7 +52,44 @@ static const char good[] =
 /* 45 */ "    localNetworkGateway2: Site5\n"
 /* 46 */ "    sharedKey: abcdefghijklmnopqrstuvwxyz\n";
 
+/* What row 37 becomes in a gateway with another instance. */
+#define PLAIN "{port: lan0, encapsulation: vlan, vlanId: 1}"
+#define ADDRESSED "{port: lan0, encapsulation: vlan, vlanId: 1, address: 10.1.0.1/24}"
+#define PUBLIC "    publicIPAddress: 203.0.113.1\n"
+#define ACTIVE PUBLIC "    activeActive: true\n"
+#define OTHER(text) "    otherInstance: {address: " text "}\n"
+
 static const struct row rows[] = {
+	/* two instances */
+	{{{PLAIN, ADDRESSED}, {PUBLIC, ACTIVE OTHER("10.1.0.2")}},
+	 ""},
+	{{{PLAIN, ADDRESSED}, {PUBLIC, ACTIVE "    enableBgp: true\n" OTHER("10.1.0.2, bgpPeeringAddress: 10.1.255.29")}},
+	 ""},
+	{{{PUBLIC, ACTIVE}},
+	 "38:19: error: activeActive: it needs otherInstance, with the address in the virtual network where the other instance of HubGW is\n"},
+	{{{PLAIN, ADDRESSED}, {PUBLIC, PUBLIC OTHER("10.1.0.2")}},
+	 "38:20: error: otherInstance: HubGW has no activeActive, so it is the only instance\n"},
+	{{{PLAIN, ADDRESSED}, {PUBLIC, ACTIVE OTHER("10.1.0.1")}},
+	 "39:30: error: address: 10.1.0.1 is this instance's own address at an attachment of Hub; give the other one's\n"},
+	{{{PLAIN, ADDRESSED}, {PUBLIC, ACTIVE OTHER("10.1.1.2")}},
+	 "39:30: error: address: 10.1.1.2 is on no link of Hub; the other instance is reached at a plain or VLAN attachment with an address of the same prefix\n"},
+	{{{PLAIN, ADDRESSED}, {PUBLIC, ACTIVE "    sku: Basic\n" OTHER("10.1.0.2")}},
+	 "38:19: error: activeActive: sku Basic has one instance; take HighPerformance, VpnGw1 or a larger one\n"},
+	{{{PLAIN, ADDRESSED}, {PUBLIC, ACTIVE "    vpnType: PolicyBased\n" OTHER("10.1.0.2")}, {"    gatewayDefaultSite: Site5\n", ""}},
+	 "19:66: warning: routeTable: forced sends the default route to VirtualNetworkGateway, and HubGW has no gatewayDefaultSite, nor a site with that prefix; that traffic is dropped\n"
+	 "38:19: error: activeActive: HubGW is PolicyBased; two instances need a RouteBased gateway\n"},
+	{{{PLAIN, ADDRESSED}, {PUBLIC, ACTIVE OTHER("10.1.0.2, bgpPeeringAddress: 10.1.255.29")}},
+	 "39:59: error: bgpPeeringAddress: HubGW has no enableBgp itself\n"},
+	{{{PLAIN, ADDRESSED}, {PUBLIC, ACTIVE "    enableBgp: true\n" OTHER("10.1.0.2, bgpPeeringAddress: 10.1.255.30")}},
+	 "40:59: error: bgpPeeringAddress: 10.1.255.30 is this instance's own; each speaks from its own address\n"},
+	{{{PLAIN, ADDRESSED}, {PUBLIC, ACTIVE "    enableBgp: true\n" OTHER("10.1.0.2, bgpPeeringAddress: 'fd00::1'")}},
+	 "40:59: error: bgpPeeringAddress: fd00::1 and that of this instance must be of one family\n"},
+	{{{PLAIN, ADDRESSED}, {PUBLIC, ACTIVE "    enableBgp: true\n" OTHER("10.1.0.2, bgpPeeringAddress: 10.2.0.9")}},
+	 "40:59: error: bgpPeeringAddress: expected an address of Hub that no attachment has, came 10.2.0.9\n"},
+	{{{PLAIN, ADDRESSED}, {PUBLIC, ACTIVE "    gatewayType: ExpressRoute\n" OTHER("10.1.0.2")}, {"    gatewayDefaultSite: Site5\n", ""}},
+	 "19:66: warning: routeTable: forced sends to VirtualNetworkGateway, and Spoke has no Vpn gateway, nor one by useRemoteGateways; that traffic is dropped\n"
+	 "38:19: error: activeActive: does not belong to gatewayType ExpressRoute, whose circuits have two links each\n"
+	 "46:29: error: virtualNetworkGateway1: HubGW is of gatewayType ExpressRoute; connectionType IPsec needs one of gatewayType Vpn\n"},
 	/* the configuration itself is good */
 	{{{"", ""}},
 	 ""},
@@ -239,7 +276,7 @@ static const struct row rows[] = {
 	{{{"localNetworkGateways:\n", "localNetworkGateways:\n  - {name: Site6, gatewayIpAddress: 198.51.100.6, addressSpace: [192.168.5.0/24]}\n"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n  - {name: Hub-Site6, sharedKey: abcdefghijklmnopqrstuvwxyz, connectionType: IPsec, virtualNetworkGateway1: HubGW, localNetworkGateway2: Site6, routingWeight: 20}\n"}},
 	 ""},
 	{{{"localNetworkGateways:\n", "localNetworkGateways:\n  - {name: Site6, gatewayIpAddress: 198.51.100.6, addressSpace: [192.168.5.0/24]}\n"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n  - {name: Hub-Site6, sharedKey: abcdefghijklmnopqrstuvwxyz, connectionType: IPsec, virtualNetworkGateway1: HubGW, localNetworkGateway2: Site6}\n"}},
-	 "48:12: warning: routingWeight: 192.168.5.0/24 leads to Hub-Site5 too, with the same weight; the one whose name comes first is taken\n"},
+	 "48:12: warning: routingWeight: 192.168.5.0/24 leads to Hub-Site5 too, with the same weight; each flow takes one of them\n"},
 	{{{"localNetworkGateways:\n", "localNetworkGateways:\n  - {name: S0, gatewayIpAddress: 198.51.100.100, addressSpace: [192.168.5.0/24]}\n  - {name: S1, gatewayIpAddress: 198.51.100.101, addressSpace: [192.168.5.0/24]}\n  - {name: S2, gatewayIpAddress: 198.51.100.102, addressSpace: [192.168.5.0/24]}\n  - {name: S3, gatewayIpAddress: 198.51.100.103, addressSpace: [192.168.5.0/24]}\n  - {name: S4, gatewayIpAddress: 198.51.100.104, addressSpace: [192.168.5.0/24]}\n"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n  - {name: C0, sharedKey: abcdefghijklmnopqrstuvwxyz, connectionType: IPsec, virtualNetworkGateway1: HubGW, localNetworkGateway2: S0, routingWeight: 20}\n  - {name: C1, sharedKey: abcdefghijklmnopqrstuvwxyz, connectionType: IPsec, virtualNetworkGateway1: HubGW, localNetworkGateway2: S1, routingWeight: 21}\n  - {name: C2, sharedKey: abcdefghijklmnopqrstuvwxyz, connectionType: IPsec, virtualNetworkGateway1: HubGW, localNetworkGateway2: S2, routingWeight: 22}\n  - {name: C3, sharedKey: abcdefghijklmnopqrstuvwxyz, connectionType: IPsec, virtualNetworkGateway1: HubGW, localNetworkGateway2: S3, routingWeight: 23}\n  - {name: C4, sharedKey: abcdefghijklmnopqrstuvwxyz, connectionType: IPsec, virtualNetworkGateway1: HubGW, localNetworkGateway2: S4, routingWeight: 24}\n"}},
 	 "52:12: warning: routingWeight: 192.168.5.0/24 is behind more than 4 connections of HubGW; C0 and what has less weight is never taken\n"},
 	/* clients */

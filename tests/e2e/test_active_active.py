@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+An active-active gateway: two instances of one gateway on two hosts, one virtual network between them, each with a tunnel of its
+own to the site. The VNet's host spreads its flows over both by its own routes, the site over both tunnels. What one instance has
+no tunnel for goes to the other, by XDP alone.
+
+  alice 10.11.0.4 ─┬─ lan ─ gw1 10.11.0.1, 203.0.113.1 ═╦═ wire ═ gw3 203.0.113.3 ─ bob 10.22.0.4
+                   └─ lan ─ gw2 10.11.0.2, 203.0.113.2 ═╝
+"""
+import json
+import os
+import signal
+
+import bird
+import lab as rig
+import pytest
+from test_tunnels import UdpStream
+from test_virtual_networks import explain, gateway, reaches, site, to_site, vnet
+
+os.environ.setdefault('XGW_BIRD', bird.BIRD)
+
+PUBLIC = {'gw1': '203.0.113.1', 'gw2': '203.0.113.2', 'gw3': '203.0.113.3'}
+INSIDE = {'gw1': '10.11.0.1', 'gw2': '10.11.0.2'}
+OTHER = {'gw1': 'gw2', 'gw2': 'gw1'}
+FLOWS = 64
+
+
+class Net:
+    """The hosts of the picture; the two instances, not started."""
+
+    def __init__(self, lab, **connection):
+        self.lab = lab
+        self.wire, lan = lab.switch('wire'), lab.switch('lan')
+        self.alice, self.bob = lab.host('alice'), lab.host('bob')
+        for name in ('gw1', 'gw2', 'gw3'):
+            gw = lab.host(name)
+            lab.plug(self.wire, gw, 'wan')
+            gw.address('wan', PUBLIC[name] + '/24')
+            if name in INSIDE:
+                lab.plug(lan, gw, 'lan0')
+        lab.plug(lan, self.alice, 'eth0')
+        self.alice.address('eth0', '10.11.0.4/24')
+        self.alice.run('sysctl', '-q', 'net.ipv4.fib_multipath_hash_policy=1')
+        self.alice.route('10.22.0.0/16', *(w for a in INSIDE.values() for w in ('nexthop', 'via', a)))
+        lab.cable(self.bob, 'eth0', lab.hosts['gw3'], 'lan0')
+        self.bob.address('eth0', '10.22.0.4/24')
+        self.bob.route('default', 'via', '10.22.0.1')
+        self.g1, self.g2 = (rig.Xgw(lab.hosts[n], self.instance(n, **connection)) for n in INSIDE)
+
+    @staticmethod
+    def ports():
+        return {'ports': [{'name': 'wan', 'device': 'wan', 'role': 'uplink'}, {'name': 'lan0', 'device': 'lan0', 'role': 'vnet'}]}
+
+    def instance(self, name, **connection):
+        return {'host': self.ports(),
+                'virtualNetworks': [vnet('VNet1', 1001, ['10.11.0.0/16'], {'lan0': INSIDE[name]})],
+                'virtualNetworkGateways': [gateway('VNet1', PUBLIC[name], activeActive=True,
+                                                   otherInstance={'address': INSIDE[OTHER[name]]})],
+                'localNetworkGateways': [site('Site', PUBLIC['gw3'], ['10.22.0.0/16'])],
+                'connections': [to_site('to-site', 'VNet1GW', 'Site', **connection)]}
+
+    def site(self, **connection):
+        """An xgw with a connection of one weight to each instance."""
+        return rig.Xgw(self.lab.hosts['gw3'], {
+            'host': self.ports(),
+            'virtualNetworks': [vnet('There', 2000, ['10.22.0.0/16'], {'lan0': '10.22.0.1'})],
+            'virtualNetworkGateways': [gateway('There', PUBLIC['gw3'])],
+            'localNetworkGateways': [site('at-' + n, PUBLIC[n], ['10.11.0.0/16']) for n in INSIDE],
+            'connections': [to_site(n, 'ThereGW', 'at-' + n, **connection) for n in INSIDE]})
+
+    def by(self, name):
+        """Alice's packets to the site all take this instance; without a name either."""
+        ways = [INSIDE[name]] if name else INSIDE.values()
+        self.alice.run('ip', 'route', 'replace', '10.22.0.0/16', *(w for a in ways for w in ('nexthop', 'via', a)))
+
+
+@pytest.fixture
+def net(lab):
+    n = Net(lab)
+    n.g3 = n.site(dpdTimeoutSeconds=9)
+    for g in (n.g1, n.g2, n.g3):
+        g.start()
+    for g, name in ((n.g1, 'to-site'), (n.g2, 'to-site'), (n.g3, 'gw1'), (n.g3, 'gw2')):
+        g.wait_connected(name, 40)
+    for name in INSIDE:
+        n.by(name)
+        reaches(n.alice, '10.22.0.4', n.g1, n.g2, n.g3)
+    n.by(None)
+    return n
+
+
+ECHO = '''
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 7))
+while True:
+    d, who = s.recvfrom(2048); s.sendto(d, who)
+'''
+
+# one packet and its answer for each of `flows` source ports, `rounds` times; says how many answers came
+ASK = '''
+import socket, sys
+to, flows, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+socks = []
+for i in range(flows):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(3); s.bind(('', 20000 + i)); s.connect((to, 7)); socks.append(s)
+got = 0
+for n in range(rounds):
+    for s in socks:
+        s.send(b'%d' % n)
+    for s in socks:
+        try:
+            got += s.recv(99) == b'%d' % n
+        except OSError:
+            pass
+print(got)
+'''
+
+
+def ask(client, to, flows=FLOWS, rounds=5):
+    return int(client.run('/usr/bin/python3', '-c', ASK, to, str(flows), str(rounds), timeout=120).stdout)
+
+
+def packets_out(g, name):
+    return sum(c['packetsOut'] for c in g.connection(name)['childSas'])
+
+
+def sent_by(g, names, work):
+    """How many packets each tunnel took during work()."""
+    before = [packets_out(g, n) for n in names]
+    work()
+    return [packets_out(g, n) - b for n, b in zip(names, before)]
+
+
+def lost(sender, receiver, address, during, why, explained):
+    """Of a packet each millisecond while something happens: how many did not arrive."""
+    stream = UdpStream(sender, receiver, address)
+    rig.time.sleep(0.5)
+    during()
+    rig.time.sleep(1)
+    sent, received = stream.finish()
+    print(f'active-active: {why}: {sent - received} of {sent} lost at one a millisecond')
+    assert received > sent // 2, explained()
+    return sent - received
+
+
+def test_flows_take_both_instances_and_both_tunnels(net):
+    """ECMP on either side: many flows take both ways, there and back not always the same one; each flow keeps its own."""
+    net.bob.start('/usr/bin/python3', '-c', ECHO, name='echo')
+    rig.wait_for(lambda: ask(net.alice, '10.22.0.4', 1, 1) == 1, 'the echo')
+    there = []
+
+    def work():
+        there.extend(sent_by(net.g1, ['to-site'], lambda: there.append(ask(net.alice, '10.22.0.4'))))
+    back = sent_by(net.g3, ['gw1', 'gw2'], work)
+    assert there[0] == FLOWS * 5, f'{there} {explain(net.g1, net.g2, net.g3)()}'
+    assert FLOWS * 5 * 0.2 < there[1] < FLOWS * 5 * 0.8, there
+    assert all(FLOWS * 5 * 0.2 < n < FLOWS * 5 * 0.8 for n in back), back
+    # and one flow alone
+    back = sent_by(net.g3, ['gw1', 'gw2'], lambda: ask(net.alice, '10.22.0.4', 1, 40))
+    assert sorted(back) == [0, 40], back
+    hop = net.g3.json('next-hop', '--vnet', 'There', '10.11.0.4')
+    assert sorted((c['nextHop'], c['group']) for c in hop['candidates']) == [('gw1', 1), ('gw2', 1)], hop
+
+
+def test_one_tunnel_goes_down(net):
+    """The instance that lost its tunnel hands the packets to the other one; both sides tell, so it is at once."""
+    net.by('gw1')
+    everyone = explain(net.g1, net.g2, net.g3)
+    n = lost(net.alice, net.bob, '10.22.0.4', lambda: net.g1.command('down', 'to-site'), 'xgw down, to the site', everyone)
+    assert n < 200, everyone()
+    hop = net.g1.json('next-hop', '--vnet', 'VNet1', '10.22.0.4')
+    assert (hop['verdict'], hop['appliance']) == ('local', INSIDE['gw2']), hop
+    assert [(c['nextHop'], c['up'], c['group']) for c in hop['candidates']] == [
+        ('to-site', False, 1), ('instance ' + INSIDE['gw2'], True, 2)], hop
+    assert packets_out(net.g2, 'to-site') > 500
+    reaches(net.bob, '10.11.0.4', net.g1, net.g2, net.g3)
+    # and back, without loss
+    net.g1.command('up', 'to-site')
+    net.g1.wait_connected('to-site')
+    assert net.g1.json('next-hop', '--vnet', 'VNet1', '10.22.0.4')['verdict'] == 'tunnel'
+    n = lost(net.bob, net.alice, '10.11.0.4', lambda: net.g2.command('down', 'to-site'), 'xgw down, from the site', everyone)
+    assert n < 200, everyone()
+
+
+def test_an_instance_is_killed(net):
+    """Its XDP programs go on: what no worker takes any more goes to the other instance. The site needs its DPD to see it."""
+    net.by('gw1')
+    everyone = explain(net.g2, net.g3)
+    n = lost(net.alice, net.bob, '10.22.0.4', lambda: net.g1.process.popen.send_signal(signal.SIGKILL), 'an instance killed, to the site',
+             everyone)
+    assert n < 200, everyone()
+    rig.wait_for(lambda: net.g3.connection('gw1')['connectionStatus'] != 'Connected', 'the site to miss it', 40, everyone)
+    net.bob.start('/usr/bin/python3', '-c', ECHO, name='echo')
+    rig.wait_for(lambda: ask(net.alice, '10.22.0.4', 1, 1) == 1, 'the echo', explain=everyone)
+    assert ask(net.alice, '10.22.0.4', 16, 2) == 32, everyone()
+
+
+def test_both_tunnels_are_down(net):
+    """Nothing leaves in clear, what the other one sent is not sent back, all of it is counted."""
+    clear = rig.Capture(net.wire, 'br0', rig.Capture.NEITHER_ESP_NOR_IKE)
+    between = rig.Capture(net.lab.hosts['gw1'], 'lan0', 'icmp[icmptype]=icmp-echo and ether src ' + rig.mac_of(net.lab.hosts['gw2'], 'lan0'))
+    net.by('gw1')
+    for g in (net.g1, net.g2):
+        g.command('down', 'to-site')
+    for g in (net.g1, net.g2):
+        rig.wait_for(lambda g=g: g.connection('to-site')['connectionStatus'] != 'Connected', 'both to be down')
+    before = net.g2.drops().get('loop', 0)
+    assert net.alice.ping('10.22.0.4', count=20, check=False, more=('-i', '0.01')).returncode != 0
+    assert net.g2.drops()['loop'] - before == 20, f'{net.g1.drops()} {net.g2.drops()}'
+    between.stop()
+    assert between.tshark() == '', 'the second instance sent something back'
+    clear.stop()
+    assert clear.tshark('-Y', 'ip.addr == 10.0.0.0/8') == ''
+    net.g2.command('up', 'to-site')
+    reaches(net.alice, '10.22.0.4', net.g1, net.g2, net.g3)
+
+
+
+
+def test_instances_tell_each_other_what_they_learn(lab):
+    """BGP with the site, and between the instances: what the site announces at one of them alone is reached through that one."""
+    net = Net(lab)
+    ours, theirs = 65010, 65521
+    peering = {'gw1': '10.11.255.30', 'gw2': '10.11.255.29', 'gw3': '10.22.255.30'}
+    made = []
+    for name, g in zip(INSIDE, (net.g1, net.g2)):
+        c = net.instance(name, enableBgp=True)
+        c['localNetworkGateways'] = [{**site('Site', PUBLIC['gw3'], []), 'bgpSettings': {'asn': theirs, 'bgpPeeringAddress': peering['gw3']}}]
+        c['virtualNetworkGateways'][0].update(
+            enableBgp=True, bgpSettings={'asn': ours, 'bgpPeeringAddress': peering[name]},
+            otherInstance={'address': INSIDE[OTHER[name]], 'bgpPeeringAddress': peering[OTHER[name]]})
+        made.append(rig.Xgw(g.host, c))
+    c = json.loads(open(net.site().config).read())
+    c['virtualNetworkGateways'][0].update(enableBgp=True, bgpSettings={'asn': theirs, 'bgpPeeringAddress': peering['gw3']})
+    for s, n in zip(c['localNetworkGateways'], INSIDE):
+        s.update(addressSpace=[], bgpSettings={'asn': ours, 'bgpPeeringAddress': peering[n]})
+    for x in c['connections']:
+        x['enableBgp'] = True
+    made.append(rig.Xgw(lab.hosts['gw3'], c))
+    for g in made:
+        g.start()
+    everyone = explain(*made)
+
+    def candidates(g):
+        routes = [r for r in g.json('dump', 'routes', '--all')['routes'] if r['prefix'] == '10.22.0.0/16']
+        return [x['reason'] for r in routes for x in r['candidates'] if x['inUse']]
+    for g, name in zip(made, INSIDE):
+        rig.wait_for(lambda g=g: all(p['up'] for p in g.json('status')['bgpPeers']), 'the sessions', 60, everyone)
+        rig.wait_for(lambda g=g: candidates(g) == ['best', 'stands-by-class'], 'a way by the tunnel, and one by the other instance', 30,
+                     lambda g=g: everyone() + str(g.json('dump', 'routes', '--all')) + str(g.json('status')['bgpPeers']))
+    net.by('gw1')
+    reaches(net.alice, '10.22.0.4', *made)
+    made[0].command('down', 'to-site')
+    reaches(net.alice, '10.22.0.4', *made)
+    hop = made[0].json('next-hop', '--vnet', 'VNet1', '10.22.0.4')
+    assert (hop['verdict'], hop['appliance'], hop['route']['source']) == ('local', INSIDE['gw2'], 'bgp'), hop
