@@ -104,6 +104,20 @@ static json_t *custom_addresses(struct import *im, const json_t *given)
 	return out;
 }
 
+#define TAKEN_OF_CONNECTION                                                        \
+	"virtualNetworkGateway1 virtualNetworkGateway2 localNetworkGateway2 peer " \
+	"connectionType connectionProtocol connectionMode authenticationType "     \
+	"sharedKey usePolicyBasedTrafficSelectors trafficSelectorPolicies "        \
+	"ipsecPolicies dpdTimeoutSeconds routingWeight enableBgp connectionStatus"
+
+/* The one of a connection; a list is of several instances, which are gateways of their own here. */
+static json_t *custom_address(const json_t *given)
+{
+	return json_array_size(given) == 1
+		       ? map_text(import_get(json_array_get(given, 0), "customBgpIpAddress"))
+		       : NULL;
+}
+
 /* What speaks at a circuit's links has their addresses. */
 static json_t *bgp_of_circuits(struct import *im, const struct import_resource *r)
 {
@@ -527,10 +541,11 @@ json_t *map_connection(struct import *im, const struct import_resource *r)
 	map_set(im, out, "dpdTimeoutSeconds", dpd);
 	map_set(im, out, "routingWeight", map_number(import_get(p, "routingWeight")));
 	map_set(im, out, "enableBgp", map_boolean(import_get(p, "enableBgp")));
+	const json_t *custom = import_get(p, "gatewayCustomBgpIpAddresses");
+	map_set(im, out, "gatewayCustomBgpIpAddress", custom_address(custom));
 	map_note_rest(im, r, p,
-		      "virtualNetworkGateway1 virtualNetworkGateway2 localNetworkGateway2 peer "
-		      "connectionType connectionProtocol connectionMode authenticationType "
-		      "sharedKey usePolicyBasedTrafficSelectors trafficSelectorPolicies "
-		      "ipsecPolicies dpdTimeoutSeconds routingWeight enableBgp connectionStatus");
+		      json_array_size(custom) == 1
+			      ? "gatewayCustomBgpIpAddresses " TAKEN_OF_CONNECTION
+			      : TAKEN_OF_CONNECTION);
 	return out;
 }

@@ -74,6 +74,13 @@ struct ip_addr model_bgp_local(const struct model_bgp *near, const struct ip_add
 	return best ? *best : (struct ip_addr){0};
 }
 
+struct ip_addr model_connection_bgp_local(const struct model *m, const struct model_connection *c)
+{
+	if (c->bgp_local.family)
+		return c->bgp_local;
+	return model_bgp_local(&m->gateways[c->gateway].bgp, &model_far_bgp(m, c)->address);
+}
+
 static uint32_t first_of(uint32_t *set, uint32_t i)
 {
 	while (set[i] != i)

@@ -153,7 +153,8 @@ struct model_route_table {
 	struct model_place place;
 };
 
-#define MODEL_ASN 65515u /* of a gateway that says none */
+#define MODEL_ASN	 65515u /* of a gateway that says none */
+#define MODEL_BGP_CUSTOM 3u	/* addresses at most, beside the one */
 
 /*
  * What speaks BGP at one end. Of a gateway these are the values in force: without bgpSettings its
@@ -343,6 +344,7 @@ struct model_connection {
 	uint32_t ike_fragment_size;   /* 1280; bytes of an IP packet */
 	uint32_t routing_weight;
 	bool enable_bgp;
+	struct ip_addr bgp_local; /* gatewayCustomBgpIpAddress; IP_NONE: the gateway's choice */
 	bool always_encapsulate, port_entropy;
 	enum model_mobike mobike;
 	uint32_t reauthentication_seconds; /* 0: never */
@@ -352,7 +354,7 @@ struct model_connection {
 	enum model_dont_fragment dont_fragment;
 	bool incomplete;
 	struct model_place place, gateway_at, peer_at, psk_at, ppk_at, mode_at, policies_at,
-		protocol_at, selectors_at, bgp_at;
+		protocol_at, selectors_at, bgp_at, bgp_local_at;
 };
 
 /*
@@ -451,6 +453,8 @@ bool model_is_apipa(const struct ip_addr *a);
  * IP_NONE: it has none.
  */
 struct ip_addr model_bgp_local(const struct model_bgp *near, const struct ip_addr *far);
+/* The same for a connection with BGP, which may say another one of its gateway's. */
+struct ip_addr model_connection_bgp_local(const struct model *m, const struct model_connection *c);
 /* Whether a peering lets its remote VNet use the gateway of the VNet that it belongs to. */
 bool model_peering_gives_transit(const struct model *m, const struct model_peering *p);
 

@@ -250,7 +250,7 @@ static int number_tunnel_peer(struct numbering *k, uint32_t i)
 		.gateway = c->gateway,
 		.local_asn = near->asn,
 		.peer_asn = far->asn,
-		.local = model_bgp_local(near, &far->address),
+		.local = model_connection_bgp_local(k->m, c),
 		.remote = far->address,
 		.ipv4 = true,
 		.ipv6 = far->address.family == IP_V6 ||

@@ -394,6 +394,7 @@ static void refuse_tunnel_settings(struct read *r, const struct tree_node *map)
 		P_connection_trafficSelectorPolicies,
 		P_connection_connectionProtocol,
 		P_connection_peerCertificateAuthority,
+		P_connection_gatewayCustomBgpIpAddress,
 	};
 	for (unsigned i = 0; i < sizeof of_tunnels / sizeof *of_tunnels; i++) {
 		const struct tree_node *v = schema_value(map, of_tunnels[i]);
@@ -436,6 +437,8 @@ static void read_connection(struct read *r, const struct tree_node *map, struct 
 	c->selectors_at = read_place(map, P_connection_usePolicyBasedTrafficSelectors);
 	c->enable_bgp = read_boolean(map, P_connection_enableBgp);
 	c->bgp_at = read_place(map, P_connection_enableBgp);
+	c->bgp_local = read_address(map, P_connection_gatewayCustomBgpIpAddress);
+	c->bgp_local_at = read_place(map, P_connection_gatewayCustomBgpIpAddress);
 	c->dpd_timeout_seconds = read_number(map, P_connection_dpdTimeoutSeconds);
 	c->ike_fragment_size = read_number(map, P_connection_ikeFragmentSize);
 	c->routing_weight = read_number(map, P_connection_routingWeight);

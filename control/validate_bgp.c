@@ -52,6 +52,10 @@ static void check_express_route(struct judge *j, const struct model_gateway *g)
 static void check_custom(struct judge *j, const struct model_gateway *g)
 {
 	char text[IP_TEXT];
+	if (g->bgp.n_custom > MODEL_BGP_CUSTOM)
+		findings_error(j->findings, g->bgp.custom_at[MODEL_BGP_CUSTOM],
+			       "customBgpIpAddresses: expected at most %u addresses, came %u",
+			       MODEL_BGP_CUSTOM, g->bgp.n_custom);
 	for (uint32_t i = 0; i < g->bgp.n_custom; i++) {
 		const struct ip_addr *a = &g->bgp.custom[i];
 		bool twice = ip_addr_equal(a, &g->bgp.address);
@@ -150,7 +154,7 @@ static void check_far_address(struct judge *j, const struct model_connection *c,
 {
 	const struct model_gateway *g = &j->m->gateways[c->gateway];
 	const struct model_vnet *v = &j->m->vnets[g->vnet];
-	const struct ip_addr near = model_bgp_local(&g->bgp, &far->address);
+	const struct ip_addr near = model_connection_bgp_local(j->m, c);
 	char text[IP_TEXT];
 	if (model_is_apipa(&far->address) && !near.family)
 		findings_error(j->findings, c->bgp_at,
@@ -192,6 +196,27 @@ static void check_far_end(struct judge *j, const struct model_connection *c,
 			       g->name, far_name(j->m, c), far->asn);
 }
 
+/* What a connection says of the address that its gateway speaks from. */
+static void check_local(struct judge *j, const struct model_connection *c)
+{
+	char text[IP_TEXT];
+	if (!c->bgp_local.family || !validate_is_known(j->m, c) || c->express_route)
+		return;
+	const struct model_bgp *b = &j->m->gateways[c->gateway].bgp;
+	bool found = ip_addr_equal(&c->bgp_local, &b->address);
+	for (uint32_t i = 0; !found && i < b->n_custom; i++)
+		found = ip_addr_equal(&c->bgp_local, &b->custom[i]);
+	if (!c->enable_bgp)
+		findings_error(j->findings, c->bgp_local_at,
+			       "gatewayCustomBgpIpAddress: %s has no enableBgp", c->name);
+	else if (!found)
+		findings_error(j->findings, c->bgp_local_at,
+			       "gatewayCustomBgpIpAddress: %s is none of the addresses of %s; give "
+			       "it in its customBgpIpAddresses too",
+			       ip_addr_format(&c->bgp_local, text),
+			       j->m->gateways[c->gateway].name);
+}
+
 static void check_connection(struct judge *j, const struct model_connection *c)
 {
 	const struct model_gateway *g = &j->m->gateways[c->gateway];
@@ -225,6 +250,7 @@ void validate_bgp(struct judge *j)
 		check_site(j, &j->m->sites[i]);
 	for (uint32_t i = 0; i < j->m->n_connections; i++) {
 		const struct model_connection *c = &j->m->connections[i];
+		check_local(j, c);
 		if (c->enable_bgp && !c->express_route && validate_is_known(j->m, c))
 			check_connection(j, c);
 	}

@@ -451,6 +451,16 @@ static bool reaches(const struct datapath_reach *r, const struct ip_addr *to)
 	return false;
 }
 
+/* A client of point-to-site has one address of a family; a gateway's BGP may have several. */
+static bool is_its_own(const struct datapath_client *is, const struct ip_addr *from)
+{
+	const struct ip_addr *leased = from->family == IP_V4 ? &is->v4 : &is->v6;
+	bool own = leased->family && ip_addr_equal(from, leased);
+	for (unsigned i = 0; !own && i < DATAPATH_CLIENT_MORE && is->more[i].family; i++)
+		own = ip_addr_equal(from, &is->more[i]);
+	return own;
+}
+
 /* What SAs do for clients of IKE by their selectors. */
 static enum xgw_drop check(const struct client *c, struct packet *p)
 {
@@ -460,8 +470,7 @@ static enum xgw_drop check(const struct client *c, struct packet *p)
 		return XGW_DROP_MALFORMED;
 	struct ip_addr from = ip_source(p->at);
 	struct ip_addr to = ip_destination(p->at);
-	const struct ip_addr *leased = from.family == IP_V4 ? &c->is.v4 : &c->is.v6;
-	if (!leased->family || !ip_addr_equal(&from, leased))
+	if (!is_its_own(&c->is, &from))
 		return XGW_DROP_SOURCE;
 	return reach && reaches(reach, &to) ? XGW_DROP_NONE : XGW_DROP_CLIENT_REACH;
 }

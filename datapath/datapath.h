@@ -140,9 +140,12 @@ struct datapath_reach {
 	unsigned n;
 	struct ip_prefix prefix[CHILD_SA_MAX_TS];
 };
+#define DATAPATH_CLIENT_MORE 3
 struct datapath_client {
 	uint32_t connection, vnet, mtu;
-	struct ip_addr v4, v6;		    /* its addresses; IP_NONE: no packets of that family */
+	struct ip_addr v4, v6; /* its addresses; IP_NONE: no packets of that family */
+	struct ip_addr
+		more[DATAPATH_CLIENT_MORE]; /* others it sends from; IP_NONE behind the last */
 	const struct datapath_reach *reach; /* borrowed; NULL: nowhere */
 };
 /* From now on workers take what goes to its connection (XGW_HOP_CLIENT) to its ring; what waits in

@@ -106,6 +106,20 @@ static void make_link_peer(struct bird_peer *out, const struct routing *r,
 	take_secret(out, &p->md5);
 }
 
+/*
+ * What routes of IPv6 name as their next hop over a session of IPv4: BIRD and FRR take none that is
+ * an IPv4 address in the clothes of one of IPv6. Behind the tunnel any address of ours will do.
+ */
+static struct ip_addr next_hop_of(const struct model *m, uint32_t gateway)
+{
+	const struct model_vnet *v = &m->vnets[m->gateways[gateway].vnet];
+	for (uint32_t i = 0; i < v->n_attachments; i++) {
+		if (v->attachments[i].has_address6)
+			return v->attachments[i].address6.addr;
+	}
+	return (struct ip_addr){0};
+}
+
 static void make_peer(struct bird_peer *out, const struct routing *r, const struct plan_peer *p,
 		      const struct router_link *links)
 {
@@ -126,6 +140,8 @@ static void make_peer(struct bird_peer *out, const struct routing *r, const stru
 		return;
 	}
 	const struct plan_connection *c = &r->h.plan->connections[p->of];
+	if (p->ipv6 && p->local.family == IP_V4)
+		out->next_hop = next_hop_of(r->h.model, p->gateway);
 	take_secret(out, &model_far_bgp(r->h.model, &r->h.model->connections[c->model])->md5);
 }
 

@@ -86,15 +86,24 @@ static void drop_tun(struct routing *r, struct routing_tun *t)
 	memset(t, 0, sizeof *t);
 }
 
-static struct ip_addr address_of(const struct model_bgp *b, uint8_t family)
+/* The first address of a family is its own, the others are those that it speaks from besides. */
+static void add_address(struct datapath_client *to, uint32_t *n, const struct ip_addr *a)
 {
-	if (b->address.family == family)
-		return b->address;
-	for (uint32_t i = 0; i < b->n_custom; i++) {
-		if (b->custom[i].family == family)
-			return b->custom[i];
-	}
-	return (struct ip_addr){0};
+	struct ip_addr *first = a->family == IP_V4 ? &to->v4 : &to->v6;
+	if (!a->family)
+		return;
+	if (!first->family)
+		*first = *a;
+	else if (*n < DATAPATH_CLIENT_MORE)
+		to->more[(*n)++] = *a;
+}
+
+static void set_addresses(struct datapath_client *to, const struct model_bgp *b)
+{
+	uint32_t n = 0;
+	add_address(to, &n, &b->address);
+	for (uint32_t i = 0; i < b->n_custom; i++)
+		add_address(to, &n, &b->custom[i]);
 }
 
 /* The router speaks with whom its configuration says; nothing else of it is a client's. */
@@ -102,19 +111,22 @@ static const struct datapath_reach everywhere = {2, {{{IP_V4, {0}}, 0}, {{IP_V6,
 
 static bool is_same(const struct datapath_client *a, const struct datapath_client *b)
 {
-	return a->vnet == b->vnet && ip_addr_equal(&a->v4, &b->v4) && ip_addr_equal(&a->v6, &b->v6);
+	bool same = a->vnet == b->vnet && ip_addr_equal(&a->v4, &b->v4) &&
+		    ip_addr_equal(&a->v6, &b->v6);
+	for (unsigned i = 0; same && i < DATAPATH_CLIENT_MORE; i++)
+		same = ip_addr_equal(&a->more[i], &b->more[i]);
+	return same;
 }
 
 static int watch(struct routing *r, struct routing_tun *t, uint32_t gateway, struct fault *f)
 {
 	const struct model_gateway *g = &r->h.model->gateways[gateway];
-	const struct datapath_client is = {.connection = t->id,
-					   .vnet = r->h.model->vnets[g->vnet].id,
-					   .mtu = TUN_MTU,
-					   .v4 = address_of(&g->bgp, IP_V4),
-					   .v6 = address_of(&g->bgp, IP_V6),
-					   .reach = &everywhere};
+	struct datapath_client is = {.connection = t->id,
+				     .vnet = r->h.model->vnets[g->vnet].id,
+				     .mtu = TUN_MTU,
+				     .reach = &everywhere};
 	int fd = fd_of(t);
+	set_addresses(&is, &g->bgp);
 	if (fd < 0)
 		return fault_set(f, fd, "gateway %s: the device of its BGP is not there", g->name);
 	if (t->readable && event_get_fd(t->readable) == fd && is_same(&t->is, &is))
