@@ -290,13 +290,10 @@ static const struct row rows[] = {
 	 "53:69: error: enableBgp: AGW, the other side, has no enableBgp\n"
 	 "54:5: error: enableBgp: it differs from that of Hub-A, the other side of this connection\n"},
 	/* fqdn */
-	{{{"gatewayIpAddress: 198.51.100.5", "fqdn: site5.example.net"}},
-	 "40:19: error: fqdn: not supported yet\n"},
+	{{{"gatewayIpAddress: 198.51.100.5", "fqdn: site5.example.net"}}, ""},
 	{{{"gatewayIpAddress: 198.51.100.5", "fqdn: -site5.example.net"}},
-	 "40:19: error: fqdn: not supported yet\n"
 	 "40:25: error: fqdn: expected a name such as site5.example.net, came '-site5.example.net'\n"},
 	{{{"gatewayIpAddress: 198.51.100.5", "gatewayIpAddress: 198.51.100.5, fqdn: site5.example.net"}},
-	 "40:51: error: fqdn: not supported yet\n"
 	 "40:57: error: fqdn: the site has a gatewayIpAddress already; give one of them\n"},
 	/* circuits */
 	{{{"    - {name: lan0, device: eth1, role: vnet}\n", "    - {name: lan0, device: eth1, role: vnet}\n    - {name: er0, device: eth2, role: circuit}\n    - {name: er1, device: eth3, role: circuit}\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"connections:\n", "expressRouteCircuits:\n  - {name: C1, peerings: [{port: er0, vlanId: 100, primaryPeerAddressPrefix: 192.168.16.0/30, secondaryPort: er1, secondaryPeerAddressPrefix: 192.168.17.0/30, peerASN: 65010}]}\nconnections:\n  - {name: Hub-C1, connectionType: ExpressRoute, virtualNetworkGateway1: ER, expressRouteCircuit: C1}\n"}},
