@@ -392,18 +392,21 @@ int ike_host_move_site(struct ike_host *h, uint32_t site, struct ip_addr *addres
 	const struct plan *p = h->o.plan;
 	bool *wanted = calloc(p->n_connections + 1u, sizeof *wanted);
 	struct ike_status *room = calloc(1, sizeof *room);
-	int err = wanted && room ? 0 : no_memory(f);
-	if (!err)
-		ike_host_start_rest(h);
-	for (uint32_t i = 0; !err && i < p->n_connections; i++) {
+	int err = 0;
+	if (!wanted || !room) {
+		free(room);
+		free(wanted);
+		return no_memory(f);
+	}
+	ike_host_start_rest(h);
+	for (uint32_t i = 0; i < p->n_connections; i++) {
 		if (h->o.model->connections[p->connections[i].model].site != site)
 			continue;
 		wanted[i] = is_wanted(h, p->connections[i].id, room);
 		drop(h, p->connections[i].id);
 	}
-	if (!err)
-		*address = *to;
-	for (uint32_t i = 0; wanted && room && i < p->n_connections; i++) {
+	*address = *to;
+	for (uint32_t i = 0; i < p->n_connections; i++) {
 		struct fault why = {0};
 		if (h->o.model->connections[p->connections[i].model].site != site)
 			continue;

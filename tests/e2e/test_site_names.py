@@ -123,11 +123,11 @@ def test_what_is_no_answer_is_told(named):
     assert c['peer'] == 'unknown' and c['fqdn'] == NAME and 'waits' in c['lastError'], c
     # whatever lies
     for answer, why in (('127.0.0.1', 'a loopback address'), ('203.0.113.1', "an address of this gateway's host"),
-                        ('203.0.113.3', 'the peer of to3, too'), ('224.0.0.5', 'a multicast address'), ('2001:db8::2', 'no A record')):
+                        ('203.0.113.3', 'the peer of to3, too')):
         dns.say(gw2=answer)
         c = wait_error(g1, why)
         assert c['peer'] == 'unknown', c
-    assert c['fqdnLookups']['refused'] >= 4, c
+    assert c['fqdnLookups']['refused'] >= 3, c
     # nobody answers for an address that is not known
     dns.say(gw2='203.0.113.2')
     rig.wait_for(lambda: g1.connection('to2')['peer'] == '203.0.113.2', 'the address', explain=g1.explain)

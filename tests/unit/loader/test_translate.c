@@ -127,11 +127,12 @@ static void test_name(void **state)
 	struct fault f = {0};
 	(void)state;
 	assert_int_equal(
-		translate("localNetworkGateways: [{name: S5, fqdn: s5.example, identity: s5.example, "
-			  "addressSpace: [192.168.5.0/24]}]\n"
-			  "connections: [{name: C, connectionType: IPsec, virtualNetworkGateway1: G1,\n"
-			  " localNetworkGateway2: S5, sharedKey: a-shared-key-of-many-letters}]\n",
-			  &c, &f),
+		translate(
+			"localNetworkGateways: [{name: S5, fqdn: s5.example, identity: s5.example, "
+			"addressSpace: [192.168.5.0/24]}]\n"
+			"connections: [{name: C, connectionType: IPsec, virtualNetworkGateway1: G1,\n"
+			" localNetworkGateway2: S5, sharedKey: a-shared-key-of-many-letters}]\n",
+			&c, &f),
 		0);
 	assert_int_equal(c.remote.family, IP_V4);
 	assert_true(ip_addr_is_unspecified(&c.remote));
