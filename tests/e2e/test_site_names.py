@@ -144,3 +144,4 @@ def test_what_is_no_answer_is_told(named):
         f.write(f'203.0.113.22 {NAME}\n')
     rig.wait_for(lambda: g1.connection('to2')['peer'] == '203.0.113.22', 'what /etc/hosts says', explain=g1.explain)
     os.kill(dns.process.popen.pid, signal.SIGCONT)
+    assert g1.process.stop() == 0, g1.process.text()
