@@ -278,7 +278,7 @@ struct model_site {
 	char *name;
 	bool is_remote_gateway;
 	bool incomplete;
-	struct ip_addr address; /* family IP_NONE: `any`, or fqdn */
+	struct ip_addr address; /* family IP_NONE: `any`, or that of fqdn is not known yet */
 	char *fqdn;		/* NULL: by address */
 	char *identity;		/* NULL: the address, or anyone when that is `any` */
 	struct model_bgp bgp;

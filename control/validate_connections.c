@@ -43,12 +43,33 @@ static void check_any_peer(struct judge *j, const struct model_connection *c)
 			j->m->sites[c->site].name);
 }
 
+/* One name, one address. */
+static void check_name(struct judge *j, const struct model_connection *c)
+{
+	const struct model_gateway *g = &j->m->gateways[c->gateway];
+	for (const struct model_connection *o = j->m->connections; o < c; o++) {
+		const struct model_gateway *other = &j->m->gateways[o->gateway];
+		if (o->site != c->site || o->incomplete || other->incomplete ||
+		    other->public_address.family == g->public_address.family)
+			continue;
+		findings_error(
+			j->findings, c->peer_at,
+			"localNetworkGateway2: the address of %s's fqdn is IPv%d, as %s has it; "
+			"that of %s is IPv%d; give each family a site of its own",
+			j->m->sites[c->site].name, other->public_address.family, other->name,
+			g->name, g->public_address.family);
+		return;
+	}
+}
+
 static void check_peer(struct judge *j, const struct model_connection *c)
 {
 	const struct model_gateway *g = &j->m->gateways[c->gateway];
 	struct ip_addr peer = peer_address(j->m, c);
-	if (c->site != MODEL_NONE && j->m->sites[c->site].fqdn)
+	if (c->site != MODEL_NONE && j->m->sites[c->site].fqdn) {
+		check_name(j, c);
 		return;
+	}
 	if (!peer.family) {
 		check_any_peer(j, c);
 		return;
@@ -361,6 +382,7 @@ struct peer_key {
 	uint32_t gateway;
 	struct ip_addr address;
 	char identity[128];
+	char fqdn[254]; /* in place of the address */
 };
 
 static void peer_twice(struct judge *j, const struct unique_item *item,
@@ -382,6 +404,10 @@ static void add_peer(struct judge *j, struct unique *u, const struct model_conne
 	key.address = peer_address(j->m, c);
 	if (identity)
 		memcpy(key.identity, identity, strnlen(identity, sizeof key.identity));
+	const char *fqdn = c->site != MODEL_NONE ? j->m->sites[c->site].fqdn : NULL;
+	for (size_t i = 0; fqdn && fqdn[i] && i < sizeof key.fqdn; i++)
+		key.fqdn[i] =
+			(char)(fqdn[i] >= 'A' && fqdn[i] <= 'Z' ? fqdn[i] - 'A' + 'a' : fqdn[i]);
 	unique_add(j, u, &key, sizeof key, c->place, c->name);
 }
 
@@ -404,8 +430,7 @@ void validate_connections(struct judge *j)
 		check_basic(j, c);
 		if (c->peer_gateway != MODEL_NONE)
 			check_both_sides(j, c);
-		if (c->site == MODEL_NONE || !j->m->sites[c->site].fqdn)
-			add_peer(j, &peers, c);
+		add_peer(j, &peers, c);
 	}
 	unique_report(j, &peers, peer_twice);
 }

@@ -10,6 +10,7 @@
 #include "loader/outer.h"
 #include "loader/recover.h"
 #include "loader/reload.h"
+#include "loader/site_names.h"
 #include "loader/takeover.h"
 #include "loader/transmit.h"
 
@@ -182,6 +183,7 @@ static void on_second(evutil_socket_t fd, short what, void *owner)
 	if (d->addresses_unknown)
 		takeover_look(d, false);
 	routing_second(d->routing);
+	site_names_second(d->names);
 	datapath_pmtu_expire(d->datapath, clock_now_ns());
 	sd_notify(0, "WATCHDOG=1");
 	if (++d->seconds % CONFIRM_SECONDS == 0)
@@ -516,6 +518,8 @@ static int start(struct daemon *d, const char *path, struct fault *f)
 	if (!err)
 		err = reload_open(&d->reload, d, path, f);
 	if (!err)
+		err = site_names_open(&d->names, d, f);
+	if (!err)
 		err = start_answering(d, f);
 	if (err)
 		return err;
@@ -538,6 +542,7 @@ static void stop(struct daemon *d)
 	if (!stays)
 		routing_dismiss(d->routing);
 	capture_free(d->capture);
+	site_names_close(d->names);
 	reload_close(d->reload);
 	metrics_close(d->metrics);
 	control_socket_close(d->control);

@@ -19,6 +19,7 @@ struct control_socket;
 struct metrics;
 struct reload;
 struct ring_buffer;
+struct site_names;
 
 struct daemon {
 	struct instance instance;
@@ -46,6 +47,7 @@ struct daemon {
 	struct control_socket *control;
 	struct metrics *metrics; /* NULL: nobody asked for them */
 	struct reload *reload;
+	struct site_names *names;   /* of sites */
 	struct capture *capture;    /* NULL: nobody has captured yet */
 	struct ring_buffer *events; /* from XDP */
 	struct event_base *base;

@@ -427,7 +427,7 @@ int ike_host_add_connection(struct ike_host *h, uint32_t i, struct fault *f)
 		fault_set(f, err, "%s", strerror(-err));
 	if (err)
 		fault_prefix(f, "connection '%s'", c->name);
-	else if (c->remote.family)
+	else if (c->remote.family && !ip_addr_is_unspecified(&c->remote))
 		underlay_peer(h->o.underlay, c->id, &c->local, &c->remote);
 	secret_wipe(&c->psk);
 	secret_wipe(&c->ppk);

@@ -103,6 +103,13 @@ int must_check ike_host_prepare(struct ike_host *h, const struct model *m, struc
 void ike_host_withdraw(struct ike_host *h, const struct ike_host_changes *c);
 /* They are the new ones: begins what is new. On failure, with the first fault, the rest is done. */
 int must_check ike_host_follow(struct ike_host *h, struct ike_host_changes *c, struct fault *f);
+/*
+ * A site's address is another one: its connections end and begin anew, as after a reload that
+ * changes it, but stay down where a person took them down. *address: the model's, changed here. Not
+ * while the comparison above runs. On failure, with the first fault, the rest is done.
+ */
+int must_check ike_host_move_site(struct ike_host *h, uint32_t site, struct ip_addr *address,
+				  const struct ip_addr *to, struct fault *f);
 /* After that, or instead of it. */
 void ike_host_changes_free(struct ike_host *h, struct ike_host_changes *c);
 

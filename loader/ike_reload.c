@@ -370,6 +370,57 @@ int ike_host_follow(struct ike_host *h, struct ike_host_changes *c, struct fault
 	return err ? err : replaced ? replaced : added;
 }
 
+/* Before it ends: what a person said of it. */
+static bool is_wanted(const struct ike_host *h, uint32_t id, struct ike_status *room)
+{
+	return ike_status(h->engine, id, room) != 0 || room->wanted;
+}
+
+static int move_connection(struct ike_host *h, uint32_t i, bool wanted, struct fault *f)
+{
+	char text[FAULT_TEXT];
+	int err = ike_host_add_connection(h, i, f);
+	if (err)
+		log_error(LOG_IKE, "not-added: %s", fault_format(f, text));
+	else if (wanted)
+		ike_host_start_connection(h, i);
+	return err;
+}
+
+int ike_host_move_site(struct ike_host *h, uint32_t site, struct ip_addr *address,
+		       const struct ip_addr *to, struct fault *f)
+{
+	const struct plan *p = h->o.plan;
+	bool *wanted = calloc(p->n_connections + 1u, sizeof *wanted);
+	struct ike_status *room = calloc(1, sizeof *room);
+	int err = 0;
+	if (!wanted || !room) {
+		free(room);
+		free(wanted);
+		return no_memory(f);
+	}
+	ike_host_start_rest(h);
+	for (uint32_t i = 0; i < p->n_connections; i++) {
+		if (h->o.model->connections[p->connections[i].model].site != site)
+			continue;
+		wanted[i] = is_wanted(h, p->connections[i].id, room);
+		drop(h, p->connections[i].id);
+	}
+	*address = *to;
+	for (uint32_t i = 0; i < p->n_connections; i++) {
+		struct fault why = {0};
+		if (h->o.model->connections[p->connections[i].model].site != site)
+			continue;
+		int bad = move_connection(h, i, wanted[i], &why);
+		if (bad && !err)
+			*f = why;
+		err = err ? err : bad;
+	}
+	free(room);
+	free(wanted);
+	return err;
+}
+
 void ike_host_changes_free(struct ike_host *h, struct ike_host_changes *c)
 {
 	if (!c)

@@ -2,6 +2,7 @@
 /* A connection of the model in the engine's words. */
 #include "base/instant.h"
 #include "control/offer.h"
+#include "control/site_names.h"
 #include "loader/ike_host.h"
 
 #include <errno.h>
@@ -78,6 +79,10 @@ static int set_remote(struct ike_connection *out, const struct model *m,
 		identity = m->gateways[c->peer_gateway].identity;
 		name = m->gateways[c->peer_gateway].name;
 	}
+	/* no packet comes from there, so nobody is taken for a site whose address is not known yet;
+	 * an identity alone does not make it one */
+	if (site_name_is_open(m, c->site))
+		out->remote = (struct ip_addr){.family = out->local.family};
 	if (!identity && out->remote.family)
 		identity = ip_addr_format(&out->remote, text);
 	return set_identity(&out->remote_id, identity ? identity : "%any", name, f);
@@ -151,7 +156,9 @@ int ike_host_translate(struct ike_connection *out, const struct model *m,
 	out->ikev1 = c->ikev1;
 	out->sha1_signatures = c->sha1_signatures;
 	out->rsa_pkcs1 = g->certificate.rsa_pkcs1;
-	out->start = out->remote.family ? starts[c->mode] : IKE_START_RESPOND;
+	out->start = out->remote.family && !ip_addr_is_unspecified(&out->remote)
+			     ? starts[c->mode]
+			     : IKE_START_RESPOND;
 	out->dpd_timeout_ns = c->dpd_timeout_seconds * NS_PER_S;
 	out->always_encapsulate = c->always_encapsulate;
 	out->port_entropy = c->port_entropy;

@@ -3,12 +3,14 @@
 
 #include "base/instant.h"
 #include "base/log.h"
+#include "control/site_names.h"
 #include "loader/clock.h"
 #include "loader/config_file.h"
 #include "loader/control_socket.h"
 #include "loader/clients.h"
 #include "loader/gateways.h"
 #include "loader/reload_rules.h"
+#include "loader/site_names.h"
 #include "loader/takeover.h"
 
 #include <errno.h>
@@ -88,7 +90,8 @@ static int compare(struct job *j, struct daemon *d)
 	if (j->refusals.n)
 		return fault_set(&j->fault, -EOPNOTSUPP, "%s", j->refusals.line[0]);
 	copy_ports(j, d, facts);
-	if (model_peerings_follow(&j->model, &d->model))
+	if (model_peerings_follow(&j->model, &d->model) ||
+	    site_names_follow_model(&j->model, &d->model))
 		return fault_set(&j->fault, -ENOMEM, "not enough memory to compare the models");
 	const struct plan_facts all = {facts, veths, routing_veths(d->routing, veths)};
 	int err = plan_make(&j->plan, &j->model, &all, &d->plan, &j->fault);
@@ -404,7 +407,8 @@ static void switch_over(struct reload *r)
 	int sstp = sstp_host_follow(d->sstp, ike_host_clients(d->ike), &j->fault);
 	int routing = routing_follow(d->routing, &j->fault);
 	takeover_look(d, true);
-	j->err = err ? err : ike ? ike : sstp ? sstp : routing;
+	int names = site_names_follow(d->names, &j->fault);
+	j->err = err ? err : ike ? ike : sstp ? sstp : routing ? routing : names;
 	memcpy(r->path, j->path, sizeof r->path);
 	j->done_ns = clock_now_ns();
 }

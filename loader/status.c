@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/gateways.h"
+#include "loader/site_names.h"
 #include "loader/status.h"
 
 #include "base/instant.h"
+#include "control/site_names.h"
 #include "loader/clients.h"
 #include "loader/clock.h"
 
@@ -122,7 +124,10 @@ static void add_peer(struct daemon *d, json_t *o, const struct model_connection 
 		c->site != MODEL_NONE ? &d->model.sites[c->site].address
 				      : &d->model.gateways[c->peer_gateway].public_address;
 	const struct ip_addr *a = s && s->remote.addr.family ? &s->remote.addr : configured;
-	set(o, "peer", json_string(a->family ? ip_addr_format(a, peer) : "any"));
+	set(o, "peer",
+	    json_string(a->family && !ip_addr_is_unspecified(a) ? ip_addr_format(a, peer)
+			: site_name_is_open(&d->model, c->site) ? "unknown"
+								: "any"));
 }
 
 static void add_ike(json_t *o, const struct ike_status *s, uint64_t now)
@@ -215,6 +220,7 @@ static json_t *connection(struct daemon *d, const struct plan_connection *pc, ui
 	set(o, "childSas", children);
 	add_path(d, o, pc->id);
 	set(o, "events", s ? events(s) : json_array());
+	site_names_describe(d->names, c->site, o);
 	free(s);
 	return o;
 }

@@ -40,6 +40,7 @@ test=(
 	charon-systemd strongswan-charon strongswan-swanctl libstrongswan-standard-plugins
 	libstrongswan-extra-plugins libcharon-extra-plugins   # the real IKE peer (ESP in userspace)
 	libcharon-extauth-plugins                            # EAP-MSCHAPv2 of that peer, as a client
+	dnsmasq-base                            # answers for the names of sites, without a service
 	sstp-client ppp                         # the real client of SSTP, run in a guest
 	clang-format clang-tidy shellcheck universal-ctags    # make lint
 	man-db bash procps psmisc util-linux    # man pages checked, helpers

@@ -171,7 +171,7 @@ static const struct row schema_rows[] = {
 	{"    publicIPAddress: 203.0.113.1\n", "    publicIPAddress: 203.0.113.1\n    enableBgp: false\n", ""},
 	{"    publicIPAddress: 203.0.113.1\n", "    publicIPAddress: 203.0.113.1\n    bgpSettings: {asn: x}\n",
 	 "23:24: error: asn: expected a number from 1 to 4294967295, came 'x'\n"},
-	{"gatewayIpAddress: 198.51.100.5", "fqdn: site5.example", "24:19: error: fqdn: not supported yet\n"},
+	{"gatewayIpAddress: 198.51.100.5", "fqdn: site5.example", ""},
 	{"gatewayIpAddress: 198.51.100.5, ", "",
 	 "24:5: error: gatewayIpAddress: missing in this local network gateway; give the site's address, or any when it is not known\n"},
 	{"gatewayIpAddress: 198.51.100.5", "gatewayIpAddress: all",

@@ -336,13 +336,14 @@ static const struct row rows[] = {
 	 "53:69: error: enableBgp: AGW, the other side, has no enableBgp\n"
 	 "54:5: error: enableBgp: it differs from that of Hub-A, the other side of this connection\n"},
 	/* fqdn */
-	{{{"gatewayIpAddress: 198.51.100.5", "fqdn: site5.example.net"}},
-	 "40:19: error: fqdn: not supported yet\n"},
+	{{{"gatewayIpAddress: 198.51.100.5", "fqdn: site5.example.net"}}, ""},
+	{{{"gatewayIpAddress: 198.51.100.5", "fqdn: site5.example.net"}, {"localNetworkGateways:\n", "localNetworkGateways:\n  - {name: Site6, fqdn: SITE5.example.net, addressSpace: [192.168.6.0/24]}\n"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n  - {name: Hub-Site6, sharedKey: abcdefghijklmnopqrstuvwxyz, connectionType: IPsec, virtualNetworkGateway1: HubGW, localNetworkGateway2: Site6}\n"}},
+	 "48:12: error: connection: Hub-Site5 goes to the same peer with the same identity, in line 43; the peer could not be told apart\n"},
+	{{{"gatewayIpAddress: 198.51.100.5", "fqdn: site5.example.net"}, {"routeTables:\n", "  - {name: A, id: 11, addressSpace: [10.20.0.0/16], subnets: [{name: GatewaySubnet, addressPrefix: 10.20.0.0/27}], attachments: [{port: lan0, encapsulation: vlan, vlanId: 11}]}\nrouteTables:\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: AGW, virtualNetwork: A, publicIPAddress: '2001:db8::1'}\n"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n  - {name: A-Site5, sharedKey: abcdefghijklmnopqrstuvwxyz, connectionType: IPsec, virtualNetworkGateway1: AGW, localNetworkGateway2: Site5}\n"}},
+	 "49:134: error: localNetworkGateway2: the address of Site5's fqdn is IPv4, as HubGW has it; that of AGW is IPv6; give each family a site of its own\n"},
 	{{{"gatewayIpAddress: 198.51.100.5", "fqdn: -site5.example.net"}},
-	 "40:19: error: fqdn: not supported yet\n"
 	 "40:25: error: fqdn: expected a name such as site5.example.net, came '-site5.example.net'\n"},
 	{{{"gatewayIpAddress: 198.51.100.5", "gatewayIpAddress: 198.51.100.5, fqdn: site5.example.net"}},
-	 "40:51: error: fqdn: not supported yet\n"
 	 "40:57: error: fqdn: the site has a gatewayIpAddress already; give one of them\n"},
 	/* circuits */
 	{{{"    - {name: lan0, device: eth1, role: vnet}\n", "    - {name: lan0, device: eth1, role: vnet}\n    - {name: er0, device: eth2, role: circuit}\n    - {name: er1, device: eth3, role: circuit}\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n  - {name: ER, virtualNetwork: Hub, gatewayType: ExpressRoute}\n"}, {"connections:\n", "expressRouteCircuits:\n  - {name: C1, peerings: [{port: er0, vlanId: 100, primaryPeerAddressPrefix: 192.168.16.0/30, secondaryPort: er1, secondaryPeerAddressPrefix: 192.168.17.0/30, peerASN: 65010}]}\nconnections:\n  - {name: Hub-C1, connectionType: ExpressRoute, virtualNetworkGateway1: ER, expressRouteCircuit: C1}\n"}},

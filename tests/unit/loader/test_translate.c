@@ -120,11 +120,33 @@ static void test_any_address(void **state)
 	secret_wipe(&c.psk);
 }
 
+/* Neither asked nor answered until its address is known, whatever it says it is. */
+static void test_name(void **state)
+{
+	static struct ike_connection c;
+	struct fault f = {0};
+	(void)state;
+	assert_int_equal(
+		translate(
+			"localNetworkGateways: [{name: S5, fqdn: s5.example, identity: s5.example, "
+			"addressSpace: [192.168.5.0/24]}]\n"
+			"connections: [{name: C, connectionType: IPsec, virtualNetworkGateway1: G1,\n"
+			" localNetworkGateway2: S5, sharedKey: a-shared-key-of-many-letters}]\n",
+			&c, &f),
+		0);
+	assert_int_equal(c.remote.family, IP_V4);
+	assert_true(ip_addr_is_unspecified(&c.remote));
+	assert_int_equal(c.remote_id.kind, IDENTITY_FQDN);
+	assert_int_equal(c.start, IKE_START_RESPOND);
+	secret_wipe(&c.psk);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_site),
 		cmocka_unit_test(test_any_address),
+		cmocka_unit_test(test_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
