@@ -103,7 +103,7 @@ static bool is_blank(struct checker *c, const struct schema_row *row, const stru
 	snprintf(what, sizeof what, "%.*s", (int)(len - begin - end), n->text + begin);
 	for (char *p = what; *p; p++)
 		*p = (unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e ? '?' : *p;
-	findings_error(c->findings, n->place, "%s: expected %.100s, came a blank; fill in: %s",
+	findings_error(c->findings, n->place, "%s: expected %s, came a blank; fill in: %s",
 		       row->name, schema_expected(row, expected), what);
 	return true;
 }

@@ -497,6 +497,8 @@ static const struct row client_rows[] = {
 	 "32:23: error: file: expected the path of a file in ASCII, came a blank; fill in: its file\n"},
 	{"id: 1001", "id: \"<fill in: a number>\"",
 	 "8:9: error: id: expected a number from 1 to 16777215, came a blank; fill in: a number\n"},
+	{"    publicIPAddress: 203.0.113.1\n", "    publicIPAddress: 203.0.113.1\n    sku: \"<fill in: its size>\"\n",
+	 "23:10: error: sku: expected Unlimited, Basic, Standard, HighPerformance, VpnGw1, VpnGw2, VpnGw3, VpnGw4, VpnGw5, UltraPerformance, ErGw1AZ, ErGw2AZ or ErGw3AZ, came a blank; fill in: its size\n"},
 	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], users: [{name: bob, password: {file: /etc/xgw/bob}}]}\n",
 	 "24:29: error: vpnClientProtocols: missing, no client could connect; give [SSTP, IkeV2]\n"},
 	{"publicIPAddress: 203.0.113.1\n", "publicIPAddress: 203.0.113.1\n    certificate: {chain: gw.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [SSTP], users: [{name: bob, password: {file: /etc/xgw/bob}}]}\n",
