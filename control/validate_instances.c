@@ -19,6 +19,11 @@ static void check_kind(struct judge *j, const struct model_gateway *g)
 			"activeActive: sku %s has one instance; take HighPerformance, VpnGw1 "
 			"or a larger one",
 			g->sku);
+	else if (g->active_standby)
+		findings_error(j->findings, g->standby_at,
+			       "activeStandby: %s is activeActive, both instances work; give one "
+			       "of the two",
+			       g->name);
 }
 
 static bool is_own(const struct model_vnet *v, const struct ip_addr *a)

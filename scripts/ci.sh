@@ -70,7 +70,6 @@ tsan() {
 # fuzz_one BINARY DIRECTORY: leaves DIRECTORY/log and DIRECTORY/code
 fuzz_one() {
 	local t=$1 dir=$2 seeds code=0 seconds=${SECONDS_EACH:-20}
-	case $t in */esp/* | */datapath/*) seconds=${SECONDS_EACH:-60} ;; esac
 	mkdir -p "$dir/corpus"
 	seeds=tests/fuzz/$(basename "$(dirname "$t")")/corpus_${t##*/fuzz_}
 	[ -d "$seeds" ] || seeds=$dir/corpus
@@ -79,8 +78,7 @@ fuzz_one() {
 	echo "$code" > "$dir/code"
 }
 
-# SECONDS_EACH: how long each fuzzer runs (default: those of packets a minute, others 20 s); as many side by side as
-# there are processors
+# SECONDS_EACH: how long each fuzzer runs (default 20); as many side by side as there are processors
 fuzz() {
 	step "fuzzers, $jobs at a time"
 	make -j"$jobs" FLAVOUR=fuzz fuzz-bins

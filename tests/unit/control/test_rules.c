@@ -73,6 +73,8 @@ static const struct row rows[] = {
 	 "39:30: error: address: 10.1.0.1 is this instance's own address at an attachment of Hub; give the other one's\n"},
 	{{{PLAIN, ADDRESSED}, {PUBLIC, ACTIVE OTHER("10.1.1.2")}},
 	 "39:30: error: address: 10.1.1.2 is on no link of Hub; the other instance is reached at a plain or VLAN attachment with an address of the same prefix\n"},
+	{{{PLAIN, ADDRESSED}, {PUBLIC, ACTIVE "    activeStandby: true\n" OTHER("10.1.0.2")}},
+	 "39:20: error: activeStandby: HubGW is activeActive, both instances work; give one of the two\n"},
 	{{{PLAIN, ADDRESSED}, {PUBLIC, ACTIVE "    sku: Basic\n" OTHER("10.1.0.2")}},
 	 "38:19: error: activeActive: sku Basic has one instance; take HighPerformance, VpnGw1 or a larger one\n"},
 	{{{PLAIN, ADDRESSED}, {PUBLIC, ACTIVE "    vpnType: PolicyBased\n" OTHER("10.1.0.2")}, {"    gatewayDefaultSite: Site5\n", ""}},
