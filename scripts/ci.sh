@@ -69,7 +69,7 @@ tsan() {
 
 # fuzz_one BINARY DIRECTORY: leaves DIRECTORY/log and DIRECTORY/code
 fuzz_one() {
-	local t=$1 dir=$2 seeds code=0 seconds=${SECONDS_EACH:-20}
+	local t=$1 dir=$2 seeds code=0 seconds=${SECONDS_EACH:-10}
 	mkdir -p "$dir/corpus"
 	seeds=tests/fuzz/$(basename "$(dirname "$t")")/corpus_${t##*/fuzz_}
 	[ -d "$seeds" ] || seeds=$dir/corpus
@@ -78,7 +78,7 @@ fuzz_one() {
 	echo "$code" > "$dir/code"
 }
 
-# SECONDS_EACH: how long each fuzzer runs (default 20); as many side by side as there are processors
+# SECONDS_EACH: how long each fuzzer runs (default 10); as many side by side as there are processors
 fuzz() {
 	step "fuzzers, $jobs at a time"
 	make -j"$jobs" FLAVOUR=fuzz fuzz-bins
