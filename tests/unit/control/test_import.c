@@ -210,13 +210,19 @@ static void conditions(void **state)
 	       "{'parameters': {'p': {'type': 'string'}}, 'resources': ["
 	       "{'condition': false, 'type': 'Microsoft.Network/virtualNetworks', 'name': 'off',"
 	       " 'properties': {}},"
+	       "{'condition': '[not(true())]', 'type': 'Microsoft.Resources/deployments',"
+	       " 'name': 'later', 'properties': {}},"
+	       "{'condition': false, 'type': 'Microsoft.Compute/disks', 'name': 'disk'},"
 	       "{'condition': '[equals(parameters(`p`), `x`)]', 'type':"
 	       " 'Microsoft.Network/virtualNetworks', 'name': 'perhaps', 'properties': {}}]}");
 	must_have(&x, "- name: perhaps\n");
 	must_note(&x,
 		  "Microsoft.Network/virtualNetworks perhaps: its condition is not known; it is "
 		  "taken\n");
+	must_note(&x, "Microsoft.Network/virtualNetworks off: left out: its condition is false\n");
+	must_note(&x, "Microsoft.Resources/deployments later: left out: its condition is false\n");
 	assert_null(strstr(x.r.text, "off"));
+	assert_null(strstr(x.notes, "disk"));
 	done(&x);
 }
 
