@@ -380,6 +380,22 @@ static void lower(char *text)
 		*text = (char)tolower((unsigned char)*text);
 }
 
+/* A gateway that a parameter switches off is missed by who does not know of the parameter. */
+static bool switched_off(const struct arm_eval *e, const json_t *r)
+{
+	char *type = text_member(e, r, "type"), *name = type ? text_member(e, r, "name") : NULL;
+	char *kind = name ? strdup(type) : NULL;
+	bool good = kind != NULL;
+	if (good)
+		lower(kind);
+	if (good && (import_is_carried(kind) || !strcmp(kind, DEPLOYMENT)))
+		import_note(e->im, "%.100s %.100s: left out: its condition is false", type, name);
+	free(kind);
+	free(type);
+	free(name);
+	return good;
+}
+
 /* One round of its loop. */
 static bool one_resource(const struct arm_eval *e, const json_t *r, const struct parent *parent)
 {
@@ -390,8 +406,10 @@ static bool one_resource(const struct arm_eval *e, const json_t *r, const struct
 	bool unknown = import_is_blank(e->im, condition), good = condition != NULL;
 	bool wanted = json_is_true(condition) || unknown || (text && !strcasecmp(text, "true"));
 	json_decref(condition);
-	if (!good || !wanted || json_is_true(import_get(r, "existing")))
+	if (!good || json_is_true(import_get(r, "existing")))
 		return good;
+	if (!wanted)
+		return switched_off(e, r);
 	char *type = text_member(e, r, "type"), *name = type ? text_member(e, r, "name") : NULL;
 	if (parent->type && name) {
 		bool whole = is_whole(type);

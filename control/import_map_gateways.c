@@ -375,8 +375,7 @@ json_t *map_gateway(struct import *im, const struct import_resource *r)
 	instances(im, r, out);
 	map_note_rest(im, r, p,
 		      "ipConfigurations gatewayType vpnType sku enableBgp bgpSettings "
-		      "gatewayDefaultSite vpnClientConfiguration customRoutes activeActive active "
-		      "vpnGatewayGeneration");
+		      "gatewayDefaultSite vpnClientConfiguration customRoutes activeActive active");
 	return out;
 }
 

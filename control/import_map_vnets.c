@@ -299,13 +299,18 @@ static json_t *ipv6_peering(struct import *im, const struct import_resource *r, 
 	return out;
 }
 
+static bool is_private(const char *name, const json_t *p)
+{
+	const char *type = map_id(p, "peeringType");
+	return name && !strcasecmp(type ? type : name, "AzurePrivatePeering");
+}
+
 static json_t *circuit_peering(struct import *im, const struct import_resource *r, const char *name,
 			       const json_t *p)
 {
-	const char *type = map_id(p, "peeringType");
 	char what[120];
 	snprintf(what, sizeof what, "peering %.100s", name);
-	if (strcasecmp(type ? type : name, "AzurePrivatePeering") != 0) {
+	if (!is_private(name, p)) {
 		map_note(im, r, what, "left out: a circuit has private peering here");
 		return NULL;
 	}
@@ -329,20 +334,26 @@ static json_t *circuit_peering(struct import *im, const struct import_resource *
 	return out;
 }
 
+/* A link that is left out needs no port. */
+static bool has_second(const char *name, const json_t *p)
+{
+	return is_private(name, p) && import_get(p, "secondaryPeerAddressPrefix");
+}
+
 bool map_has_second_link(const struct import *im)
 {
 	for (unsigned i = 0; i < im->n_resources; i++) {
 		const struct import_resource *r = &im->resources[i];
 		size_t k;
 		json_t *v;
-		if (!strcmp(r->type, T_CIRCUIT_PEER) &&
-		    import_get(r->properties, "secondaryPeerAddressPrefix"))
+		if (!strcmp(r->type, T_CIRCUIT_PEER) && has_second(map_own_name(r), r->properties))
 			return true;
 		json_array_foreach(
 			!strcmp(r->type, T_CIRCUIT) ? import_get(r->properties, "peerings") : NULL,
 			k, v)
 		{
-			if (import_dig(v, "properties.secondaryPeerAddressPrefix"))
+			const char *name = map_id(v, "name");
+			if (has_second(name ? name : "peering", import_get(v, "properties")))
 				return true;
 		}
 	}
@@ -383,6 +394,8 @@ json_t *map_circuit(struct import *im, const struct import_resource *r)
 	if (v)
 		map_note(im, r, "serviceProviderProperties",
 			 "but for bandwidthInMbps not carried over: the circuit ends at a port");
+	if (r->sku)
+		map_note(im, r, "sku", "not carried over: a circuit has no sizes here");
 	map_note_rest(im, r, r->properties,
 		      "peerings serviceProviderProperties bandwidthInGbps serviceKey "
 		      "circuitProvisioningState serviceProviderProvisioningState");

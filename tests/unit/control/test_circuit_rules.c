@@ -190,6 +190,11 @@ static const struct row rows[] = {
 	 ""},
 	{{{"  - {name: B-D, connectionType: ExpressRoute, virtualNetworkGateway1: BE, expressRouteCircuit: D}\n", ""}},
 	 "45:11: warning: expressRouteCircuits: no connection leads to D; its links are not used\n"},
+	/* what a connection cannot lead to */
+	{{{"  - {name: A-C,", "  - {name: A-B, connectionType: Vnet2Vnet, virtualNetworkGateway1: AV, virtualNetworkGateway2: BE, sharedKey: {file: /k}}\n  - {name: A-C,"}},
+	 "36:96: error: virtualNetworkGateway2: BE is of gatewayType ExpressRoute; connectionType Vnet2Vnet needs one of gatewayType Vpn\n"},
+	{{{"expressRouteCircuits:\n", "  - {name: B-E, connectionType: ExpressRoute, virtualNetworkGateway1: BE, expressRouteCircuit: E}\nexpressRouteCircuits:\n  - {name: E, peerings: []}\n"}},
+	 "39:96: error: expressRouteCircuit: E has no peerings, nothing could pass\n"},
 	/* how many circuits a size has */
 	{{{"gatewayType: ExpressRoute}", "gatewayType: ExpressRoute, sku: Standard}"}, {"expressRouteCircuits:\n", "  - {name: B-E, connectionType: ExpressRoute, virtualNetworkGateway1: BE, expressRouteCircuit: E}\n  - {name: B-F, connectionType: ExpressRoute, virtualNetworkGateway1: BE, expressRouteCircuit: F}\n  - {name: B-G, connectionType: ExpressRoute, virtualNetworkGateway1: BE, expressRouteCircuit: G}\nexpressRouteCircuits:\n  - {name: E, peerings: [{port: er0, vlanId: 1, primaryPeerAddressPrefix: 192.168.30.0/30, peerASN: 65011}]}\n  - {name: F, peerings: [{port: er0, vlanId: 2, primaryPeerAddressPrefix: 192.168.31.0/30, peerASN: 65011}]}\n  - {name: G, peerings: [{port: er0, vlanId: 3, primaryPeerAddressPrefix: 192.168.32.0/30, peerASN: 65011}]}\n"}},
 	 "41:71: error: virtualNetworkGateway1: BE has 5 connections, its sku Standard takes 4\n"},
@@ -280,13 +285,43 @@ static void joined_gateways(void **state)
 	model_free(&m);
 }
 
+/* Three links are there; the last of these would be the 129th. */
+static void too_many_links(void **state)
+{
+	(void)state;
+	enum { PEERINGS = 63 };
+	struct model m;
+	struct config_findings findings;
+	char *more = calloc(PEERINGS + 2, 200), *at = more;
+	assert_non_null(more);
+	at += sprintf(at, "  - {name: B-E, connectionType: ExpressRoute, virtualNetworkGateway1: "
+			  "BE, expressRouteCircuit: E}\nexpressRouteCircuits:\n  - name: E\n"
+			  "    peerings:\n");
+	for (int i = 1; i <= PEERINGS; i++)
+		at += sprintf(at,
+			      "      - {port: er0, vlanId: %d, primaryPeerAddressPrefix: "
+			      "172.20.%d.0/30, secondaryPort: er1, secondaryPeerAddressPrefix: "
+			      "172.21.%d.0/30, peerASN: 65011}\n",
+			      i, i, i);
+	char *text = replaced(strdup(good), "expressRouteCircuits:\n", more);
+	assert_int_equal(test_parse(&m, text, &findings), -EINVAL);
+	char *said = test_findings_text(&findings);
+	assert_string_equal(
+		said, "113:23: error: peerings: expected at most 128 links of all circuits, came "
+		      "more\n");
+	free(said);
+	config_findings_free(&findings);
+	model_free(&m);
+	free(text);
+	free(more);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_rule),
-		cmocka_unit_test(values),
-		cmocka_unit_test(local_addresses),
-		cmocka_unit_test(joined_gateways),
+		cmocka_unit_test(every_rule),	   cmocka_unit_test(values),
+		cmocka_unit_test(local_addresses), cmocka_unit_test(joined_gateways),
+		cmocka_unit_test(too_many_links),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

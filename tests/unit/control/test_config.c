@@ -539,6 +539,8 @@ static const struct row side_rows[] = {
 	 "30:29: error: virtualNetworkGateway2: VNet2GW is a gateway of this file and has no connection back to VNet1GW; each side needs its own\n"},
 	{"sharedKey: {file: /etc/xgw/vnets.psk}", "sharedKey: abcdefghijklmnopqrstuvwxyz",
 	 "31:16: error: sharedKey: it differs from that of VNet1-VNet2, the other side of this connection\n"},
+	{"    sharedKey: {file: /etc/xgw/vnets.psk}\n", "    sharedKey: {file: /etc/xgw/vnets.psk}\n    postQuantumPreSharedKey: {id: a, key: 0123456789abcdef0123456789abcdef}\n",
+	 "28:5: error: postQuantumPreSharedKey: it differs from that of VNet1-VNet2, the other side of this connection\n"},
 	{"    virtualNetworkGateway2: VNet2GW\n", "    virtualNetworkGateway2: VNet2GW\n    ipsecPolicies:\n"
 	 "      - {ikeEncryption: AES256, ikeIntegrity: SHA256, dhGroup: ECP256, ipsecEncryption: AES256, ipsecIntegrity: SHA256}\n",
 	 "29:5: error: ipsecPolicies: the algorithms differ from those of VNet1-VNet2, the other side of this connection\n"},

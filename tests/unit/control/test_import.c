@@ -202,6 +202,26 @@ static void loops(void **state)
 	done(&x);
 }
 
+/* A peering that is left out asks for no second port; sizes without a meaning are named. */
+static void public_peering(void **state)
+{
+	(void)state;
+	struct imported x;
+	quoted(&x,
+	       "{'resources': [{'type': 'Microsoft.Network/expressRouteCircuits', 'name': 'C',"
+	       " 'sku': {'tier': 'Premium'}, 'properties': {'peerings': [{'name': 'p',"
+	       " 'properties': {'peeringType': 'AzurePublicPeering',"
+	       " 'secondaryPeerAddressPrefix': '192.168.17.252/30'}}]}},"
+	       "{'type': 'Microsoft.Network/virtualNetworkGateways', 'name': 'GW', 'properties':"
+	       " {'vpnGatewayGeneration': 'Generation2'}}]}");
+	must_have(&x, "port: er0\n");
+	assert_null(strstr(x.r.text, "er1"));
+	must_note(&x, "C: peering p: left out: a circuit has private peering here\n");
+	must_note(&x, "C: sku: not carried over: a circuit has no sizes here\n");
+	must_note(&x, "GW: vpnGatewayGeneration: not carried over: it has no meaning here\n");
+	done(&x);
+}
+
 static void conditions(void **state)
 {
 	(void)state;
@@ -210,13 +230,19 @@ static void conditions(void **state)
 	       "{'parameters': {'p': {'type': 'string'}}, 'resources': ["
 	       "{'condition': false, 'type': 'Microsoft.Network/virtualNetworks', 'name': 'off',"
 	       " 'properties': {}},"
+	       "{'condition': '[not(true())]', 'type': 'Microsoft.Resources/deployments',"
+	       " 'name': 'later', 'properties': {}},"
+	       "{'condition': false, 'type': 'Microsoft.Compute/disks', 'name': 'disk'},"
 	       "{'condition': '[equals(parameters(`p`), `x`)]', 'type':"
 	       " 'Microsoft.Network/virtualNetworks', 'name': 'perhaps', 'properties': {}}]}");
 	must_have(&x, "- name: perhaps\n");
 	must_note(&x,
 		  "Microsoft.Network/virtualNetworks perhaps: its condition is not known; it is "
 		  "taken\n");
+	must_note(&x, "Microsoft.Network/virtualNetworks off: left out: its condition is false\n");
+	must_note(&x, "Microsoft.Resources/deployments later: left out: its condition is false\n");
 	assert_null(strstr(x.r.text, "off"));
+	assert_null(strstr(x.notes, "disk"));
 	done(&x);
 }
 
@@ -705,25 +731,16 @@ static void hostile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refused),
-		cmocka_unit_test(json_with_comments),
-		cmocka_unit_test(loops),
-		cmocka_unit_test(conditions),
-		cmocka_unit_test(nested_scopes),
-		cmocka_unit_test(linked),
-		cmocka_unit_test(parameters_files),
-		cmocka_unit_test(prerequisites),
-		cmocka_unit_test(gateway),
-		cmocka_unit_test(circuits),
-		cmocka_unit_test(bgp),
-		cmocka_unit_test(clients),
-		cmocka_unit_test(routes_and_peerings),
-		cmocka_unit_test(vnet_to_vnet),
-		cmocka_unit_test(blanks_are_asked_for),
-		cmocka_unit_test(several_files),
-		cmocka_unit_test(network_configuration),
-		cmocka_unit_test(dns_servers),
-		cmocka_unit_test(hostile),
+		cmocka_unit_test(refused),	  cmocka_unit_test(json_with_comments),
+		cmocka_unit_test(loops),	  cmocka_unit_test(conditions),
+		cmocka_unit_test(public_peering), cmocka_unit_test(nested_scopes),
+		cmocka_unit_test(linked),	  cmocka_unit_test(parameters_files),
+		cmocka_unit_test(prerequisites),  cmocka_unit_test(gateway),
+		cmocka_unit_test(circuits),	  cmocka_unit_test(bgp),
+		cmocka_unit_test(clients),	  cmocka_unit_test(routes_and_peerings),
+		cmocka_unit_test(vnet_to_vnet),	  cmocka_unit_test(blanks_are_asked_for),
+		cmocka_unit_test(several_files),  cmocka_unit_test(network_configuration),
+		cmocka_unit_test(dns_servers),	  cmocka_unit_test(hostile),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
