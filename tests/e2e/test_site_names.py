@@ -42,8 +42,9 @@ def by_name(**more):
 
 
 def far(n, public):
+    """They wait for gw1: when both sides begin at once, one of the two IKE SAs goes a moment later."""
     return rig.gateway_config(f'VNet{n}', 1000 + n, [f'10.{n * 11}.0.0/16'], f'10.{n * 11}.0.1/24', public,
-                              [{'name': 'to1', 'connectionType': 'IPsec', 'localNetworkGateway2': 'Site1'}],
+                              [{'name': 'to1', 'connectionType': 'IPsec', 'localNetworkGateway2': 'Site1', 'connectionMode': 'ResponderOnly'}],
                               sites=[{'name': 'Site1', 'gatewayIpAddress': '203.0.113.1', 'addressSpace': ['10.11.0.0/16']}])
 
 

@@ -95,8 +95,22 @@ def explain(lab):
     return lab.gateway.explain() + str(lab.gateway.drops()) + lab.iked.text()[-5000:] + lab.site.run('ip', '-s', 'xfrm', 'state').stdout
 
 
+def connected(lab, g):
+    """iked may answer before it has read the whole of its configuration, and forgets then what it has begun; xgw is told to begin again."""
+    reset = False
+
+    def once():
+        nonlocal reset
+        up = g.connection('toSite')['connectionStatus'] == 'Connected'
+        if not up and not reset and 'sa_free: reload' in lab.iked.text():
+            reset = True
+            g.command('reset', 'toSite')
+        return up
+    rig.wait_for(once, 'the tunnel', explain=lambda: explain(lab))
+
+
 def tunnel(lab, offer=EASY, xgw_initiates=True, up=True, change=None, **words):
-    """xgw waits before iked begins, and iked before xgw does: neither comes up by a repetition."""
+    """xgw waits before iked begins, and iked before xgw does: neither comes up by a repetition, but for what connected() says."""
     g = lab.gateway = xgw_on(lab.gw1, 'InitiatorOnly' if xgw_initiates else 'ResponderOnly', ipsecPolicies=[offer[0]],
                              usePolicyBasedTrafficSelectors=True)
     if change:
@@ -108,7 +122,7 @@ def tunnel(lab, offer=EASY, xgw_initiates=True, up=True, change=None, **words):
         g.start()
         lab.iked = Iked(lab, *offer[1:3], active=True, **words)
     if up:
-        rig.wait_for(lambda: g.connection('toSite')['connectionStatus'] == 'Connected', 'the tunnel', explain=lambda: explain(lab))
+        connected(lab, g)
     return g
 
 
