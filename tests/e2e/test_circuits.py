@@ -182,6 +182,8 @@ def test_one_link_less_and_back(world):
     before = w.tunnel_packets()
     w.middle[0].run('ip', 'link', 'set', 'p-gw', 'down')
     w.wait_links('down', 'up')
+    # the other side, behind a switch, knows by BFD alone, and its answers take the dead link until then
+    rig.wait_for(lambda: w.bird.session('er_one')[0] != 'Established', 'the other side to see it', explain=w.explain)
     w.alice.ping('10.99.0.4', count=3)
     w.middle[0].run('ip', 'link', 'set', 'p-gw', 'up')
     w.wait_links('up', 'up', seconds=120)
