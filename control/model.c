@@ -256,6 +256,17 @@ static void free_connection(struct model_connection *c)
 	secret_wipe(&c->ppk);
 }
 
+bool model_is_own_address(const struct model_vnet *v, const struct ip_addr *a)
+{
+	for (uint32_t i = 0; i < v->n_attachments; i++) {
+		const struct model_attachment *at = &v->attachments[i];
+		if ((at->has_address && ip_addr_equal(&at->address.addr, a)) ||
+		    (at->has_address6 && ip_addr_equal(&at->address6.addr, a)))
+			return true;
+	}
+	return false;
+}
+
 uint32_t model_attachment_of(const struct model_vnet *v, const struct ip_addr *a)
 {
 	for (uint32_t i = 0; i < v->n_attachments; i++) {

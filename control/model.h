@@ -438,6 +438,8 @@ uint32_t model_gateway_of(const struct model *m, uint32_t vnet);
  * first gateway, in the model's order, of the set that gateway i is in. 0 or -ENOMEM.
  */
 int model_join_gateways(const struct model *m, uint32_t *set);
+/* The address is one of the gateway's own at an attachment of the VNet. */
+bool model_is_own_address(const struct model_vnet *v, const struct ip_addr *a);
 /*
  * Index of the VNet's attachment by which another instance of a gateway is reached: a plain or VLAN
  * one, on whose link the address is. MODEL_NONE: there is none.

@@ -73,17 +73,6 @@ static void check_custom(struct judge *j, const struct model_gateway *g)
 	}
 }
 
-static bool is_own_address(const struct model_vnet *v, const struct ip_addr *a)
-{
-	for (uint32_t i = 0; i < v->n_attachments; i++) {
-		const struct model_attachment *at = &v->attachments[i];
-		if ((at->has_address && ip_addr_equal(&at->address.addr, a)) ||
-		    (at->has_address6 && ip_addr_equal(&at->address6.addr, a)))
-			return true;
-	}
-	return false;
-}
-
 static void check_address(struct judge *j, const struct model_gateway *g,
 			  const struct model_vnet *v)
 {
@@ -100,7 +89,7 @@ static void check_address(struct judge *j, const struct model_gateway *g,
 		findings_error(j->findings, at,
 			       "bgpPeeringAddress: %s is not inside GatewaySubnet of %s",
 			       ip_addr_format(a, text), v->name);
-	else if (is_own_address(v, a))
+	else if (model_is_own_address(v, a))
 		findings_error(j->findings, at,
 			       "bgpPeeringAddress: %s is the gateway's address at an attachment of "
 			       "%s; take another one of GatewaySubnet",

@@ -26,17 +26,6 @@ static void check_kind(struct judge *j, const struct model_gateway *g)
 			       g->name);
 }
 
-static bool is_own(const struct model_vnet *v, const struct ip_addr *a)
-{
-	for (uint32_t i = 0; i < v->n_attachments; i++) {
-		const struct model_attachment *at = &v->attachments[i];
-		if ((at->has_address && ip_addr_equal(&at->address.addr, a)) ||
-		    (at->has_address6 && ip_addr_equal(&at->address6.addr, a)))
-			return true;
-	}
-	return false;
-}
-
 static bool is_known(const struct model_vnet *v)
 {
 	bool known = !v->incomplete;
@@ -51,7 +40,7 @@ static void check_address(struct judge *j, const struct model_gateway *g,
 	char text[IP_TEXT];
 	const struct ip_addr *a = &g->other.address;
 	ip_addr_format(a, text);
-	if (is_own(v, a))
+	if (model_is_own_address(v, a))
 		findings_error(j->findings, g->other.address_at,
 			       "address: %s is this instance's own address at an attachment of %s; "
 			       "give the other one's",
@@ -91,7 +80,7 @@ static void check_bgp(struct judge *j, const struct model_gateway *g, const stru
 			       "bgpPeeringAddress: %s and that of this instance must be of one "
 			       "family",
 			       text);
-	else if (ip_addr_equal(a, &g->other.address) || is_own(v, a) ||
+	else if (ip_addr_equal(a, &g->other.address) || model_is_own_address(v, a) ||
 		 (!v->incomplete && !is_inside(v, a)))
 		findings_error(j->findings, g->other.bgp_at,
 			       "bgpPeeringAddress: expected an address of %s that no attachment "

@@ -128,7 +128,7 @@ static void leave(void *owner, uint32_t directory, const struct ip_addr *vtep)
 static bool is_plausible(const struct place *p, const struct ip_addr *a, const struct ip_addr *vtep)
 {
 	const struct ip_addr *local = &p->attachment->local_vtep;
-	return places_has_address(p->vnet, a) && !places_is_own(p->vnet, a) &&
+	return places_has_address(p->vnet, a) && !model_is_own_address(p->vnet, a) &&
 	       vtep->family == local->family && !ip_addr_equal(vtep, local);
 }
 

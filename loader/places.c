@@ -100,14 +100,3 @@ bool places_has_address(const struct model_vnet *v, const struct ip_addr *a)
 	}
 	return false;
 }
-
-bool places_is_own(const struct model_vnet *v, const struct ip_addr *a)
-{
-	for (uint32_t i = 0; i < v->n_attachments; i++) {
-		const struct model_attachment *x = &v->attachments[i];
-		if ((x->has_address && ip_addr_equal(&x->address.addr, a)) ||
-		    (x->has_address6 && ip_addr_equal(&x->address6.addr, a)))
-			return true;
-	}
-	return false;
-}

@@ -31,7 +31,5 @@ const struct place *places_by_id(const struct places *p, uint32_t id);
 const struct place *places_plain(const struct places *p, uint32_t port);
 /* The address is one that hosts of the VNet may have. */
 bool places_has_address(const struct model_vnet *v, const struct ip_addr *a);
-/* It is one of the gateway's own there. */
-bool places_is_own(const struct model_vnet *v, const struct ip_addr *a);
 
 #endif

@@ -23,7 +23,7 @@ static bool is_shared(const struct model *m, const struct plan *p, const struct 
 	const struct xgw_tag_key key = {.ifindex = own->ifindex, .kind = XGW_TAG_NONE};
 	const struct plan_attachment *a = plan_attachment_at(p, &key);
 	if (!a || !places_has_address(&m->vnets[a->vnet], &own->addr) ||
-	    places_is_own(&m->vnets[a->vnet], &own->addr))
+	    model_is_own_address(&m->vnets[a->vnet], &own->addr))
 		return false;
 	*out = (struct shared_address){m->vnets[a->vnet].id, a->id, own->addr};
 	return true;
@@ -60,7 +60,7 @@ static void take_away(const struct maps *maps, const struct model *m, const stru
 	const struct xgw_address_key key = key_of(a);
 	const struct ip_prefix alone = {a->addr, (uint8_t)ip_addr_bits(&a->addr)};
 	const struct plan_vnet *v = plan_vnet(p, a->vnet);
-	if (v && places_is_own(&m->vnets[v->index], &a->addr))
+	if (v && model_is_own_address(&m->vnets[v->index], &a->addr))
 		return;
 	maps_delete(maps, MAPS_addresses, &key);
 	if (maps_route_delete(maps, a->vnet, &alone))
