@@ -4,6 +4,7 @@
 #define XGW_BPF_FORWARD_H
 
 #include "encap.h"
+#include "handoff.h"
 
 /* VXLAN needs the outer link-layer addresses too. */
 static __always_inline int forward_underlay(struct packet *p)
@@ -45,7 +46,11 @@ static __always_inline int forward_decide(struct packet *p)
 		if (rc)
 			return rc;
 	}
-	if (checksum_is_partial(p)) {
+	/*
+	 * One whole sum of 65 536 looks partial too: where no worker completes it, it leaves as it
+	 * is. The receiver judges it, and only a sum that is partial indeed is lost.
+	 */
+	if (checksum_is_partial(p) && handoff_is_possible(p)) {
 		p->meta_kind = XGW_META_CHECKSUM;
 		return VERDICT_WORKER;
 	}

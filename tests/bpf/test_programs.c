@@ -1130,6 +1130,25 @@ static void test_without_socket(void **state)
 	assert_int_equal(run(LAN, &in, &out, &reason), XDP_REDIRECT);
 }
 
+/* One whole sum of 65 536 looks partial: it is not lost while no worker is there to complete it. */
+static void test_partial_sum_without_socket(void **state)
+{
+	const struct row r = {HOST4("10.11.1.4"), .tweak = partial_sum};
+	static struct frame in, out;
+	uint32_t key = 0;
+	int fd = xsk_socket__fd(w.socket[LAN]);
+	unsigned reason;
+
+	(void)state;
+	build(&r, &in);
+	assert_int_equal(maps_delete(&w.maps, MAPS_xsks, &key), 0);
+	assert_int_equal(run(LAN, &in, &out, &reason), XDP_REDIRECT);
+	leaves_vlan(&r, &in, &out);
+	assert_int_equal(maps_put(&w.maps, MAPS_xsks, &key, &fd), 0);
+	assert_int_equal(run(LAN, &in, &out, &reason), XDP_REDIRECT);
+	completes(&r, &in, &out);
+}
+
 static void test_without_device(void **state)
 {
 	static struct frame in, out;
@@ -1724,6 +1743,7 @@ int main(void)
 		cmocka_unit_test(test_every_length),
 		cmocka_unit_test(test_every_byte),
 		cmocka_unit_test(test_without_socket),
+		cmocka_unit_test(test_partial_sum_without_socket),
 		cmocka_unit_test(test_without_device),
 		cmocka_unit_test(test_ike_of_one_source),
 		cmocka_unit_test(test_ike_of_one_network_of_ipv6),

@@ -143,6 +143,35 @@ def test_learnt_hosts_of_an_overlay_go_on(lab):
     nothing_left(g)
 
 
+# One whole UDP checksum of 65 536 is what a partial one would be: with a payload that makes it so.
+LOOKS_PARTIAL = '''
+import socket, struct, sys
+source, target, port = sys.argv[1], sys.argv[2], 7778
+pseudo = sum(struct.unpack('!4H', socket.inet_aton(source) + socket.inet_aton(target))) + 17 + 10
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((source, port))
+for i in range(3):
+    s.sendto(struct.pack('!H', (-2 * pseudo - 2 * port - 10) % 65535), (target, port))
+'''
+COUNTS = '''
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(('', 7778))
+s.settimeout(3)
+print('ready', flush=True)
+for i in range(3):
+    s.recv(100)
+print('all', flush=True)
+'''
+
+
+def send_what_looks_partial(sender, receiver, source, target):
+    rx = receiver.start('/usr/bin/python3', '-c', COUNTS, name='counts')
+    rig.wait_for(lambda: 'ready' in rx.text(), 'the receiver')
+    sender.run('/usr/bin/python3', '-c', LOOKS_PARTIAL, source, target)
+    rig.wait_for(lambda: 'all' in rx.text(), 'datagrams whose checksum looks partial', seconds=3, explain=rx.text)
+
+
 def test_peered_networks_lose_nothing(lab):
     """Plain attachments; first what `xgw attach` alone has put there is taken over, then what a daemon left."""
     w = networks.World(lab, 'gw1')
@@ -161,7 +190,9 @@ def test_peered_networks_lose_nothing(lab):
         time.sleep(0.2)
         if end:
             end(g)
+        send_what_looks_partial(one, two, '10.10.0.4', '10.11.0.4')
         g.start()
+    send_what_looks_partial(one, two, '10.10.0.4', '10.11.0.4')
     time.sleep(0.3)
     sent, received = stream.finish()
     assert received == sent, f'{sent - received} of {sent} lost {g.drops()}'
