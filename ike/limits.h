@@ -74,9 +74,10 @@
 #define LIMIT_V1_OLD_NS                                                                           \
 	(1 * NS_PER_S) /* from leaving a replaced child to its deletion: what is still on its way \
 			*/
-#define LIMIT_V1_READY_NS      (1 * NS_PER_S) /* from the last message of main mode to a delete */
-#define LIMIT_V1_REDUNDANT_NS  (5 * NS_PER_S) /* of two children of a pair, the one that goes */
-#define LIMIT_V1_OVERLAP_NS    (2 * NS_PER_S) /* old ISAKMP SA beside the one that took over */
+#define LIMIT_V1_READY_NS      (1 * NS_PER_S)  /* from the last message of main mode to a delete */
+#define LIMIT_V1_REDUNDANT_NS  (5 * NS_PER_S)  /* of two children of a pair, the one that goes */
+#define LIMIT_V1_TURN_NS       (10 * NS_PER_S) /* quick mode waits for main mode under way */
+#define LIMIT_V1_OVERLAP_NS    (2 * NS_PER_S)  /* old ISAKMP SA beside the one that took over */
 #define LIMIT_COOKIE_SECRET_NS (60 * NS_PER_S)
 #define LIMIT_KEEPALIVE_NS     (20 * NS_PER_S) /* RFC 3948 section 4 */
 

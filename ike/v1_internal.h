@@ -202,6 +202,8 @@ struct ike_sa *v1_leading(const struct connection *c);
 void v1_lost(struct ike_sa *sa, const struct fault *why);
 void v1_deleted(struct ike_sa *sa, const struct fault *why);
 int v1_rekey(struct ike_sa *sa, struct task *task);
+/* When quick mode may begin that waits for a rekeying of the ISAKMP SA under way; 0 without one. */
+uint64_t v1_turn_of_quick(const struct ike_sa *sa);
 void v1_again(struct ike_sa *sa, enum exchange_id id, uint32_t spi_in, uint64_t not_before_ns);
 
 /* exchanges_v1.c: the messages of main mode */

@@ -91,6 +91,19 @@ static bool in_main_mode(const struct connection *c)
 	return false;
 }
 
+/* A main mode that gets no answer must not hold up for long what needs none. */
+uint64_t v1_turn_of_quick(const struct ike_sa *sa)
+{
+	uint64_t at = 0;
+	for (const struct ike_sa *other = sa->c ? sa->c->sas : NULL; other; other = other->next) {
+		uint64_t turn = other->created_ns + LIMIT_V1_TURN_NS;
+		if (other->predecessor && turn > at &&
+		    (other->state == SA_HALF_OPEN || other->state == SA_AUTHENTICATING))
+			at = turn;
+	}
+	return at;
+}
+
 int v1_rekey(struct ike_sa *sa, struct task *task)
 {
 	(void)task;

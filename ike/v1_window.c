@@ -271,9 +271,17 @@ static bool is_quick(const struct task *task)
 	return task->row->type == V1_QUICK;
 }
 
-static bool may_start(const struct ike_sa *sa, const struct task *task)
+/*
+ * One after the other, and the ISAKMP SA first: a peer that takes its IPsec SAs over to the new
+ * ISAKMP SA when that is there, and ends with the old one what was made by it later (strongSwan
+ * does), would lose the one that we go on with.
+ */
+static uint64_t starts_at(const struct ike_sa *sa, const struct task *task)
 {
-	return !is_quick(task) || !v1_quick_in_flight(sa);
+	if ((is_quick(task) || task->row->type == V1_MAIN) && v1_quick_in_flight(sa))
+		return INSTANT_NEVER;
+	uint64_t turn = is_quick(task) ? v1_turn_of_quick(sa) : 0;
+	return turn > task->not_before_ns ? turn : task->not_before_ns;
 }
 
 static void unlink_task(struct ike_sa *sa, struct task *task)
@@ -284,19 +292,23 @@ static void unlink_task(struct ike_sa *sa, struct task *task)
 	*at = task->next;
 }
 
-/* The first task that may start now; what makes no sense in this state goes. */
+/* The first task that may start now, main mode before quick mode; what makes no sense in this state
+ * goes. */
 static struct task *next_task(struct ike_sa *sa)
 {
+	struct task *quick = NULL;
 	for (struct task *task = sa->tasks, *next; task; task = next) {
 		next = task->next;
 		if (!(task->row->starts_in >> sa->state & 1)) {
 			unlink_task(sa, task);
 			task_free(task);
-		} else if (task->not_before_ns <= sa->e->now_ns && may_start(sa, task)) {
-			return task;
+		} else if (starts_at(sa, task) <= sa->e->now_ns) {
+			if (!is_quick(task))
+				return task;
+			quick = quick ? quick : task;
 		}
 	}
-	return NULL;
+	return quick;
 }
 
 void v1_pump(struct ike_sa *sa)
@@ -355,8 +367,7 @@ uint64_t v1_deadline(const struct ike_sa *sa)
 	for (const struct v1_quick *q = sa->v1->quicks; q; q = q->next)
 		at = instant_earlier(at, quick_at(q));
 	for (const struct task *task = sa->tasks; task; task = task->next)
-		if (may_start(sa, task))
-			at = instant_earlier(at, task->not_before_ns);
+		at = instant_earlier(at, starts_at(sa, task));
 	return at;
 }
 

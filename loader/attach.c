@@ -31,7 +31,8 @@ struct attached {
 
 struct attach {
 	struct instance instance;
-	struct bpf_object *base; /* owns the maps; its programs serve test runs */
+	struct bpf_object *base;     /* owns the maps, and xgw_link */
+	int programs[XGW_ROLE_LINK]; /* by role: of no dispatcher, for test runs; -1: not loaded */
 	struct maps maps;
 	struct state state;
 	struct state *before; /* of who left programs attached; NULL: nobody, or succeeded */
@@ -98,6 +99,13 @@ static struct bpf_object *open_object(void)
 	return object;
 }
 
+static void load_only(struct bpf_object *object, const char *name)
+{
+	struct bpf_program *program;
+	bpf_object__for_each_program(program, object)
+		bpf_program__set_autoload(program, strcmp(bpf_program__name(program), name) == 0);
+}
+
 static int load_base(struct attach *a, struct fault *f)
 {
 	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
@@ -106,6 +114,7 @@ static int load_base(struct attach *a, struct fault *f)
 	a->base = open_object();
 	if (!a->base)
 		return load_fault(f, -errno);
+	load_only(a->base, attach_program_name(XGW_ROLE_LINK));
 	int err = bpf_object__load(a->base);
 	if (err)
 		return load_fault(f, err);
@@ -131,19 +140,12 @@ static int pin(const char *directory, const char *name, int fd, struct fault *f)
 	return fault_set(f, -errno, "cannot pin %s: %s", path, strerror(errno));
 }
 
-static int pin_all(struct attach *a, const char *directory, struct fault *f)
+static int pin_maps(const struct attach *a, const char *directory, struct fault *f)
 {
-	struct bpf_program *program;
 	int err = 0;
 	for (int id = 0; !err && id < MAPS_COUNT; id++) {
 		if (a->maps.fd[id] >= 0)
 			err = pin(directory, maps_row((enum maps_id)id)->name, a->maps.fd[id], f);
-	}
-	bpf_object__for_each_program(program, a->base)
-	{
-		if (!err)
-			err = pin(directory, bpf_program__name(program), bpf_program__fd(program),
-				  f);
 	}
 	return err;
 }
@@ -151,7 +153,6 @@ static int pin_all(struct attach *a, const char *directory, struct fault *f)
 /* An unloaded object whose maps are the base's and whose only program is the role's. */
 static struct bpf_object *open_for(const struct attach *a, const char *program_name)
 {
-	struct bpf_program *program;
 	struct bpf_map *map;
 	struct bpf_object *object = open_object();
 	if (!object)
@@ -164,9 +165,64 @@ static struct bpf_object *open_for(const struct attach *a, const char *program_n
 			return NULL;
 		}
 	}
-	bpf_object__for_each_program(program, object) bpf_program__set_autoload(
-		program, strcmp(bpf_program__name(program), program_name) == 0);
+	load_only(object, program_name);
 	return object;
+}
+
+/*
+ * What is attached as it is serves test runs too, and the verifier takes long for a program of this
+ * size. What is part of a dispatcher has another type, which has no test run.
+ */
+static void keep_program(struct attach *a, enum xgw_role role, int fd)
+{
+	struct bpf_prog_info about = {0};
+	uint32_t len = sizeof about;
+	if (a->programs[role] < 0 && bpf_obj_get_info_by_fd(fd, &about, &len) == 0 &&
+	    about.type == BPF_PROG_TYPE_XDP)
+		a->programs[role] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+/* The role's program that no dispatcher has, loaded when there is none yet. */
+static int need_program(struct attach *a, enum xgw_role role, struct fault *f)
+{
+	const char *name = attach_program_name(role);
+	if (a->programs[role] >= 0)
+		return 0;
+	struct bpf_object *object = open_for(a, name);
+	int err = object ? bpf_object__load(object) : -errno;
+	if (!err)
+		keep_program(a, role,
+			     bpf_program__fd(bpf_object__find_program_by_name(object, name)));
+	bpf_object__close(object);
+	if (!err && a->programs[role] < 0)
+		err = -EINVAL;
+	return err ? load_fault(f, err) : 0;
+}
+
+static int need_programs(struct attach *a, const struct attach_port *ports, unsigned n_ports,
+			 struct fault *f)
+{
+	int err = 0;
+	for (unsigned p = 0; !err && p < n_ports; p++)
+		err = need_program(a, ports[p].role, f);
+	return err;
+}
+
+static struct bpf_program *link_program(const struct attach *a)
+{
+	return bpf_object__find_program_by_name(a->base, attach_program_name(XGW_ROLE_LINK));
+}
+
+static int pin_programs(const struct attach *a, const char *directory, struct fault *f)
+{
+	const char *link = attach_program_name(XGW_ROLE_LINK);
+	int err = pin(directory, link, bpf_program__fd(link_program(a)), f);
+	for (unsigned role = 0; !err && role < XGW_ROLE_LINK; role++) {
+		if (a->programs[role] >= 0)
+			err = pin(directory, attach_program_name((enum xgw_role)role),
+				  a->programs[role], f);
+	}
+	return err;
 }
 
 static int try_attach(struct attach *a, const struct attach_port *p, enum xdp_attach_mode mode)
@@ -279,6 +335,7 @@ static int attach_port(struct attach *a, struct attach_port *p, enum model_xdp_m
 		 single ? "single-program" : "dispatcher", p->link.rx_queues, p->link.mtu);
 	if (!libxdp_get_error(all))
 		xdp_multiprog__close(all);
+	keep_program(a, p->role, xdp_program__fd(a->at[a->n].program));
 	return remember(a, p, f);
 }
 
@@ -352,12 +409,14 @@ static int begin(struct attach *a, struct netlink *n, struct attach_port *ports,
 		return err;
 	if (a->before) {
 		inherit(a, ports, n_ports, mode);
-		return 0;
+		return need_programs(a, ports, n_ports, f);
 	}
-	err = pin_all(a, a->instance.pins, f);
+	err = pin_maps(a, a->instance.pins, f);
 	for (unsigned p = 0; !err && p < n_ports; p++)
 		err = attach_port(a, &ports[p], mode, f);
-	return err;
+	if (!err)
+		err = need_programs(a, ports, n_ports, f);
+	return err ? err : pin_programs(a, a->instance.pins, f);
 }
 
 int attach_start(struct attach **out, const struct instance *i, struct netlink *n,
@@ -373,6 +432,7 @@ int attach_start(struct attach **out, const struct instance *i, struct netlink *
 	a->instance = *i;
 	a->state.netns = state_netns();
 	memset(a->maps.fd, -1, sizeof a->maps.fd);
+	memset(a->programs, -1, sizeof a->programs);
 	if (state_read(i->state, before) == 0 && forwards(before))
 		a->before = before;
 	else
@@ -415,22 +475,19 @@ static struct xdp_program *program_on(uint32_t ifindex, uint32_t id, bool *singl
 static int replace_single(struct attach *a, const struct attach_port *p, struct xdp_program *old)
 {
 	struct attached *at = &a->at[a->n];
-	const struct bpf_program *new =
-		bpf_object__find_program_by_name(a->base, attach_program_name(p->role));
+	int new = a->programs[p->role];
 	uint32_t flags = XDP_FLAGS_REPLACE | (p->generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
 	LIBBPF_OPTS(bpf_xdp_attach_opts, opts, .old_prog_fd = xdp_program__fd(old));
 	*at = (struct attached){.mode = p->generic ? XDP_MODE_SKB : XDP_MODE_NATIVE,
 				.ifindex = p->link.ifindex};
 	memcpy(at->device, p->link.name, sizeof at->device);
-	if (!new)
-		return -ENOENT;
-	at->program = xdp_program__from_fd(bpf_program__fd(new));
+	at->program = xdp_program__from_fd(new);
 	int err = (int)libxdp_get_error(at->program);
 	if (err) {
 		at->program = NULL;
 		return err;
 	}
-	err = bpf_xdp_attach((int)p->link.ifindex, bpf_program__fd(new), flags, &opts);
+	err = bpf_xdp_attach((int)p->link.ifindex, new, flags, &opts);
 	if (err)
 		xdp_program__close(at->program);
 	return err;
@@ -491,7 +548,9 @@ static int succeed_pins(struct attach *a, struct fault *f)
 	char next[sizeof a->instance.pins + 2];
 	int err = pins_next(&a->instance, next, sizeof next, f);
 	if (!err)
-		err = pin_all(a, next, f);
+		err = pin_maps(a, next, f);
+	if (!err)
+		err = pin_programs(a, next, f);
 	if (!err)
 		err = pins_exchange(&a->instance, f);
 	pins_next_remove(&a->instance);
@@ -615,11 +674,6 @@ int attach_vlan(struct attach *a, struct netlink *n, const struct netlink_link *
 }
 
 /* ---- wires ---- */
-
-static struct bpf_program *link_program(const struct attach *a)
-{
-	return bpf_object__find_program_by_name(a->base, attach_program_name(XGW_ROLE_LINK));
-}
 
 /* The wire's place, or the first free one; XGW_MAX_LINKS: there is none. */
 static unsigned place_of_wire(const struct attach *a, uint32_t ifindex)
@@ -772,6 +826,10 @@ void attach_leave(struct attach *a)
 	for (unsigned i = 0; i < a->n; i++) {
 		xdp_program__close(a->at[i].program);
 		bpf_object__close(a->at[i].object);
+	}
+	for (unsigned role = 0; role < XGW_ROLE_LINK; role++) {
+		if (a->programs[role] >= 0)
+			close(a->programs[role]);
 	}
 	maps_close(&a->maps);
 	bpf_object__close(a->base);

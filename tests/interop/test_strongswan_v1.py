@@ -207,6 +207,27 @@ def test_rekeying(lab, role):
     assert not happened(g, 'deleted'), g.explain()
 
 
+def test_rekeying_with_quick_mode_late(lab):
+    """The first message of quick mode is lost, so that the new ISAKMP SA is there before it, and the old one goes right after: with
+    the old one strongSwan ends what was made by it then, and nothing of ours may be."""
+    v2.topology(lab)
+    swan = swan_on(lab)
+    g = xgw_on(lab, 'ResponderOnly').start()
+    assert swan.initiate().returncode == 0, swan.text()[-2000:] + g.explain()
+    g.wait_connected('toSite')
+    light(lab, g)
+    first = spi(g)
+    # behind the non-ESP marker and both cookies the exchange: quick mode is 32
+    lab.gw1.run('nft', 'add table ip t; add chain ip t o { type filter hook output priority 0; }; '
+                'add rule ip t o udp dport 4500 @th,240,8 32 drop')
+    g.command('rekey', 'toSite')
+    rig.wait_for(lambda: happened(g, 'ISAKMP SA rekeyed by us'), 'our new ISAKMP SA', explain=g.explain)
+    lab.gw1.run('nft', 'delete table ip t')
+    rig.wait_for(lambda: spi(g) != first, 'a new child SA of ours', explain=g.explain)
+    rig.wait_for(lambda: 'received DELETE for IKE_SA' in swan.text(), 'the end of the old ISAKMP SA', explain=swan.text)
+    all_of_ten(lab, g, swan)
+
+
 def test_deletes(lab):
     v2.topology(lab)
     swan = swan_on(lab)

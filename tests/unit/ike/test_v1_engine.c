@@ -358,6 +358,85 @@ static void test_rekey_of_the_isakmp_sa(void **state)
 	}
 }
 
+static const uint8_t *header_of(const struct sim_datagram *d)
+{
+	return d->bytes + (d->to.port == IKE_NATT_PORT ? 4 : 0);
+}
+
+/* Datagrams of this exchange that wait. */
+static unsigned waiting(const struct sim *s, uint8_t exchange)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < s->n_queue; i++)
+		n += header_of(&s->queue[i])[18] == exchange;
+	return n;
+}
+
+/*
+ * Peers that end with an ISAKMP SA what was made by it after another one took over lose nothing by
+ * us: both are rekeyed one after the other, the child by the new ISAKMP SA.
+ */
+static void test_rekey_of_both(void **state)
+{
+	(void)state;
+	for (unsigned who = 0; who < 2; who++) {
+		struct sim *s = established(0, NULL);
+		uint64_t before = status_of(s, who).spi_i;
+		ike_rekey(s->node[who].ike, 1, s->now_ns, &s->node[who].effects);
+		sim_apply(&s->node[who]);
+		for (unsigned message = 1; message <= V1_MAIN_MESSAGES; message++) {
+			assert_int_equal(s->n_queue, 1);
+			assert_int_equal(waiting(s, V1_MAIN), 1);
+			pass(s, message % 2 ? who : 1 - who);
+		}
+		assert_int_equal(waiting(s, V1_QUICK), 1);
+		uint64_t after = status_of(s, who).spi_i;
+		assert_true(after != before);
+		assert_true(load_be64(header_of(&s->queue[0])) == after);
+		s->hold = false;
+		wait_s(s, 70);
+		both_agree(s);
+		assert_int_equal(status_of(s, 0).rekeys_child, 1);
+		assert_int_equal(status_of(s, 0).rekeys_ike, 1);
+		sim_free(s);
+	}
+}
+
+static void test_main_mode_waits_for_quick_mode(void **state)
+{
+	(void)state;
+	struct sim *s = established(0, NULL);
+	ike_child_expiring(s->node[0].ike, s->node[0].current, s->now_ns, &s->node[0].effects);
+	ike_rekey(s->node[0].ike, 1, s->now_ns, &s->node[0].effects);
+	sim_apply(&s->node[0]);
+	assert_int_equal(s->n_queue, 1);
+	pass(s, 0);
+	assert_int_equal(waiting(s, V1_MAIN), 0);
+	pass(s, 1);
+	assert_int_equal(waiting(s, V1_QUICK), 1); /* the third message */
+	assert_int_equal(waiting(s, V1_MAIN), 1);
+	settle(s);
+	s->hold = false;
+	wait_s(s, 70);
+	both_agree(s);
+	assert_int_equal(status_of(s, 0).rekeys_ike, 1);
+	sim_free(s);
+}
+
+/* A peer that does not answer main mode any more: the child is rekeyed all the same. */
+static void test_quick_mode_does_not_wait_for_ever(void **state)
+{
+	(void)state;
+	struct sim *s = established(0, NULL);
+	ike_rekey(s->node[0].ike, 1, s->now_ns, &s->node[0].effects);
+	sim_apply(&s->node[0]);
+	wait_s(s, 9);
+	assert_int_equal(waiting(s, V1_QUICK), 0);
+	wait_s(s, 1);
+	assert_int_equal(waiting(s, V1_QUICK), 1);
+	sim_free(s);
+}
+
 static void short_life(struct ike_connection *c)
 {
 	c->ike_lifetime_ns = 1000 * NS_PER_S;
@@ -973,6 +1052,9 @@ int main(void)
 		cmocka_unit_test(test_a_child_for_each_pair),
 		cmocka_unit_test(test_rekey_of_a_child),
 		cmocka_unit_test(test_rekey_of_the_isakmp_sa),
+		cmocka_unit_test(test_rekey_of_both),
+		cmocka_unit_test(test_main_mode_waits_for_quick_mode),
+		cmocka_unit_test(test_quick_mode_does_not_wait_for_ever),
 		cmocka_unit_test(test_lifetimes_are_negotiated),
 		cmocka_unit_test(test_dpd),
 		cmocka_unit_test(test_delete),
