@@ -39,6 +39,8 @@ struct tun {
 struct peer {
 	uint32_t number;
 	struct router_peer info;
+	/* as BIRD told them last: it counts from each session's start */
+	uint32_t rejected, filtered;
 };
 
 /* What follows from a spec. */
@@ -133,6 +135,14 @@ static struct peer *find_peer(const struct parts *p, uint32_t number)
 	return p->n_peers ? bsearch(&key, p->peers, p->n_peers, sizeof key, by_number) : NULL;
 }
 
+/* What a count of BIRD's has become more by; one that is less began anew. */
+static uint32_t grown(uint32_t *last, uint32_t now)
+{
+	uint32_t by = now < *last ? now : now - *last;
+	*last = now;
+	return by;
+}
+
 static void on_session(void *owner, const struct bird_session *s)
 {
 	struct router *r = owner;
@@ -150,7 +160,8 @@ static void on_session(void *owner, const struct bird_session *s)
 		.since = s->since,
 		.imported = {s->imported[0], s->imported[1]},
 		.exported = {s->exported[0], s->exported[1]},
-		.rejected = s->rejected,
+		.rejected = p->info.rejected + grown(&p->rejected, s->rejected),
+		.as_loops = p->info.as_loops + grown(&p->filtered, s->filtered),
 	};
 	memcpy(p->info.state, s->state, sizeof p->info.state);
 	memcpy(p->info.last_error, s->last_error, sizeof p->info.last_error);
@@ -180,7 +191,10 @@ static void on_bird(void *owner, bool runs)
 	for (uint32_t i = 0; !runs && i < r->parts.n_peers; i++) {
 		struct peer *p = &r->parts.peers[i];
 		bool was = p->info.up;
-		memset(&p->info, 0, sizeof p->info);
+		p->info = (struct router_peer){.rejected = p->info.rejected,
+					       .as_loops = p->info.as_loops,
+					       .n_over = p->info.n_over};
+		p->rejected = p->filtered = 0;
 		if (was)
 			r->h.peer(r->h.owner, p->number, false);
 	}
@@ -320,7 +334,7 @@ static void make_peers(const struct router *r, struct parts *p, const struct rou
 	for (uint32_t i = 0; i < p->n_peers; i++) {
 		const struct peer *was = find_peer(&r->parts, p->peers[i].number);
 		if (was)
-			p->peers[i].info = was->info;
+			p->peers[i] = *was;
 	}
 }
 

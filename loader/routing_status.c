@@ -81,8 +81,9 @@ static json_t *session(struct routing *r, const struct plan_peer *p)
 	json_object_set_new(o, "prefixLimit", json_integer(counts.limit));
 	json_object_set_new(o, "overLimit", json_boolean(counts.is_over || is.over_limit));
 	json_object_set_new(o, "closedForLimit", json_integer(is.n_over));
-	/* what BIRD itself takes from nobody comes no farther */
+	/* what the router takes from nobody comes no farther */
 	counts.refusals[RIB_REFUSED_BOGON] += is.rejected;
+	counts.refusals[RIB_REFUSED_AS_LOOP] += is.as_loops;
 	json_object_set_new(o, "refused", refusals(&counts));
 	json_object_set_new(o, "lastError",
 			    is.last_error[0] ? json_string(is.last_error) : json_null());
