@@ -158,7 +158,7 @@ struct router_peer {
 	uint64_t as_loops; /* with our own AS number in their path */
 	char last_error[80];
 	bool over_limit; /* it is not up because it announced more than import_limit */
-	uint32_t n_over; /* how often that was */
+	uint32_t n_over; /* how often that was, also between two answers of BIRD's */
 };
 /* As BIRD said within the last second or two. -ENOENT. */
 int router_peer(const struct router *r, uint32_t number, struct router_peer *out);
