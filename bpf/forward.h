@@ -38,14 +38,13 @@ static __always_inline int forward_decide(struct packet *p)
 		return XGW_DROP_NO_ATTACHMENT;
 	if (p->ip.ttl <= 1)
 		return XGW_DROP_TTL;
-	if (p->out->mtu && p->ip.end - p->l3 > p->out->mtu)
-		return XGW_DROP_TOO_BIG;
 	if (p->out->kind == XGW_TAG_VXLAN) {
 		rc = forward_underlay(p);
 		if (rc)
 			return rc;
 	}
-	if (checksum_is_partial(p)) {
+	/* a worker makes pieces of it, or says to its sender how large it may be */
+	if (checksum_is_partial(p) || (p->out->mtu && p->ip.end - p->l3 > p->out->mtu)) {
 		p->meta_kind = XGW_META_CHECKSUM;
 		return VERDICT_WORKER;
 	}

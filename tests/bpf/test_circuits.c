@@ -279,7 +279,8 @@ static const struct row rows[] = {
 	 DROPS(NO_ATTACHMENT)},
 	{"no neighbour", ON_SINGLE, SITE_TO("10.11.2.5"), DROPS(NO_NEIGHBOUR)},
 	{"ttl 1", ON_SINGLE, SITE_TO("10.11.0.4"), .ttl = 1, DROPS(TTL)},
-	{"too big", ON_SINGLE, SITE_TO("10.11.0.4"), .payload = 1481, DROPS(TOO_BIG)},
+	{"too big", ON_SINGLE, SITE_TO("10.11.0.4"), .payload = 1481, HANDS(completes),
+	 .verdict = XGW_HOP_LOCAL, .attachment = PLAIN},
 	{"partial sum", ON_SINGLE, SITE_TO("10.11.0.4"), .proto = UDP, .tweak = partial_sum,
 	 HANDS(completes), .verdict = XGW_HOP_LOCAL, .attachment = PLAIN},
 	{"version 7", ON_SINGLE, SITE_TO("10.11.0.4"), .tweak = version_7, DROPS(MALFORMED)},
@@ -343,7 +344,8 @@ static const struct row rows[] = {
 	 HANDS(completes), .verdict = XGW_HOP_CIRCUIT, .attachment = SINGLE},
 	{"into a link, router unknown", HOST_TO("10.91.0.1"), DROPS(NO_ENDPOINT)},
 	{"into a link, ttl 1", HOST_TO("10.88.0.1"), .ttl = 1, DROPS(TTL)},
-	{"into a link, too big", HOST_TO("10.88.0.1"), .payload = 1481, DROPS(TOO_BIG)},
+	{"into a link, too big", HOST_TO("10.88.0.1"), .payload = 1481, HANDS(completes),
+	 .verdict = XGW_HOP_CIRCUIT, .attachment = SINGLE},
 	/* anti-spoofing is what it was */
 	{"into a link, of nobody", .from = "10.1.2.3", .to = "10.88.0.1", DROPS(SOURCE)},
 	/* the router's end of the wire */
