@@ -385,6 +385,11 @@ static void put_next_hop(struct text *t, const struct bird_peer *p, int v6)
 /*
  * All that comes is taken, whatever its next hop, which is the peer for us; the metric and the
  * group go with it. A path without AS is none of eBGP's, but iBGP's (RFC 4271 section 5.1.2).
+ *
+ * A path with our own AS is a loop (RFC 4271 section 9.1.2). BIRD itself drops such a route without
+ * a word and counts it among withdrawals, so put_session() lets it come as far as this filter,
+ * which refuses nothing else: what BIRD counts as filtered are loops. Kept (`import keep filtered`)
+ * or let into a kernel table they would cost memory that import_limit does not bound.
  */
 static void put_channel(struct text *t, const struct bird_peer *p, int v6)
 {
@@ -395,9 +400,10 @@ static void put_channel(struct text *t, const struct bird_peer *p, int v6)
 	if (p->import_limit)
 		put(t, "\t\timport limit %u action restart;\n", p->import_limit);
 	put(t,
-	    "\t\timport filter {\n\t\t\ttold_by = %u;\n\t\t\tkrt_metric = bgp_path.len;\n"
-	    "\t\t\tdest = RTD_BLACKHOLE;\n\t\t\taccept;\n\t\t};\n\t\texport all;\n\t};\n",
-	    p->group);
+	    "\t\timport filter {\n\t\t\tif %u ~ bgp_path then reject;\n\t\t\ttold_by = %u;\n"
+	    "\t\t\tkrt_metric = bgp_path.len;\n\t\t\tdest = RTD_BLACKHOLE;\n\t\t\taccept;\n"
+	    "\t\t};\n\t\texport all;\n\t};\n",
+	    p->local_asn, p->group);
 }
 
 static void put_session(struct text *t, const struct bird_peer *p)
@@ -418,7 +424,8 @@ static void put_session(struct text *t, const struct bird_peer *p)
 	uint32_t most = p->retry_seconds ? p->retry_seconds : p->bfd ? 10 : 60;
 	put(t,
 	    "\thold time %u;\n\tconnect delay time 1;\n\tconnect retry time 5;\n"
-	    "\terror wait time 1, %u;\n\tgraceful restart on;\n\tenforce first as %s;\n\tbfd %s;\n",
+	    "\terror wait time 1, %u;\n\tgraceful restart on;\n\tallow local as;\n"
+	    "\tenforce first as %s;\n\tbfd %s;\n",
 	    p->hold_seconds ? p->hold_seconds : 180, most,
 	    p->local_asn == p->peer_asn ? "off" : "on", p->bfd ? "on" : "off");
 	for (int v6 = 0; v6 < 2; v6++) {

@@ -125,15 +125,21 @@ static void take_routes(struct bird_reply *r, const char *text)
 	}
 }
 
+static uint32_t add_most(uint32_t a, uint64_t b)
+{
+	return b > UINT32_MAX - a ? UINT32_MAX : a + (uint32_t)b;
+}
+
 /* received, rejected, filtered, ignored, accepted */
 static void take_updates(struct bird_reply *r, const char *text)
 {
-	uint64_t received, rejected;
+	uint64_t received, rejected, filtered;
 	if (!take_number(&text, UINT32_MAX, &received) ||
-	    !take_number(&text, UINT32_MAX, &rejected))
+	    !take_number(&text, UINT32_MAX, &rejected) ||
+	    !take_number(&text, UINT32_MAX, &filtered))
 		return;
-	uint64_t sum = r->at.rejected + rejected;
-	r->at.rejected = sum > UINT32_MAX ? UINT32_MAX : (uint32_t)sum;
+	r->at.rejected = add_most(r->at.rejected, rejected);
+	r->at.filtered = add_most(r->at.filtered, filtered);
 }
 
 static void take_detail(struct bird_reply *r, const char *text)

@@ -20,8 +20,10 @@ struct bird_session {
 	char state[16]; /* RFC 4271 section 8.2.2: "Established" ...; "" when not said */
 	uint64_t since; /* of the protocol's state, seconds since 1970; 0: not said */
 	uint32_t imported[2], exported[2]; /* prefixes, IPv4 and IPv6 */
-	uint32_t rejected;		   /* updates with a prefix that BIRD takes from nobody */
-	char last_error[80];		   /* printable; "" none */
+	/* Both families' updates since the session's channels began: */
+	uint32_t rejected;   /* with a prefix that BIRD takes from nobody */
+	uint32_t filtered;   /* which the import filter refused */
+	char last_error[80]; /* printable; "" none */
 };
 
 struct bird_reply {

@@ -267,6 +267,15 @@ bool model_is_own_address(const struct model_vnet *v, const struct ip_addr *a)
 	return false;
 }
 
+struct ip_addr model_own_address6(const struct model_vnet *v)
+{
+	for (uint32_t i = 0; i < v->n_attachments; i++) {
+		if (v->attachments[i].has_address6)
+			return v->attachments[i].address6.addr;
+	}
+	return (struct ip_addr){0};
+}
+
 uint32_t model_attachment_of(const struct model_vnet *v, const struct ip_addr *a)
 {
 	for (uint32_t i = 0; i < v->n_attachments; i++) {

@@ -440,6 +440,8 @@ uint32_t model_gateway_of(const struct model *m, uint32_t vnet);
 int model_join_gateways(const struct model *m, uint32_t *set);
 /* The address is one of the gateway's own at an attachment of the VNet. */
 bool model_is_own_address(const struct model_vnet *v, const struct ip_addr *a);
+/* The gateway's IPv6 address at the first attachment that has one; without a family: none has. */
+struct ip_addr model_own_address6(const struct model_vnet *v);
 /*
  * Index of the VNet's attachment by which another instance of a gateway is reached: a plain or VLAN
  * one, on whose link the address is. MODEL_NONE: there is none.

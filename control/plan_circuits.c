@@ -63,6 +63,7 @@ static const struct plan_veth *veth_of(const struct plan_maker *k, uint32_t link
 }
 
 #define LINK_TEXT (XGW_NAME + 32)
+#define TAG_LEN	  4u
 
 /* Circuit/primary; of further peerings with their number from 2 on. */
 static const char *link_name(const struct plan_maker *k, const struct plan_link *l, bool v6,
@@ -120,7 +121,8 @@ static void make_link(struct plan_maker *k, struct plan_link *l, uint32_t limite
 		return;
 	tag.ifindex = port->ifindex;
 	*t = (struct plan_entry_tag){tag, l->id};
-	l->mtu = port->mtu;
+	/* a device, and a redirect to it, lets one tag pass beyond its MTU */
+	l->mtu = tag.kind == XGW_TAG_QINQ && port->mtu > TAG_LEN ? port->mtu - TAG_LEN : port->mtu;
 	x->id = l->id;
 	x->vnet = l->domain;
 	x->ifindex = port->ifindex;

@@ -2,6 +2,7 @@
 /* Rules of BGP: AS numbers that may be had, addresses that speak it, both ends willing. */
 #include "control/validate_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const char *validate_asn(uint32_t asn, bool azure)
@@ -231,10 +232,50 @@ static void check_connection(struct judge *j, const struct model_connection *c)
 		check_far_end(j, c, far);
 }
 
+static bool has_v6(const struct model_vnet *v)
+{
+	for (uint32_t i = 0; i < v->n_address_space; i++) {
+		if (v->address_space[i].addr.family == IP_V6)
+			return true;
+	}
+	return false;
+}
+
+static void check_next_hop6(struct judge *j, const struct model_gateway *g)
+{
+	const struct model_vnet *v = g->vnet == MODEL_NONE ? NULL : &j->m->vnets[g->vnet];
+	if (v && g->enable_bgp && !g->express_route && !v->incomplete && has_v6(v) &&
+	    !model_own_address6(v).family)
+		findings_warn(j->findings, g->bgp_at,
+			      "enableBgp: %s has IPv6 prefixes, but no attachment with an IPv6 "
+			      "address to be their next hop in a BGP session over IPv4; common "
+			      "routers refuse them so",
+			      v->name);
+}
+
+/* Gateways with a session over IPv4: in a tunnel, or with the other instance. */
+static void check_next_hops(struct judge *j)
+{
+	bool *over_v4 = calloc(j->m->n_gateways + 1, sizeof *over_v4);
+	j->no_memory |= !over_v4;
+	for (uint32_t i = 0; over_v4 && i < j->m->n_connections; i++) {
+		const struct model_connection *c = &j->m->connections[i];
+		if (c->enable_bgp && !c->express_route && validate_is_known(j->m, c))
+			over_v4[c->gateway] |= model_connection_bgp_local(j->m, c).family == IP_V4;
+	}
+	for (uint32_t i = 0; over_v4 && i < j->m->n_gateways; i++) {
+		const struct model_gateway *g = &j->m->gateways[i];
+		if (over_v4[i] || g->other.bgp_address.family == IP_V4)
+			check_next_hop6(j, g);
+	}
+	free(over_v4);
+}
+
 void validate_bgp(struct judge *j)
 {
 	for (uint32_t i = 0; i < j->m->n_gateways; i++)
 		check_gateway(j, &j->m->gateways[i]);
+	check_next_hops(j);
 	for (uint32_t i = 0; i < j->m->n_sites; i++)
 		check_site(j, &j->m->sites[i]);
 	for (uint32_t i = 0; i < j->m->n_connections; i++) {

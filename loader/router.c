@@ -2,8 +2,10 @@
 #include "loader/router.h"
 
 #include "base/log.h"
+#include "control/bird_log.h"
 #include "loader/router_bird.h"
 #include "loader/router_internal.h"
+#include "loader/router_log.h"
 #include "loader/router_net.h"
 #include "loader/router_watch.h"
 
@@ -39,6 +41,9 @@ struct tun {
 struct peer {
 	uint32_t number;
 	struct router_peer info;
+	/* as BIRD told them last: it counts from each session's start */
+	uint32_t rejected, filtered;
+	uint32_t over_before; /* info.n_over when it was not over its limit last */
 };
 
 /* What follows from a spec. */
@@ -57,6 +62,7 @@ struct router {
 	struct router_net net;
 	struct router_watch *watch;
 	struct router_bird *bird;
+	struct router_log log; /* of BIRD's */
 	struct parts parts;
 	struct event *second;
 	uint32_t seconds;
@@ -133,6 +139,41 @@ static struct peer *find_peer(const struct parts *p, uint32_t number)
 	return p->n_peers ? bsearch(&key, p->peers, p->n_peers, sizeof key, by_number) : NULL;
 }
 
+/* What a count of BIRD's has become more by; one that is less began anew. */
+static uint32_t grown(uint32_t *last, uint32_t now)
+{
+	uint32_t by = now < *last ? now : now - *last;
+	*last = now;
+	return by;
+}
+
+/*
+ * A session that is closed for its limit may be up again, or closed once more, before BIRD is asked
+ * the next time: its log has each. What it says of itself counts where the log was not written.
+ */
+static void closed_for_limit(const struct router *r, struct peer *p)
+{
+	p->info.n_over++;
+	if (r->h.limit)
+		r->h.limit(r->h.owner, p->number);
+}
+
+static void on_log_line(void *owner, const char *text)
+{
+	struct router *r = owner;
+	uint32_t number = bird_log_limit(text);
+	struct peer *p = number ? find_peer(&r->parts, number) : NULL;
+	if (p)
+		closed_for_limit(r, p);
+}
+
+static void on_over_limit(struct router *r, struct peer *p)
+{
+	router_log_read(&r->log, r, on_log_line);
+	if (p->info.n_over == p->over_before)
+		closed_for_limit(r, p);
+}
+
 static void on_session(void *owner, const struct bird_session *s)
 {
 	struct router *r = owner;
@@ -141,23 +182,25 @@ static void on_session(void *owner, const struct bird_session *s)
 		return;
 	bool was = p->info.up;
 	/* RFC 4486 section 3 by BIRD's own word: "Automatic shutdown: Route limit exceeded" */
-	bool over = !s->up && strstr(s->last_error, "limit exceeded"), is_news = over;
-	is_news &= !p->info.over_limit;
+	bool over = !s->up && strstr(s->last_error, "limit exceeded");
+	if (over && !p->info.over_limit)
+		on_over_limit(r, p);
+	else if (!over)
+		p->over_before = p->info.n_over;
 	p->info = (struct router_peer){
 		.up = s->up,
 		.over_limit = over,
-		.n_over = p->info.n_over + is_news,
+		.n_over = p->info.n_over,
 		.since = s->since,
 		.imported = {s->imported[0], s->imported[1]},
 		.exported = {s->exported[0], s->exported[1]},
-		.rejected = s->rejected,
+		.rejected = p->info.rejected + grown(&p->rejected, s->rejected),
+		.as_loops = p->info.as_loops + grown(&p->filtered, s->filtered),
 	};
 	memcpy(p->info.state, s->state, sizeof p->info.state);
 	memcpy(p->info.last_error, s->last_error, sizeof p->info.last_error);
 	if (was != s->up)
 		r->h.peer(r->h.owner, s->number, s->up);
-	if (is_news && r->h.limit)
-		r->h.limit(r->h.owner, s->number);
 }
 
 static bool is_in_spec(void *owner, const char *device)
@@ -180,7 +223,10 @@ static void on_bird(void *owner, bool runs)
 	for (uint32_t i = 0; !runs && i < r->parts.n_peers; i++) {
 		struct peer *p = &r->parts.peers[i];
 		bool was = p->info.up;
-		memset(&p->info, 0, sizeof p->info);
+		p->info = (struct router_peer){.rejected = p->info.rejected,
+					       .as_loops = p->info.as_loops,
+					       .n_over = p->info.n_over};
+		p->rejected = p->filtered = 0;
 		if (was)
 			r->h.peer(r->h.owner, p->number, false);
 	}
@@ -217,6 +263,7 @@ static void on_second(evutil_socket_t fd, short what, void *owner)
 	struct router *r = owner;
 	(void)fd;
 	(void)what;
+	router_log_read(&r->log, r, on_log_line);
 	router_bird_second(r->bird);
 	if (++r->seconds % ASK_SECONDS)
 		return;
@@ -320,7 +367,7 @@ static void make_peers(const struct router *r, struct parts *p, const struct rou
 	for (uint32_t i = 0; i < p->n_peers; i++) {
 		const struct peer *was = find_peer(&r->parts, p->peers[i].number);
 		if (was)
-			p->peers[i].info = was->info;
+			p->peers[i] = *was;
 	}
 }
 
@@ -419,6 +466,7 @@ static void close_all(struct router *r)
 		event_free(r->second);
 	router_bird_close(r->bird);
 	router_watch_close(r->watch);
+	router_log_close(&r->log);
 	free_parts(&r->parts, NULL);
 	router_net_close(&r->net);
 	free(r->program);
@@ -439,6 +487,7 @@ int router_start(struct router **out, const struct router_spec *s, const struct 
 	r->net = ROUTER_NET_NONE;
 	snprintf(r->name, sizeof r->name, "%s", s->name);
 	router_paths(&r->paths, s->instance, s->name);
+	router_log_open(&r->log, r->paths.log);
 	r->program = strdup(s->bird ? s->bird : ROUTER_BIRD);
 	err = r->program ? router_text(&text, s, r->paths.log, f)
 			 : fault_set(f, -ENOMEM, "not enough memory for a router");

@@ -153,10 +153,12 @@ struct router_peer {
 	char state[16]; /* as RFC 4271 names them: "Established", "Active" ...; "" not known yet */
 	uint64_t since; /* of that state: seconds since 1970; 0 not known */
 	uint32_t imported[2], exported[2]; /* prefixes, IPv4 and IPv6 */
-	uint32_t rejected; /* updates with a prefix that BIRD takes from nobody: 127.0.0.0/8 ... */
+	/* Updates since the router was started or taken over, of BIRD's later lives too: */
+	uint64_t rejected; /* with a prefix that BIRD takes from nobody: 127.0.0.0/8 ... */
+	uint64_t as_loops; /* with our own AS number in their path */
 	char last_error[80];
 	bool over_limit; /* it is not up because it announced more than import_limit */
-	uint32_t n_over; /* how often that was */
+	uint32_t n_over; /* how often that was, also between two answers of BIRD's */
 };
 /* As BIRD said within the last second or two. -ENOENT. */
 int router_peer(const struct router *r, uint32_t number, struct router_peer *out);

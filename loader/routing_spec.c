@@ -112,12 +112,7 @@ static void make_link_peer(struct bird_peer *out, const struct routing *r,
  */
 static struct ip_addr next_hop_of(const struct model *m, uint32_t gateway)
 {
-	const struct model_vnet *v = &m->vnets[m->gateways[gateway].vnet];
-	for (uint32_t i = 0; i < v->n_attachments; i++) {
-		if (v->attachments[i].has_address6)
-			return v->attachments[i].address6.addr;
-	}
-	return (struct ip_addr){0};
+	return model_own_address6(&m->vnets[m->gateways[gateway].vnet]);
 }
 
 static void make_peer(struct bird_peer *out, const struct routing *r, const struct plan_peer *p,
@@ -135,13 +130,13 @@ static void make_peer(struct bird_peer *out, const struct routing *r, const stru
 		make_link_peer(out, r, &r->h.plan->links[p->of], links);
 		return;
 	}
+	if (p->ipv6 && p->local.family == IP_V4)
+		out->next_hop = next_hop_of(r->h.model, p->gateway);
 	if (p->kind == PLAN_PEER_INSTANCE) {
 		take_secret(out, &r->h.model->gateways[p->gateway].bgp.md5);
 		return;
 	}
 	const struct plan_connection *c = &r->h.plan->connections[p->of];
-	if (p->ipv6 && p->local.family == IP_V4)
-		out->next_hop = next_hop_of(r->h.model, p->gateway);
 	take_secret(out, &model_far_bgp(r->h.model, &r->h.model->connections[c->model])->md5);
 }
 

@@ -81,8 +81,9 @@ static json_t *session(struct routing *r, const struct plan_peer *p)
 	json_object_set_new(o, "prefixLimit", json_integer(counts.limit));
 	json_object_set_new(o, "overLimit", json_boolean(counts.is_over || is.over_limit));
 	json_object_set_new(o, "closedForLimit", json_integer(is.n_over));
-	/* what BIRD itself takes from nobody comes no farther */
+	/* what the router takes from nobody comes no farther */
 	counts.refusals[RIB_REFUSED_BOGON] += is.rejected;
+	counts.refusals[RIB_REFUSED_AS_LOOP] += is.as_loops;
 	json_object_set_new(o, "refused", refusals(&counts));
 	json_object_set_new(o, "lastError",
 			    is.last_error[0] ? json_string(is.last_error) : json_null());
@@ -232,12 +233,23 @@ json_t *routing_circuits(struct routing *r)
 	return list;
 }
 
-/* The last change of a link's state, and the cause of the first one that is down. */
+#define DOWN_TEXT 400u
+
+/* The last change of a link's state, and each link that is down with its cause. */
 struct circuit_state {
 	bool up;
 	uint64_t since_ns;
-	const char *cause;
+	char down[DOWN_TEXT]; /* "" none */
 };
+
+static void add_down(struct circuit_state *s, struct routing *r, const struct plan_link *p,
+		     const struct routing_link *l)
+{
+	size_t n = strlen(s->down);
+	snprintf(s->down + n, sizeof s->down - n, "%s%s link at %s: %s", n ? "; " : "",
+		 p->which ? "secondary" : "primary", r->h.model->host.ports[p->port].name,
+		 link_cause_text(link_state_cause(&l->state)));
+}
 
 static struct circuit_state state_of(struct routing *r, uint32_t circuit)
 {
@@ -250,8 +262,8 @@ static struct circuit_state state_of(struct routing *r, uint32_t circuit)
 		s.up |= l->state.up;
 		if (l->state.since_ns > s.since_ns)
 			s.since_ns = l->state.since_ns;
-		if (!l->state.up && !s.cause)
-			s.cause = link_cause_text(link_state_cause(&l->state));
+		if (!l->state.up)
+			add_down(&s, r, p, l);
 	}
 	return s;
 }
@@ -269,7 +281,11 @@ void routing_connections(struct routing *r, json_t *list)
 			"since", s.since_ns ? when(s.since_ns) : json_null(),
 			"virtualNetworkGateway", r->h.model->gateways[c->gateway].name,
 			"expressRouteCircuit", r->h.model->circuits[c->circuit].name, "childSas");
-		json_object_set_new(o, "lastError", s.cause ? json_string(s.cause) : json_null());
+		/* what works by its other link has a reason to be looked at, and no error */
+		json_object_set_new(o, "reason",
+				    s.up && s.down[0] ? json_string(s.down) : json_null());
+		json_object_set_new(o, "lastError",
+				    !s.up && s.down[0] ? json_string(s.down) : json_null());
 		json_array_append_new(list, o);
 	}
 }

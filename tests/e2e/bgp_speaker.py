@@ -4,6 +4,7 @@
 A BGP speaker (RFC 4271) that announces whatever it is told to, at once, as no decent router would: what no peer may say, and more than it
 may say. IPv4 unicast, 4-octet AS numbers (RFC 6793). Reads commands from stdin, one a line:
   announce PREFIX ...      withdraw PREFIX ...
+  via ASN PREFIX ...                           announced with ASN behind its own in the path
   many N                   no-more N           N prefixes of /24 from 16.0.0.0 on
 and answers each by a line of JSON: {"did": COMMAND, "began": SECONDS, "ended": SECONDS} (CLOCK_MONOTONIC); {"closed": ...} when its peer closes.
 """
@@ -105,8 +106,9 @@ class Speaker:
             except OSError:
                 return
 
-    def announce(self, prefixes):
-        attributes = (bytes([0x40, 1, 1, 0, 0x40, 2, 6, 2, 1]) + struct.pack('!I', self.asn) + bytes([0x40, 3, 4]) + socket.inet_aton(self.local))
+    def announce(self, prefixes, *behind):
+        path = struct.pack(f'!BB{len(behind) + 1}I', 2, len(behind) + 1, self.asn, *behind)
+        attributes = (bytes([0x40, 1, 1, 0, 0x40, 2, len(path)]) + path + bytes([0x40, 3, 4]) + socket.inet_aton(self.local))
         head = struct.pack('!HH', 0, len(attributes)) + attributes
         return [message(UPDATE, head + p) for p in pieces(prefixes)]
 
@@ -124,8 +126,9 @@ def main():
     print(json.dumps({'up': time.monotonic()}), flush=True)
     for line in sys.stdin:
         verb, *words = line.split()
+        behind = [int(words.pop(0))] if verb == 'via' else []
         prefixes = (nth(i) for i in range(int(words[0]))) if verb in ('many', 'no-more') else (nlri(w) for w in words)
-        messages = (s.announce if verb in ('announce', 'many') else s.withdraw)(prefixes)
+        messages = s.withdraw(prefixes) if verb in ('withdraw', 'no-more') else s.announce(prefixes, *behind)
         began = time.monotonic()
         try:
             for m in messages:

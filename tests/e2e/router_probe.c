@@ -268,10 +268,11 @@ static json_t *status_of_peer(uint32_t number)
 	struct router_peer p;
 	if (router_peer(router, number, &p))
 		return json_null();
-	return json_pack("{s:i,s:b,s:s,s:I,s:[i,i],s:[i,i],s:i,s:s}", "number", (int)number, "up",
-			 p.up, "state", p.state, "since", (json_int_t)p.since, "imported",
+	return json_pack("{s:i,s:b,s:s,s:I,s:[i,i],s:[i,i],s:I,s:I,s:i,s:s}", "number", (int)number,
+			 "up", p.up, "state", p.state, "since", (json_int_t)p.since, "imported",
 			 (int)p.imported[0], (int)p.imported[1], "exported", (int)p.exported[0],
-			 (int)p.exported[1], "rejected", (int)p.rejected, "lastError",
+			 (int)p.exported[1], "rejected", (json_int_t)p.rejected, "asLoops",
+			 (json_int_t)p.as_loops, "closedForLimit", (int)p.n_over, "lastError",
 			 p.last_error);
 }
 

@@ -62,6 +62,26 @@ def test_every_bad_announcement_has_its_counter(lab):
     assert w.way('10.99.0.4')['verdict'] == 'circuit'
 
 
+def test_as_loops_are_counted(lab):
+    """Routes with our own AS number in their path: none is taken, those of others' are, and one that was taken before goes."""
+    w = second_speaks(lab)
+    w.speaker.say('announce 10.40.0.0/16')
+    w.speaker.say('via 64700 10.41.0.0/16')
+    rig.wait_for(lambda: peer(w)['prefixesAccepted'] == 2 and not peer(w)['refused'], 'the good ones', 30, lambda: str(peer(w)) + w.explain())
+    w.speaker.say('via 65515 10.40.0.0/16 10.42.0.0/16')
+    rig.wait_for(lambda: peer(w)['refused'] == {'refused-as-loop': 2}, 'the counter', 30, lambda: str(peer(w)) + w.explain())
+    p = rig.wait_for(lambda: (p := peer(w))['prefixesAccepted'] == 1 and p, 'the first to go', 30, lambda: str(peer(w)) + w.explain())
+    assert p['prefixesReceived'] == 1 and not peer(w, FIRST)['refused'], p
+    assert re.search(r'refused:.*refused-as-loop\W+2\b', w.g.command('status').stdout)
+    assert w.way('10.41.0.1')['verdict'] == 'circuit' and w.way('10.40.0.1')['verdict'] != 'circuit' and w.way('10.42.0.1')['verdict'] != 'circuit'
+    # another session counts from its own start, and what was counted stays
+    w.speaker.end()
+    rig.wait_for(lambda: not peer(w)['up'], 'the session to end', 30, w.explain)
+    w.speaker = bird.Speaker(w.pe, '192.168.17.253', '192.168.17.254', 65010)
+    w.speaker.say('via 65515 10.43.0.0/16')
+    rig.wait_for(lambda: peer(w)['refused'] == {'refused-as-loop': 3}, 'one more', 30, lambda: str(peer(w)) + w.explain())
+
+
 def test_a_million_routes(lab):
     """The session is closed at the limit; memory and the other peer's routes stay as they are."""
     w = second_speaks(lab)

@@ -230,9 +230,29 @@ def test_import_limit(world):
     er = bird.Neighbour(world.er, provider([f'10.{i}.0.0/16' for i in range(20, 31)]))
     r = world.router(links=[LINK0], peers=[{**PEER0, 'limit': 10, 'retry': 60}])
     p = rig.wait_for(lambda: 'limit' in r.peer(1)['lastError'].lower() and r.peer(1), 'the limit', explain=r.explain)
-    assert not p['up']
+    assert not p['up'] and p['closedForLimit'] == 1
     wait_routes(r, {})
     assert er.session('p0')[0] != 'Established'
+
+
+def test_every_closing_for_the_limit_is_counted(world):
+    """Also those between two questions to BIRD, as a daemon that is busy asks them."""
+    er = bird.Neighbour(world.er, provider([f'10.{i}.0.0/16' for i in range(20, 31)]))
+    r = world.router(links=[LINK0], peers=[{**PEER0, 'limit': 10, 'retry': 1}])
+
+    def closings():
+        return er.process.text().count('Received: Maximum number of prefixes reached')
+
+    def told():
+        # once more: between the two questions there may be one
+        n = closings()
+        return r.peer(1)['closedForLimit'] == n and closings() == n and n
+    before = rig.wait_for(told, 'the first', explain=r.explain)
+    n = len(r.events)
+    r.command('pause 11')
+    r.wait('resumed', since=n, seconds=60)
+    assert closings() >= before + 2
+    rig.wait_for(told, 'all of them', explain=lambda: f'{closings()} {r.status()}' + r.explain())
 
 
 def is_up(router):

@@ -39,6 +39,7 @@ static void on_session(void *owner, const struct bird_session *s)
 	mix(t, s->imported, sizeof s->imported);
 	mix(t, s->exported, sizeof s->exported);
 	mix(t, &s->rejected, sizeof s->rejected);
+	mix(t, &s->filtered, sizeof s->filtered);
 	mix(t, &s->since, sizeof s->since);
 	mix(t, s->state, strlen(s->state));
 	mix(t, s->last_error, strlen(s->last_error));

@@ -172,6 +172,10 @@ static void test_contents(void **state)
 	has(t, "local 10.1.255.30 as 65515;\n\tneighbor 10.52.0.254 as 4200000000;\n\tmultihop;\n"
 	       "\tpassword \"s3cret; \\x }\";\n\thold time 30;");
 	has(t, "import limit 4000 action restart;");
+	/* routes with our own AS get as far as the filter, which is what counts them */
+	has(t, "allow local as;");
+	has(t, "if 12076 ~ bgp_path then reject;");
+	has(t, "if 65515 ~ bgp_path then reject;");
 	/* once, as the VNet's own, to those of groups 0, 1 and 63; typed ones say so */
 	has(t, "\troute 10.1.0.0/16 blackhole;\n\troute 10.60.0.7/32 blackhole { bgp_origin = "
 	       "ORIGIN_INCOMPLETE; };\n}");

@@ -23,11 +23,11 @@ static const char answer[] =
 	"       Action:       restart\n"
 	"     Routes:         3 imported, 2 exported, 1 preferred\n"
 	"     Route change stats:     received   rejected   filtered    ignored   accepted\n"
-	"       Import updates:              5          2          0          0          3\n"
+	"       Import updates:              9          2          4          0          3\n"
 	"       Import withdraws:            9          9        ---          0          2\n"
 	"   Channel ipv6\n"
 	"     Routes:         4000000000 imported, 1 filtered, 7 exported, 3 preferred\n"
-	"       Import updates:              5          1          0          0          3\n"
+	"       Import updates:              5          1 4294967292          0          3\n"
 	"   Channel mpls\n"
 	"     Routes:         33 imported, 33 exported\n"
 	" \n"
@@ -89,6 +89,8 @@ static void check_answer(void)
 	assert_int_equal(seen[0].imported[1], 4000000000);
 	assert_int_equal(seen[0].exported[1], 7);
 	assert_int_equal(seen[0].rejected, 3);
+	/* their sum is more than there can be */
+	assert_int_equal(seen[0].filtered, UINT32_MAX);
 	assert_string_equal(seen[0].last_error, "");
 	assert_int_equal(seen[1].number, 4096);
 	assert_false(seen[1].up);

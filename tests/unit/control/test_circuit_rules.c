@@ -16,7 +16,7 @@ static const char good[] =
 /*  9 */ "    id: 1\n"
 /* 10 */ "    addressSpace: [10.1.0.0/16, \"fd00:1::/48\"]\n"
 /* 11 */ "    subnets: [{name: GatewaySubnet, addressPrefix: 10.1.255.0/27}]\n"
-/* 12 */ "    attachments: [{port: lan0, encapsulation: vlan, vlanId: 1, address: 10.1.0.1/24}]\n"
+/* 12 */ "    attachments: [{port: lan0, encapsulation: vlan, vlanId: 1, address: [10.1.0.1/24, \"fd00:1::1/64\"]}]\n"
 /* 13 */ "    allowBranchToBranchTraffic: true\n"
 /* 14 */ "    peerings: [{name: s, remoteVirtualNetwork: S, allowGatewayTransit: true}]\n"
 /* 15 */ "  - name: B\n"
@@ -79,10 +79,15 @@ static const struct row rows[] = {
 	 ""},
 	{{{"{customBgpIpAddresses", "{bgpPeeringAddress: 10.1.0.1, customBgpIpAddresses"}},
 	 "26:115: error: bgpPeeringAddress: 10.1.0.1 is not inside GatewaySubnet of A\n"},
-	{{{"10.1.0.1/24}", "10.1.255.30/27}"}},
+	{{{"10.1.0.1/24", "10.1.255.30/27"}},
 	 "26:95: error: bgpPeeringAddress: 10.1.255.30 is the gateway's address at an attachment of A; take another one of GatewaySubnet\n"},
 	{{{"addressPrefix: 10.1.255.0/27", "addressPrefix: \"fd00:1::/64\""}},
 	 "34:129: error: enableBgp: AV has no bgpPeeringAddress, nor an IPv4 GatewaySubnet to take one from\n"},
+	/* IPv6 routes over sessions of IPv4 */
+	{{{", \"fd00:1::1/64\"]", "]"}},
+	 "26:76: warning: enableBgp: A has IPv6 prefixes, but no attachment with an IPv6 address to be their next hop in a BGP session over IPv4; common routers refuse them so\n"},
+	{{{", \"fd00:1::1/64\"]", "]"}, {", \"fd00:1::/48\"]", "]"}},
+	 ""},
 	{{{"sku: ErGw1AZ, bgpSettings: {asn: 65515}", "bgpSettings: {bgpPeeringAddress: 10.1.255.29, customBgpIpAddresses: [169.254.21.9]}"}},
 	 "27:95: warning: bgpPeeringAddress: a gateway of gatewayType ExpressRoute speaks from the addresses of its circuits' links; this one has no effect\n"
 	 "27:131: error: customBgpIpAddresses: does not belong to gatewayType ExpressRoute\n"},
