@@ -21,6 +21,15 @@ static __always_inline int forward_underlay(struct packet *p)
 	return XGW_DROP_NO_NEIGHBOUR;
 }
 
+/* Why it is dropped here, unless a worker takes it, who cuts it or tells its sender (RFC 1812
+ * section 5.2.7). */
+static __always_inline __u32 forward_refusal(const struct packet *p)
+{
+	if (p->ip.ttl <= 1)
+		return XGW_DROP_TTL;
+	return p->out->mtu && p->ip.end - p->l3 > p->out->mtu ? XGW_DROP_TOO_BIG : 0;
+}
+
 /* The next hop is a host of a VNet, the one whom the packet is for, or an appliance; or the router
  * at the other end of a circuit's link. */
 static __always_inline int forward_decide(struct packet *p)
@@ -37,10 +46,7 @@ static __always_inline int forward_decide(struct packet *p)
 	p->out = attachment_by_id(p->to->attachment);
 	if (!p->out)
 		return XGW_DROP_NO_ATTACHMENT;
-	if (p->ip.ttl <= 1)
-		return XGW_DROP_TTL;
-	if (p->out->mtu && p->ip.end - p->l3 > p->out->mtu)
-		return XGW_DROP_TOO_BIG;
+	p->refusal = forward_refusal(p);
 	if (p->out->kind == XGW_TAG_VXLAN) {
 		rc = forward_underlay(p);
 		if (rc)
@@ -50,11 +56,10 @@ static __always_inline int forward_decide(struct packet *p)
 	 * One whole sum of 65 536 looks partial too: where no worker completes it, it leaves as it
 	 * is. The receiver judges it, and only a sum that is partial indeed is lost.
 	 */
-	if (checksum_is_partial(p) && handoff_is_possible(p)) {
-		p->meta_kind = XGW_META_CHECKSUM;
-		return VERDICT_WORKER;
-	}
-	return VERDICT_FORWARD;
+	if (!p->refusal && !(checksum_is_partial(p) && handoff_is_possible(p)))
+		return VERDICT_FORWARD;
+	p->meta_kind = XGW_META_FORWARD;
+	return VERDICT_WORKER;
 }
 
 static __always_inline bool decrement_ttl(const struct packet *p)

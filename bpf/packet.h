@@ -82,6 +82,7 @@ struct packet {
 	__u32 esp;
 	int shift; /* that the frame's head was moved by */
 	__u8 meta_kind;
+	__u32 refusal; /* the reason of its drop where no worker takes it; 0: that none does */
 };
 
 /* size bytes at an offset, or NULL when the frame is shorter. size is a constant. */

@@ -62,7 +62,7 @@ static __always_inline int judge_pieces(struct packet *p, int verdict)
 	if (!xgw_multi_buffer)
 		return XGW_DROP_FRAGMENT;
 	if (verdict == VERDICT_FORWARD)
-		p->meta_kind = XGW_META_CHECKSUM;
+		p->meta_kind = XGW_META_FORWARD;
 	else if (verdict != VERDICT_WORKER)
 		return XGW_DROP_FRAGMENT;
 	return VERDICT_WORKER;
@@ -100,7 +100,9 @@ static __always_inline int carry_out(struct packet *p, int verdict)
 		rc = handoff_write(p);
 		if (rc)
 			return rc;
-		return handoff_send(p) == XDP_REDIRECT ? 0 : XGW_DROP_NO_SOCKET;
+		if (handoff_send(p) == XDP_REDIRECT)
+			return 0;
+		return p->refusal ? (int)p->refusal : XGW_DROP_NO_SOCKET;
 	}
 	rc = verdict == VERDICT_FORWARD ? forward_write(p) : answer_write(p, verdict);
 	if (rc)

@@ -100,7 +100,7 @@ static void classify(struct worker *w, const struct xdp_desc *desc)
 		p.esp = (uint16_t)(m->esp - m->l3);
 		inbound_add(w, &p);
 		return;
-	case XGW_META_CHECKSUM:
+	case XGW_META_FORWARD:
 		esp_complete_checksum(p.at, p.len);
 		p.hop = m->next_hop;
 		inbound_deliver(w, &p);

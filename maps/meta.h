@@ -6,7 +6,7 @@
  * are left in front of the inner packet, as room for the worker's own. XDP has not touched the
  * packet: TTL and hop limit are the worker's to decrement, and the L4 checksum of a packet to
  * encrypt may still be partial (a sender on a veth leaves it to the "NIC"; XDP looks for that only
- * when it forwards by itself, and then hands over with XGW_META_CHECKSUM).
+ * when it forwards by itself, and then hands over with XGW_META_FORWARD).
  */
 #ifndef XGW_MAPS_META_H
 #define XGW_MAPS_META_H
@@ -18,8 +18,9 @@
 enum xgw_meta_kind {
 	XGW_META_ENCRYPT = 1, /* inner packet for a tunnel */
 	XGW_META_DECRYPT,     /* ESP for an SA of ours */
-	XGW_META_CHECKSUM, /* local forwarding, but the L4 checksum is still partial: complete and
-			      forward */
+	XGW_META_FORWARD,     /* local forwarding that XDP does not do: a partial L4 checksum is
+				 completed, what is too big cut, or its sender told, as when the
+				 time to live ended */
 };
 
 struct xgw_meta {
@@ -35,7 +36,7 @@ struct xgw_meta {
 	__u32 slot;	  /* decrypt: SA slot */
 	__u32 attachment; /* encrypt: where it came in, for ICMP answers */
 	__u32 port_id;
-	__u32 next_hop; /* checksum: that XDP found, in `next_hops`; a choice is still to be made */
+	__u32 next_hop; /* forward: that XDP found, in `next_hops`; a choice is still to be made */
 };
 XGW_LAYOUT(struct xgw_meta, 32);
 

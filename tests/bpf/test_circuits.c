@@ -198,7 +198,7 @@ static void completes(const struct row *r, const struct frame *in, const struct 
 {
 	const struct xgw_meta *m = (const void *)out->b;
 
-	handed_over(r, in, out, XGW_META_CHECKSUM, 0);
+	handed_over(r, in, out, XGW_META_FORWARD, 0);
 	assert_int_equal(m->next_hop, r->port == LAN ? VIA_SINGLE : LOCAL + VNET);
 }
 
@@ -278,8 +278,11 @@ static const struct row rows[] = {
 	{"endpoint on an attachment that is gone", ON_SINGLE, SITE_TO("10.11.9.9"),
 	 DROPS(NO_ATTACHMENT)},
 	{"no neighbour", ON_SINGLE, SITE_TO("10.11.2.5"), DROPS(NO_NEIGHBOUR)},
-	{"ttl 1", ON_SINGLE, SITE_TO("10.11.0.4"), .ttl = 1, DROPS(TTL)},
-	{"too big", ON_SINGLE, SITE_TO("10.11.0.4"), .payload = 1481, DROPS(TOO_BIG)},
+	/* a worker tells who sent them */
+	{"ttl 1", ON_SINGLE, SITE_TO("10.11.0.4"), .ttl = 1, HANDS(completes),
+	 .verdict = XGW_HOP_LOCAL, .attachment = PLAIN},
+	{"too big", ON_SINGLE, SITE_TO("10.11.0.4"), .payload = 1481, HANDS(completes),
+	 .verdict = XGW_HOP_LOCAL, .attachment = PLAIN},
 	{"partial sum", ON_SINGLE, SITE_TO("10.11.0.4"), .proto = UDP, .tweak = partial_sum,
 	 HANDS(completes), .verdict = XGW_HOP_LOCAL, .attachment = PLAIN},
 	{"version 7", ON_SINGLE, SITE_TO("10.11.0.4"), .tweak = version_7, DROPS(MALFORMED)},
@@ -342,8 +345,11 @@ static const struct row rows[] = {
 	{"into a link, partial sum", HOST_TO("10.88.0.1"), .proto = UDP, .tweak = partial_sum,
 	 HANDS(completes), .verdict = XGW_HOP_CIRCUIT, .attachment = SINGLE},
 	{"into a link, router unknown", HOST_TO("10.91.0.1"), DROPS(NO_ENDPOINT)},
-	{"into a link, ttl 1", HOST_TO("10.88.0.1"), .ttl = 1, DROPS(TTL)},
-	{"into a link, too big", HOST_TO("10.88.0.1"), .payload = 1481, DROPS(TOO_BIG)},
+	{"into a link, ttl 1", HOST_TO("10.88.0.1"), .ttl = 1, HANDS(completes),
+	 .verdict = XGW_HOP_CIRCUIT, .attachment = SINGLE},
+	{"into a link, too big", HOST_TO("10.88.0.1"), .payload = 1481, HANDS(completes),
+	 .verdict = XGW_HOP_CIRCUIT, .attachment = SINGLE},
+	{"back into the link, ttl 1", ON_SINGLE, SITE_TO("10.88.0.1"), .ttl = 1, DROPS(LOOP)},
 	/* anti-spoofing is what it was */
 	{"into a link, of nobody", .from = "10.1.2.3", .to = "10.88.0.1", DROPS(SOURCE)},
 	/* the router's end of the wire */
@@ -619,6 +625,8 @@ static void test_without(void **state)
 	const struct row tunnel = {ON_SINGLE, SITE_TO("192.168.5.7")};
 	const struct row arp = {.port = LINK, .ethertype = 0x0806};
 	const struct row host = {HOST_TO("10.88.0.1")};
+	const struct row old = {ON_SINGLE, SITE_TO("10.11.0.4"), .ttl = 1};
+	const struct row large = {ON_SINGLE, SITE_TO("10.11.0.4"), .payload = 1481};
 	uint32_t sockets = ER * XGW_MAX_QUEUES, port = w.ifindex[ER], wire = w.ifindex[LINK];
 	int fd = xsk_socket__fd(w.socket[ER]);
 	struct xgw_port link;
@@ -626,6 +634,8 @@ static void test_without(void **state)
 	(void)state;
 	must(maps_delete(&w.maps, MAPS_xsks, &sockets) == 0);
 	assert_int_equal(reason_of(&tunnel), XGW_DROP_NO_SOCKET);
+	assert_int_equal(reason_of(&old), XGW_DROP_TTL);
+	assert_int_equal(reason_of(&large), XGW_DROP_TOO_BIG);
 	must(maps_put(&w.maps, MAPS_xsks, &sockets, &fd) == 0);
 	must(maps_delete(&w.maps, MAPS_tx_ports, &port) == 0);
 	assert_int_equal(reason_of(&host), XGW_DROP_REDIRECT);

@@ -435,7 +435,7 @@ static void to_client(const struct row *r, const struct frame *in, const struct 
 
 static void completes(const struct row *r, const struct frame *in, const struct frame *out)
 {
-	to_worker(r, in, out, XGW_META_CHECKSUM);
+	to_worker(r, in, out, XGW_META_FORWARD);
 }
 
 /* The inner packet as it was but for the TTL, in headers written by hand. */
@@ -792,10 +792,13 @@ static const struct row rows[] = {
 	{"no endpoint", HOST4("10.11.3.3"), DROPS(NO_ENDPOINT)},
 	{"endpoint on an attachment that is gone", HOST4("10.11.9.9"), DROPS(NO_ATTACHMENT)},
 	{"no neighbour", HOST4("10.11.2.5"), DROPS(NO_NEIGHBOUR)},
-	{"ttl 1", HOST4("10.11.0.4"), .ttl = 1, DROPS(TTL)},
+	/* a worker tells who sent them */
+	{"ttl 1", HOST4("10.11.0.4"), .ttl = 1, SENDS(completes)},
 	{"hop limit 1", .from = "fd00:11::5", .to = "fd00:11::4", .proto = TCP, .ttl = 1,
-	 DROPS(TTL)},
-	{"too big", HOST4("10.11.0.4"), .payload = 1481, DROPS(TOO_BIG)},
+	 SENDS(completes)},
+	{"ttl 1 on VXLAN", OVER(1001), .from = "10.11.2.4", .to = "10.11.0.4", .proto = UDP,
+	 .ttl = 1, SENDS(completes)},
+	{"too big", HOST4("10.11.0.4"), .payload = 1481, SENDS(completes)},
 	/* attachments */
 	{"unknown vlan", .vlan = 12, SITE4, DROPS(NO_ATTACHMENT)},
 	/* SECURITY C23: a VNI and a VTEP that nobody configured */
@@ -1116,16 +1119,19 @@ static void test_every_byte(void **state)
 
 static void test_without_socket(void **state)
 {
-	static struct frame in, out;
+	static struct frame in, old, out;
 	uint32_t key = 0;
 	int fd = xsk_socket__fd(w.socket[LAN]);
 	unsigned reason;
 
 	(void)state;
 	build(&(struct row){SITE4}, &in);
+	build(&(struct row){HOST4("10.11.0.4"), .ttl = 1}, &old);
 	assert_int_equal(maps_delete(&w.maps, MAPS_xsks, &key), 0);
 	assert_int_equal(run(LAN, &in, &out, &reason), XDP_DROP);
 	assert_int_equal(reason, XGW_DROP_NO_SOCKET);
+	assert_int_equal(run(LAN, &old, &out, &reason), XDP_DROP);
+	assert_int_equal(reason, XGW_DROP_TTL);
 	assert_int_equal(maps_put(&w.maps, MAPS_xsks, &key, &fd), 0);
 	assert_int_equal(run(LAN, &in, &out, &reason), XDP_REDIRECT);
 }
@@ -1686,8 +1692,8 @@ static void test_pieces(void **state)
 	assert_int_equal(reason, XGW_DROP_FRAGMENT);
 	set_mtu(VLAN, 1500);
 	build(&in_pieces[7], &in);
-	assert_int_equal(run(LAN, &in, &out, &reason), XDP_DROP);
-	assert_int_equal(reason, XGW_DROP_TOO_BIG);
+	assert_int_equal(run(LAN, &in, &out, &reason), XDP_REDIRECT);
+	completes(&in_pieces[7], &in, &out);
 }
 
 static void test_pieces_refused(void **state)
