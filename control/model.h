@@ -221,7 +221,7 @@ struct model_clients {
 	uint32_t most, most_sstp; /* clients at once, by the SKU; those of SSTP among them */
 	uint32_t per_user;	  /* sessions of one user, 0: no limit */
 	uint32_t idle_minutes, session_minutes; /* 0: no limit */
-	struct model_place place, protocols_at, roots_at, custom_at;
+	struct model_place place, protocols_at, roots_at, revoked_at, custom_at;
 };
 
 /* In the order of the schema's words. */
