@@ -149,6 +149,7 @@ struct model_route_table {
 	char *name;
 	struct model_route *routes;
 	uint32_t n_routes;
+	bool withholds; /* disableBgpRoutePropagation: its subnets have no routes of the gateway */
 	bool incomplete;
 	struct model_place place;
 };

@@ -250,6 +250,26 @@ def test_forced_tunnelling(lab):
     assert (hop['verdict'], hop['nextHop'], hop['route']['source'], hop['route']['prefix']) == ('tunnel', 'to-s2', 'user', '0.0.0.0/0')
     assert g1.json('next-hop', '--vnet', 'VNet1', '--from', '10.11.0.4', '198.18.1.1')['reason'] == 'route-none'
     assert g1.json('next-hop', '--vnet', 'VNet1', '--from', '10.11.1.4', '198.18.0.1')['reason'] == 'no-route'
+    withheld(lab, g1, alice, dora)
+
+
+def withheld(lab, g1, alice, dora):
+    """disableBgpRoutePropagation: a subnet has none of the gateway's routes, unless its table leads to the gateway itself."""
+    with open(g1.config) as f:
+        c = rig.json.load(f)
+    c['routeTables'][0]['disableBgpRoutePropagation'] = True
+    c['routeTables'].append({'name': 'alone', 'disableBgpRoutePropagation': True})
+    c['virtualNetworks'][0]['subnets'][2]['routeTable'] = 'alone'
+    lab.file('gw1.yaml', rig.json.dumps(c))
+    g1.command('reload')
+    never_reaches(dora, '10.22.0.4')
+    assert g1.json('next-hop', '--vnet', 'VNet1', '--from', '10.11.1.4', '10.22.0.4')['reason'] == 'no-route'
+    reaches(dora, '10.11.0.4', g1)
+    reaches(alice, '10.22.0.4', g1)
+    hop = g1.json('next-hop', '--vnet', 'VNet1', '--from', '10.11.0.4', '10.22.0.4')
+    assert (hop['nextHop'], hop['route']) == ('to-s2', {'prefix': '10.22.0.0/16', 'source': 'static'})
+    flags = {e['prefix']: e['flags'] for e in g1.json('dump', 'routes4')['entries'] if e['virtualNetwork'] == 'VNet1'}
+    assert flags['10.11.1.0/24'] == ['local', 'withheld'] and flags['10.22.0.0/16'] == []
 
 
 def test_two_tenants_with_the_same_addresses(lab):
