@@ -197,6 +197,32 @@ def test_peering_with_gateway_transit(lab):
     never_reaches(hosts['Hub'], '10.22.0.4')
 
 
+def states_of_peerings(lab, g, nets):
+    """As Azure names them, while sides come and go; both in words and as JSON."""
+    def check(**want):
+        for one in g.json('status')['virtualNetworks']:
+            assert [p['peeringState'] for p in one['peerings']] == want[one['name']], one
+            for p in one['peerings']:
+                line = f"{p['name']} {p['peeringState']} {one['name']} {p['remoteVirtualNetwork']}".split()
+                assert line in [row.split() for row in g.command('status').stdout.splitlines()], g.command('status').stdout
+
+    def reload(two):
+        with open(g.config) as f:
+            c = rig.json.load(f)
+        c['virtualNetworks'] = [nets[0], {**nets[1], 'peerings': two}]
+        lab.file('gw1.yaml', rig.json.dumps(c))
+        g.command('reload')
+    check(One=['Connected'], Two=['Connected'])
+    reload([])
+    check(One=['Disconnected'], Two=[])
+    assert g.json('next-hop', '--vnet', 'One', '10.11.0.4')['reason'] == 'no-route'
+    assert g.process.stop() == 0
+    g.start()
+    check(One=['Initiated'], Two=[])
+    reload(nets[1]['peerings'])
+    check(One=['Connected'], Two=['Connected'])
+
+
 def test_peering_without_access(lab):
     """allowVirtualNetworkAccess off on one side: that side's packets end here, with a reason of their own."""
     w = World(lab, 'gw1')
@@ -205,6 +231,7 @@ def test_peering_without_access(lab):
                  peerings=[{'name': 'p', 'remoteVirtualNetwork': 'Two', 'allowVirtualNetworkAccess': False}]),
             vnet('Two', 1002, ['10.11.0.0/16'], {'lan1': '10.11.0.1'}, peerings=[{'name': 'p', 'remoteVirtualNetwork': 'One'}])]
     g = rig.Xgw(lab.hosts['gw1'], {'host': w.ports('gw1'), 'virtualNetworks': nets}).start()
+    states_of_peerings(lab, g, nets)
     never_reaches(one, '10.11.0.4')
     never_reaches(two, '10.10.0.4')  # the answers of `one` end
     assert g.drops().get('peering', 0) >= 3
