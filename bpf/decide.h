@@ -67,6 +67,7 @@ static __always_inline __u32 find_sender(struct known_decision *k)
 	k->forwarded = !r || !(r->flags & XGW_ROUTE_LOCAL);
 	if (k->returned)
 		r = route_ask(k->vnet, is_mapped(k->appliance) ? 4 : 6, k->appliance);
+	k->withheld = !k->forwarded && r && r->flags & XGW_ROUTE_WITHHELD;
 	return k->forwarded || !r ? 0 : r->table;
 }
 
@@ -146,6 +147,7 @@ static __always_inline int find_route(struct known_decision *k, __u32 table)
 
 	if (table)
 		user = route_ask(table, k->family, k->destination);
+	own = routing_propagated(own, user, k->withheld);
 	keep_route(k, own, user);
 	rc = routing_refusal(k->forwarded ? ROUTING_FORWARDER : ROUTING_HOST,
 			     own || user ? &k->route : NULL);

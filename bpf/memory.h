@@ -40,7 +40,8 @@ struct known_decision {
 	/* the answer (decide.h) */
 	bool forwarded;	 /* the source is none of the VNet's: its sender forwards for others */
 	bool from_table; /* the route is a user's */
-	__u8 padding[3];
+	bool withheld;	 /* the sender's subnet has none of the gateway's routes */
+	__u8 padding[2];
 	__u32 appliance[4];
 	struct xgw_route route;
 	struct xgw_next_hop hop; /* of a choice the member, unless it spreads flows */

@@ -267,7 +267,9 @@ json_t *map_table(struct import *im, const struct import_resource *r)
 		map_append(im, list, route(im, child, map_own_name(child), child->properties));
 	map_set(im, out, "name", json_string(r->out_name));
 	map_set(im, out, "routes", list);
-	map_note_rest(im, r, r->properties, "routes");
+	map_set(im, out, "disableBgpRoutePropagation",
+		map_boolean(import_get(r->properties, "disableBgpRoutePropagation")));
+	map_note_rest(im, r, r->properties, "routes disableBgpRoutePropagation");
 	return out;
 }
 

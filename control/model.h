@@ -149,6 +149,7 @@ struct model_route_table {
 	char *name;
 	struct model_route *routes;
 	uint32_t n_routes;
+	bool withholds; /* disableBgpRoutePropagation: its subnets have no routes of the gateway */
 	bool incomplete;
 	struct model_place place;
 };
@@ -221,7 +222,7 @@ struct model_clients {
 	uint32_t most, most_sstp; /* clients at once, by the SKU; those of SSTP among them */
 	uint32_t per_user;	  /* sessions of one user, 0: no limit */
 	uint32_t idle_minutes, session_minutes; /* 0: no limit */
-	struct model_place place, protocols_at, roots_at, custom_at;
+	struct model_place place, protocols_at, roots_at, revoked_at, custom_at;
 };
 
 /* In the order of the schema's words. */

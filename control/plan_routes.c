@@ -67,8 +67,11 @@ void plan_make_vnet_routes(struct plan_maker *k, uint32_t vnet)
 			continue;
 		struct plan_entry_route *r = plan_add_route(k, v->id, &s->prefix, hop,
 							    XGW_ROUTE_SYSTEM, XGW_ROUTE_LOCAL);
-		if (r)
-			r->value.table = table_of(k, vnet, s->route_table);
+		if (!r)
+			continue;
+		r->value.table = table_of(k, vnet, s->route_table);
+		if (k->m->tables[s->route_table].withholds)
+			r->value.flags |= XGW_ROUTE_WITHHELD;
 	}
 	for (uint32_t i = 0; i < v->n_peerings; i++)
 		add_peering_routes(k, vnet, &v->peerings[i]);

@@ -317,7 +317,7 @@ static void add_spokes(const struct tabling *t)
 			const struct plan_entry_route *own = cover(t->k->p, t->own, prefix);
 			if (own && own->prefix.len > u->prefix.len)
 				continue;
-			plan_add_route(t->k, t->id, prefix, hop, XGW_ROUTE_USER, 0);
+			plan_add_route(t->k, t->id, prefix, hop, XGW_ROUTE_USER, XGW_ROUTE_GATEWAY);
 		}
 	}
 }
@@ -373,7 +373,8 @@ static void make_table(struct tabling *t)
 	}
 	for (uint32_t i = 0; i < t->table->n_routes; i++) {
 		const struct model_route *route = &t->table->routes[i];
-		plan_add_route(t->k, t->id, &route->prefix, resolve(t, route), XGW_ROUTE_USER, 0);
+		plan_add_route(t->k, t->id, &route->prefix, resolve(t, route), XGW_ROUTE_USER,
+			       route->hop == MODEL_HOP_GATEWAY ? XGW_ROUTE_GATEWAY : 0);
 		if (route->hop == MODEL_HOP_GATEWAY)
 			follow_gateway(t, &route->prefix);
 	}

@@ -7,10 +7,16 @@
 
 #define THUMBPRINT 20 /* bytes of SHA-1 */
 
-/* Clients at once, in the order of the schema's SKUs. */
+/* Clients at once; what is of ExpressRoute alone has none. */
 static uint32_t most_clients(const struct tree_node *gateway)
 {
-	static const uint32_t most[] = {4096, 128, 128, 128, 250, 500, 1000, 4096, 4096};
+	static const uint32_t most[MODEL_SKUS] = {
+		[MODEL_SKU_UNLIMITED] = 4096, [MODEL_SKU_BASIC] = 128,
+		[MODEL_SKU_STANDARD] = 128,   [MODEL_SKU_HIGH_PERFORMANCE] = 128,
+		[MODEL_SKU_VPN_GW1] = 250,    [MODEL_SKU_VPN_GW2] = 500,
+		[MODEL_SKU_VPN_GW3] = 1000,   [MODEL_SKU_VPN_GW4] = 4096,
+		[MODEL_SKU_VPN_GW5] = 4096,
+	};
 	return most[read_choice(gateway, P_virtualNetworkGateway_sku)];
 }
 
@@ -60,6 +66,7 @@ static void read_revoked(struct read *r, const struct tree_node *map, struct mod
 {
 	struct model_clients *c = &g->clients;
 	uint32_t n = read_length(map, P_vpnClientConfiguration_vpnClientRevokedCertificates);
+	c->revoked_at = read_place(map, P_vpnClientConfiguration_vpnClientRevokedCertificates);
 	c->revoked = read_array(r, n, sizeof *c->revoked);
 	for (uint32_t i = 0; c->revoked && i < n; i++) {
 		const struct tree_node *item =

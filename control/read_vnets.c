@@ -278,6 +278,7 @@ int read_tables(struct read *r)
 		uint32_t routes = read_length(item, P_routeTable_routes);
 		t->name = read_copy(r, read_text(item, P_routeTable_name));
 		t->place = read_place(item, P_routeTable_name);
+		t->withholds = read_boolean(item, P_routeTable_disableBgpRoutePropagation);
 		t->incomplete = item->is_bad;
 		t->routes = read_array(r, routes, sizeof *t->routes);
 		for (uint32_t k = 0; t->routes && k < routes; k++)

@@ -117,6 +117,55 @@ static void check_users(struct judge *j, const struct model_clients *c)
 	unique_report(j, &names, user_twice);
 }
 
+/* ---- how many ---- */
+
+#define MOST_ROOTS   20u /* of one gateway in Azure, whatever its SKU */
+#define MOST_REVOKED 300u
+
+/* Addresses of a family that clients may have; at most 2^62. */
+static uint64_t addresses_of(const struct model_clients *c, enum ip_family family)
+{
+	uint64_t n = 0;
+	for (uint32_t i = 0; i < c->n_pool; i++) {
+		unsigned bits = ip_addr_bits(&c->pool[i].addr) - c->pool[i].len;
+		if (c->pool[i].addr.family == family && n < 1ull << 60)
+			n += 1ull << (bits < 60 ? bits : 60);
+	}
+	return n;
+}
+
+/*
+ * A pool is as large as the next power of two, so one that is up to twice as large as it need be
+ * is no mistake. Whoever gave a larger one counts on more clients than the SKU takes. Of IPv6 a
+ * /64 is usual for however few.
+ */
+static void check_pool_size(struct judge *j, const struct model_gateway *g)
+{
+	const struct model_clients *c = &g->clients;
+	uint32_t most = c->ike ? c->most : c->most_sstp;
+	uint64_t n = addresses_of(c, IP_V4);
+	if ((c->ike || c->sstp) && !g->incomplete && most && n > 2ull * most)
+		findings_warn(j->findings, c->pool_at[0],
+			      "vpnClientAddressPool: it has %llu addresses, sku %s takes %u "
+			      "clients at once%s; who comes beyond that is refused",
+			      (unsigned long long)n, g->sku, most, c->ike ? "" : " by SSTP");
+}
+
+static void check_numbers(struct judge *j, const struct model_gateway *g)
+{
+	const struct model_clients *c = &g->clients;
+	check_pool_size(j, g);
+	if (c->n_roots > MOST_ROOTS)
+		findings_error(j->findings, c->roots_at,
+			       "vpnClientRootCertificates: a gateway takes %u, came %u", MOST_ROOTS,
+			       c->n_roots);
+	if (c->n_revoked > MOST_REVOKED)
+		findings_warn(j->findings, c->revoked_at,
+			      "vpnClientRevokedCertificates: %u are given, and Azure takes %u of a "
+			      "gateway",
+			      c->n_revoked, MOST_REVOKED);
+}
+
 static void check(struct judge *j, const struct model_gateway *g)
 {
 	const struct model_clients *c = &g->clients;
@@ -142,6 +191,7 @@ static void check(struct judge *j, const struct model_gateway *g)
 			      "vpnClientRevokedCertificates: without vpnClientRootCertificates no "
 			      "certificate is taken anyway");
 	check_users(j, c);
+	check_numbers(j, g);
 	if (g->vnet == MODEL_NONE)
 		return;
 	struct offer offer;

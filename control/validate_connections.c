@@ -300,6 +300,21 @@ static void check_standby(struct judge *j, const struct model_connection *c)
 			       g->name);
 }
 
+/*
+ * Azure has the switch together with a policy. It works without one, but who has policies on his
+ * device mostly has one proposal, and names it.
+ */
+static void check_selectors_policy(struct judge *j, const struct model_connection *c)
+{
+	const struct model_gateway *g = &j->m->gateways[c->gateway];
+	if (c->policy_based_selectors && !c->n_policies && !g->policy_based &&
+	    g->size != MODEL_SKU_BASIC)
+		findings_warn(j->findings, c->selectors_at,
+			      "usePolicyBasedTrafficSelectors: Azure asks for ipsecPolicies with "
+			      "it, and %s has none; the default offer is made",
+			      c->name);
+}
+
 /* One tunnel, to a site (vpn-gateway-about-vpntypes). */
 static void check_policy_based(struct judge *j, const struct model_connection *c)
 {
@@ -428,6 +443,7 @@ void validate_connections(struct judge *j)
 		validate_sequence_numbers(j, c);
 		check_policy_based(j, c);
 		check_basic(j, c);
+		check_selectors_policy(j, c);
 		if (c->peer_gateway != MODEL_NONE)
 			check_both_sides(j, c);
 		add_peer(j, &peers, c);

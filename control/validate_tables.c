@@ -149,6 +149,11 @@ static void check_gateway_subnet(struct judge *j, const struct model_subnet *s)
 	const struct model_route_table *t = &j->m->tables[s->route_table];
 	if (strcmp(s->name, MODEL_GATEWAY_SUBNET) != 0)
 		return;
+	if (t->withholds)
+		findings_error(j->findings, s->table_at,
+			       "routeTable: %s has disableBgpRoutePropagation; the gateway itself "
+			       "needs its routes, the table of GatewaySubnet may not have it",
+			       t->name);
 	for (uint32_t i = 0; i < t->n_routes; i++) {
 		const struct model_route *r = &t->routes[i];
 		if (!r->incomplete && !r->prefix.len)

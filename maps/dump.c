@@ -244,7 +244,7 @@ static void put_goal(const struct maps *m, const char *field, uint32_t id,
 static void put_route(const struct maps *m, uint32_t vnet, const struct ip_prefix *p,
 		      const struct xgw_route *r, json_t *o)
 {
-	static const char *const flags[] = {"local", "forwarded", "transit"};
+	static const char *const flags[] = {"local", "forwarded", "transit", "withheld", "gateway"};
 	struct xgw_next_hop hop = {0};
 	char text[PREFIX_TEXT];
 	uint32_t id = r->next_hop;

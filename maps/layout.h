@@ -15,7 +15,7 @@
 #endif
 #include "maps/drops.h"
 
-#define XGW_LAYOUT_VERSION     4u
+#define XGW_LAYOUT_VERSION     5u
 #define XGW_LAYOUT(type, size) _Static_assert(sizeof(type) == (size), #type)
 
 #define XGW_MAX_PORTS  64u
@@ -196,9 +196,11 @@ struct xgw_route {
 	__u32 table; /* LOCAL: the table of user routes that packets from here ask too, 0 = none */
 };
 XGW_LAYOUT(struct xgw_route, 12);
-#define XGW_ROUTE_LOCAL	    1u /* hosts of this VNet live here (source check) */
-#define XGW_ROUTE_FORWARDED 2u /* peering: the other side takes what did not begin in this VNet */
-#define XGW_ROUTE_TRANSIT   4u /* peering: for what comes out of the gateway's tunnels alone */
+#define XGW_ROUTE_LOCAL	    1u	/* hosts of this VNet live here (source check) */
+#define XGW_ROUTE_FORWARDED 2u	/* peering: the other side takes what did not begin in this VNet */
+#define XGW_ROUTE_TRANSIT   4u	/* peering: for what comes out of the gateway's tunnels alone */
+#define XGW_ROUTE_WITHHELD  8u	/* LOCAL: hosts here have no routes of what is behind the gateway */
+#define XGW_ROUTE_GATEWAY   16u /* user's: to the gateway, whose own routes count all the same */
 
 /* `next_hops`: by id. Ids of connections are their next hops. */
 enum xgw_hop_kind {

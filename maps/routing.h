@@ -30,6 +30,18 @@ ROUTING const struct xgw_route *routing_prefer(const struct xgw_route *own,
 }
 
 /*
+ * The VNet's own route as a sender's subnet has it: where the gateway's routes are withheld only
+ * what is the network's, or a peer's, unless the user's route leads to the gateway anyway.
+ */
+ROUTING const struct xgw_route *routing_propagated(const struct xgw_route *own,
+						   const struct xgw_route *user, bool is_withheld)
+{
+	if (!own || !is_withheld || (user && user->flags & XGW_ROUTE_GATEWAY))
+		return own;
+	return own->source == XGW_ROUTE_SYSTEM || own->source == XGW_ROUTE_PEERING ? own : NULL;
+}
+
+/*
  * 0, or the reason for which this route (NULL: there is none) is not for a packet of such origin.
  * Who forwards for others gets no farther than into a peered VNet that takes that.
  */

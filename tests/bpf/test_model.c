@@ -74,6 +74,32 @@ struct packet {
 	uint16_t port;
 };
 
+/* Interplays that packets must have met, or the model proves nothing of them. */
+enum met {
+	MET_DEFAULT_TO_APPLIANCE, /* by a user's default route */
+	MET_FAR_APPLIANCE,	  /* in another network than the sender's */
+	MET_SENT_ON,		  /* by an appliance, to somebody */
+	MET_SENT_ON_TO_PEER,
+	MET_FORWARDED_REFUSED, /* a peering without FORWARDED */
+	MET_FORWARDED_TAKEN,
+	MET_WITHHELD_TO_USERS, /* a user's shorter route counts, or */
+	MET_WITHHELD_TO_NONE,  /* none */
+	MET_GATEWAYS_ANYWAY,   /* the user's route leads to the gateway */
+	METS
+};
+static const char *const mets[METS] = {
+	"a default route to an appliance",
+	"an appliance of another network",
+	"what an appliance sends on",
+	"what an appliance sends on into a peer",
+	"a peering that takes nothing forwarded",
+	"a peering that takes what is forwarded",
+	"a withheld route and a user's",
+	"a withheld route alone",
+	"a withheld route and a user's to the gateway",
+};
+static unsigned met[METS];
+
 struct answer {
 	unsigned drop, kind;
 	bool by_table;
@@ -219,19 +245,42 @@ static struct answer follow(const struct packet *p, const struct xgw_next_hop *h
 	return a;
 }
 
-/* A host of the VNet sends; its subnet has that table of user routes, or none. */
-static struct answer from_host(const struct packet *p, uint32_t table)
+/* Neither the network's own nor a peer's. */
+static bool is_gateways(const struct m_route *r)
+{
+	return r->is.source != XGW_ROUTE_SYSTEM && r->is.source != XGW_ROUTE_PEERING;
+}
+
+/* The route that counts for a host of that subnet, and whether it is a user's. */
+static const struct m_route *route_of(uint32_t vnet, const struct m_route *subnet,
+				      const struct ip_addr *to, bool *users)
+{
+	const struct m_route *r = longest(vnet, to), *u = NULL;
+
+	if (subnet && subnet->is.table)
+		u = longest(subnet->is.table, to);
+	if (subnet && subnet->is.flags & XGW_ROUTE_WITHHELD && r && is_gateways(r)) {
+		bool anyway = u && u->is.flags & XGW_ROUTE_GATEWAY;
+
+		met[MET_GATEWAYS_ANYWAY] += anyway && u->prefix.len < r->prefix.len;
+		met[MET_WITHHELD_TO_USERS] += u && !anyway && u->prefix.len < r->prefix.len;
+		met[MET_WITHHELD_TO_NONE] += !u;
+		r = anyway ? r : NULL;
+	}
+	*users = u && (!r || u->prefix.len >= r->prefix.len);
+	return *users ? u : r;
+}
+
+/* A host of the VNet sends; its subnet's route may name a table of user routes. */
+static struct answer from_host(const struct packet *p, const struct m_route *subnet)
 {
 	const struct m_in *in = &ins[p->in];
-	const struct m_route *r = longest(in->vnet, &p->to);
-	const struct m_route *u = table ? longest(table, &p->to) : NULL;
+	bool users;
+	const struct m_route *r = route_of(in->vnet, subnet, &p->to, &users);
 	const struct m_own *mine = own_at(in->vnet, &p->to);
 	const struct xgw_next_hop *h;
 	struct answer a;
-	bool users = u && (!r || u->prefix.len >= r->prefix.len);
 
-	if (users)
-		r = u;
 	if (r && r->is.source == XGW_ROUTE_PEERING && r->is.flags & XGW_ROUTE_TRANSIT)
 		return drop(XGW_DROP_PEERING);
 	if (mine && in->kind == XGW_TAG_NONE && mine->in == in->id)
@@ -245,6 +294,8 @@ static struct answer from_host(const struct packet *p, uint32_t table)
 		return drop(XGW_DROP_NO_NEXT_HOP);
 	a = follow(p, h);
 	a.by_table = users;
+	met[MET_DEFAULT_TO_APPLIANCE] += users && !r->prefix.len && a.kind == XGW_HOP_APPLIANCE;
+	met[MET_FAR_APPLIANCE] += a.kind == XGW_HOP_APPLIANCE && a.appliance->vnet != in->vnet;
 	return a;
 }
 
@@ -260,13 +311,16 @@ static struct answer forwarded(const struct packet *p)
 		return (struct answer){.kind = XGW_TRACE_PASS};
 	if (!r || r->is.source != XGW_ROUTE_PEERING)
 		return drop(XGW_DROP_SOURCE);
-	if (r->is.flags & XGW_ROUTE_TRANSIT || !(r->is.flags & XGW_ROUTE_FORWARDED))
+	if (r->is.flags & XGW_ROUTE_TRANSIT || !(r->is.flags & XGW_ROUTE_FORWARDED)) {
+		met[MET_FORWARDED_REFUSED] += !(r->is.flags & XGW_ROUTE_FORWARDED);
 		return drop(XGW_DROP_PEERING);
+	}
 	h = hop_of(r->is.next_hop);
 	if (!h)
 		return drop(XGW_DROP_NO_NEXT_HOP);
 	if (h->kind != XGW_HOP_LOCAL || lives_in(h->vnet, &p->from))
 		return drop(XGW_DROP_SOURCE);
+	met[MET_FORWARDED_TAKEN]++;
 	return follow(p, h);
 }
 
@@ -289,8 +343,10 @@ static struct answer from_appliance(const struct packet *p, const struct answer 
 {
 	struct ip_addr addr = ip_addr_from_mapped(to->appliance->address);
 	const struct m_route *home = longest(ins[p->in].vnet, &addr);
-	struct answer a = from_host(p, home ? home->is.table : 0);
+	struct answer a = from_host(p, home);
 
+	met[MET_SENT_ON] += !a.drop;
+	met[MET_SENT_ON_TO_PEER] += a.kind == XGW_HOP_LOCAL && a.host->vnet != ins[p->in].vnet;
 	return sent_by(p, &a) ? drop(XGW_DROP_LOOP) : a;
 }
 
@@ -345,8 +401,7 @@ static struct answer judge(const struct packet *p)
 	if (is_link(in))
 		return from_link(p);
 	bool for_others = !lives_in(in->vnet, &p->from);
-	struct answer a =
-		for_others ? forwarded(p) : from_host(p, longest(in->vnet, &p->from)->is.table);
+	struct answer a = for_others ? forwarded(p) : from_host(p, longest(in->vnet, &p->from));
 
 	if (sent_by(p, &a)) {
 		a = from_appliance(p, &a);
@@ -601,7 +656,23 @@ static void make_peering(uint32_t vnet, uint32_t to, uint32_t space)
 				    .flags = (uint8_t)((draw(2) ? XGW_ROUTE_FORWARDED : 0) |
 						       (draw(4) ? 0 : XGW_ROUTE_TRANSIT))};
 
-	add_route(vnet, space_of(draw(2) ? IP_V4 : IP_V6, space, draw(2) ? 16 : 24), r);
+	struct ip_prefix prefix = space_of(draw(2) ? IP_V4 : IP_V6, space, draw(2) ? 16 : 24);
+	uint32_t by = HOP_APPLIANCE + draw(8);
+	const struct xgw_next_hop *h = hop_of(by);
+
+	add_route(vnet, prefix, r);
+	/* some subnets have an appliance of the network between themselves and the peer */
+	if (h && h->vnet == vnet)
+		add_route(XGW_FIRST_TABLE + 2 * (vnet - FIRST_VNET), prefix,
+			  (struct xgw_route){.next_hop = by, .source = XGW_ROUTE_USER});
+}
+
+static void add_users(uint32_t table)
+{
+	add_route(table, draw_prefix(draw(SPACES)),
+		  (struct xgw_route){.next_hop = draw_hop(),
+				     .source = XGW_ROUTE_USER,
+				     .flags = draw(3) ? 0 : XGW_ROUTE_GATEWAY});
 }
 
 static void make_routes(uint32_t i, const uint32_t *space)
@@ -613,6 +684,7 @@ static void make_routes(uint32_t i, const uint32_t *space)
 	add_route(vnet, space_of(IP_V6, space[i], 16), local);
 	for (unsigned n = 0; n < 4; n++) {
 		local.table = table + draw(2);
+		local.flags = XGW_ROUTE_LOCAL | (draw(3) ? 0 : XGW_ROUTE_WITHHELD);
 		add_route(vnet, space_of(n & 1 ? IP_V4 : IP_V6, space[i], 24), local);
 	}
 	for (unsigned n = draw(6); n; n--) {
@@ -625,8 +697,7 @@ static void make_routes(uint32_t i, const uint32_t *space)
 			  (struct xgw_route){.next_hop = draw_hop(),
 					     .source = draw(2) ? XGW_ROUTE_STATIC : XGW_ROUTE_BGP});
 	for (unsigned n = draw(20); n; n--)
-		add_route(table + draw(2), draw_prefix(draw(SPACES)),
-			  (struct xgw_route){.next_hop = draw_hop(), .source = XGW_ROUTE_USER});
+		add_users(table + draw(2));
 }
 
 static void make_networks(void)
@@ -704,8 +775,7 @@ static void change_networks(void)
 		add_route(DOMAIN + draw(DOMAINS), draw_prefix(draw(SPACES)),
 			  (struct xgw_route){.next_hop = draw_hop(), .source = XGW_ROUTE_BGP});
 	for (unsigned n = draw(8); n; n--)
-		add_route(XGW_FIRST_TABLE + draw(2 * VNETS), draw_prefix(draw(SPACES)),
-			  (struct xgw_route){.next_hop = draw_hop(), .source = XGW_ROUTE_USER});
+		add_users(XGW_FIRST_TABLE + draw(2 * VNETS));
 	maps_bump(&w.maps);
 }
 
@@ -723,11 +793,59 @@ static struct ip_addr draw_party(uint32_t vnet)
 	return draw(3) ? h->addr : draw_addr(draw(SPACES));
 }
 
+/* Of hosts of the VNet, one whose subnet asks that table. */
+static const struct m_host *sender_of(uint32_t vnet, uint32_t table)
+{
+	const struct m_host *found = NULL;
+
+	for (unsigned n = 1, i = 0; i < n_hosts; i++) {
+		const struct m_route *r = longest(vnet, &hosts[i].addr);
+
+		if (hosts[i].vnet == vnet && r && r->is.table == table && !draw(n))
+			found = &hosts[i], n++;
+	}
+	return found;
+}
+
+/*
+ * What an appliance of the sender's network would send on: a user's route leads to it, from a
+ * subnet that asks that table to somebody whom the route covers. False: nothing leads there.
+ */
+static bool draw_sent_on(struct packet *p)
+{
+	const struct m_route *r = &routes[draw(n_routes)];
+	const struct xgw_next_hop *h = hop_of(r->is.next_hop);
+	uint32_t vnet = FIRST_VNET + (r->of - XGW_FIRST_TABLE) / 2;
+	const struct m_host *from, *sender;
+
+	if (r->of < XGW_FIRST_TABLE || r->of >= XGW_FIRST_DOMAIN || !h ||
+	    h->kind != XGW_HOP_APPLIANCE || h->vnet != vnet)
+		return false;
+	sender = router_of(h);
+	from = sender_of(vnet, r->of);
+	if (!sender || !from || from->addr.family != r->prefix.addr.family)
+		return false;
+	p->from = from->addr;
+	for (unsigned i = 0; i < 20 && !ip_prefix_contains(&r->prefix, &p->to); i++)
+		p->to = draw_party(vnet);
+	if (!ip_prefix_contains(&r->prefix, &p->to))
+		return false;
+	for (unsigned i = 0; i < n_ins; i++)
+		if (ins[i].id == sender->in)
+			p->in = i;
+	memcpy(p->mac, sender->mac, 6);
+	p->vtep = sender->vtep;
+	return true;
+}
+
 static struct packet draw_packet(void)
 {
 	struct packet p = {.in = draw(n_ins), .vtep = draw(VTEPS), .port = (uint16_t)draw(65536)};
 	const struct m_host *sender;
 
+	for (unsigned i = draw(4) ? 0 : 50; i; i--)
+		if (draw_sent_on(&p))
+			return p;
 	do {
 		p.from = draw_party(ins[p.in].vnet);
 		p.to = draw_party(ins[p.in].vnet);
@@ -941,6 +1059,9 @@ static void check_all_met(void)
 	for (unsigned i = 0; i < sizeof(drops) / sizeof(*drops); i++)
 		if (!seen[0][drops[i]])
 			fail_msg("no packet was dropped for %s", maps_drop_name(drops[i]));
+	for (unsigned i = 0; i < METS; i++)
+		if (!met[i])
+			fail_msg("no packet met %s", mets[i]);
 }
 
 static void test_model(void **unused)

@@ -197,6 +197,32 @@ def test_peering_with_gateway_transit(lab):
     never_reaches(hosts['Hub'], '10.22.0.4')
 
 
+def states_of_peerings(lab, g, nets):
+    """As Azure names them, while sides come and go; both in words and as JSON."""
+    def check(**want):
+        for one in g.json('status')['virtualNetworks']:
+            assert [p['peeringState'] for p in one['peerings']] == want[one['name']], one
+            for p in one['peerings']:
+                line = f"{p['name']} {p['peeringState']} {one['name']} {p['remoteVirtualNetwork']}".split()
+                assert line in [row.split() for row in g.command('status').stdout.splitlines()], g.command('status').stdout
+
+    def reload(two):
+        with open(g.config) as f:
+            c = rig.json.load(f)
+        c['virtualNetworks'] = [nets[0], {**nets[1], 'peerings': two}]
+        lab.file('gw1.yaml', rig.json.dumps(c))
+        g.command('reload')
+    check(One=['Connected'], Two=['Connected'])
+    reload([])
+    check(One=['Disconnected'], Two=[])
+    assert g.json('next-hop', '--vnet', 'One', '10.11.0.4')['reason'] == 'no-route'
+    assert g.process.stop() == 0
+    g.start()
+    check(One=['Initiated'], Two=[])
+    reload(nets[1]['peerings'])
+    check(One=['Connected'], Two=['Connected'])
+
+
 def test_peering_without_access(lab):
     """allowVirtualNetworkAccess off on one side: that side's packets end here, with a reason of their own."""
     w = World(lab, 'gw1')
@@ -205,6 +231,7 @@ def test_peering_without_access(lab):
                  peerings=[{'name': 'p', 'remoteVirtualNetwork': 'Two', 'allowVirtualNetworkAccess': False}]),
             vnet('Two', 1002, ['10.11.0.0/16'], {'lan1': '10.11.0.1'}, peerings=[{'name': 'p', 'remoteVirtualNetwork': 'One'}])]
     g = rig.Xgw(lab.hosts['gw1'], {'host': w.ports('gw1'), 'virtualNetworks': nets}).start()
+    states_of_peerings(lab, g, nets)
     never_reaches(one, '10.11.0.4')
     never_reaches(two, '10.10.0.4')  # the answers of `one` end
     assert g.drops().get('peering', 0) >= 3
@@ -250,6 +277,26 @@ def test_forced_tunnelling(lab):
     assert (hop['verdict'], hop['nextHop'], hop['route']['source'], hop['route']['prefix']) == ('tunnel', 'to-s2', 'user', '0.0.0.0/0')
     assert g1.json('next-hop', '--vnet', 'VNet1', '--from', '10.11.0.4', '198.18.1.1')['reason'] == 'route-none'
     assert g1.json('next-hop', '--vnet', 'VNet1', '--from', '10.11.1.4', '198.18.0.1')['reason'] == 'no-route'
+    withheld(lab, g1, alice, dora)
+
+
+def withheld(lab, g1, alice, dora):
+    """disableBgpRoutePropagation: a subnet has none of the gateway's routes, unless its table leads to the gateway itself."""
+    with open(g1.config) as f:
+        c = rig.json.load(f)
+    c['routeTables'][0]['disableBgpRoutePropagation'] = True
+    c['routeTables'].append({'name': 'alone', 'disableBgpRoutePropagation': True})
+    c['virtualNetworks'][0]['subnets'][2]['routeTable'] = 'alone'
+    lab.file('gw1.yaml', rig.json.dumps(c))
+    g1.command('reload')
+    never_reaches(dora, '10.22.0.4')
+    assert g1.json('next-hop', '--vnet', 'VNet1', '--from', '10.11.1.4', '10.22.0.4')['reason'] == 'no-route'
+    reaches(dora, '10.11.0.4', g1)
+    reaches(alice, '10.22.0.4', g1)
+    hop = g1.json('next-hop', '--vnet', 'VNet1', '--from', '10.11.0.4', '10.22.0.4')
+    assert (hop['nextHop'], hop['route']) == ('to-s2', {'prefix': '10.22.0.0/16', 'source': 'static'})
+    flags = {e['prefix']: e['flags'] for e in g1.json('dump', 'routes4')['entries'] if e['virtualNetwork'] == 'VNet1'}
+    assert flags['10.11.1.0/24'] == ['local', 'withheld'] and flags['10.22.0.0/16'] == []
 
 
 def test_two_tenants_with_the_same_addresses(lab):

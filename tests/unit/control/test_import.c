@@ -572,7 +572,7 @@ static void routes_and_peerings(void **state)
 	must_have(&x,
 		  "      - {name: fw, addressPrefix: 10.0.0.0/8, nextHopType: VirtualAppliance, "
 		  "nextHopIpAddress: 10.0.0.4}\n");
-	must_note(&x, "forced: disableBgpRoutePropagation: not carried over: ");
+	must_have(&x, "    disableBgpRoutePropagation: true\n");
 	must_note(&x, "A: prefix 10.0.0.1/16: taken without its host bits\n");
 	done(&x);
 }

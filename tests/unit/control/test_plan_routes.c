@@ -123,7 +123,9 @@ static void put_tables(struct writer *w)
 					   "VirtualNetworkGateway", "Internet", "None"};
 	put(w, "routeTables:\n");
 	for (uint32_t t = 1; t <= 4; t++) {
-		put(w, "  - name: T%u\n    routes:\n", t);
+		/* that of GatewaySubnet withholds nothing */
+		put(w, "  - name: T%u\n    disableBgpRoutePropagation: %s\n    routes:\n", t,
+		    word(t < 3 && pick(2)));
 		for (uint32_t i = 0; i < PREFIXES + 5; i++) {
 			const char *p = i < PREFIXES ? prefixes[i] : more[i - PREFIXES];
 			bool is_default = !strcmp(p, "0.0.0.0/0"), v6 = strchr(p, ':');
@@ -391,17 +393,23 @@ static struct end_of own(const struct model *m, uint32_t vnet, const struct ip_a
 	return best;
 }
 
-/* What a network's own routes say. */
-static struct end_of system_end(const struct model *m, uint32_t vnet, const struct ip_addr *to)
+/* What a network's own routes say, with or without those behind its gateway. */
+static struct end_of system_end_of(const struct model *m, uint32_t vnet, const struct ip_addr *to,
+				   bool propagated)
 {
 	const struct end_of all[] = {own(m, vnet, to), by_peering(m, vnet, to),
 				     behind(m, gateway_of(m, vnet), to)};
 	struct end_of best = no_route;
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 2 + propagated; i++) {
 		if (all[i].len >= 0 && is_better(&all[i], &best))
 			best = all[i];
 	}
 	return best;
+}
+
+static struct end_of system_end(const struct model *m, uint32_t vnet, const struct ip_addr *to)
+{
+	return system_end_of(m, vnet, to, true);
 }
 
 /* Hands a packet to the gateway, which decides by where it itself would send it. */
@@ -447,8 +455,8 @@ static struct end_of to_appliance(const struct model *m, uint32_t vnet, const st
 	return way;
 }
 
-static struct end_of user_end(const struct model *m, uint32_t vnet, uint32_t table,
-			      const struct ip_addr *to)
+static const struct model_route *user_route(const struct model *m, uint32_t table,
+					    const struct ip_addr *to)
 {
 	const struct model_route *best = NULL;
 	for (uint32_t i = 0; table != MODEL_NONE && i < m->tables[table].n_routes; i++) {
@@ -457,6 +465,13 @@ static struct end_of user_end(const struct model *m, uint32_t vnet, uint32_t tab
 		    (!best || r->prefix.len > best->prefix.len))
 			best = r;
 	}
+	return best;
+}
+
+static struct end_of user_end(const struct model *m, uint32_t vnet, uint32_t table,
+			      const struct ip_addr *to)
+{
+	const struct model_route *best = user_route(m, table, to);
 	struct end_of e = {.kind = END_NOWHERE};
 	if (!best)
 		return no_route;
@@ -479,7 +494,10 @@ static struct end_of user_end(const struct model *m, uint32_t vnet, uint32_t tab
 static struct end_of expected(const struct model *m, uint32_t vnet, uint32_t table,
 			      const struct ip_addr *to)
 {
-	struct end_of r = system_end(m, vnet, to), u = user_end(m, vnet, table, to);
+	const struct model_route *user = user_route(m, table, to);
+	bool withheld = table != MODEL_NONE && m->tables[table].withholds &&
+			!(user && user->hop == MODEL_HOP_GATEWAY);
+	struct end_of r = system_end_of(m, vnet, to, !withheld), u = user_end(m, vnet, table, to);
 	return u.len >= 0 && u.len >= r.len ? u : r;
 }
 
@@ -592,11 +610,16 @@ static void check_group(const struct model *m, const struct xgw_next_hop *h, con
 }
 
 static struct end_of planned(const struct model *m, const struct plan *p, uint32_t key,
-			     uint32_t table, const struct ip_addr *to)
+			     const struct xgw_route *subnet, const struct ip_addr *to)
 {
 	const struct plan_entry_route *r = longest(p, key, to);
-	const struct plan_entry_route *u = table ? longest(p, table, to) : NULL;
+	const struct plan_entry_route *u =
+		subnet && subnet->table ? longest(p, subnet->table, to) : NULL;
 	struct end_of e = no_route;
+	if (r && subnet && subnet->flags & XGW_ROUTE_WITHHELD &&
+	    !(u && u->value.flags & XGW_ROUTE_GATEWAY) && r->value.source != XGW_ROUTE_SYSTEM &&
+	    r->value.source != XGW_ROUTE_PEERING)
+		r = NULL;
 	if (u && (!r || u->prefix.len >= r->prefix.len))
 		r = u;
 	if (!r)
@@ -672,7 +695,7 @@ static void check_subnet(const struct model *m, const struct plan *p, uint32_t v
 		struct ip_addr to;
 		assert_int_equal(ip_addr_parse(&to, addresses[i]), 0);
 		struct end_of want = expected(m, vnet, s->route_table, &to);
-		struct end_of came = planned(m, p, m->vnets[vnet].id, r->value.table, &to);
+		struct end_of came = planned(m, p, m->vnets[vnet].id, &r->value, &to);
 		if (same_end(&want, &came))
 			continue;
 		show("expected", &want);
@@ -707,7 +730,7 @@ static uint32_t check_circuits(const struct model *m, const struct plan *p)
 			struct ip_addr to;
 			assert_int_equal(ip_addr_parse(&to, addresses[i]), 0);
 			struct end_of want = out_of_circuit(m, k, &to);
-			struct end_of came = planned(m, p, p->domains[k], 0, &to);
+			struct end_of came = planned(m, p, p->domains[k], NULL, &to);
 			n += want.kind == END_APPLIANCE || want.kind == END_TUNNEL;
 			if (same_end(&want, &came))
 				continue;
@@ -726,7 +749,7 @@ static void check_peers(const struct model *m, const struct plan *p)
 		const struct plan_peer *x = &p->peers[i];
 		if (x->kind != PLAN_PEER_TUNNEL)
 			continue;
-		struct end_of came = planned(m, p, x->table, 0, &x->remote);
+		struct end_of came = planned(m, p, x->table, NULL, &x->remote);
 		assert_true(came.kind == END_TUNNEL && came.n == 1 &&
 			    came.connection[0] == p->connections[x->of].model);
 	}

@@ -170,6 +170,10 @@ static const struct row rows[] = {
 	 "19:66: error: routeTable: no route table has the name 'force'; did you mean 'forced'?\n"},
 	{{{"10.1.255.0/27}", "10.1.255.0/27, routeTable: forced}"}},
 	 "10:73: error: routeTable: forced has a default route, all in line 32; the table of GatewaySubnet may not have one\n"},
+	{{{"  - name: forced\n", "  - name: forced\n    disableBgpRoutePropagation: true\n"}},
+	 ""},
+	{{{"10.1.255.0/27}", "10.1.255.0/27, routeTable: none}"}, {"routeTables:\n", "routeTables:\n  - {name: none, disableBgpRoutePropagation: true}\n"}},
+	 "10:73: error: routeTable: none has disableBgpRoutePropagation; the gateway itself needs its routes, the table of GatewaySubnet may not have it\n"},
 	{{{"  - name: forced\n", "  - {name: forced}\n  - name: forced\n"}},
 	 "31:11: error: name: 'forced' is the name of another route table, in line 30; names are unique in their kind\n"},
 	{{{"    gatewayDefaultSite: Site5\n", ""}},
@@ -288,6 +292,30 @@ static const struct row rows[] = {
 	 ""},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    sku: Basic\n    certificate: {chain: c.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [SSTP], users: [{name: a, password: {file: /etc/xgw/a}}]}\n"}},
 	 ""},
+	/* as many clients as the SKU takes, in a pool of up to twice the size */
+	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    sku: Basic\n    certificate: {chain: c.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/23], vpnClientProtocols: [SSTP], users: [{name: a, password: {file: /etc/xgw/a}}]}\n"}},
+	 "41:53: warning: vpnClientAddressPool: it has 512 addresses, sku Basic takes 128 clients at once by SSTP; who comes beyond that is refused\n"},
+	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    sku: VpnGw1\n    certificate: {chain: c.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24, 'fd00:9::/64'], vpnClientProtocols: [SSTP, IkeV2], users: [{name: a, password: {file: /etc/xgw/a}}]}\n"}},
+	 ""},
+	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    sku: VpnGw1\n    certificate: {chain: c.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24, 172.16.2.0/24], vpnClientProtocols: [SSTP, IkeV2], users: [{name: a, password: {file: /etc/xgw/a}}]}\n"}},
+	 "41:53: warning: vpnClientAddressPool: it has 512 addresses, sku VpnGw1 takes 250 clients at once; who comes beyond that is refused\n"},
+	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    sku: VpnGw2\n    certificate: {chain: c.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/22], vpnClientProtocols: [IkeV2], users: [{name: a, password: {file: /etc/xgw/a}}]}\n"}},
+	 "41:53: warning: vpnClientAddressPool: it has 1024 addresses, sku VpnGw2 takes 500 clients at once; who comes beyond that is refused\n"},
+	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    sku: VpnGw3\n    certificate: {chain: c.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/21], vpnClientProtocols: [IkeV2], users: [{name: a, password: {file: /etc/xgw/a}}]}\n"}},
+	 "41:53: warning: vpnClientAddressPool: it has 2048 addresses, sku VpnGw3 takes 1000 clients at once; who comes beyond that is refused\n"},
+	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    sku: VpnGw3\n    certificate: {chain: c.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/22], vpnClientProtocols: [SSTP], users: [{name: a, password: {file: /etc/xgw/a}}]}\n"}},
+	 "41:53: warning: vpnClientAddressPool: it has 1024 addresses, sku VpnGw3 takes 128 clients at once by SSTP; who comes beyond that is refused\n"},
+	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    certificate: {chain: c.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/19], vpnClientProtocols: [SSTP], users: [{name: a, password: {file: /etc/xgw/a}}]}\n"}},
+	 ""},
+	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    certificate: {chain: c.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/18], vpnClientProtocols: [IkeV2], users: [{name: a, password: {file: /etc/xgw/a}}]}\n"}},
+	 "40:53: warning: vpnClientAddressPool: it has 16384 addresses, sku Unlimited takes 4096 clients at once; who comes beyond that is refused\n"},
+	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    sku: UltraPerformance\n    certificate: {chain: c.pem, key: k}\n    vpnClientConfiguration: {vpnClientAddressPool: [172.16.0.0/24], vpnClientProtocols: [IkeV2], users: [{name: a, password: {file: /etc/xgw/a}}]}\n"}},
+	 "39:10: error: sku: UltraPerformance is a size of gatewayType ExpressRoute; Vpn has Unlimited, Basic, Standard, HighPerformance and VpnGw1 to VpnGw5\n"},
+	/* selectors of policies, and a policy with them */
+	{{{"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n    usePolicyBasedTrafficSelectors: true\n"}},
+	 "47:37: warning: usePolicyBasedTrafficSelectors: Azure asks for ipsecPolicies with it, and Hub-Site5 has none; the default offer is made\n"},
+	{{{"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n    usePolicyBasedTrafficSelectors: true\n    ipsecPolicies: [{ikeEncryption: AES256, ikeIntegrity: SHA256, dhGroup: ECP256, ipsecEncryption: GCMAES256, ipsecIntegrity: GCMAES256, pfsGroup: None}]\n"}},
+	 ""},
 	/* BGP */
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 65515, bgpPeeringAddress: 10.1.255.30}\n"}, {"addressSpace: [192.168.5.0/24]}", "addressSpace: [192.168.5.0/24], bgpSettings: {asn: 65050, bgpPeeringAddress: 192.168.5.254}}"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n    enableBgp: true\n"}},
 	 ""},
@@ -331,7 +359,8 @@ static const struct row rows[] = {
 	 "42:128: error: bgpPeeringAddress: 10.1.0.9 is inside the address space of Hub, at this side of the tunnel\n"
 	 ""},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 65515, bgpPeeringAddress: 10.1.255.30}\n"}, {"addressSpace: [192.168.5.0/24]}", "addressSpace: [192.168.5.0/24], bgpSettings: {asn: 65050, bgpPeeringAddress: 192.168.5.254}}"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n    enableBgp: true\n    usePolicyBasedTrafficSelectors: true\n"}},
-	 "49:16: error: enableBgp: does not go with usePolicyBasedTrafficSelectors, whose selectors routes cannot change\n"},
+	 "49:16: error: enableBgp: does not go with usePolicyBasedTrafficSelectors, whose selectors routes cannot change\n"
+	 "50:37: warning: usePolicyBasedTrafficSelectors: Azure asks for ipsecPolicies with it, and Hub-Site5 has none; the default offer is made\n"},
 	{{{"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 65515, bgpPeeringAddress: 10.1.255.30}\n"}, {"addressSpace: [192.168.5.0/24]}", "addressSpace: [192.168.5.0/24], bgpSettings: {asn: 65050, bgpPeeringAddress: 192.168.5.254}}"}, {"localNetworkGateways:\n", "localNetworkGateways:\n  - {name: Site6, gatewayIpAddress: 198.51.100.6, bgpSettings: {asn: 65051, bgpPeeringAddress: 192.168.5.254}}\n"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n    enableBgp: true\n  - {name: Hub-Site6, sharedKey: abcdefghijklmnopqrstuvwxyz, enableBgp: true, connectionType: IPsec, virtualNetworkGateway1: HubGW, localNetworkGateway2: Site6}\n"}},
 	 "51:73: error: enableBgp: the peer has the bgpPeeringAddress of that of Hub-Site5, in line 50; each needs its own\n"},
 	{{{"routeTables:\n", "  - {name: A, id: 11, addressSpace: [10.20.0.0/16], subnets: [{name: GatewaySubnet, addressPrefix: 10.20.0.0/27}], attachments: [{port: lan0, encapsulation: vlan, vlanId: 11}]}\n  - {name: B, id: 12, addressSpace: [10.21.0.0/16], subnets: [{name: GatewaySubnet, addressPrefix: 10.21.0.0/27}], attachments: [{port: lan0, encapsulation: vlan, vlanId: 12}]}\nrouteTables:\n"}, {"    gatewayDefaultSite: Site5\n", "    gatewayDefaultSite: Site5\n    enableBgp: true\n    bgpSettings: {asn: 65515, bgpPeeringAddress: 10.1.255.30}\n  - {name: AGW, virtualNetwork: A, publicIPAddress: 203.0.113.11}\n  - {name: BGW, virtualNetwork: B, publicIPAddress: 203.0.113.12}\n"}, {"    sharedKey: abcdefghijklmnopqrstuvwxyz\n", "    sharedKey: abcdefghijklmnopqrstuvwxyz\n  - {name: Hub-A, sharedKey: abcdefghijklmnopqrstuvwxyz, enableBgp: true, connectionType: Vnet2Vnet, virtualNetworkGateway1: HubGW, virtualNetworkGateway2: AGW}\n  - {name: A-Hub, sharedKey: abcdefghijklmnopqrstuvwxyz, connectionType: Vnet2Vnet, virtualNetworkGateway1: AGW, virtualNetworkGateway2: HubGW}\n"}},
@@ -476,6 +505,45 @@ static void gateways_of_networks(void **state)
 	model_free(&m);
 }
 
+/* `n` root certificates and revoked ones more than that, of one gateway. */
+static void check_certificates(unsigned roots, unsigned revoked, const char *want)
+{
+	struct model m;
+	struct config_findings findings;
+	char *list = calloc(1, (roots + revoked + 4) * 100u), *at = list;
+	assert_non_null(list);
+	at += sprintf(at, "    certificate: {chain: c.pem, key: k}\n    vpnClientConfiguration:\n"
+			  "      vpnClientAddressPool: [172.16.0.0/24]\n"
+			  "      vpnClientProtocols: [IkeV2]\n      vpnClientRootCertificates:\n");
+	for (unsigned i = 0; i < roots; i++)
+		at += sprintf(at, "        - {name: r%u, file: r%u.pem}\n", i, i);
+	at += sprintf(at, "      vpnClientRevokedCertificates:\n");
+	for (unsigned i = 0; i < revoked; i++)
+		at += sprintf(at, "        - {name: x%u, thumbprint: \"%040u\"}\n", i, i);
+	sprintf(at, "localNetworkGateways:\n");
+	char *text = replaced(strdup(good), "localNetworkGateways:\n", list);
+	int err = test_parse(&m, text, &findings);
+	char *said = test_findings_text(&findings);
+	assert_string_equal(said, want);
+	assert_int_equal(err, findings.errors ? -EINVAL : 0);
+	free(said);
+	free(text);
+	free(list);
+	config_findings_free(&findings);
+	model_free(&m);
+}
+
+static void certificates_of_clients(void **state)
+{
+	(void)state;
+	check_certificates(20, 300, "");
+	check_certificates(21, 1,
+			   "44:9: error: vpnClientRootCertificates: a gateway takes 20, came 21\n");
+	check_certificates(1, 301,
+			   "46:9: warning: vpnClientRevokedCertificates: 301 are given, and Azure "
+			   "takes 300 of a gateway\n");
+}
+
 /* Prefixes behind a hub's gateway count in each network that uses it. */
 static void too_many_routes(void **state)
 {
@@ -521,9 +589,8 @@ static void too_many_routes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_rule),
-		cmocka_unit_test(states_of_peerings),
-		cmocka_unit_test(gateways_of_networks),
+		cmocka_unit_test(every_rule),		cmocka_unit_test(states_of_peerings),
+		cmocka_unit_test(gateways_of_networks), cmocka_unit_test(certificates_of_clients),
 		cmocka_unit_test(too_many_routes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
