@@ -6,6 +6,7 @@
 #include "loader/router.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -45,6 +46,7 @@ static int with_config(const struct command_options *o,
 	int err = command_take_config(o->config, "started", &m);
 	if (err)
 		return err;
+	malloc_trim(0); /* what reading took beside its result */
 	err = need_root();
 	if (!err)
 		return start(&o->instance, o->config, &m);

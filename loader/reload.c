@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -160,6 +161,11 @@ static void forget_hosts(struct leftovers *l)
 	} while (l->n_found == sizeof l->found / sizeof *l->found);
 }
 
+/*
+ * Reading takes several times the memory that its result does, and while the new one is made the
+ * old one is there as well. The C library would keep what is freed for the next time, and nobody
+ * knows when that comes.
+ */
 static void *reap(void *owner)
 {
 	struct leftovers *l = owner;
@@ -169,6 +175,7 @@ static void *reap(void *owner)
 	model_free(&l->model);
 	free(l->gone);
 	free(l);
+	malloc_trim(0);
 	return NULL;
 }
 
@@ -184,6 +191,7 @@ static void take_gone(struct leftovers *l, const struct plan_changes *changes)
 		qsort(l->gone, l->n_gone, sizeof *l->gone, by_number);
 }
 
+/* Of what was replaced, and of what was refused; `changes`: NULL when the maps are as they were. */
 static void start_reaping(struct reload *r, struct model *m, struct plan *p,
 			  const struct plan_changes *changes)
 {
@@ -195,7 +203,8 @@ static void start_reaping(struct reload *r, struct model *m, struct plan *p,
 		l->model = *m;
 		l->plan = *p;
 		l->maps = r->d->maps;
-		take_gone(l, changes);
+		if (changes)
+			take_gone(l, changes);
 		r->reaping = pthread_create(&r->reaper, NULL, reap, l) == 0;
 	}
 	if (!r->reaping) {
@@ -213,9 +222,9 @@ static void free_job(struct reload *r, struct job *j)
 	ike_host_changes_free(r->d->ike, j->ike);
 	if (j->switched)
 		start_reaping(r, &j->old_model, &j->old_plan, &j->changes);
+	else
+		start_reaping(r, &j->model, &j->plan, NULL);
 	plan_changes_free(&j->changes);
-	plan_free(&j->plan);
-	model_free(&j->model);
 	config_findings_free(&j->findings);
 	free(j);
 }
