@@ -34,6 +34,7 @@ struct job {
 	/* what the thread reads, and what it makes */
 	struct attach_port ports[XGW_MAX_PORTS]; /* as in the new model */
 	struct model model;
+	struct config_former *former; /* of its text; once it is in force that of before */
 	struct plan plan;
 	struct plan_changes changes; /* they point into this plan and the one of before */
 	struct ike_host_changes *ike;
@@ -112,7 +113,8 @@ static void *work(void *owner)
 	struct reload *r = owner;
 	struct job *j = r->job;
 	uint64_t one = 1;
-	j->err = config_file_load(j->path, &j->model, &j->findings, &j->fault);
+	j->err = config_file_load_kept(j->path, &j->model, &j->findings, r->d->former, &r->d->model,
+				       &j->former, &j->fault);
 	j->wrong = j->err && j->err != -ENOMEM;
 	if (!j->err)
 		j->err = compare(j, r->d);
@@ -124,6 +126,7 @@ static void *work(void *owner)
 /* What is left of before: in memory, and hosts in the map `endpoints` that no plan knows. */
 struct leftovers {
 	struct model model;
+	struct config_former *former;
 	struct plan plan;
 	const struct maps *maps;
 	uint32_t *gone; /* attachments */
@@ -173,6 +176,7 @@ static void *reap(void *owner)
 		forget_hosts(l);
 	plan_free(&l->plan);
 	model_free(&l->model);
+	config_former_free(l->former);
 	free(l->gone);
 	free(l);
 	malloc_trim(0);
@@ -193,7 +197,7 @@ static void take_gone(struct leftovers *l, const struct plan_changes *changes)
 
 /* Of what was replaced, and of what was refused; `changes`: NULL when the maps are as they were. */
 static void start_reaping(struct reload *r, struct model *m, struct plan *p,
-			  const struct plan_changes *changes)
+			  struct config_former *former, const struct plan_changes *changes)
 {
 	struct leftovers *l = calloc(1, sizeof *l);
 	if (r->reaping)
@@ -202,6 +206,7 @@ static void start_reaping(struct reload *r, struct model *m, struct plan *p,
 	if (l) {
 		l->model = *m;
 		l->plan = *p;
+		l->former = former;
 		l->maps = r->d->maps;
 		if (changes)
 			take_gone(l, changes);
@@ -210,6 +215,7 @@ static void start_reaping(struct reload *r, struct model *m, struct plan *p,
 	if (!r->reaping) {
 		plan_free(p);
 		model_free(m);
+		config_former_free(former);
 		if (l)
 			free(l->gone);
 		free(l);
@@ -221,9 +227,9 @@ static void free_job(struct reload *r, struct job *j)
 	sstp_host_abandon(r->d->sstp);
 	ike_host_changes_free(r->d->ike, j->ike);
 	if (j->switched)
-		start_reaping(r, &j->old_model, &j->old_plan, &j->changes);
+		start_reaping(r, &j->old_model, &j->old_plan, j->former, &j->changes);
 	else
-		start_reaping(r, &j->model, &j->plan, NULL);
+		start_reaping(r, &j->model, &j->plan, j->former, NULL);
 	plan_changes_free(&j->changes);
 	config_findings_free(&j->findings);
 	free(j);
@@ -402,6 +408,9 @@ static void switch_over(struct reload *r)
 	j->old_plan = d->plan;
 	j->switched = true;
 	d->model = j->model;
+	struct config_former *former = d->former;
+	d->former = j->former;
+	j->former = former;
 	d->plan = j->plan;
 	memcpy(d->ports, j->ports, sizeof d->ports);
 	memset(&j->model, 0, sizeof j->model);
