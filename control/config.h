@@ -47,6 +47,19 @@ struct config_files {
 int config_parse(struct model *out, const char *text, size_t len, const struct config_files *files,
 		 struct config_findings *findings);
 void config_findings_free(struct config_findings *f);
+
+/*
+ * The same, and what is wanted of the text for the next one, with the text itself: then only what
+ * differs is parsed, if it is as plain as that (resources of the lists at the top, in block style,
+ * one beside the other; no anchors, circuits or files of certificates), else all as before. The
+ * result is the same either way. The text, from malloc, is taken over. `former` is what was kept of
+ * the text that `was` comes from, NULL: nothing; *kept is NULL when this one is not of that kind.
+ */
+struct config_former;
+int config_parse_kept(struct model *out, char *text, size_t len, const struct config_files *files,
+		      struct config_findings *findings, const struct config_former *former,
+		      const struct model *was, struct config_former **kept);
+void config_former_free(struct config_former *f); /* wipes the text: it may hold keys */
 /* Of who looks closer than the parser does; keeps the order of places. */
 void config_findings_add(struct config_findings *f, enum config_severity severity,
 			 struct model_place at, const char *text);

@@ -252,6 +252,8 @@ static void free_connection(struct model_connection *c)
 	free(c->trust.crls);
 	free(c->trust.ocsp);
 	free(c->ppk_id);
+	free(c->psk_file);
+	free(c->ppk_file);
 	secret_wipe(&c->psk);
 	secret_wipe(&c->ppk);
 }

@@ -331,8 +331,10 @@ struct model_connection {
 	enum model_mode mode;
 	bool by_certificate; /* else by psk */
 	struct secret psk;
-	char *ppk_id; /* NULL: none */
+	char *psk_file; /* that it was read from; NULL: text of the configuration */
+	char *ppk_id;	/* NULL: none */
 	struct secret ppk;
+	char *ppk_file;
 	bool require_ppk;
 	struct model_trust trust;
 	bool sha1_signatures;

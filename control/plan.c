@@ -277,7 +277,7 @@ static int make_all(struct plan_maker *k)
 	plan_make_circuits(k);
 	plan_make_gateway_routes(k);
 	plan_make_peers(k);
-	plan_choose_routes(k->p);
+	plan_choose_routes(k);
 	uint32_t chosen = k->p->n_routes;
 	plan_make_table_routes(k);
 	plan_make_domain_tables(k, chosen);

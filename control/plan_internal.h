@@ -111,7 +111,7 @@ uint32_t plan_hop_of(struct plan_maker *k, const uint32_t *connections, uint32_t
  * To be freed; NULL without memory. */
 uint32_t *plan_orders(struct plan_maker *k);
 /* Sorts the routes, and keeps of those for one prefix the preferred one. */
-void plan_choose_routes(struct plan *p);
+void plan_choose_routes(struct plan_maker *k);
 /* The tables in use get their ids: before routes are made. 0 or -errno. */
 int plan_number_tables(struct plan_maker *k);
 /* Their routes: after those of all VNets have been chosen. */

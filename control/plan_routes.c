@@ -6,6 +6,7 @@
  */
 #include "control/offer.h"
 #include "control/plan_internal.h"
+#include "control/sort.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -241,6 +242,7 @@ static int by_reach(const void *a, const void *b)
 	return c ? c : x->order < y->order ? -1 : x->order > y->order;
 }
 
+/* Of all connections, or how many they are. */
 static uint32_t collect(const struct model *m, const uint32_t *order, struct reach *out)
 {
 	uint32_t total = 0, n;
@@ -278,15 +280,31 @@ static void add_everywhere(struct plan_maker *k, uint32_t gateway, const struct 
 		plan_add_route(k, ways[i].domain, prefix, hop, XGW_ROUTE_STATIC, 0);
 }
 
+/* In order of gateways, prefixes and preference. */
+static struct reach *sort_reach(struct plan_maker *k, uint32_t *n)
+{
+	uint32_t *order = plan_orders(k);
+	*n = order ? collect(k->m, order, NULL) : 0;
+	struct reach *at = *n ? reallocarray(NULL, *n, sizeof *at) : NULL;
+	uint32_t *gateway = *n ? reallocarray(NULL, *n, sizeof *gateway) : NULL;
+	if (at)
+		collect(k->m, order, at);
+	for (uint32_t i = 0; at && gateway && i < *n; i++)
+		gateway[i] = at[i].gateway;
+	if (!at || !gateway ||
+	    !sort_groups((void **)&at, *n, sizeof *at, gateway, k->m->n_gateways, by_reach)) {
+		k->no_memory |= *n != 0;
+		*n = 0;
+	}
+	free(gateway);
+	free(order);
+	return at;
+}
+
 void plan_make_gateway_routes(struct plan_maker *k)
 {
-	uint32_t *order = plan_orders(k), n = order ? collect(k->m, order, NULL) : 0, last = 0;
-	struct reach *at = n ? reallocarray(NULL, n, sizeof *at) : NULL;
-	k->no_memory |= n && !at;
-	n = at ? collect(k->m, order, at) : 0;
-	free(order);
-	if (n)
-		qsort(at, n, sizeof *at, by_reach);
+	uint32_t n, last = 0;
+	struct reach *at = sort_reach(k, &n);
 	for (uint32_t i = 0; i < n; i = last) {
 		uint32_t connections[XGW_HOP_MEMBERS] = {at[i].connection}, members = 1;
 		plan_add_candidate(k, at[i].connection, at[i].order, &at[i].prefix);
@@ -331,11 +349,67 @@ static int by_route(const void *a, const void *b)
 	return plan_compare(PLAN_ROUTES, a, b);
 }
 
-void plan_choose_routes(struct plan *p)
+static int by_number(const void *a, const void *b)
 {
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+/* The tables that routes may be of so far, in order. */
+static uint32_t find_tables(const struct plan *p, uint32_t *out)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < p->n_vnets; i++)
+		out[n++] = p->vnets[i].id;
+	for (uint32_t i = 0; i < p->n_domains; i++) {
+		if (p->domains[i])
+			out[n++] = p->domains[i];
+	}
+	qsort(out, n, sizeof *out, by_number);
+	return n;
+}
+
+#define CACHED 1024u /* of tables that take turns */
+
+/* By route the place of its table among them. */
+static void find_groups(const struct plan *p, const uint32_t *tables, uint32_t n, uint32_t *group)
+{
+	uint32_t at[CACHED] = {0};
+	for (uint32_t i = 0; i < p->n_routes; i++) {
+		uint32_t *known = &at[p->routes[i].vnet % CACHED];
+		if (tables[*known] != p->routes[i].vnet)
+			*known = (uint32_t)((const uint32_t *)bsearch(&p->routes[i].vnet, tables, n,
+								      sizeof *tables, by_number) -
+					    tables);
+		group[i] = *known;
+	}
+}
+
+static bool sort_routes(struct plan *p)
+{
+	uint32_t *tables = calloc(p->n_vnets + p->n_domains + 1u, sizeof *tables);
+	uint32_t *group = reallocarray(NULL, p->n_routes + 1u, sizeof *group);
+	bool good = tables && group;
+	if (good && p->n_routes) {
+		uint32_t n = find_tables(p, tables);
+		find_groups(p, tables, n, group);
+		good = sort_groups((void **)&p->routes, p->n_routes, sizeof *p->routes, group, n,
+				   by_route);
+	}
+	free(tables);
+	free(group);
+	return good;
+}
+
+void plan_choose_routes(struct plan_maker *k)
+{
+	struct plan *p = k->p;
 	uint32_t kept = 0;
-	if (p->n_routes)
-		qsort(p->routes, p->n_routes, sizeof *p->routes, by_route);
+	if (!sort_routes(p)) {
+		k->no_memory = true;
+		return;
+	}
+	k->room[PLAN_ROUTES] = p->n_routes;
 	for (uint32_t i = 0; i < p->n_routes; i++) {
 		struct plan_entry_route *last = kept ? &p->routes[kept - 1] : NULL;
 		if (!last || by_route(last, &p->routes[i]) != 0)

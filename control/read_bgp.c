@@ -64,8 +64,7 @@ void read_bgp(struct read *r, const struct tree_node *map, enum schema_property 
 	read_md5(r, v, P_bgpSettings_sharedKey, &out->md5);
 }
 
-/* The last address but one of the IPv4 GatewaySubnet, as Azure gives it; family IP_NONE. */
-static struct ip_addr last_but_one(const struct model_vnet *v)
+struct ip_addr read_bgp_address(const struct model_vnet *v)
 {
 	for (uint32_t i = 0; i < v->n_subnets; i++) {
 		const struct model_subnet *s = &v->subnets[i];
@@ -86,5 +85,5 @@ void read_bgp_defaults(const struct model *m, struct model_gateway *g)
 	if (!b->max_prefixes)
 		b->max_prefixes = read_number(NULL, P_bgpSettings_maxPrefixes);
 	if (g->enable_bgp && !g->express_route && !b->address.family && g->vnet != MODEL_NONE)
-		b->address = last_but_one(&m->vnets[g->vnet]);
+		b->address = read_bgp_address(&m->vnets[g->vnet]);
 }

@@ -83,34 +83,41 @@ static void note_gateway(struct model *m, uint32_t i)
 		*at = i;
 }
 
+void read_note_gateways(struct model *m)
+{
+	for (uint32_t i = 0; i < m->n_gateways; i++)
+		note_gateway(m, i);
+}
+
+void read_gateway(struct read *r, const struct tree_node *item, struct model_gateway *g)
+{
+	g->name = read_copy(r, read_text(item, P_virtualNetworkGateway_name));
+	g->vnet = read_reference(r, item, P_virtualNetworkGateway_virtualNetwork, &r->vnets,
+				 "virtual network");
+	read_kind(r, item, g);
+	read_gateway_bgp(r, item, g);
+	read_instances(item, g);
+	g->public_address = read_address(item, P_virtualNetworkGateway_publicIPAddress);
+	g->identity = identity(r, item, P_virtualNetworkGateway_identity, &g->public_address);
+	g->sku = read_copy(r, read_text(item, P_virtualNetworkGateway_sku));
+	read_certificate(r, item, g);
+	read_clients(r, item, g);
+	g->incomplete = g->incomplete || item->is_bad || g->vnet == MODEL_NONE;
+	g->place = read_place(item, P_virtualNetworkGateway_name);
+	g->vnet_at = read_place(item, P_virtualNetworkGateway_virtualNetwork);
+	g->address_at = read_place(item, P_virtualNetworkGateway_publicIPAddress);
+}
+
 int read_gateways(struct read *r)
 {
 	const struct tree_node *root = r->tree->root;
 	struct model *m = r->model;
 	uint32_t n = read_length(root, P_configuration_virtualNetworkGateways);
 	m->gateways = read_array(r, n, sizeof *m->gateways);
-	for (uint32_t i = 0; m->gateways && i < n; i++) {
-		const struct tree_node *item =
-			read_item(root, P_configuration_virtualNetworkGateways, i);
-		struct model_gateway *g = &m->gateways[m->n_gateways++];
-		g->name = read_copy(r, read_text(item, P_virtualNetworkGateway_name));
-		g->vnet = read_reference(r, item, P_virtualNetworkGateway_virtualNetwork, &r->vnets,
-					 "virtual network");
-		read_kind(r, item, g);
-		read_gateway_bgp(r, item, g);
-		read_instances(item, g);
-		g->public_address = read_address(item, P_virtualNetworkGateway_publicIPAddress);
-		g->identity =
-			identity(r, item, P_virtualNetworkGateway_identity, &g->public_address);
-		g->sku = read_copy(r, read_text(item, P_virtualNetworkGateway_sku));
-		read_certificate(r, item, g);
-		read_clients(r, item, g);
-		g->incomplete = g->incomplete || item->is_bad || g->vnet == MODEL_NONE;
-		g->place = read_place(item, P_virtualNetworkGateway_name);
-		g->vnet_at = read_place(item, P_virtualNetworkGateway_virtualNetwork);
-		g->address_at = read_place(item, P_virtualNetworkGateway_publicIPAddress);
-		note_gateway(m, i);
-	}
+	for (uint32_t i = 0; m->gateways && i < n; i++)
+		read_gateway(r, read_item(root, P_configuration_virtualNetworkGateways, i),
+			     &m->gateways[m->n_gateways++]);
+	read_note_gateways(m);
 	return r->no_memory ? -ENOMEM
 			    : read_index_names(r, P_configuration_virtualNetworkGateways,
 					       P_virtualNetworkGateway_name, 0, &r->gateways);
@@ -146,7 +153,7 @@ static void read_fqdn(struct read *r, const struct tree_node *v, struct model_si
 		       findings_show(v->text, shown));
 }
 
-static void read_site(struct read *r, const struct tree_node *map, struct model_site *s)
+void read_site(struct read *r, const struct tree_node *map, struct model_site *s)
 {
 	s->name = read_copy(r, read_text(map, P_localNetworkGateway_name));
 	s->address = read_address(map, P_localNetworkGateway_gatewayIpAddress);
@@ -173,7 +180,7 @@ static void read_site(struct read *r, const struct tree_node *map, struct model_
 			       "site's address, or any when it is not known");
 }
 
-static void read_remote(struct read *r, const struct tree_node *map, struct model_site *s)
+void read_remote(struct read *r, const struct tree_node *map, struct model_site *s)
 {
 	s->name = read_copy(r, read_text(map, P_remoteGateway_name));
 	s->is_remote_gateway = true;
@@ -212,13 +219,12 @@ int read_far_ends(struct read *r)
 /* Below this many characters a key can be found by trying. */
 #define WEAK_KEY 20u
 
-int read_secret(const struct read *r, const struct tree_node *v, struct secret *out,
-		struct fault *fault)
+int read_secret(struct read *r, const struct tree_node *v, struct secret *out, struct fault *fault)
 {
 	int err;
 	if (v->type == TREE_SCALAR)
 		err = secret_set(out, v->text, strlen(v->text));
-	else if (r->files && r->files->read_secret)
+	else if (r->files && r->files->read_secret && ++r->secrets)
 		err = r->files->read_secret(r->files->owner, v->items[0].value->text, out, fault);
 	else
 		return fault_set(fault, -ENOTSUP, "secrets in files cannot be read here");
@@ -231,12 +237,20 @@ int read_secret(const struct read *r, const struct tree_node *v, struct secret *
 	return err && !fault->code ? fault_set(fault, err, "%s", strerror(-err)) : err;
 }
 
+/* Of a secret in a file; NULL: it stands in the text. */
+static char *copy_path(struct read *r, const struct tree_node *v)
+{
+	return v && !v->is_bad && v->type == TREE_MAP ? read_copy(r, v->items[0].value->text)
+						      : NULL;
+}
+
 static void read_key(struct read *r, const struct tree_node *map, struct model_connection *c)
 {
 	const struct tree_node *v = schema_value(map, P_connection_sharedKey);
 	struct fault fault = {0};
 	char text[FAULT_TEXT];
 	c->psk_at = read_place(map, P_connection_sharedKey);
+	c->psk_file = copy_path(r, v);
 	if (!v || v->is_bad) {
 		if (!map->is_bad)
 			findings_error(r->findings, map->place,
@@ -265,6 +279,7 @@ static int take_ppk(struct read *r, const struct tree_node *id, const struct tre
 	if (!n || n > PPK_ID_MAX)
 		return fault_set(fault, -EINVAL, "expected an id of 1 to %u bytes, came %zu",
 				 PPK_ID_MAX, n);
+	c->ppk_file = copy_path(r, key);
 	int err = read_secret(r, key, &c->ppk, fault);
 	if (!err)
 		c->ppk_id = read_copy(r, id->text);
@@ -406,7 +421,7 @@ static void refuse_tunnel_settings(struct read *r, const struct tree_node *map)
 	}
 }
 
-static void read_connection(struct read *r, const struct tree_node *map, struct model_connection *c)
+void read_connection(struct read *r, const struct tree_node *map, struct model_connection *c)
 {
 	c->name = read_copy(r, read_text(map, P_connection_name));
 	c->incomplete = map->is_bad;

@@ -25,6 +25,7 @@ struct read {
 							tree's memory */
 	void *paths; /* files read so far, by path (read_certificates.c) */
 	uint32_t room_files;
+	uint32_t secrets; /* that came from files */
 	bool no_memory;
 };
 
@@ -58,6 +59,8 @@ void read_md5(struct read *r, const struct tree_node *map, enum schema_property 
 	      struct secret *out);
 /* And what a gateway has that says none; its VNet has been read. */
 void read_bgp_defaults(const struct model *m, struct model_gateway *g);
+/* The last address but one of the IPv4 GatewaySubnet, as Azure gives it; family IP_NONE. */
+struct ip_addr read_bgp_address(const struct model_vnet *v);
 uint32_t read_find(const struct read_names *names, const char *name);
 
 /* The halves: host and virtual networks; gateways, sites, connections. 0 or -ENOMEM. */
@@ -68,14 +71,23 @@ int read_circuits(struct read *r); /* read_circuits.c; before the connections */
 int read_far_ends(struct read *r);
 int read_gateways(struct read *r);
 int read_connections(struct read *r);
+/* One resource; what it names is found by the names of r. */
+void read_table(struct read *r, const struct tree_node *item, struct model_route_table *t);
+void read_vnet(struct read *r, const struct tree_node *map, struct model_vnet *v);
+void read_site(struct read *r, const struct tree_node *map, struct model_site *s);
+void read_remote(struct read *r, const struct tree_node *map, struct model_site *s);
+void read_gateway(struct read *r, const struct tree_node *item, struct model_gateway *g);
+void read_connection(struct read *r, const struct tree_node *map, struct model_connection *c);
+/* What networks know of their gateways, and peerings of their other side. */
+void read_note_gateways(struct model *m);
+int read_match_peerings(struct model *m);
 /* Certificates, keys, what peers are judged by (read_certificates.c). */
 /* One file of a list of objects, MODEL_NONE with a finding. */
 uint32_t read_path(struct read *r, const struct tree_node *map, enum schema_property p);
 /* Base64 of a certificate as a PEM file of the model; MODEL_NONE without memory. */
 uint32_t read_inline_certificate(struct read *r, const char *base64);
 /* The text itself, or the file that it names. 0 or -errno with a fault. */
-int read_secret(const struct read *r, const struct tree_node *v, struct secret *out,
-		struct fault *fault);
+int read_secret(struct read *r, const struct tree_node *v, struct secret *out, struct fault *fault);
 /* Point-to-site (read_clients.c). */
 void read_clients(struct read *r, const struct tree_node *gateway, struct model_gateway *g);
 void read_certificate(struct read *r, const struct tree_node *gateway, struct model_gateway *g);

@@ -212,7 +212,7 @@ static int by_ends(const void *a, const void *b)
 }
 
 /* Finds the other side of each; sorted, since a hub may have thousands. */
-static int match_peerings(struct model *m)
+int read_match_peerings(struct model *m)
 {
 	uint32_t n = 0;
 	for (uint32_t i = 0; m->vnets && i < m->n_vnets; i++)
@@ -266,25 +266,27 @@ static void read_route(struct read *r, const struct tree_node *map, struct model
 			       "nextHopIpAddress: missing, nextHopType VirtualAppliance needs it");
 }
 
+void read_table(struct read *r, const struct tree_node *item, struct model_route_table *t)
+{
+	uint32_t routes = read_length(item, P_routeTable_routes);
+	t->name = read_copy(r, read_text(item, P_routeTable_name));
+	t->place = read_place(item, P_routeTable_name);
+	t->withholds = read_boolean(item, P_routeTable_disableBgpRoutePropagation);
+	t->incomplete = item->is_bad;
+	t->routes = read_array(r, routes, sizeof *t->routes);
+	for (uint32_t k = 0; t->routes && k < routes; k++)
+		read_route(r, read_item(item, P_routeTable_routes, k), &t->routes[t->n_routes++]);
+}
+
 int read_tables(struct read *r)
 {
 	const struct tree_node *root = r->tree->root;
 	struct model *m = r->model;
 	uint32_t n = read_length(root, P_configuration_routeTables);
 	m->tables = read_array(r, n, sizeof *m->tables);
-	for (uint32_t i = 0; m->tables && i < n; i++) {
-		const struct tree_node *item = read_item(root, P_configuration_routeTables, i);
-		struct model_route_table *t = &m->tables[m->n_tables++];
-		uint32_t routes = read_length(item, P_routeTable_routes);
-		t->name = read_copy(r, read_text(item, P_routeTable_name));
-		t->place = read_place(item, P_routeTable_name);
-		t->withholds = read_boolean(item, P_routeTable_disableBgpRoutePropagation);
-		t->incomplete = item->is_bad;
-		t->routes = read_array(r, routes, sizeof *t->routes);
-		for (uint32_t k = 0; t->routes && k < routes; k++)
-			read_route(r, read_item(item, P_routeTable_routes, k),
-				   &t->routes[t->n_routes++]);
-	}
+	for (uint32_t i = 0; m->tables && i < n; i++)
+		read_table(r, read_item(root, P_configuration_routeTables, i),
+			   &m->tables[m->n_tables++]);
 	return r->no_memory ? -ENOMEM
 			    : read_index_names(r, P_configuration_routeTables, P_routeTable_name, 0,
 					       &r->tables);
@@ -305,7 +307,7 @@ static void read_dns(struct read *r, const struct tree_node *vnet, struct model_
 	}
 }
 
-static void read_vnet(struct read *r, const struct tree_node *map, struct model_vnet *v)
+void read_vnet(struct read *r, const struct tree_node *map, struct model_vnet *v)
 {
 	uint32_t n = read_length(map, P_virtualNetwork_attachments);
 	v->name = read_copy(r, read_text(map, P_virtualNetwork_name));
@@ -344,5 +346,5 @@ int read_vnets(struct read *r)
 	for (uint32_t i = 0; m->vnets && i < n; i++)
 		read_vnet(r, read_item(root, P_configuration_virtualNetworks, i),
 			  &m->vnets[m->n_vnets++]);
-	return err || r->no_memory ? -ENOMEM : match_peerings(m);
+	return err || r->no_memory ? -ENOMEM : read_match_peerings(m);
 }

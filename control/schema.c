@@ -332,3 +332,10 @@ int schema_check(struct tree *t, struct config_findings *findings)
 	t->root->is_bad = !check_map(&c, K_configuration, t->root);
 	return t->no_memory ? -ENOMEM : 0;
 }
+
+void schema_check_item(struct tree *t, enum schema_property list, struct tree_node *item,
+		       struct config_findings *findings)
+{
+	struct checker c = {.tree = t, .findings = findings};
+	item->is_bad = !check_one(&c, &rows[list], item);
+}

@@ -69,6 +69,10 @@ enum schema_property schema_first(enum schema_kind k, uint32_t *n);
  */
 int schema_check(struct tree *t, struct config_findings *findings);
 
+/* The same for one item of a list of resources at the top. */
+void schema_check_item(struct tree *t, enum schema_property list, struct tree_node *item,
+		       struct config_findings *findings);
+
 /*
  * Value of a property in a checked mapping of its kind; NULL when it is absent, or a scalar that
  * was refused. Lists and mappings come as written: their reader looks at the types and `is_bad` of

@@ -80,7 +80,7 @@ struct builder {
 	struct level levels[TREE_MAX_DEPTH];
 	unsigned depth;
 	struct anchor *anchors;
-	unsigned n_anchors, documents;
+	unsigned documents;
 };
 
 #define MAX_ANCHORS 1000u
@@ -187,7 +187,7 @@ static int note_anchor(struct builder *b, struct fy_token *token, struct tree_no
 	*out = NULL;
 	if (!token)
 		return 0;
-	if (b->n_anchors++ == MAX_ANCHORS) {
+	if (b->tree->anchors++ == MAX_ANCHORS) {
 		findings_error(b->findings, n->place, "more than %u anchors", MAX_ANCHORS);
 		return -EINVAL;
 	}

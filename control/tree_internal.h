@@ -39,6 +39,7 @@ struct tree {
 	struct tree_node *root;
 	struct tree_chunk *chunks;
 	size_t nodes;
+	unsigned anchors;
 	bool no_memory;
 };
 

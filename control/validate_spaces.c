@@ -5,6 +5,7 @@
  * gateways are sorted once.
  */
 #include "control/offer.h"
+#include "control/sort.h"
 #include "control/validate_internal.h"
 
 #include <stdlib.h>
@@ -140,6 +141,25 @@ static uint32_t collect(const struct judge *j, struct reach *out)
 	return total;
 }
 
+/* All that is behind gateways, in order. */
+static struct reach *sort_reach(struct judge *j, uint32_t *n)
+{
+	*n = collect(j, NULL);
+	struct reach *at = *n ? reallocarray(NULL, *n, sizeof *at) : NULL;
+	uint32_t *gateway = *n ? reallocarray(NULL, *n, sizeof *gateway) : NULL;
+	if (at)
+		collect(j, at);
+	for (uint32_t i = 0; at && gateway && i < *n; i++)
+		gateway[i] = at[i].gateway;
+	if (!at || !gateway ||
+	    !sort_groups((void **)&at, *n, sizeof *at, gateway, j->m->n_gateways, by_reach)) {
+		j->no_memory |= *n != 0;
+		*n = 0;
+	}
+	free(gateway);
+	return at;
+}
+
 static bool is_network(const struct model_connection *c)
 {
 	return c->peer_gateway != MODEL_NONE;
@@ -273,12 +293,8 @@ void validate_spaces(struct judge *j)
 		if (j->first[i] != j->first[i + 1] && j->m->gateways[i].vnet != MODEL_NONE)
 			check_gateway(j, i);
 	}
-	uint32_t n = collect(j, NULL);
-	struct reach *at = n ? reallocarray(NULL, n, sizeof *at) : NULL;
-	j->no_memory |= n && !at;
-	n = at ? collect(j, at) : 0;
-	if (n)
-		qsort(at, n, sizeof *at, by_reach);
+	uint32_t n;
+	struct reach *at = sort_reach(j, &n);
 	for (uint32_t i = 0; i < n;)
 		i += check_equal(j, &at[i], n - i);
 	check_nested(j, at, n);

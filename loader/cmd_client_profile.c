@@ -2,6 +2,7 @@
 /* client-profile: what the configuration says about a gateway's clients, as files for one of them.
  */
 #include "auth/identity.h"
+#include "control/config.h"
 #include "control/offer.h"
 #include "loader/command.h"
 #include "loader/files.h"
@@ -257,11 +258,13 @@ static int make(struct making *k)
 int cmd_client_profile(const struct command_options *o)
 {
 	struct model m;
+	struct config_former *former;
 	struct making k = {.o = o, .m = &m};
 	if (!o->client || !o->directory)
 		return command_say(EXIT_USAGE,
 				   "`xgw client-profile` needs --client NAME and -o DIR");
-	int status = command_take_config(o->config, "written", &m);
+	int status = command_take_config(o->config, "written", &m, &former);
+	config_former_free(former);
 	if (status)
 		return status;
 	k.g = find_gateway(o, &m);

@@ -6,6 +6,7 @@
 #include "loader/router.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -18,18 +19,21 @@ static int need_root(void)
 		"this needs root (CAP_BPF, CAP_NET_ADMIN, CAP_SYS_ADMIN); run it as root");
 }
 
-int command_take_config(const char *path, const char *started, struct model *out)
+int command_take_config(const char *path, const char *started, struct model *out,
+			struct config_former **kept)
 {
 	struct config_findings findings;
 	struct fault f = {0};
 	char line[CONFIG_FINDING_TEXT];
-	int err = config_file_load(path, out, &findings, &f);
+	int err = config_file_load_kept(path, out, &findings, NULL, NULL, kept, &f);
 	for (size_t i = 0; i < findings.n; i++)
 		fprintf(stderr, "%s\n", config_finding_format(&findings.at[i], path, line));
 	size_t errors = findings.errors;
 	config_findings_free(&findings);
 	if (!err)
 		return 0;
+	config_former_free(*kept);
+	*kept = NULL;
 	model_free(out);
 	if (err != -EINVAL)
 		return command_fail(err == -ENOMEM ? EXIT_FAILED : EXIT_USAGE, &f);
@@ -37,17 +41,22 @@ int command_take_config(const char *path, const char *started, struct model *out
 			   errors == 1 ? "" : "s", started);
 }
 
-/* With a valid configuration and root's rights; `start` takes the model over. */
+/* With a valid configuration and root's rights; `start` takes the model and what is kept of its
+ * text over. */
 static int with_config(const struct command_options *o,
-		       int (*start)(const struct instance *i, const char *path, struct model *m))
+		       int (*start)(const struct instance *i, const char *path, struct model *m,
+				    struct config_former *former))
 {
 	struct model m;
-	int err = command_take_config(o->config, "started", &m);
+	struct config_former *former;
+	int err = command_take_config(o->config, "started", &m, &former);
 	if (err)
 		return err;
+	malloc_trim(0); /* what reading took beside its result */
 	err = need_root();
 	if (!err)
-		return start(&o->instance, o->config, &m);
+		return start(&o->instance, o->config, &m, former);
+	config_former_free(former);
 	model_free(&m);
 	return err;
 }

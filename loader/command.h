@@ -75,8 +75,10 @@ int command_print_json(json_t *document);
 
 /* Reads the configuration, findings to standard error. 0, or the exit status, told already:
  * "nothing was STARTED". The model is to be freed after 0. */
+struct config_former;
 struct model;
-int must_check command_take_config(const char *path, const char *started, struct model *out);
+int must_check command_take_config(const char *path, const char *started, struct model *out,
+				   struct config_former **kept);
 
 int cmd_run(const struct command_options *o);
 int cmd_check(const struct command_options *o);

@@ -217,13 +217,15 @@ static int read_text(const char *path, char **out, size_t *len, struct fault *f)
 	return 0;
 }
 
-int config_file_load(const char *path, struct model *out, struct config_findings *findings,
-		     struct fault *f)
+int config_file_load_kept(const char *path, struct model *out, struct config_findings *findings,
+			  const struct config_former *former, const struct model *was,
+			  struct config_former **kept, struct fault *f)
 {
 	char directory[4096] = ".", *text = NULL;
 	size_t len = 0;
 	memset(out, 0, sizeof *out);
 	memset(findings, 0, sizeof *findings);
+	*kept = NULL;
 	int err = read_text(path, &text, &len, f);
 	if (err || !text)
 		return err == -EINVAL ? -EISDIR : err;
@@ -232,14 +234,21 @@ int config_file_load(const char *path, struct model *out, struct config_findings
 		snprintf(directory, sizeof directory, "%.*s",
 			 slash == path ? 1 : (int)(slash - path), path);
 	struct config_files files = {read_secret, read_file, directory};
-	err = config_parse(out, text, len, &files, findings);
+	err = config_parse_kept(out, text, len, &files, findings, former, was, kept);
 	if (!err)
 		err = judge_key_exchanges(out, findings);
 	if (!err)
 		err = judge_certificates(out, findings);
-	wipe(text, len);
-	free(text);
 	if (err && err != -EINVAL)
 		fault_set(f, err, "cannot parse %s: %s", path, strerror(-err));
+	return err;
+}
+
+int config_file_load(const char *path, struct model *out, struct config_findings *findings,
+		     struct fault *f)
+{
+	struct config_former *kept;
+	int err = config_file_load_kept(path, out, findings, NULL, NULL, &kept, f);
+	config_former_free(kept);
 	return err;
 }

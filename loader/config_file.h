@@ -12,5 +12,10 @@
  */
 int must_check config_file_load(const char *path, struct model *out,
 				struct config_findings *findings, struct fault *f);
+/* The same, for who will read it again: see config_parse_kept. */
+int must_check config_file_load_kept(const char *path, struct model *out,
+				     struct config_findings *findings,
+				     const struct config_former *former, const struct model *was,
+				     struct config_former **kept, struct fault *f);
 
 #endif

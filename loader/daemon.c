@@ -578,6 +578,7 @@ static void stop(struct daemon *d)
 	standby_free(&d->standby);
 	plan_free(&d->plan);
 	model_free(&d->model);
+	config_former_free(d->former);
 	instance_unlock(&d->instance, d->lock);
 }
 
@@ -591,27 +592,31 @@ static void harden(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static struct daemon *new_daemon(const struct instance *i, struct model *m)
+static struct daemon *new_daemon(const struct instance *i, struct model *m,
+				 struct config_former *former)
 {
 	struct daemon *d = calloc(1, sizeof *d);
 	if (!d) {
 		model_free(m);
+		config_former_free(former);
 		command_say(EXIT_FAILED, "not enough memory to start");
 		return NULL;
 	}
 	d->instance = *i;
 	d->lock = -1;
 	d->model = *m;
+	d->former = former;
 	memset(m, 0, sizeof *m);
 	d->started_ns = clock_now_ns();
 	return d;
 }
 
-int daemon_run(const struct instance *i, const char *path, struct model *m)
+int daemon_run(const struct instance *i, const char *path, struct model *m,
+	       struct config_former *former)
 {
 	struct fault f = {0};
 	harden();
-	struct daemon *d = new_daemon(i, m);
+	struct daemon *d = new_daemon(i, m, former);
 	if (!d)
 		return EXIT_FAILED;
 	int err = start(d, path, &f);
@@ -632,11 +637,12 @@ int daemon_run(const struct instance *i, const char *path, struct model *m)
 	return EXIT_DONE;
 }
 
-int daemon_attach_only(const struct instance *i, const char *path, struct model *m)
+int daemon_attach_only(const struct instance *i, const char *path, struct model *m,
+		       struct config_former *former)
 {
 	(void)path;
 	struct fault f = {0};
-	struct daemon *d = new_daemon(i, m);
+	struct daemon *d = new_daemon(i, m, former);
 	if (!d)
 		return EXIT_FAILED;
 	int err = prepare(d, &f);

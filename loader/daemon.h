@@ -3,6 +3,7 @@
 #ifndef XGW_LOADER_DAEMON_H
 #define XGW_LOADER_DAEMON_H
 
+#include "control/config.h"
 #include "control/standby.h"
 #include "loader/apply.h"
 #include "loader/attach.h"
@@ -25,6 +26,7 @@ struct daemon {
 	struct instance instance;
 	int lock;
 	struct model model;
+	struct config_former *former; /* of the text of the model, NULL: nothing is kept */
 	struct plan plan;
 	struct attach_port ports[XGW_MAX_PORTS];
 	struct plan_port facts[XGW_MAX_PORTS];
@@ -60,16 +62,18 @@ struct daemon {
 	bool stopping, hands_over; /* by a signal */
 };
 
-/* Runs until a signal ends it. path: the configuration's. Takes the model. 0 or the exit status of
- * the program, told already.
+/* Runs until a signal ends it. path: the configuration's. Takes the model and what is kept of
+ * its text. 0 or the exit status of the program, told already.
  */
-int daemon_run(const struct instance *i, const char *path, struct model *m);
+int daemon_run(const struct instance *i, const char *path, struct model *m,
+	       struct config_former *former);
 /* Routes that BGP decides about: for apply_plan. */
 struct apply_keep daemon_keep(const struct daemon *d);
 /* The same model on other devices, or with wires to circuits' links that are there now. Not while a
  * reload is under way, which compares with the plan. */
 int must_check daemon_plan_again(struct daemon *d, struct fault *f);
 /* Maps filled and programs attached without anything that needs a process. */
-int daemon_attach_only(const struct instance *i, const char *path, struct model *m);
+int daemon_attach_only(const struct instance *i, const char *path, struct model *m,
+		       struct config_former *former);
 
 #endif

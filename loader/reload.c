@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -33,6 +34,7 @@ struct job {
 	/* what the thread reads, and what it makes */
 	struct attach_port ports[XGW_MAX_PORTS]; /* as in the new model */
 	struct model model;
+	struct config_former *former; /* of its text; once it is in force that of before */
 	struct plan plan;
 	struct plan_changes changes; /* they point into this plan and the one of before */
 	struct ike_host_changes *ike;
@@ -111,7 +113,8 @@ static void *work(void *owner)
 	struct reload *r = owner;
 	struct job *j = r->job;
 	uint64_t one = 1;
-	j->err = config_file_load(j->path, &j->model, &j->findings, &j->fault);
+	j->err = config_file_load_kept(j->path, &j->model, &j->findings, r->d->former, &r->d->model,
+				       &j->former, &j->fault);
 	j->wrong = j->err && j->err != -ENOMEM;
 	if (!j->err)
 		j->err = compare(j, r->d);
@@ -123,6 +126,7 @@ static void *work(void *owner)
 /* What is left of before: in memory, and hosts in the map `endpoints` that no plan knows. */
 struct leftovers {
 	struct model model;
+	struct config_former *former;
 	struct plan plan;
 	const struct maps *maps;
 	uint32_t *gone; /* attachments */
@@ -160,6 +164,11 @@ static void forget_hosts(struct leftovers *l)
 	} while (l->n_found == sizeof l->found / sizeof *l->found);
 }
 
+/*
+ * Reading takes several times the memory that its result does, and while the new one is made the
+ * old one is there as well. The C library would keep what is freed for the next time, and nobody
+ * knows when that comes.
+ */
 static void *reap(void *owner)
 {
 	struct leftovers *l = owner;
@@ -167,8 +176,10 @@ static void *reap(void *owner)
 		forget_hosts(l);
 	plan_free(&l->plan);
 	model_free(&l->model);
+	config_former_free(l->former);
 	free(l->gone);
 	free(l);
+	malloc_trim(0);
 	return NULL;
 }
 
@@ -184,8 +195,9 @@ static void take_gone(struct leftovers *l, const struct plan_changes *changes)
 		qsort(l->gone, l->n_gone, sizeof *l->gone, by_number);
 }
 
+/* Of what was replaced, and of what was refused; `changes`: NULL when the maps are as they were. */
 static void start_reaping(struct reload *r, struct model *m, struct plan *p,
-			  const struct plan_changes *changes)
+			  struct config_former *former, const struct plan_changes *changes)
 {
 	struct leftovers *l = calloc(1, sizeof *l);
 	if (r->reaping)
@@ -194,13 +206,16 @@ static void start_reaping(struct reload *r, struct model *m, struct plan *p,
 	if (l) {
 		l->model = *m;
 		l->plan = *p;
+		l->former = former;
 		l->maps = r->d->maps;
-		take_gone(l, changes);
+		if (changes)
+			take_gone(l, changes);
 		r->reaping = pthread_create(&r->reaper, NULL, reap, l) == 0;
 	}
 	if (!r->reaping) {
 		plan_free(p);
 		model_free(m);
+		config_former_free(former);
 		if (l)
 			free(l->gone);
 		free(l);
@@ -212,10 +227,10 @@ static void free_job(struct reload *r, struct job *j)
 	sstp_host_abandon(r->d->sstp);
 	ike_host_changes_free(r->d->ike, j->ike);
 	if (j->switched)
-		start_reaping(r, &j->old_model, &j->old_plan, &j->changes);
+		start_reaping(r, &j->old_model, &j->old_plan, j->former, &j->changes);
+	else
+		start_reaping(r, &j->model, &j->plan, j->former, NULL);
 	plan_changes_free(&j->changes);
-	plan_free(&j->plan);
-	model_free(&j->model);
 	config_findings_free(&j->findings);
 	free(j);
 }
@@ -393,6 +408,9 @@ static void switch_over(struct reload *r)
 	j->old_plan = d->plan;
 	j->switched = true;
 	d->model = j->model;
+	struct config_former *former = d->former;
+	d->former = j->former;
+	j->former = former;
 	d->plan = j->plan;
 	memcpy(d->ports, j->ports, sizeof d->ports);
 	memset(&j->model, 0, sizeof j->model);

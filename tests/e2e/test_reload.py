@@ -3,7 +3,9 @@
 import copy
 import json
 import os
+import re
 import signal
+import subprocess
 import threading
 import time
 
@@ -231,3 +233,41 @@ def test_maps_follow_and_what_is_wrong_changes_nothing(three):
     assert g1.spis('to2') == spis
     document = g1.json('reload')
     assert document['ok'] and document['milliseconds']['longestPause'] < 1000, document
+
+
+@pytest.fixture
+def many(lab):
+    """A gateway of 64 networks and 100 connections to sites with 40 000 prefixes, nobody at their other ends."""
+    host, other = lab.host('gw'), lab.host('other')
+    for device, address in (('wan', '203.0.113.1/24'), ('lan', '192.0.2.1/24')):
+        lab.cable(other, device, host, device)
+        host.address(device, address)
+    text = subprocess.run([os.path.join(rig.ROOT, 'scripts', 'make-large.py'), '--vnets', '64', '--connections', '100', '--prefixes', '40000',
+                           '--endpoints', '1000', '--key', rig.PSK, '--uplink', 'wan', '--lan', 'lan'],
+                          check=True, stdout=subprocess.PIPE, text=True).stdout
+    for a in sorted(set(re.findall(r'publicIPAddress: ([0-9.]+)', text))):
+        host.address('wan', f'{a}/32')
+    g = rig.Xgw(host, text)
+    g.start()
+    return g
+
+
+def test_memory_does_not_grow_with_the_reloads(many):
+    """What a reload needs beside the configuration in force, some 20 MiB here, is the kernel's again after it, be it accepted or not."""
+    with open(many.config) as f:
+        text = f.read()
+
+    def reload(n):
+        wrong = n % 4 == 3
+        with open(many.config, 'w') as f:
+            f.write(text.replace('128.0.0.0/24', f'203.0.{n}.0/24').replace('virtualNetwork: vnet0', f'virtualNetwork: vnet{"X" if wrong else 0}'))
+        assert many.command('reload', check=False).returncode == (2 if wrong else 0)
+
+    def settled(below):
+        return rig.wait_for(lambda: many.resident_kb() < below, f'less than {below} kB, after {many.resident_kb()}', 10)
+
+    start = many.resident_kb()
+    for n in range(1, 25):
+        reload(n)
+        if n % 8 == 0:
+            settled(start + 10 * 1024)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The YAML front end, and behind it validation, offers and the plan: any text either has findings,
- * or can be planned and compared with itself. Seeds: docs/examples and corpus_config beside this
- * file.
+ * or can be planned and compared with itself. A text that is accepted and kept is then read with a
+ * part of it somewhere else, as it says itself, and what is found is what reading all finds. Seeds:
+ * docs/examples and corpus_config beside this file.
  */
 #include "control/config.h"
 #include "control/offer.h"
 #include "control/plan.h"
+#include "tests/unit/control/same_model.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +66,76 @@ static void plan_it(const struct model *m)
 	plan_free(&plan);
 }
 
+/* The last bytes say what is moved where: from, how much, to, how much is left out there. */
+static char *edit(const char *text, size_t len, size_t *out)
+{
+	uint16_t what[4];
+	memcpy(what, text + len - sizeof what, sizeof what);
+	size_t from = what[0] % len, most = len - from, n = what[1] % 256u, to = what[2] % len,
+	       without = what[3] % 256u;
+	n = n < most ? n : most;
+	without = without < len - to ? without : len - to;
+	*out = len + n - without;
+	char *now = malloc(*out + 1);
+	if (!now)
+		abort();
+	memcpy(now, text, to);
+	memcpy(now + to, text + from, n);
+	memcpy(now + to + n, text + to + without, len - to - without);
+	return now;
+}
+
+static void same_findings(const struct config_findings *a, const struct config_findings *b)
+{
+	if (a->n != b->n || a->errors != b->errors || a->truncated != b->truncated)
+		abort();
+	for (size_t i = 0; i < a->n; i++) {
+		if (strcmp(a->at[i].text, b->at[i].text) != 0 ||
+		    memcmp(&a->at[i].place, &b->at[i].place, sizeof a->at[i].place) != 0)
+			abort();
+	}
+}
+
+static void read_again(const struct config_former *former, const struct model *was, char *text,
+		       size_t len, const struct config_files *files)
+{
+	struct model m, all;
+	struct config_findings findings, wanted;
+	struct config_former *kept;
+	int whole = config_parse(&all, text, len, files, &wanted);
+	int err = config_parse_kept(&m, text, len, files, &findings, former, was, &kept);
+	if (err != whole)
+		abort();
+	same_findings(&findings, &wanted);
+	if (kept && !same_model(&m, &all))
+		abort();
+	config_findings_free(&findings);
+	config_findings_free(&wanted);
+	config_former_free(kept);
+	model_free(&m);
+	model_free(&all);
+}
+
+static void keep(const uint8_t *bytes, size_t len, const struct config_files *files)
+{
+	struct model m;
+	struct config_findings findings;
+	struct config_former *former;
+	char *text = malloc(len);
+	size_t n;
+	if (!text)
+		abort();
+	memcpy(text, bytes, len);
+	int err = config_parse_kept(&m, text, len, files, &findings, NULL, NULL, &former);
+	if (!err && former) {
+		char *now = edit((const char *)bytes, len, &n);
+		read_again(former, &m, now, n, files);
+	}
+	config_findings_free(&findings);
+	config_former_free(former);
+	model_free(&m);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	static const struct config_files files = {.read_secret = read_secret,
@@ -75,6 +147,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		abort();
 	if (!err)
 		plan_it(&m);
+	if (!err && len > 8)
+		keep(bytes, len, &files);
 	config_findings_free(&findings);
 	model_free(&m);
 	return 0;
