@@ -157,11 +157,13 @@ static int setup(void **state)
 	assert_int_equal(mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL), 0);
 	assert_int_equal(mkdir(RUN_DIRECTORY, 0755), 0);
 	/* a far end takes frames from XDP when it has GRO, or a program of its own */
-	assert_int_equal(system("ip link add er0 type veth peer name er1 && "
-				"ip link add wire0 type veth peer name l0 && "
-				"for d in er0 er1 wire0 l0; do ip link set $d up || exit 1; done; "
-				"ethtool -K er1 gro on && ethtool -K l0 gro on"),
-			 0);
+	assert_int_equal(
+		system("ip link add er0 type veth peer name er1 && "
+		       "ip link add wire0 type veth peer name l0 && "
+		       "ip link add lan0 type veth peer name lan1 && "
+		       "for d in er0 er1 wire0 l0 lan0 lan1; do ip link set $d up || exit 1; done; "
+		       "ethtool -K er1 gro on && ethtool -K l0 gro on"),
+		0);
 	assert_int_equal(netlink_open(&x->netlink, &f), 0);
 	assert_int_equal(instance_init(&x->instance, "wire", &f), 0);
 	x->provider = listen_on("er1");
@@ -183,15 +185,17 @@ static int teardown(void **state)
 static void test_attached(void **state)
 {
 	struct fixture *x = *state;
-	struct attach_port er = {.role = XGW_ROLE_CIRCUIT};
+	struct attach_port ports[] = {{.role = XGW_ROLE_CIRCUIT}, {.role = XGW_ROLE_VNET}};
 	struct fault f = {0};
-	assert_int_equal(netlink_link_by_name(x->netlink, "er0", &er.link), 0);
+	assert_int_equal(netlink_link_by_name(x->netlink, "er0", &ports[0].link), 0);
+	assert_int_equal(netlink_link_by_name(x->netlink, "lan0", &ports[1].link), 0);
 	assert_int_equal(netlink_link_by_name(x->netlink, "wire0", &x->wire), 0);
-	int err = attach_start(&x->attach, &x->instance, x->netlink, &er, 1, MODEL_XDP_NATIVE, &f);
+	int err =
+		attach_start(&x->attach, &x->instance, x->netlink, ports, 2, MODEL_XDP_NATIVE, &f);
 	if (err)
 		fail_msg("%s", f.text);
 	const struct maps *m = attach_maps(x->attach);
-	const struct xgw_port port = {.role = XGW_ROLE_CIRCUIT, .ifindex = er.link.ifindex};
+	const struct xgw_port port = {.role = XGW_ROLE_CIRCUIT, .ifindex = ports[0].link.ifindex};
 	assert_int_equal(maps_put(m, MAPS_ports, &port.ifindex, &port), 0);
 	assert_int_equal(maps_put(m, MAPS_tx_ports, &port.ifindex, &port.ifindex), 0);
 	put_link(m, LINK, XGW_TAG_QINQ, XGW_QINQ(OUTER, INNER), 0);
@@ -265,10 +269,10 @@ static void put_route(const struct maps *m, const char *prefix, uint32_t hop, ui
 	assert_int_equal(maps_route_put(m, VNET, &p, &r), 0);
 }
 
-/* A virtual network on the wire's other device, with routes into the circuit. */
+/* A virtual network on a device of its own, with routes into the circuit. */
 static void put_network(const struct maps *m)
 {
-	const uint32_t lan = if_nametoindex("l0"), id = AT_VNET, via = VIA_LINK, any = VIA_ANY,
+	const uint32_t lan = if_nametoindex("lan0"), id = AT_VNET, via = VIA_LINK, any = VIA_ANY,
 		       tunnel = TUNNEL;
 	const struct xgw_port port = {.id = 1, .role = XGW_ROLE_VNET, .ifindex = lan};
 	const struct xgw_attachment a = {.id = id, .vnet = VNET, .ifindex = lan, .mtu = 1500};
