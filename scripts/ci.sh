@@ -74,7 +74,7 @@ fuzz_one() {
 	mkdir -p "$dir/corpus"
 	seeds=tests/fuzz/$(basename "$(dirname "$t")")/corpus_${t##*/fuzz_}
 	[ -d "$seeds" ] || seeds=$dir/corpus
-	timeout $((seconds + 60)) "$t" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 \
+	timeout $((seconds + 60)) "$t" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=30 \
 		-artifact_prefix="$dir/corpus/" "$dir/corpus" "$seeds" > "$dir/log" 2>&1 || code=$?
 	echo "$code" > "$dir/code"
 }

@@ -29,7 +29,7 @@ def die_with_parent():
 
 def wait_for(condition, what, seconds=DEADLINE, explain=None):
     """Returns condition()'s first true value; fails with what was waited for, and explain()'s text."""
-    end = time.monotonic() + seconds
+    end, pause = time.monotonic() + seconds, 0.005
     while True:
         value = condition()
         if value:
@@ -37,7 +37,13 @@ def wait_for(condition, what, seconds=DEADLINE, explain=None):
         if time.monotonic() > end:
             more = explain() if explain else ''
             raise AssertionError(f'waited {seconds} s for {what}\n{more}')
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(2 * pause, 0.05)
+
+
+def is_asked_for(request, test):
+    """Whether this run has the test of that name: for what a file's first test begins and its last one waits for."""
+    return any(item.originalname == test for item in request.session.items)
 
 
 class Process:
@@ -75,13 +81,14 @@ class Host:
     def __init__(self, lab, name):
         self.lab, self.name = lab, name
         setup = ('mount --make-rprivate / && mount -t tmpfs tmpfs /run && mount -t sysfs sysfs /sys && '
-                 'mount -t bpf bpf /sys/fs/bpf && ip link set lo up && echo ready && exec sleep infinity')
+                 'mount -t bpf bpf /sys/fs/bpf && ip link set lo up && cd /proc/sys/net && '
+                 'for what in all default; do '
+                 'echo 0 > ipv6/conf/$what/accept_dad && echo 0 > ipv4/conf/$what/rp_filter || exit 1; done && cd / && '
+                 'echo ready && exec sleep infinity')
         self.holder = subprocess.Popen(['unshare', '-n', '-m', 'sh', '-c', setup], stdin=subprocess.DEVNULL,
                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=lab.preexec)
         line = self.holder.stdout.readline()
         assert line == b'ready\n', f'{name}: {line!r} {self.holder.stdout.read()!r}'
-        self.run('sysctl', '-qw', 'net.ipv6.conf.all.accept_dad=0', 'net.ipv6.conf.default.accept_dad=0',
-                 'net.ipv4.conf.all.rp_filter=0', 'net.ipv4.conf.default.rp_filter=0')
 
     def enter(self):
         return ['nsenter', '-t', str(self.holder.pid), '-n', '-m', '--']
@@ -121,11 +128,18 @@ class Host:
     def route(self, *words):
         self.run('ip', *(['-6'] if ':' in ''.join(words) else []), 'route', 'add', *words)
 
-    def ping(self, to, count=3, check=True, size=56, more=()):
-        r = self.run('ping', '-n', '-c', str(count), '-i', '0.1', '-W', '2', '-s', str(size), *more, to, check=False)
+    def ping(self, to, count=3, check=True, size=56, more=(), wait=2):
+        """wait: seconds, for the answer to the last one"""
+        r = self.run('ping', '-n', '-c', str(count), '-i', '0.1', '-W', str(wait), '-s', str(size), *more, to, check=False)
         if check and r.returncode:
             raise AssertionError(f'{self.name}: no answer from {to}\n{r.stdout}{r.stderr}')
         return r
+
+
+    def once(self, to, **more):
+        """Whether one ping is answered, for wait_for: the first ones are lost where a gateway looks for who has the address, and
+        the next one need not wait long for their answers."""
+        return self.ping(to, count=1, check=False, wait=0.5, **more).returncode == 0
 
 
 class Lab:
@@ -212,7 +226,9 @@ class Xgw:
         return self
 
     def ready(self):
-        return self.command('status', '--json', check=False).returncode == 0
+        # it listens before it answers, and who asks before that reads the pins
+        listens = os.path.exists(f'/proc/{self.host.holder.pid}/root/run/xgw/{self.instance}.sock')
+        return listens and self.command('status', '--json', check=False).returncode == 0
 
     def command(self, *words, check=True, timeout=60):
         return self.host.run(XGW, *words, '--instance', self.instance, check=check, timeout=timeout)
@@ -409,11 +425,11 @@ def fetch_sum(host, url):
     return r.stdout.split()[0]
 
 
-def iperf(client, server, address, seconds=2, reverse=False, udp=None):
-    """Bits a second of one TCP stream; with udp=(rate, length) the end report."""
+def iperf(client, server, address, seconds=0, reverse=False, udp=None):
+    """Bits a second of one TCP stream, of 8 MB without seconds; with udp=(rate, length) the end report."""
     p = server.start('iperf3', '-s', '-1', name=f'iperf3-{time.monotonic_ns()}')
     wait_for(lambda: ':5201' in server.run('ss', '-ltn').stdout, 'iperf3 to listen')
-    words = ['iperf3', '-J', '-c', address, '-t', str(seconds)]
+    words = ['iperf3', '-J', '-c', address] + (['-t', str(seconds)] if seconds else ['-n', '8M'])
     if reverse:
         words.append('-R')
     if udp:

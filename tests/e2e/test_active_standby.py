@@ -82,7 +82,7 @@ class World:
         """Gateway i is the one that works, and traffic passes."""
         rig.wait_for(lambda: self.state(i)['state'] == 'Active', f'gateway {i} to take over', seconds, self.explain)
         self.g[i].wait_connected('toSite', seconds)
-        rig.wait_for(lambda: self.alice.ping('192.168.5.4', count=1, check=False).returncode == 0, 'traffic', seconds, self.explain)
+        rig.wait_for(lambda: self.alice.once('192.168.5.4'), 'traffic', seconds, self.explain)
 
     def stands_by(self, i):
         rig.wait_for(lambda: self.state(i)['state'] == 'Standby', f'gateway {i} to stand by', explain=self.explain)

@@ -48,7 +48,7 @@ def test_traffic(pair, kind):
     g1.command('rekey', 'to2')
     g1.command('reset', 'to2')
     g1.wait_connected('to2')
-    rig.wait_for(lambda: pair.alice.ping('10.22.0.4', count=1, check=False).returncode == 0, 'traffic', explain=g1.explain)
+    rig.wait_for(lambda: pair.alice.once('10.22.0.4'), 'traffic', explain=g1.explain)
     for g in (g1, g2):
         assert 'PRIVATE KEY' not in g.process.text() and 'BEGIN' not in g.process.text()
 
@@ -92,7 +92,7 @@ def test_reload(pair):
         assert g2.connection('to1')['ikeSpiInitiator'] == spi
     g1.command('reset', 'to2')  # with what has been taken over twice
     g1.wait_connected('to2')
-    rig.wait_for(lambda: pair.alice.ping('10.22.0.4', count=1, check=False).returncode == 0, 'traffic', explain=g1.explain)
+    rig.wait_for(lambda: pair.alice.once('10.22.0.4'), 'traffic', explain=g1.explain)
     write(pair, 'middle.crl', w.middle.crl(w.gw[0]))
     assert '1 connection changed' in g2.command('reload').stdout
     rig.wait_for(lambda: 'AUTHENTICATION_FAILED' in (g1.connection('to2')['lastError'] or ''), 'the refusal', explain=g1.explain)

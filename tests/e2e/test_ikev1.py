@@ -55,7 +55,7 @@ def test_ipv6(pair):
         g.start()
     made[0].wait_connected('to2')
     for address in ('10.22.0.4', 'fd00:22::4'):
-        rig.wait_for(lambda: pair.alice.ping(address, count=1, check=False).returncode == 0, f'{address} through the tunnel',
+        rig.wait_for(lambda: pair.alice.once(address), f'{address} through the tunnel',
                      explain=lambda: made[0].explain() + made[1].explain() + str(made[0].drops()))
 
 
@@ -127,7 +127,7 @@ def test_a_peer_that_starts_anew(pair):
     g2.process.stop(signal.SIGKILL)
     g2.start()
     g2.wait_connected('to1')
-    rig.wait_for(lambda: pair.alice.ping('10.22.0.4', count=1, check=False).returncode == 0, 'traffic again',
+    rig.wait_for(lambda: pair.alice.once('10.22.0.4'), 'traffic again',
                  explain=lambda: g1.explain() + g2.explain())
     assert 'started anew' in events(g1, 'to2'), g1.explain()
 

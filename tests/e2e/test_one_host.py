@@ -60,7 +60,7 @@ def start(house, public):
     rig.wait_for(g.ready, 'xgw to be ready', seconds=90, explain=g.process.text)
     for name in ('1-to-2', '2-to-1'):
         g.wait_connected(name)
-    rig.wait_for(lambda: house.alice.ping('10.22.0.4', count=1, check=False).returncode == 0, 'traffic between the networks',
+    rig.wait_for(lambda: house.alice.once('10.22.0.4'), 'traffic between the networks',
                  explain=lambda: g.explain() + str(g.drops()))
     return g
 
@@ -102,7 +102,7 @@ def test_without_the_tunnel_nothing_passes(house):
     assert g.drops()['no-sa'] >= before + 2
     for name in ('1-to-2', '2-to-1'):
         g.command('up', name)
-    rig.wait_for(lambda: house.alice.ping('10.22.0.4', count=1, check=False).returncode == 0, 'traffic again',
+    rig.wait_for(lambda: house.alice.once('10.22.0.4'), 'traffic again',
                  explain=lambda: g.explain() + str(g.drops()))
 
 
@@ -136,14 +136,14 @@ def test_gateways_that_stand_by(house, family):
     states('Active', 'Active')
     for name in ('1-to-2', '2-to-1'):
         g.wait_connected(name)
-    rig.wait_for(lambda: house.alice.ping('10.22.0.4', count=1, check=False).returncode == 0, 'traffic', explain=g.explain)
+    rig.wait_for(lambda: house.alice.once('10.22.0.4'), 'traffic', explain=g.explain)
     move('del', 1)
     states('Active', 'Standby')
     assert house.alice.ping('10.22.0.4', count=2, check=False, more=('-p', MARKER[:16].hex())).returncode != 0
     assert g.connection('2-to-1')['connectionStatus'] == 'NotConnected'
     move('add', 1)
     states('Active', 'Active')
-    rig.wait_for(lambda: house.alice.ping('10.22.0.4', count=1, check=False).returncode == 0, 'traffic again', explain=g.explain)
+    rig.wait_for(lambda: house.alice.once('10.22.0.4'), 'traffic again', explain=g.explain)
     outside.stop()
     assert not outside.contains(MARKER[:16]) and outside.tshark('-Y', 'ip.addr == 10.0.0.0/8') == ''
 

@@ -70,8 +70,8 @@ def test_learning(lab):
 
     def pair():
         # each must have been heard before the other can reach it
-        right.ping('10.11.0.4', count=1, check=False)
-        return left.ping('10.11.1.5', count=1, check=False).returncode == 0
+        right.once('10.11.0.4')
+        return left.once('10.11.1.5')
     rig.wait_for(pair, 'hosts that are learnt to reach each other', explain=lambda: g.explain() + str(g.drops()) + str(endpoints(g)))
     known = endpoints(g)
     assert known['10.11.0.4']['host'] == '192.0.2.11' and known['10.11.1.5']['host'] == '192.0.2.12'
@@ -103,7 +103,7 @@ def test_learning(lab):
     left.run('ip', 'link', 'set', 'vx0', 'down')
 
     def moved():
-        right.ping('10.11.1.1', check=False, count=1, more=('-I', '10.11.0.4'))
+        right.once('10.11.1.1', more=('-I', '10.11.0.4'))
         return endpoints(g)['10.11.0.4']['host'] == '192.0.2.12'
     rig.wait_for(moved, 'the host to move')
 
@@ -142,7 +142,7 @@ def test_cap_and_restart(lab):
     g.start()
     known = endpoints(g)
     assert known['10.11.1.5']['flags'] == ['static'] and known['10.11.1.5']['host'] == '192.0.2.12'
-    rig.wait_for(lambda: right.ping('10.11.0.1', check=False, count=1).returncode == 0, 'the configured host again', explain=g.explain)
+    rig.wait_for(lambda: right.once('10.11.0.1'), 'the configured host again', explain=g.explain)
 
 
 def directory_devices(gw):
@@ -186,7 +186,7 @@ def test_directory(lab):
     assert known['10.11.0.4']['flags'] == ['kernel'] and known['10.11.0.4']['host'] == '192.0.2.11'
     assert known['10.11.1.5']['mac'] == MACS['right']
     assert {v['prefix'] for v in g.json('dump', 'vteps')['entries']} == {'192.0.2.11/32', '192.0.2.12/32'}
-    rig.wait_for(lambda: left.ping('10.11.1.5', count=1, check=False).returncode == 0, 'hosts of the directory to reach each other',
+    rig.wait_for(lambda: left.once('10.11.1.5'), 'hosts of the directory to reach each other',
                  explain=lambda: g.explain() + str(g.drops()))
     left.ping('10.11.0.1')
 

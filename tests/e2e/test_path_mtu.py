@@ -40,7 +40,7 @@ def narrow(lab):
 
 def start(narrow, public=('203.0.113.1', '198.51.100.2'), **connection):
     made = gateways(narrow, public=public, connection=connection)
-    rig.wait_for(lambda: narrow.alice.ping('10.22.0.4', count=1, check=False).returncode == 0, 'traffic',
+    rig.wait_for(lambda: narrow.alice.once('10.22.0.4'), 'traffic',
                  explain=lambda: made[0].explain() + made[1].explain())
     return made
 

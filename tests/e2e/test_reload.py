@@ -198,7 +198,7 @@ def numbers_counters_and_hosts(three):
     assert three.alice.run('ping', '-c', '1', '-W', '1', '10.22.0.4', check=False).returncode != 0
     g1.reload(before)
     assert '10.11.0.1/24' in three.gw1.run('ip', 'addr', 'show', 'lan').stdout
-    rig.wait_for(lambda: three.alice.ping('10.22.0.4', count=1, check=False).returncode == 0, 'traffic', explain=g1.explain)
+    rig.wait_for(lambda: three.alice.once('10.22.0.4'), 'traffic', explain=g1.explain)
     assert g1.spis('to2') == spis
 
 

@@ -126,8 +126,8 @@ def test_learnt_hosts_of_an_overlay_go_on(lab):
     overlay.arp_fixed(right, '10.11.1.1')
 
     def pair():
-        right.ping('10.11.0.4', count=1, check=False)
-        return left.ping('10.11.1.5', count=1, check=False).returncode == 0
+        right.once('10.11.0.4')
+        return left.once('10.11.1.5')
     rig.wait_for(pair, 'hosts that are learnt to reach each other', explain=g.explain)
     stream = UdpStream(left, right, '10.11.1.5')
     for end in (hand_over, kill):

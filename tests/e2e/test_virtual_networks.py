@@ -81,7 +81,7 @@ def explain(*gateways):
 
 
 def reaches(host, to, *gateways, more=()):
-    rig.wait_for(lambda: host.ping(to, count=1, check=False, more=more).returncode == 0, f'{host.name} to reach {to}',
+    rig.wait_for(lambda: host.once(to, more=more), f'{host.name} to reach {to}',
                  explain=explain(*gateways))
 
 
@@ -316,7 +316,7 @@ def test_two_tenants_with_the_same_addresses(lab):
     start((g1, ['red', 'blue']), (g2, ['hub']), (g3, ['hub']))
     seen = {h.name: rig.Capture(h, 'eth0', 'icmp') for h in (red, blue, red_bob, blue_bob)}
     for host, size in ((red, 100), (blue, 200)):
-        rig.wait_for(lambda: host.ping('10.22.0.4', count=1, check=False, size=size).returncode == 0, f'{host.name} to reach its site',
+        rig.wait_for(lambda: host.once('10.22.0.4', size=size), f'{host.name} to reach its site',
                      explain=explain(g1, g2, g3))
         host.ping('10.22.0.4', count=10, size=size)
     lengths = {}

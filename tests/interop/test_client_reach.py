@@ -80,7 +80,7 @@ class Ike:
         self.swan.swanctl('--terminate', '--ike', 'peer')
 
     def pings(self, to):
-        return self.host.ping(to, count=1, check=False, more=('-I', self.address)).returncode == 0
+        return self.host.once(to, more=('-I', self.address))
 
     def reaches(self, to):
         rig.wait_for(lambda: self.pings(to), f'{self.user} to reach {to}', explain=lambda: str(self.g.drops()) + self.g.explain())

@@ -131,7 +131,7 @@ def soon(fabric, g, condition, what):
 
 
 def reach(fabric, g, a, address):
-    soon(fabric, g, lambda: a.ping(address, count=1, check=False).returncode == 0, f'{a.name} to reach {address}')
+    soon(fabric, g, lambda: a.once(address), f'{a.name} to reach {address}')
 
 
 def how_long(fabric, g, vm, who, vtep):

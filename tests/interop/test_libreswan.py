@@ -113,7 +113,7 @@ def tunnel(lab, policy=GCM, ike='aes256-sha2_256-modp2048', esp='aes_gcm256', xg
 
 def carries(lab, g, p):
     def once():
-        return lab.alice.ping('192.168.5.4', count=1, check=False).returncode == 0
+        return lab.alice.once('192.168.5.4')
     rig.wait_for(once, 'traffic', explain=lambda: g.explain() + str(g.drops()) + p.text()[-3000:] + lab.site.run('ip', '-s', 'xfrm', 'state').stdout)
     lab.carol.ping('10.11.0.4')
 

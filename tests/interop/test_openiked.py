@@ -127,8 +127,8 @@ def tunnel(lab, offer=EASY, xgw_initiates=True, up=True, change=None, **words):
 
 
 def carries(lab):
-    rig.wait_for(lambda: lab.alice.ping('192.168.5.4', count=1, check=False).returncode == 0, 'traffic', explain=lambda: explain(lab))
-    rig.wait_for(lambda: lab.carol.ping('10.11.0.4', count=1, check=False).returncode == 0, 'traffic back', explain=lambda: explain(lab))
+    rig.wait_for(lambda: lab.alice.once('192.168.5.4'), 'traffic', explain=lambda: explain(lab))
+    rig.wait_for(lambda: lab.carol.once('10.11.0.4'), 'traffic back', explain=lambda: explain(lab))
 
 
 ROLES = pytest.mark.parametrize('xgw_initiates', [True, False], ids=['initiates', 'answers'])

@@ -76,7 +76,7 @@ def test_xgw_initiates(lab, kind, padding, method):  # noqa: F811
     g = gateway(lab, w, 'InitiatorOnly', padding=padding).start()
     capture = rig.Capture(lab.wire, 'br0')
     g.wait_connected('toSite')
-    rig.wait_for(lambda: lab.alice.ping('192.168.5.4', count=1, check=False).returncode == 0, 'traffic', explain=g.explain)
+    rig.wait_for(lambda: lab.alice.once('192.168.5.4'), 'traffic', explain=g.explain)
     capture.stop()
     assert capture.tshark('-Y', '_ws.malformed') == ''
     assert f"authentication of '{GW}' with" in s.text()
@@ -91,7 +91,7 @@ def test_xgw_answers(lab, kind, padding, method):  # noqa: F811
     r = s.initiate()
     assert r.returncode == 0, r.stdout + s.text()[-3000:] + g.explain()
     g.wait_connected('toSite')
-    rig.wait_for(lambda: lab.alice.ping('192.168.5.4', count=1, check=False).returncode == 0, 'traffic', explain=g.explain)
+    rig.wait_for(lambda: lab.alice.once('192.168.5.4'), 'traffic', explain=g.explain)
 
 
 @pytest.mark.parametrize('kind', ['rsa', 'p256', 'p384', 'p521'])
@@ -206,7 +206,7 @@ def test_ikev1(lab, mode):  # noqa: F811
         assert r.returncode == 0, r.stdout + s.text()[-3000:] + g.explain()
     c = g.wait_connected('toSite')
     assert c['ikeVersion'] == 'IKEv1'
-    rig.wait_for(lambda: lab.alice.ping('192.168.5.4', count=1, check=False).returncode == 0, 'traffic', explain=g.explain)
+    rig.wait_for(lambda: lab.alice.once('192.168.5.4'), 'traffic', explain=g.explain)
     spi = c['ikeSpiInitiator']
     g.command('rekey', 'toSite')
     rig.wait_for(lambda: g.connection('toSite').get('ikeSpiInitiator') not in (None, spi), 'another ISAKMP SA', explain=g.explain)

@@ -26,7 +26,7 @@ def test_certificates(lab, mode, size):  # noqa: F811
         r = s.initiate()
         assert r.returncode == 0, r.stdout + s.text()[-3000:] + g.explain()
     g.wait_connected('toSite')
-    rig.wait_for(lambda: lab.alice.ping('192.168.5.4', count=1, check=False).returncode == 0, 'traffic', explain=g.explain)
+    rig.wait_for(lambda: lab.alice.once('192.168.5.4'), 'traffic', explain=g.explain)
     g.command('rekey', 'toSite')
     lab.alice.ping('192.168.5.4')
     capture.stop()

@@ -11,12 +11,26 @@ import lab as rig  # noqa: E402
 import test_strongswan as v2  # noqa: E402
 
 OURS, THEIRS = '10.11.0.0/16', '192.168.5.0/24'
+ANOTHER = 'another one altogether, sorry'
 
 
 @pytest.fixture
 def lab():
     made = rig.Lab()
     yield made
+    made.close()
+
+
+@pytest.fixture(scope='module', autouse=True)
+def keys_differ(request):
+    """Our six fifth messages without an answer, which take 41 s: the other tests of this file run meanwhile. The gateway."""
+    if not rig.is_asked_for(request, 'test_keys_differ_when_we_begin'):
+        yield None
+        return
+    made = rig.Lab()
+    v2.topology(made)
+    swan_on(made, psk=ANOTHER)
+    yield xgw_on(made, 'InitiatorOnly').start()
     made.close()
 
 
@@ -37,7 +51,7 @@ def policy(ike, integrity, group, esp, esp_integrity, pfs='None', **more):
 
 def light(lab, g):
     """Traffic both ways."""
-    rig.wait_for(lambda: lab.alice.ping('192.168.5.4', count=1, check=False).returncode == 0, 'traffic',
+    rig.wait_for(lambda: lab.alice.once('192.168.5.4'), 'traffic',
                  explain=lambda: g.explain() + str(g.drops()))
     lab.carol.ping('10.11.0.4')
 
@@ -274,13 +288,11 @@ def last_error(g):
     return g.connection('toSite')['lastError'] or ''
 
 
-@pytest.mark.parametrize('role', ['initiator', 'responder'])
-def test_keys_differ(lab, role):
+def test_keys_differ_when_they_begin(lab):
     v2.topology(lab)
-    swan = swan_on(lab, psk='another one altogether, sorry')
-    g = xgw_on(lab, 'InitiatorOnly' if role == 'initiator' else 'ResponderOnly').start()
-    if role == 'responder':
-        assert swan.initiate().returncode != 0
+    swan = swan_on(lab, psk=ANOTHER)
+    g = xgw_on(lab, 'ResponderOnly').start()
+    assert swan.initiate().returncode != 0
     rig.wait_for(lambda: 'pre-shared key' in last_error(g), 'the reason', 60, g.explain)
 
 
@@ -315,3 +327,7 @@ def test_aggressive_mode_is_refused(lab):
     g = xgw_on(lab, 'ResponderOnly').start()
     assert swan.initiate().returncode != 0
     rig.wait_for(lambda: 'aggressive mode' in last_error(g), 'the reason', 30, g.explain)
+
+
+def test_keys_differ_when_we_begin(keys_differ):
+    rig.wait_for(lambda: 'pre-shared key' in last_error(keys_differ), 'the reason', 60, keys_differ.explain)

@@ -148,7 +148,7 @@ def test_native_esp_by_ikev1(lab, cipher, xgw_initiates):
 def test_the_kernel_rekeys_by_ikev1(lab):
     """This peer installs its half only when it has our third message: not a ping may be lost all the same."""
     g, swan, c = tunnel(lab, CIPHERS[0], version=1)
-    rig.wait_for(lambda: lab.carol.ping('10.11.0.4', count=1, check=False).returncode == 0, 'traffic', explain=g.explain)
+    rig.wait_for(lambda: lab.carol.once('10.11.0.4'), 'traffic', explain=g.explain)
     pings = lab.alice.start('ping', '-n', '-i', '0.02', '-W', '2', '192.168.5.4', name='pings')
     for rekey in (lambda: swan.swanctl('--rekey', '--child', 'net'), lambda: g.command('rekey', 'toSite')):
         before = {s['spiIn'] for s in g.connection('toSite')['childSas']}
