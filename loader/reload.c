@@ -468,14 +468,15 @@ static void on_piece(evutil_socket_t fd, short what, void *owner)
 	}
 }
 
-/* What may fail without effect: sockets. */
+/* What may fail without effect: sockets, and a program that is not there. */
 static int prepare(struct daemon *d, struct job *j)
 {
 	int err = ike_host_prepare(d->ike, &j->model, &j->fault);
 	if (err)
 		return err;
 	const struct clients_change clients = ike_host_clients_change(j->ike, &j->model);
-	return sstp_host_prepare(d->sstp, &clients, &j->fault);
+	err = sstp_host_prepare(d->sstp, &clients, &j->fault);
+	return err ? err : routing_prepare(d->routing, &j->plan, &j->fault);
 }
 
 static void on_done(evutil_socket_t fd, short what, void *owner)

@@ -29,9 +29,10 @@
 struct event_base;
 struct router;
 
-#define ROUTER_NAME 80 /* bytes at most */
-#define ROUTER_TUNS 64 /* at most; links BIRD_LINKS, peers BIRD_PEERS */
-#define ROUTER_BIRD "/usr/sbin/bird"
+#define ROUTER_NAME   80 /* bytes at most */
+#define ROUTER_TUNS   64 /* at most; links BIRD_LINKS, peers BIRD_PEERS */
+#define ROUTER_BIRD   "/usr/sbin/bird"
+#define ROUTER_ADVICE "install BIRD 2 (Debian: bird2)"
 
 /* ---- what a router is: plain data, borrowed for the call alone ---- */
 

@@ -546,7 +546,7 @@ static int start(struct router_bird *b, struct fault *f)
 	int err = spawn(b, false);
 	if (err) {
 		fault_set(f, err, "cannot start %.100s: %s", b->h.program, strerror(-err));
-		return fault_advise(f, "install BIRD 2 (Debian: bird2)");
+		return fault_advise(f, ROUTER_ADVICE);
 	}
 	err = follow_process(b);
 	while (!err && attach_stream(b)) {

@@ -407,6 +407,21 @@ void routing_abandon(struct routing *r)
 	routing_carry(r);
 }
 
+int routing_prepare(struct routing *r, const struct plan *next, struct fault *f)
+{
+	const char *bird = routing_bird();
+	for (uint32_t i = 0; i < next->n_routers; i++) {
+		/* one that runs needs no program */
+		if (routing_router(r, next->routers[i].id) || access(bird, X_OK) == 0)
+			continue;
+		int err = -errno;
+		fault_set(f, err, "router %s: cannot start %.100s: %s", next->routers[i].name, bird,
+			  strerror(-err));
+		return fault_advise(f, ROUTER_ADVICE);
+	}
+	return 0;
+}
+
 int routing_follow(struct routing *r, struct fault *f)
 {
 	r->held = false;

@@ -73,6 +73,8 @@ bool routing_holds(const struct routing *r, uint32_t table, const struct ip_pref
 /* The wires of links, for a plan; out: XGW_MAX_LINKS. Returns how many. May be called in the thread
  * that compares plans. */
 uint32_t routing_veths(const struct routing *r, struct plan_veth *out);
+/* What a plan needs that routing_follow() could not start: changes nothing. 0 or -errno. */
+int must_check routing_prepare(struct routing *r, const struct plan *next, struct fault *f);
 /* Model and plan that the host points to are the new ones. */
 int must_check routing_follow(struct routing *r, struct fault *f);
 void routing_abandon(struct routing *r);

@@ -71,6 +71,8 @@ int must_check routing_spec_make(struct routing_spec *out, const struct routing 
 				 struct fault *f);
 void routing_spec_free(struct routing_spec *s);
 void routing_link_device(char out[BIRD_DEVICE], uint32_t link);
+/* Another BIRD than the distribution's, as tests have it; static. */
+const char *routing_bird(void);
 void routing_tun_device(char out[BIRD_DEVICE], uint32_t slot);
 
 /* ---- routing_rib.c ---- */

@@ -12,6 +12,12 @@ void routing_link_device(char out[BIRD_DEVICE], uint32_t link)
 	snprintf(out, BIRD_DEVICE, "l%u", link);
 }
 
+const char *routing_bird(void)
+{
+	const char *other = getenv("XGW_BIRD");
+	return other ? other : ROUTER_BIRD;
+}
+
 void routing_tun_device(char out[BIRD_DEVICE], uint32_t slot)
 {
 	snprintf(out, BIRD_DEVICE, "g%u", slot);
@@ -225,8 +231,7 @@ int routing_spec_make(struct routing_spec *out, const struct routing *r, uint32_
 		return fault_set(f, -ENOMEM, "not enough memory for the router of %s", of->name);
 	snprintf(s->instance, sizeof s->instance, "%s", r->h.instance->name);
 	snprintf(s->name, sizeof s->name, "%.*s", ROUTER_NAME, of->name);
-	/* another BIRD than the distribution's, as tests have it */
-	s->bird = getenv("XGW_BIRD");
+	s->bird = routing_bird();
 	s->router_id = router_id(r, of);
 	for (uint32_t i = 0; i < of->n_links; i++)
 		make_link(&out->links[i], r, &p->links[of->first_link + i]);

@@ -169,13 +169,10 @@ static uint64_t not_advertised(const struct routing *r, const struct plan_link *
 	return n;
 }
 
-static json_t *link_of(struct routing *r, const struct plan_link *p)
+static json_t *link_of(struct routing *r, const struct plan_link *p, const struct routing_link *l)
 {
-	const struct routing_link *l = routing_link(r, p->id);
 	const struct model_circuit_peering *m =
 		&r->h.model->circuits[p->circuit].peerings[p->peering];
-	if (!l)
-		return json_null();
 	json_t *o =
 		json_pack("{s:s,s:s,s:s,s:o,s:s,s:s}", "name", p->which ? "secondary" : "primary",
 			  "port", r->h.model->host.ports[p->port].name, "state",
@@ -212,10 +209,10 @@ static json_t *circuit(struct routing *r, uint32_t i)
 	for (uint32_t k = 0; k < r->h.plan->n_links; k++) {
 		const struct plan_link *p = &r->h.plan->links[k];
 		const struct routing_link *l = routing_link(r, p->id);
-		if (p->circuit != i)
+		if (p->circuit != i || !l)
 			continue;
-		up |= l && l->state.up;
-		json_array_append_new(links, link_of(r, p));
+		up |= l->state.up;
+		json_array_append_new(links, link_of(r, p, l));
 	}
 	json_t *o = json_pack("{s:s,s:s,s:o,s:o}", "name", c->name, "connectionStatus",
 			      up ? "Connected" : "NotConnected", "connections",

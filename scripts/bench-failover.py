@@ -136,11 +136,11 @@ def main():
     p.add_argument('--rounds', type=int, default=10)
     p.add_argument('case', nargs='*')
     o = p.parse_args()
-    print('| what happens | lost to the site, median (largest) | lost from the site, median (largest) |\n| --- | --- | --- |', flush=True)
+    print('| what happens | rounds | lost to the site, median (largest) | lost from the site, median (largest) |\n| --- | --- | --- | --- |', flush=True)
     for name in o.case or CASES:
         rows = measure(name, o.rounds)
         cells = [f'{statistics.median(x):.0f} ({max(x)})' for x in zip(*rows)]
-        print(f'| {name} | {cells[0]} | {cells[1]} |', flush=True)
+        print(f'| {name} | {len(rows)} | {cells[0]} | {cells[1]} |', flush=True)
 
 
 if __name__ == '__main__':

@@ -3,6 +3,7 @@
 A circuit with two links beside a tunnel to the circuit's own site, which stands by: routes learnt from the provider's router (BIRD),
 every way to lose a link, and the tunnel that takes over. VNet1 is 10.11.0.0/16, the site 10.99.0.0/16.
 """
+import json
 import os
 import re
 import signal
@@ -234,6 +235,26 @@ def test_bird_killed(world):
     rig.wait_for(lambda: [p['state'] for p in w.g.json('status')['bgpPeers']] == ['Established'] * 2, 'the sessions', 60, w.explain)
     w.wait_links('up', 'up')
     rig.wait_for(lambda: w.way()['verdict'] == 'circuit', 'the circuit to be used again', 30, w.explain)
+
+
+def test_without_bird(world, monkeypatch):
+    """One clear error at the start, after which nothing is left; and a reload that would need it changes nothing."""
+    w = world
+    monkeypatch.setenv('XGW_BIRD', '/nonexistent/bird')
+    g = rig.Xgw(w.gw, config())
+    r = w.gw.run(rig.XGW, 'run', '-c', g.config, check=False)
+    assert r.returncode == 1 and 'cannot start /nonexistent/bird: No such file or directory' in r.stderr and 'install BIRD 2 (Debian: bird2)' in r.stderr, r.stderr
+    assert 'prog' not in w.gw.run('ip', '-d', 'link').stdout and not [d for d in w.gw.sh('ls /run/xgw 2> /dev/null || true').stdout.split() if 'router' in d]
+    plain = config()
+    del plain['expressRouteCircuits'], plain['virtualNetworkGateways'][1], plain['connections'][0]
+    g = rig.Xgw(w.gw, plain).start()
+    way = ('next-hop', '--vnet', 'VNet1', '--from', '10.11.0.4', '10.99.0.4')
+    before = g.json(*way)
+    with open(g.config, 'w') as f:
+        f.write(json.dumps(config()))
+    r = g.command('reload', check=False)
+    assert r.returncode and 'install BIRD 2 (Debian: bird2)' in r.stderr and 'nothing was changed' in r.stderr, r.stderr
+    assert g.json(*way) == before and before['verdict'] == 'tunnel' and not g.json('status')['circuits']
 
 
 def test_bad_announcements(world):

@@ -99,6 +99,34 @@ def test_a_million_routes(lab):
     assert peer(w, FIRST)['prefixesAccepted'] == 1 and w.way()['verdict'] == 'circuit'
 
 
+def test_a_peer_that_never_rests(lab):
+    """Thousands of routes come and go again and again, and the session too: memory is that of the first rounds, and so are the routes."""
+    w = second_speaks(lab)
+
+    def sizes():
+        with open(f'/proc/{bird_of(w)}/status') as f:
+            of_bird = int(re.search(r'VmRSS:\s+(\d+) kB', f.read()).group(1))
+        return [w.g.resident_kb(), of_bird, w.g.json('status')['learntRoutes']['memoryBytes'] // 1024]
+
+    def rounds(n):
+        for _ in range(n):
+            w.speaker.say('many 3500')
+            w.speaker.say('no-more 3500')
+        rig.wait_for(lambda: w.g.json('status')['learntRoutes']['learnt'] == 1, 'all to be withdrawn', 60, w.explain)
+        w.speaker.end()
+        rig.wait_for(lambda: not peer(w)['up'], 'the session to end', 30, w.explain)
+        w.speaker = bird.Speaker(w.pe, '192.168.17.253', '192.168.17.254', 65010)
+    rounds(5)
+    before = sizes()
+    for _ in range(2):
+        rounds(15)
+    after = sizes()
+    assert all(b - a < 2000 for a, b in zip(before, after)), (before, after)
+    w.speaker.say('many 3500')
+    rig.wait_for(lambda: peer(w)['prefixesAccepted'] == 3500, 'the routes', 30, w.explain)
+    assert w.way('16.13.171.1')['verdict'] == 'circuit' and peer(w)['closedForLimit'] == 0 and not peer(w)['refused']
+
+
 def test_advertised_prefixes_change(lab):
     """What was refused before is taken, and the other way round, without the peer saying it again."""
     w = second_speaks(lab, advertisedPrefixes=['10.99.0.0/16', '10.40.0.0/16', '10.40.7.0/24'])

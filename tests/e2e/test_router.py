@@ -11,6 +11,7 @@ which XDP joins with a circuit's port, stand in bridges here:
 """
 import json
 import os
+import re
 import time
 
 import pytest
@@ -316,6 +317,26 @@ def test_bird_killed(world):
     first = next(i for i, e in enumerate(r.events) if i >= n and e['event'] == 'withdrawn')
     assert [e for e in r.events[n:first] if e['event'] == 'peer' and e['up']], r.explain()
     assert len(r.seen('withdrawn', n)) == 2, r.explain()
+
+
+def test_bird_killed_again_and_again(world):
+    """Each time it waits longer before it starts it anew; what was learnt stays, and the session comes back at last."""
+    bird.Neighbour(world.er, provider())
+    r = world.router(links=[LINK0], peers=[PEER0])
+    want = {k: v for k, v in ALL.items() if k[0] == 1}
+    wait_routes(r, want)
+    n = len(r.events)
+    for i in range(4):
+        pid = rig.wait_for(lambda: r.status()['bird'], 'BIRD', explain=r.explain)
+        died = len(r.events)
+        os.kill(pid, 9)
+        r.wait('bird', since=died, runs=False)
+        r.wait('bird', since=died, runs=True)
+    assert r.status()['restarts'] == 4
+    with open(r.log.name) as f:
+        assert re.findall(r'router-bird-died .* again-in=(\d+)ms', f.read()) == ['100', '200', '400', '800']
+    rig.wait_for(lambda: r.peer(1)['up'], 'the session', 60, r.explain)
+    assert routes(r) == want and not r.seen('withdrawn', n), r.explain()
 
 
 def test_daemon_killed(world):
