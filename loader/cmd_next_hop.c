@@ -226,6 +226,9 @@ static const char *verdict_text(const struct xgw_trace *t)
 	};
 	if (t->verdict == XGW_TRACE_PASS)
 		return "pass";
+	/* one by IKE is a tunnel to the data path */
+	if (!t->drop && t->verdict == XGW_HOP_TUNNEL && t->source == XGW_ROUTE_CLIENT)
+		return "client";
 	return t->drop || t->verdict >= sizeof kinds / sizeof *kinds ? "drop" : kinds[t->verdict];
 }
 
