@@ -38,6 +38,7 @@ static int match_vnet(void *owner, const void *key, const void *value)
 	return 1;
 }
 
+/* VXLAN last: only hosts that are known may send there. */
 static int match_attachment(void *owner, const void *key, const void *value)
 {
 	struct question *q = owner;
@@ -46,8 +47,21 @@ static int match_attachment(void *owner, const void *key, const void *value)
 	memcpy(&a, value, sizeof a);
 	if (!a.id || a.vnet != q->vnet)
 		return 0;
-	q->attachment = a;
-	return 1;
+	if (!q->attachment.id || q->attachment.kind == XGW_TAG_VXLAN)
+		q->attachment = a;
+	return a.kind != XGW_TAG_VXLAN;
+}
+
+/* A host that is known sends from where it lives; who is not, from any attachment. */
+static void find_attachment(struct question *q)
+{
+	struct xgw_endpoint e;
+	if (!q->from.family || maps_endpoint(&q->m, q->vnet, &q->from, &e) ||
+	    maps_get(&q->m, MAPS_attachments, &e.attachment, &q->attachment) || !q->attachment.id ||
+	    q->attachment.vnet != q->vnet) {
+		q->attachment.id = 0;
+		maps_walk(&q->m, MAPS_attachments, match_attachment, q);
+	}
 }
 
 /* A host of the VNet, of the destination's family. */
@@ -157,7 +171,7 @@ static int find_place(struct question *q, struct fault *f)
 		fault_set(f, -ENOENT, "no virtual network has the name '%s'", q->vnet_name);
 		return fault_advise(f, "`xgw dump names` lists them");
 	}
-	maps_walk(&q->m, MAPS_attachments, match_attachment, q);
+	find_attachment(q);
 	if (!q->attachment.id)
 		return fault_set(f, -ENOENT, "virtual network '%s' has no attachment",
 				 q->vnet_name);
@@ -212,6 +226,9 @@ static const char *verdict_text(const struct xgw_trace *t)
 	};
 	if (t->verdict == XGW_TRACE_PASS)
 		return "pass";
+	/* one by IKE is a tunnel to the data path */
+	if (!t->drop && t->verdict == XGW_HOP_TUNNEL && t->source == XGW_ROUTE_CLIENT)
+		return "client";
 	return t->drop || t->verdict >= sizeof kinds / sizeof *kinds ? "drop" : kinds[t->verdict];
 }
 

@@ -20,7 +20,15 @@ enum { SEEDS = 16, BATCHES = 6, PACKETS = 400, FIRST_VNET = 7, FIRST_IN = 20 };
 enum { VNETS = 4, ROUTES = 500, HOPS = 64, HOSTS = 128, INS = 16, OWN = 28, VTEPS = 4 };
 enum { HOP_NONE = 2000, HOP_KERNEL, HOP_WORLD, HOP_HERE = 2010, HOP_TUNNEL = 2020 };
 enum { HOP_LINK = 2030, DOMAIN = XGW_FIRST_DOMAIN + 9, DOMAINS = 2, LINKS = 4 };
-enum { HOP_CHOICE = 2040, HOP_APPLIANCE = 2060, HOP_GONE = 2099, TUNNELS = 6, SPACES = 6 };
+enum {
+	HOP_CHOICE = 2040,
+	HOP_APPLIANCE = 2060,
+	HOP_INSTANCE = 2080,
+	HOP_GONE = 2099,
+	INSTANCES = 3,
+	TUNNELS = 6,
+	SPACES = 6
+};
 
 struct m_route {
 	uint32_t of; /* VNet or table */
@@ -78,6 +86,8 @@ struct packet {
 enum met {
 	MET_DEFAULT_TO_APPLIANCE, /* by a user's default route */
 	MET_FAR_APPLIANCE,	  /* in another network than the sender's */
+	MET_MEMBER,		  /* of a choice that spreads flows, */
+	MET_MEMBERS_OWN,	  /* which has sent the packet itself */
 	MET_SENT_ON,		  /* by an appliance, to somebody */
 	MET_SENT_ON_TO_PEER,
 	MET_FORWARDED_REFUSED, /* a peering without FORWARDED */
@@ -90,6 +100,8 @@ enum met {
 static const char *const mets[METS] = {
 	"a default route to an appliance",
 	"an appliance of another network",
+	"an appliance that a flow chooses",
+	"an appliance that a flow of its own chooses",
 	"what an appliance sends on",
 	"what an appliance sends on into a peer",
 	"a peering that takes nothing forwarded",
@@ -107,6 +119,8 @@ struct answer {
 	uint32_t member[4];
 	const struct m_host *host; /* LOCAL, APPLIANCE */
 	const struct xgw_next_hop *appliance;
+	unsigned n_apps; /* APPLIANCE, or a choice: any of these */
+	const struct xgw_next_hop *app[4];
 	unsigned n_links; /* CIRCUIT, or a choice: the router of any of these links */
 	const struct m_host *link[4];
 };
@@ -188,12 +202,33 @@ static void may_take(struct answer *a, const struct xgw_next_hop *h)
 {
 	if (h->kind == XGW_HOP_CIRCUIT)
 		a->link[a->n_links++] = router_of(h);
+	else if (h->kind == XGW_HOP_APPLIANCE)
+		a->app[a->n_apps++] = h;
 	else
 		a->member[a->n_members++] = h->connection;
 	a->kind = h->kind;
 }
 
-static struct answer choose(const struct xgw_next_hop *c)
+static struct answer to_appliance(const struct packet *p, const struct xgw_next_hop *h)
+{
+	struct ip_addr to = ip_addr_from_mapped(h->address);
+
+	return deliver(p, h->vnet, &to, XGW_HOP_APPLIANCE);
+}
+
+/* What is no choice of flows is decided before it is asked who has sent the packet. */
+static struct answer alone(const struct packet *p, const struct xgw_next_hop *c, struct answer a)
+{
+	const struct xgw_next_hop *h = a.app[0];
+
+	if (c->flags & XGW_HOP_SPREAD || !a.n_apps)
+		return a;
+	a = to_appliance(p, h);
+	a.appliance = h;
+	return a;
+}
+
+static struct answer choose(const struct packet *p, const struct xgw_next_hop *c)
 {
 	const struct xgw_next_hop *h;
 	struct answer up = {0};
@@ -208,13 +243,13 @@ static struct answer choose(const struct xgw_next_hop *c)
 			may_take(&up, h);
 	}
 	if (up.kind)
-		return up;
+		return alone(p, c, up);
 	/* none is up: the first */
 	h = c->member[0] ? hop_of(c->member[0]) : NULL;
 	if (!h || h->kind == XGW_HOP_CHOICE)
 		return drop(XGW_DROP_NO_NEXT_HOP);
 	may_take(&up, h);
-	return up;
+	return alone(p, c, up);
 }
 
 static struct answer follow(const struct packet *p, const struct xgw_next_hop *h)
@@ -227,7 +262,7 @@ static struct answer follow(const struct packet *p, const struct xgw_next_hop *h
 	case XGW_HOP_GATEWAY: return in->kind == XGW_TAG_NONE ? a : drop(XGW_DROP_UNANSWERED);
 	case XGW_HOP_INTERNET: return in->kind == XGW_TAG_VXLAN ? drop(XGW_DROP_INTERNET) : a;
 	case XGW_HOP_LOCAL: return deliver(p, h->vnet, &p->to, XGW_HOP_LOCAL);
-	case XGW_HOP_CHOICE: return choose(h);
+	case XGW_HOP_CHOICE: return choose(p, h);
 	case XGW_HOP_CIRCUIT:
 		a.n_links = 1;
 		a.link[0] = router_of(h);
@@ -238,9 +273,7 @@ static struct answer follow(const struct packet *p, const struct xgw_next_hop *h
 		return a;
 	default: break;
 	}
-	struct ip_addr to = ip_addr_from_mapped(h->address);
-
-	a = deliver(p, h->vnet, &to, XGW_HOP_APPLIANCE);
+	a = to_appliance(p, h);
 	a.appliance = h;
 	return a;
 }
@@ -295,7 +328,7 @@ static struct answer from_host(const struct packet *p, const struct m_route *sub
 	a = follow(p, h);
 	a.by_table = users;
 	met[MET_DEFAULT_TO_APPLIANCE] += users && !r->prefix.len && a.kind == XGW_HOP_APPLIANCE;
-	met[MET_FAR_APPLIANCE] += a.kind == XGW_HOP_APPLIANCE && a.appliance->vnet != in->vnet;
+	met[MET_FAR_APPLIANCE] += a.appliance && a.appliance->vnet != in->vnet;
 	return a;
 }
 
@@ -324,15 +357,15 @@ static struct answer forwarded(const struct packet *p)
 	return follow(p, h);
 }
 
-static bool sent_by(const struct packet *p, const struct answer *a)
+static bool sent_by(const struct packet *p, const struct xgw_next_hop *appliance)
 {
 	const struct m_in *in = &ins[p->in];
 	struct ip_addr addr;
 	const struct m_host *h;
 
-	if (!a->appliance || a->appliance->vnet != in->vnet)
+	if (!appliance || appliance->vnet != in->vnet)
 		return false;
-	addr = ip_addr_from_mapped(a->appliance->address);
+	addr = ip_addr_from_mapped(appliance->address);
 	h = host_at(in->vnet, &addr);
 	return h && h->in == in->id && !memcmp(h->mac, p->mac, 6) &&
 	       (in->kind != XGW_TAG_VXLAN || h->vtep == p->vtep);
@@ -347,7 +380,7 @@ static struct answer from_appliance(const struct packet *p, const struct answer 
 
 	met[MET_SENT_ON] += !a.drop;
 	met[MET_SENT_ON_TO_PEER] += a.kind == XGW_HOP_LOCAL && a.host->vnet != ins[p->in].vnet;
-	return sent_by(p, &a) ? drop(XGW_DROP_LOOP) : a;
+	return sent_by(p, a.appliance) ? drop(XGW_DROP_LOOP) : a;
 }
 
 /* The configuration says that the attachment has hosts behind this VTEP. */
@@ -403,7 +436,7 @@ static struct answer judge(const struct packet *p)
 	bool for_others = !lives_in(in->vnet, &p->from);
 	struct answer a = for_others ? forwarded(p) : from_host(p, longest(in->vnet, &p->from));
 
-	if (sent_by(p, &a)) {
+	if (sent_by(p, a.appliance)) {
 		a = from_appliance(p, &a);
 		for_others = true;
 	}
@@ -459,11 +492,12 @@ static void add_hop(uint32_t id, struct xgw_next_hop is)
 
 static uint32_t draw_member(void)
 {
-	uint32_t d = draw(12);
+	uint32_t d = draw(15);
 
 	return d == 0	? HOP_GONE
 	       : d == 1 ? HOP_CHOICE + draw(4)
 	       : d < 6	? HOP_LINK + draw(LINKS)
+	       : d < 9	? HOP_INSTANCE + draw(INSTANCES)
 			: HOP_TUNNEL + draw(TUNNELS);
 }
 
@@ -503,6 +537,19 @@ static void make_hops(void)
 
 		ip_addr_to_mapped(draw(8) ? &at->addr : &nobody, h.address);
 		add_hop(HOP_APPLIANCE + i, h);
+	}
+}
+
+/* Appliances that are up: other instances of a gateway. */
+static void make_instances(void)
+{
+	for (unsigned i = 0; i < INSTANCES; i++) {
+		const struct m_host *at = &hosts[draw(first_router)];
+		struct xgw_next_hop h = {
+			.kind = XGW_HOP_APPLIANCE, .vnet = at->vnet, .flags = XGW_HOP_UP};
+
+		ip_addr_to_mapped(&at->addr, h.address);
+		add_hop(HOP_INSTANCE + i, h);
 	}
 }
 
@@ -713,6 +760,7 @@ static void make_networks(void)
 	for (unsigned i = 0; i < LINKS; i++)
 		make_link(i);
 	make_hops();
+	make_instances();
 	for (unsigned i = 0; i < VNETS; i++)
 		make_routes(i, space);
 	for (unsigned i = 0; i < DOMAINS; i++)
@@ -764,8 +812,12 @@ static void change_networks(void)
 		hops[i].is.flags ^= XGW_HOP_UP;
 		must(maps_put(&w.maps, MAPS_next_hops, &hops[i].id, &hops[i].is) == 0);
 	}
-	for (unsigned n = draw(8); n && n_routes > 20; n--)
-		remove_route(draw(n_routes));
+	for (unsigned n = draw(8), i; n && n_routes > 20; n--) {
+		i = draw(n_routes);
+		/* the gateway's own addresses have theirs as long as they are there */
+		if (routes[i].is.next_hop != HOP_KERNEL)
+			remove_route(i);
+	}
 	for (unsigned n = draw(8); n; n--)
 		add_route(FIRST_VNET + draw(VNETS), draw_prefix(draw(SPACES)),
 			  (struct xgw_route){.next_hop = draw_hop(),
@@ -808,21 +860,23 @@ static const struct m_host *sender_of(uint32_t vnet, uint32_t table)
 }
 
 /*
- * What an appliance of the sender's network would send on: a user's route leads to it, from a
- * subnet that asks that table to somebody whom the route covers. False: nothing leads there.
+ * What an appliance of the sender's network would send on: a route leads to it, from a subnet that
+ * asks that table, or none, to somebody whom the route covers. False: this one leads to no such.
  */
 static bool draw_sent_on(struct packet *p)
 {
 	const struct m_route *r = &routes[draw(n_routes)];
 	const struct xgw_next_hop *h = hop_of(r->is.next_hop);
-	uint32_t vnet = FIRST_VNET + (r->of - XGW_FIRST_TABLE) / 2;
+	bool is_table = r->of >= XGW_FIRST_TABLE;
+	uint32_t vnet = is_table ? FIRST_VNET + (r->of - XGW_FIRST_TABLE) / 2 : r->of;
 	const struct m_host *from, *sender;
 
-	if (r->of < XGW_FIRST_TABLE || r->of >= XGW_FIRST_DOMAIN || !h ||
-	    h->kind != XGW_HOP_APPLIANCE || h->vnet != vnet)
+	if (h && h->kind == XGW_HOP_CHOICE)
+		h = hop_of(h->member[draw(4)]);
+	if (r->of >= XGW_FIRST_DOMAIN || !h || h->kind != XGW_HOP_APPLIANCE || h->vnet != vnet)
 		return false;
 	sender = router_of(h);
-	from = sender_of(vnet, r->of);
+	from = sender_of(vnet, is_table ? r->of : 0);
 	if (!sender || !from || from->addr.family != r->prefix.addr.family)
 		return false;
 	p->from = from->addr;
@@ -936,8 +990,23 @@ static void narrow(const struct packet *p, struct answer *want, const struct xgw
 			return;
 		}
 	}
+	for (unsigned i = 0; i < want->n_apps; i++) {
+		bool is_own = sent_by(p, want->app[i]);
+		struct answer a = is_own ? drop(XGW_DROP_LOOP) : to_appliance(p, want->app[i]);
+
+		if (t->drop != a.drop ||
+		    (!a.drop && (t->verdict != XGW_HOP_APPLIANCE || t->attachment != a.host->in)))
+			continue;
+		a.by_table = want->by_table;
+		met[MET_MEMBER] += !a.drop;
+		met[MET_MEMBERS_OWN] += is_own;
+		*want = a;
+		return;
+	}
 	if (want->n_members && t->verdict == XGW_HOP_TUNNEL)
 		want->kind = XGW_HOP_TUNNEL;
+	else if (want->n_apps || want->n_links)
+		want->kind = XGW_HOP_NONE; /* it took none of them */
 }
 
 /* The connection that the explanation names, 0 for none. */

@@ -134,6 +134,23 @@ static void make_hops(void)
 	put_hop(LOCAL + PEER, (struct xgw_next_hop){.kind = XGW_HOP_LOCAL, .vnet = PEER});
 }
 
+/* Subnets that have none of the gateway's routes: 10.11.60.0/24 with the table, 10.11.61.0/24 with
+ * the other one, which hands some of them to the gateway. */
+static void make_withheld(void)
+{
+	struct xgw_route local = {.flags = XGW_ROUTE_LOCAL | XGW_ROUTE_WITHHELD, .table = TABLE};
+
+	put_route(VNET, "10.11.60.0/24", LOCAL + VNET, local);
+	local.table = OTHER_TABLE;
+	put_route(VNET, "10.11.61.0/24", LOCAL + VNET, local);
+	put_route(VNET, "10.92.0.0/16", B, (struct xgw_route){.source = XGW_ROUTE_STATIC});
+	put_route(VNET, "10.94.0.0/16", B, (struct xgw_route){.source = XGW_ROUTE_BGP});
+	put_route(VNET, "10.95.0.0/16", B, (struct xgw_route){.source = XGW_ROUTE_CLIENT});
+	put_route(VNET, "10.96.0.0/16", B, (struct xgw_route){.source = XGW_ROUTE_BGP});
+	put_route(OTHER_TABLE, "10.96.0.0/15", A,
+		  (struct xgw_route){.source = XGW_ROUTE_USER, .flags = XGW_ROUTE_GATEWAY});
+}
+
 /* Subnets 10.11.50.0/24 and fd00:11:0:50::/64 have the table, 10.11.40.0/24 another one. */
 static void make_table(void)
 {
@@ -197,6 +214,8 @@ static void make_peerings(void)
 #define BY_TABLE       .flags = XGW_TRACE_TABLE
 #define HOST	       .from = "10.11.0.4"
 #define TABLED	       .from = "10.11.50.4"
+#define WITHHELD       .from = "10.11.60.4"
+#define ALONE	       .from = "10.11.61.4"
 #define STRANGER       .from = "172.16.9.9"
 #define STRANGER6      .from = "fd00:77::9"
 #define OUT_OF(vtep_)  .vtep = vtep_
@@ -214,6 +233,16 @@ static const struct row rows[] = {
 	{"unless a longer prefix says so", TABLED, .to = "10.11.2.4", DROPS(ROUTE_NONE), BY_TABLE},
 	{"the gateway's own address stays", TABLED, .to = "10.11.0.1", .action = XDP_PASS,
 	 .kind = XGW_HOP_GATEWAY},
+	/* disableBgpRoutePropagation */
+	{"not withheld", TABLED, .to = "10.92.0.1", TUNNELS(B)},
+	{"withheld, the table's default", WITHHELD, .to = "10.92.0.1", TUNNELS(A), BY_TABLE},
+	{"withheld, no route in the table", ALONE, .to = "10.92.0.1", DROPS(NO_ROUTE)},
+	{"withheld, what is learnt", ALONE, .to = "10.94.0.1", DROPS(NO_ROUTE)},
+	{"withheld, clients", ALONE, .to = "10.95.0.1", DROPS(NO_ROUTE)},
+	{"withheld, but the user leads there", ALONE, .to = "10.96.0.1", TUNNELS(B)},
+	{"withheld, the user's alone", ALONE, .to = "10.97.0.1", TUNNELS(A), BY_TABLE},
+	{"withheld, a peer", ALONE, .to = "10.13.8.4", REACHES(PEER_VLAN)},
+	{"withheld, the network's own", ALONE, .to = APPLIANCE, REACHES(VLAN)},
 	/* choices */
 	{"first that is up", HOST, .to = "10.80.0.1", TUNNELS(B)},
 	{"none is up", HOST, .to = "10.81.0.1", TUNNELS(A)},
@@ -489,6 +518,7 @@ static int setup(void **state)
 	world_open(&w, true);
 	make_hops();
 	make_table();
+	make_withheld();
 	make_peerings();
 	world_neighbour(&w, "192.0.2.12");
 	for (unsigned i = 0; i < sizeof(more) / sizeof(*more); i++)

@@ -26,6 +26,14 @@ def gateway(n, asn, others):
                          'sharedKey': rig.PSK, 'enableBgp': True} for k in others]}
 
 
+def with_site(c):
+    """Behind the gateway's own network a site without BGP, whose prefixes are typed here alone."""
+    c['localNetworkGateways'] = [{'name': 'S', 'gatewayIpAddress': '203.0.113.4', 'addressSpace': ['10.44.0.0/16']}]
+    c['connections'].append({'name': 'to-site', 'connectionType': 'IPsec', 'virtualNetworkGateway1': 'GW', 'localNetworkGateway2': 'S',
+                             'sharedKey': rig.PSK})
+    return c
+
+
 class Chain:
     """1 -- 2 -- 3: the ends know of each other by what the middle hands on."""
 
@@ -41,7 +49,9 @@ class Chain:
             host.address('eth0', f'10.{11 * n}.0.4/24')
             host.route('default', 'via', f'10.{11 * n}.0.1')
             self.hosts[n] = host
-            self.gateways[n] = rig.Xgw(gw, gateway(n, asn[n], {k: asn[k] for k in others}))
+            c = gateway(n, asn[n], {k: asn[k] for k in others})
+            self.gateways[n] = rig.Xgw(gw, with_site(c) if n == 3 else c)
+        self.wire = wire
         for g in self.gateways.values():
             g.start(wait=False)
         for g in self.gateways.values():
@@ -63,8 +73,25 @@ def chain(lab):
     return Chain(lab)
 
 
-def test_routes_go_from_end_to_end(chain):
+def static_site(c, lab):
+    """The site behind 3, which knows of nobody by BGP, and a host of it."""
+    gw, host = lab.host('gw4'), lab.host('h4')
+    lab.plug(c.wire, gw, 'wan')
+    gw.address('wan', '203.0.113.4/24')
+    lab.cable(host, 'eth0', gw, 'lan')
+    host.address('eth0', '10.44.0.4/24')
+    host.route('default', 'via', '10.44.0.1')
+    g = rig.Xgw(gw, rig.gateway_config('Site', 1044, ['10.44.0.0/16'], '10.44.0.1/24', '203.0.113.4', [
+        {'name': 'to3', 'connectionType': 'IPsec', 'localNetworkGateway2': 'GW3'}],
+        [{'name': 'GW3', 'gatewayIpAddress': '203.0.113.3', 'addressSpace': [f'10.{11 * n}.0.0/16' for n in (1, 2, 3)]}]))
+    g.start()
+    g.wait_connected('to3', 60)
+    return host, g
+
+
+def test_routes_go_from_end_to_end(chain, lab):
     c = chain
+    far, site = static_site(c, lab)
     rig.wait_for(c.peers_up, 'all sessions', 90, c.explain)
     rig.wait_for(lambda: c.way(1, '10.33.0.4')['verdict'] == 'tunnel' and c.way(3, '10.11.0.4')['verdict'] == 'tunnel',
                  'the ends to know each other', 60, c.explain)
@@ -72,7 +99,13 @@ def test_routes_go_from_end_to_end(chain):
     for a, b in ((1, 2), (2, 3), (1, 3), (3, 1)):
         c.hosts[a].ping(f'10.{11 * b}.0.4', count=5)
     candidates = c.gateways[1].json('dump', 'routes', '--all')['routes']
-    assert {r['prefix']: r['candidates'][0]['asPathLength'] for r in candidates} == {'10.22.0.0/16': 1, '10.33.0.0/16': 2}
+    assert {r['prefix']: r['candidates'][0]['asPathLength'] for r in candidates} == {'10.22.0.0/16': 1, '10.33.0.0/16': 2, '10.44.0.0/16': 2}
+    # over two networks to a site that 3 tells the others of
+    assert c.way(1, '10.44.0.4')['route'] == {'prefix': '10.44.0.0/16', 'source': 'bgp'}
+    assert c.way(3, '10.44.0.4')['route'] == {'prefix': '10.44.0.0/16', 'source': 'static'}
+    rig.wait_for(lambda: c.hosts[1].ping('10.44.0.4', count=1, check=False).returncode == 0, 'the site to answer', explain=c.explain)
+    assert 'ttl=60' in far.ping('10.11.0.4', count=1).stdout
+    assert site.process.stop() == 0
     # BGP's packets are in the tunnel, and nowhere else
     assert not c.gateways[1].drops().get('no-sa')
     # the far network goes when its gateway does, without anyone typing

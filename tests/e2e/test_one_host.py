@@ -19,9 +19,9 @@ def configuration(public):
     for n in (1, 2):
         net = f'10.{n * 11}'
         networks.append({
-            'name': f'VNet{n}', 'id': 1000 + n, 'addressSpace': [f'{net}.0.0/16'],
+            'name': f'VNet{n}', 'id': 1000 + n, 'addressSpace': [f'{net}.0.0/16', f'fd00:{n * 11}::/48'],
             'subnets': [{'name': 'GatewaySubnet', 'addressPrefix': f'{net}.255.0/27'}],
-            'attachments': [{'port': f'lan{n}', 'encapsulation': 'none', 'address': f'{net}.0.1/24'}]})
+            'attachments': [{'port': f'lan{n}', 'encapsulation': 'none', 'address': [f'{net}.0.1/24', f'fd00:{n * 11}::1/64']}]})
     return {
         'host': {'ports': [{'name': 'wan0', 'device': 'wan', 'role': 'uplink'},
                            {'name': 'lan1', 'device': 'lan1', 'role': 'vnet'}, {'name': 'lan2', 'device': 'lan2', 'role': 'vnet'}]},
@@ -38,8 +38,9 @@ class House:
         lab.cable(self.wire, 'w0', self.gw, 'wan')
         for n, host in ((1, self.alice), (2, self.bob)):
             lab.cable(host, 'eth0', self.gw, f'lan{n}')
-            host.address('eth0', f'10.{n * 11}.0.4/24')
-            host.route('default', 'via', f'10.{n * 11}.0.1')
+            host.address('eth0', f'10.{n * 11}.0.4/24', f'fd00:{n * 11}::4/64')
+            for router in (f'10.{n * 11}.0.1', f'fd00:{n * 11}::1'):
+                host.route('default', 'via', router)
         self.gw.address('wan', *(f'{a}/24' for a in PUBLIC[4]), *(f'{a}/64' for a in PUBLIC[6]))
         self.wire.address('w0', '203.0.113.254/24', '2001:db8::254/64')
         self.gw.run('sysctl', '-qw', 'net.ipv4.ip_forward=0')
@@ -73,7 +74,10 @@ def test_two_gateways_of_one_host(house, family):
     house.alice.ping('10.22.0.4')
     house.bob.ping('10.11.0.4')
     house.alice.ping('10.22.0.4', size=4000)
-    house.alice.ping('10.22.0.4', more=('-p', MARKER[:16].hex()))
+    for to in ('10.22.0.4', 'fd00:22::4'):
+        house.alice.ping(to, more=('-p', MARKER[:16].hex()))
+    house.bob.ping('fd00:11::4', size=1300)
+    assert g.json('next-hop', '--vnet', 'VNet1', 'fd00:22::4')['nextHop'] == '1-to-2'
     _, name, want = rig.serve_file(house.bob)
     assert rig.fetch_sum(house.alice, f'http://10.22.0.4:8080/{name}') == want
     one, two = g.connection('1-to-2'), g.connection('2-to-1')
@@ -87,7 +91,7 @@ def test_two_gateways_of_one_host(house, family):
     inside.process.stop(signal.SIGINT)
     for capture in (outside, inside):
         assert not capture.contains(MARKER[:16])
-        assert capture.tshark('-Y', 'ip.addr == 10.0.0.0/8') == ''
+        assert capture.tshark('-Y', 'ip.addr == 10.0.0.0/8 or ipv6.addr == fd00::/8') == ''
         assert capture.tshark('-Y', 'esp') == ''
     assert outside.tshark('-Y', 'isakmp') == '' and inside.tshark('-Y', 'isakmp') != ''
 

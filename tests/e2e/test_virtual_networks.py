@@ -259,7 +259,9 @@ def test_forced_tunnelling(lab):
         'host': w.ports('gw1'),
         'routeTables': [{'name': 'forced', 'routes': [
             {'name': 'default', 'addressPrefix': '0.0.0.0/0', 'nextHopType': 'VirtualNetworkGateway'},
-            {'name': 'not-there', 'addressPrefix': '198.18.1.0/24', 'nextHopType': 'None'}]}],
+            {'name': 'not-there', 'addressPrefix': '198.18.1.0/24', 'nextHopType': 'None'},
+            {'name': 'out', 'addressPrefix': '198.18.2.0/24', 'nextHopType': 'Internet'},
+            {'name': 'firewall', 'addressPrefix': '198.18.3.0/24', 'nextHopType': 'VirtualAppliance', 'nextHopIpAddress': '10.11.1.4'}]}],
         'virtualNetworks': [vnet('VNet1', 1001, ['10.11.0.0/16'], {'lan0': '10.11.0.1', 'lan1': '10.11.1.1'}, subnets=[
             {'name': 'FrontEnd', 'addressPrefix': '10.11.0.0/24', 'routeTable': 'forced'},
             {'name': 'BackEnd', 'addressPrefix': '10.11.1.0/24'}])],
@@ -276,8 +278,21 @@ def test_forced_tunnelling(lab):
     hop = g1.json('next-hop', '--vnet', 'VNet1', '--from', '10.11.0.4', '198.18.0.1')
     assert (hop['verdict'], hop['nextHop'], hop['route']['source'], hop['route']['prefix']) == ('tunnel', 'to-s2', 'user', '0.0.0.0/0')
     assert g1.json('next-hop', '--vnet', 'VNet1', '--from', '10.11.0.4', '198.18.1.1')['reason'] == 'route-none'
+    hop = g1.json('next-hop', '--vnet', 'VNet1', '--from', '10.11.0.4', '198.18.2.1')
+    assert (hop['verdict'], hop['route']) == ('pass', {'prefix': '198.18.2.0/24', 'source': 'user'})
+    hop = g1.json('next-hop', '--vnet', 'VNet1', '--from', '10.11.0.4', '198.18.3.1')
+    assert (hop['verdict'], hop['nextHop'], hop['appliance']) == ('local', 'lan1', '10.11.1.4')
+    through_appliance(alice, dora)
     assert g1.json('next-hop', '--vnet', 'VNet1', '--from', '10.11.1.4', '198.18.0.1')['reason'] == 'no-route'
     withheld(lab, g1, alice, dora)
+
+
+def through_appliance(alice, dora):
+    """What alice sends to a prefix that is nobody's comes to dora's device, whoever it is for."""
+    seen = rig.Capture(dora, 'eth0', 'icmp and dst net 198.18.3.0/24')
+    never_reaches(alice, '198.18.3.1')
+    seen.stop()
+    assert set(seen.tshark('-T', 'fields', '-e', 'ip.dst').split()) == {'198.18.3.1'}
 
 
 def withheld(lab, g1, alice, dora):
@@ -428,3 +443,44 @@ def test_networks_sites_and_each_other_combined(lab):
     reaches(bob, '10.22.0.4', g1, g2, g3)
     reaches(carol, '10.33.0.4', g1, g2, g3, g4)
     reaches(dave, '10.22.0.4', g1, g2, g3, g4)
+
+
+def test_over_three_networks_to_a_site(lab):
+    """Instances of four owners in a row, by routes that each has typed: A - B - C - a site of C. Every gateway decides for itself."""
+    w = World(lab, 'gw1', 'gw2', 'gw3', 'gw4')
+    nets = {'A': 'gw1', 'B': 'gw2', 'C': 'gw3'}
+    space = {'A': '10.11.0.0/16', 'B': '10.12.0.0/16', 'C': '10.13.0.0/16', 'Site': '10.44.0.0/16'}
+    hosts = {n: w.inside(nets[n], n.lower(), space[n].replace('.0.0/16', '.0.4')) for n in nets}
+    # what each network finds behind the gateway of its neighbour
+    behind = {('A', 'B'): 'B C Site', ('B', 'A'): 'A', ('B', 'C'): 'C Site', ('C', 'B'): 'A B'}
+    dave, site_gw = branch(w, 'gw4', '10.44.0.4', {'to-c': (PUBLIC['gw3'], [space[n] for n in nets], {})})
+    made = {}
+    for n, gw in nets.items():
+        far = {b: words.split() for (a, b), words in behind.items() if a == n}
+        made[n] = rig.Xgw(lab.hosts[gw], {
+            'host': w.ports(gw),
+            'virtualNetworks': [vnet(n, 1001, [space[n]], {'lan0': router(space[n].replace('.0.0/16', '.0.4'))})],
+            'virtualNetworkGateways': [gateway(n, PUBLIC[gw])],
+            'remoteGateways': [{'name': b + 'GW', 'publicIPAddress': PUBLIC[nets[b]], 'addressSpace': [space[x] for x in more]} for b, more in far.items()],
+            'localNetworkGateways': [site('Site', PUBLIC['gw4'], [space['Site']])] if n == 'C' else [],
+            'connections': [{'name': f'to-{b}', 'connectionType': 'Vnet2Vnet', 'virtualNetworkGateway1': n + 'GW', 'virtualNetworkGateway2': b + 'GW',
+                             'sharedKey': rig.PSK} for b in far] + ([to_site('to-site', 'CGW', 'Site')] if n == 'C' else [])})
+    a, b, c = made.values()
+    start((a, ['to-B']), (b, ['to-A', 'to-C']), (c, ['to-B', 'to-site']), (site_gw, ['to-c']))
+    reaches(hosts['A'], '10.13.0.4', a, b, c)
+    reaches(hosts['A'], '10.44.0.4', a, b, c, site_gw)
+    reaches(dave, '10.11.0.4', a, b, c, site_gw)
+    # each gateway on the way counts
+    assert 'ttl=61' in hosts['A'].ping('10.13.0.4', count=1).stdout and 'ttl=60' in dave.ping('10.11.0.4', count=1).stdout
+    assert [(g.json('next-hop', '--vnet', n, '10.44.0.4')['nextHop']) for n, g in made.items()] == ['to-B', 'to-C', 'to-site']
+    _, name, want = rig.serve_file(dave, 1 << 20)
+    assert rig.fetch_sum(hosts['A'], f'http://10.44.0.4:8080/{name}') == want
+    # a link in the middle is down: dropped there, and no way around
+    b.command('down', 'to-C')
+    rig.wait_for(lambda: b.connection('to-C')['connectionStatus'] != 'Connected', 'the middle to go down', explain=explain(b, c))
+    before = b.drops().get('no-sa', 0)
+    never_reaches(hosts['A'], '10.44.0.4')
+    assert b.drops()['no-sa'] >= before + 3
+    reaches(hosts['A'], '10.12.0.4', a, b)
+    b.command('up', 'to-C')
+    reaches(hosts['A'], '10.44.0.4', a, b, c, site_gw)

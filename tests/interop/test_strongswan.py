@@ -75,6 +75,29 @@ def test_xgw_initiates(lab, ike, esp):
     assert capture.tshark('-Y', 'ip and not udp.port == 4500 and not isakmp and not igmp') == ''
 
 
+def test_ipv6_inside(lab):
+    """A site with prefixes of both families, in one child SA."""
+    topology(lab)
+    lab.site.run('sysctl', '-qw', 'net.ipv6.conf.all.forwarding=1')
+    lab.site.address('lan', 'fd00:5::1/64')
+    for host, address, router in ((lab.alice, 'fd00:11::4/64', 'fd00:11::1'), (lab.carol, 'fd00:5::4/64', 'fd00:5::1')):
+        host.address('eth0', address)
+        host.route('default', 'via', router)
+    rig.StrongSwan(lab.site, '203.0.113.5', '203.0.113.1', '192.168.5.0/24,fd00:5::/64', '10.11.0.0/16,fd00:11::/48')
+    g = rig.Xgw(lab.gw1, rig.gateway_config(
+        'VNet1', 1001, ['10.11.0.0/16', 'fd00:11::/48'], ['10.11.0.1/24', 'fd00:11::1/64'], '203.0.113.1',
+        [{'name': 'toSite', 'connectionType': 'IPsec', 'localNetworkGateway2': 'Site5', 'usePolicyBasedTrafficSelectors': True}],
+        [{'name': 'Site5', 'gatewayIpAddress': '203.0.113.5', 'addressSpace': ['192.168.5.0/24', 'fd00:5::/64']}])).start()
+    c = g.wait_connected('toSite')['childSas'][0]
+    assert (set(c['localTs']), set(c['remoteTs'])) == ({'10.11.0.0/16', 'fd00:11::/48'}, {'192.168.5.0/24', 'fd00:5::/64'}), c
+    rig.wait_for(lambda: lab.alice.ping('fd00:5::4', count=1, check=False).returncode == 0, 'IPv6', explain=lambda: g.explain() + str(g.drops()))
+    lab.alice.ping('192.168.5.4')
+    lab.carol.ping('fd00:11::4', size=1200)
+    _, name, want = rig.serve_file(lab.carol, 1 << 20)
+    assert rig.fetch_sum(lab.alice, f'http://[fd00:5::4]:8080/{name}') == want
+    assert g.json('next-hop', '--vnet', 'VNet1', 'fd00:5::4')['nextHop'] == 'toSite'
+
+
 def test_two_workers_share_one_child(lab):
     """The question for a child SA of each worker (RFC 9611) is not answered by this peer: there is one for both."""
     lab.alice, lab.gw1, lab.site, lab.carol = (lab.host(n) for n in ('alice', 'gw1', 'site', 'carol'))

@@ -130,7 +130,8 @@ def test_client(lab, method, kind):  # noqa: F811
     _, name, want = rig.serve_file(lab.alice, 2 << 20)
     assert rig.fetch_sum(lab.site, f'http://10.11.0.4:8080/{name}') == want
     assert clients(g)[0]['ingressPackets'] > 0
-    assert json.loads(g.command('next-hop', '--vnet', 'VNet1', '172.16.201.1', '--json').stdout)['route']['source'] == 'client'
+    hop = g.json('next-hop', '--vnet', 'VNet1', '172.16.201.1')
+    assert (hop['verdict'], hop['route']) == ('client', {'prefix': '172.16.201.1/32', 'source': 'client'}), hop
     assert '172.16.201.1' in g.command('status').stdout and 'last events' in g.command('status', c['name']).stdout
     assert c['name'] in g.command('dump', 'names').stdout and '172.16.201.1' in g.command('dump', 'routes4').stdout
     capture.stop()
@@ -138,7 +139,7 @@ def test_client(lab, method, kind):  # noqa: F811
     assert capture.tshark('-Y', 'ip and not udp.port == 4500 and not isakmp and not igmp') == ''
     s.swanctl('--terminate', '--ike', 'peer')
     rig.wait_for(lambda: not clients(g), 'the client to be gone', explain=g.explain)
-    assert json.loads(g.command('next-hop', '--vnet', 'VNet1', '172.16.201.1', '--json').stdout)['verdict'] != 'tunnel'
+    assert g.json('next-hop', '--vnet', 'VNet1', '172.16.201.1')['reason'] == 'no-route'
 
 
 def test_another_name_than_its_identity(lab):  # noqa: F811
