@@ -154,6 +154,8 @@ static __always_inline int send_to_router(struct packet *p)
 
 static __always_inline int circuit_finish(struct packet *p, int verdict)
 {
+	if (verdict >= VERDICT_PASS)
+		capture_link(p, p->in, XGW_CAPTURED_IN);
 	if (verdict == VERDICT_ROUTER && !p->tracing)
 		return conclude(p, send_to_router(p), XDP_REDIRECT);
 	return finish(p, verdict);

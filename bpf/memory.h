@@ -112,8 +112,10 @@ static __always_inline bool packet_begin(struct packet *p, struct xdp_md *xdp)
 	const struct xgw_config *c = memory_config();
 
 	packet_clear(p, xdp);
-	if (c && !p->tracing)
+	if (c && !p->tracing) {
 		p->generation = *(const volatile __u64 *)&c->generation;
+		p->capture = c->capture;
+	}
 	p->port = port_find(p, xdp->ingress_ifindex);
 	return p->port;
 }

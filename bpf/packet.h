@@ -57,6 +57,7 @@ struct packet {
 	__u32 len;   /* as it came, with fragments of the buffer */
 	__u32 limit; /* offset behind the last byte that belongs to the frame looked at */
 	bool tracing;
+	__u32 capture;	  /* as in the configuration */
 	__u64 generation; /* of the maps, read before any of them; 0: keep nothing (memory.h) */
 
 	/* found */

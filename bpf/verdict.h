@@ -152,8 +152,11 @@ static __always_inline int conclude(const struct packet *p, int verdict, int act
 	count(p, verdict);
 	if (verdict == VERDICT_TAKEN)
 		return XDP_DROP;
-	if (verdict >= VERDICT_PASS)
+	if (verdict >= VERDICT_PASS) {
+		if (verdict == VERDICT_FORWARD)
+			capture_link(p, p->out, XGW_CAPTURED_OUT);
 		return action;
+	}
 	count_drop(p, (__u32)verdict);
 	capture_drop(p, (__u32)verdict);
 	return XDP_DROP;

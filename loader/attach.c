@@ -9,6 +9,7 @@
 #include "bpf/xgw.skel.h"
 #pragma GCC diagnostic pop
 #include "loader/pins.h"
+#include "loader/program_fds.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -419,6 +420,19 @@ static int begin(struct attach *a, struct netlink *n, struct attach_port *ports,
 	return err ? err : pin_programs(a, a->instance.pins, f);
 }
 
+/* What libxdp left open since `known` was noted. */
+static void close_strays(const struct attach *a, struct program_fds *known)
+{
+	program_fds_keep_object(known, a->base);
+	for (unsigned i = 0; i < a->n; i++) {
+		program_fds_keep_object(known, a->at[i].object);
+		program_fds_keep(known, xdp_program__fd(a->at[i].program));
+	}
+	unsigned n = program_fds_close_others(known);
+	if (n)
+		log_debug(LOG_XDP, "strays=%u: descriptors that libxdp had left open", n);
+}
+
 int attach_start(struct attach **out, const struct instance *i, struct netlink *n,
 		 struct attach_port *ports, unsigned n_ports, enum model_xdp_mode mode,
 		 struct fault *f)
@@ -437,7 +451,10 @@ int attach_start(struct attach **out, const struct instance *i, struct netlink *
 		a->before = before;
 	else
 		free(before);
+	struct program_fds known;
+	program_fds_note(&known);
 	int err = begin(a, n, ports, n_ports, mode, f);
+	close_strays(a, &known);
 	if (err) {
 		attach_end(a, n);
 		return err;
@@ -580,8 +597,10 @@ static int succeed_wires(struct attach *a, struct fault *f);
 int attach_succeed(struct attach *a, struct netlink *n, struct attach_port *ports, unsigned n_ports,
 		   enum model_xdp_mode mode, struct fault *f)
 {
+	struct program_fds known;
 	if (!a->before)
 		return 0;
+	program_fds_note(&known);
 	int err = succeed_wires(a, f);
 	for (unsigned p = 0; !err && p < n_ports; p++)
 		err = succeed_port(a, &ports[p], mode, f);
@@ -591,11 +610,14 @@ int attach_succeed(struct attach *a, struct netlink *n, struct attach_port *port
 		err = state_write(a->instance.state, &a->state, f);
 	if (!err)
 		succeed_rest(a, n);
+	close_strays(a, &known);
 	return err;
 }
 
 int attach_again(struct attach *a, struct attach_port *p, enum model_xdp_mode mode, struct fault *f)
 {
+	struct program_fds known;
+	program_fds_note(&known);
 	for (unsigned i = 0; i < a->n; i++) {
 		if (strcmp(a->at[i].device, p->link.name) != 0)
 			continue;
@@ -608,7 +630,9 @@ int attach_again(struct attach *a, struct attach_port *p, enum model_xdp_mode mo
 			(a->n - i) * sizeof a->state.ports[0]);
 		break;
 	}
-	return attach_port(a, p, mode, f);
+	int err = attach_port(a, p, mode, f);
+	close_strays(a, &known);
+	return err;
 }
 
 int attach_address(struct attach *a, struct netlink *n, const struct netlink_link *l,

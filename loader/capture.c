@@ -28,7 +28,7 @@ enum place { PLACE_CLEAR, PLACE_WIRE, PLACE_IKE, PLACE_IKE_CLEAR, PLACES };
 struct session {
 	struct capture *capture;
 	struct control_client *client; /* NULL: the place is free */
-	uint32_t connection;	       /* DATAPATH_ALL: of any */
+	uint32_t connection;	       /* or a circuit's domain; DATAPATH_ALL: of any */
 	struct ip_addr peer;	       /* of that connection, as of the last look */
 	bool begun;		       /* the head is written */
 	uint64_t kept[PLACES + XGW_MAX_PORTS], lost;
@@ -67,7 +67,9 @@ static void write_head(struct session *s)
 	for (uint32_t i = 0; i < host->n_ports; i++) {
 		/* interfaces go by the ports' ids, which no reload changes */
 		const struct model_port *p = &host->ports[plan_port_index(&c->d->plan, i)];
-		snprintf(text, sizeof text, "dropped by XDP on port %.32s", p->name);
+		snprintf(text, sizeof text, "%sdropped by XDP on port %.32s",
+			 p->role == XGW_ROLE_CIRCUIT ? "frames of links, and what was " : "",
+			 p->name);
 		pcapng_interface(c->blocks, PCAPNG_ETHERNET, p->device, text);
 	}
 	control_client_write(s->client, c->blocks);
@@ -149,7 +151,33 @@ static void take_worker(void *owner, const struct datapath_captured *p)
 			put(&c->session[i], p->at_ns, packet);
 }
 
-/* ---- frames that XDP dropped ---- */
+/* ---- frames that XDP dropped, and those of circuits' links ---- */
+
+/* The domain's circuit; "": of none. */
+static const char *circuit_name(const struct capture *c, uint32_t domain)
+{
+	for (uint32_t i = 0; i < c->d->plan.n_domains; i++)
+		if (domain && c->d->plan.domains[i] == domain)
+			return c->d->model.circuits[i].name;
+	return "";
+}
+
+static bool is_of_domain(const struct session *s, const struct xgw_captured *r)
+{
+	return s->client && r->vnet >= XGW_FIRST_DOMAIN && s->connection == r->vnet;
+}
+
+static void comment_on_frame(const struct capture *c, const struct xgw_captured *r, char out[256])
+{
+	const char *name =
+		r->connection ? ike_host_name(c->d->ike, r->connection) : circuit_name(c, r->vnet);
+	if (r->drop == XGW_CAPTURED_IN || r->drop == XGW_CAPTURED_OUT)
+		snprintf(out, 256, "%.64s: %s", name,
+			 r->drop == XGW_CAPTURED_IN ? "received on a link" : "sent on a link");
+	else
+		snprintf(out, 256, "%.64s%sdropped by XDP: %s (%s)", name, *name ? ": " : "",
+			 maps_drop_name(r->drop), maps_drop_text(r->drop));
+}
 
 /* Of no connection, but from the peer of the one that is captured: an SPI nobody knows, say. */
 static bool is_from_peer(const struct session *s, const struct xgw_captured *r)
@@ -177,18 +205,17 @@ static int take_xdp(void *owner, void *record, size_t len)
 	memcpy(&r, record, sizeof r);
 	if (r.port_id >= c->d->model.host.n_ports || r.kept > sizeof r.bytes)
 		return 0;
-	snprintf(comment, sizeof comment, "%.64s%sdropped by XDP: %s (%s)",
-		 r.connection ? ike_host_name(c->d->ike, r.connection) : "",
-		 r.connection ? ": " : "", maps_drop_name(r.drop), maps_drop_text(r.drop));
+	comment_on_frame(c, &r, comment);
 	const struct pcapng_packet packet = {.interface = PLACES + r.port_id,
-					     .way = PCAPNG_IN,
+					     .way = r.drop == XGW_CAPTURED_OUT ? PCAPNG_OUT
+									       : PCAPNG_IN,
 					     .comment = comment,
 					     .bytes = r.bytes,
 					     .len = r.len,
 					     .kept = r.kept};
 	for (unsigned i = 0; i < SESSIONS; i++) {
 		struct session *s = &c->session[i];
-		if (is_for(s, r.connection) || is_from_peer(s, &r))
+		if (is_for(s, r.connection) || is_of_domain(s, &r) || is_from_peer(s, &r))
 			put(s, r.at_ns, packet);
 	}
 	return 0;
@@ -395,6 +422,21 @@ static json_t *refusal(const struct fault *f)
 	return json_pack("{s:b,s:s}", "ok", 0, "error", fault_format(f, text));
 }
 
+/* Domain of the circuit that has the name, or that a connection of that name leads to; 0: none. */
+static uint32_t find_domain(const struct daemon *d, const char *name)
+{
+	const struct model *m = &d->model;
+	for (uint32_t i = 0; i < m->n_connections; i++) {
+		const struct model_connection *c = &m->connections[i];
+		if (c->express_route && c->circuit < d->plan.n_domains && !strcmp(c->name, name))
+			return d->plan.domains[c->circuit];
+	}
+	for (uint32_t i = 0; i < d->plan.n_domains; i++)
+		if (!strcmp(m->circuits[i].name, name))
+			return d->plan.domains[i];
+	return 0;
+}
+
 static struct session *free_session(struct capture *c, struct fault *f)
 {
 	for (unsigned i = 0; i < SESSIONS; i++)
@@ -410,7 +452,10 @@ json_t *capture_begin(struct daemon *d, const json_t *request)
 	const char *name = json_string_value(json_object_get(request, "name"));
 	struct fault f = {0};
 	uint32_t connection = DATAPATH_ALL;
-	if (name && status_find(d, name, &connection, &f))
+	uint32_t domain = name ? find_domain(d, name) : 0;
+	if (domain)
+		connection = domain;
+	else if (name && status_find(d, name, &connection, &f))
 		return refusal(&f);
 	if (!d->capture && make(d)) {
 		fault_set(&f, -ENOMEM, "not enough memory to capture");

@@ -43,7 +43,8 @@ struct xgw_config {
 	__u32 flags;
 	__u64 generation;  /* bumped after every change that a cached decision may depend on */
 	__u64 daemon_beat; /* CLOCK_MONOTONIC ns written by the daemon, 0 = none runs */
-	__u32 capture;	   /* whose drops go to `captures`: a connection, XGW_CAPTURE_*, 0 = none */
+	__u32 capture;	   /* who goes to `captures`: drops of a connection, a circuit's domain,
+			      XGW_CAPTURE_*,     0 = none */
 	__u32 reserved;
 };
 XGW_LAYOUT(struct xgw_config, 32);
@@ -313,21 +314,25 @@ struct xgw_event {
 };
 XGW_LAYOUT(struct xgw_event, 32);
 
-/* `captures`: a frame that XDP dropped while somebody captures; what is behind `kept` is not set.
+/*
+ * `captures`: a frame that XDP dropped while somebody captures, or one of a circuit's link; what is
+ * behind `kept` is not set.
  */
 #define XGW_CAPTURE_BYTES 256u
 struct xgw_captured {
 	__u64 at_ns; /* CLOCK_MONOTONIC */
 	__u32 port_id;
 	__u32 connection; /* 0: of none, or dropped before it was known */
-	__u32 vnet;
-	__u16 drop; /* enum xgw_drop */
-	__u16 l3;   /* offset of the IP header, 0: not found */
-	__u32 len;  /* of the frame */
-	__u32 kept; /* of it, in `bytes` */
+	__u32 vnet;	  /* or the domain of the link that it came out of or was to go into */
+	__u16 drop;	  /* enum xgw_drop; or XGW_CAPTURED_*: of a link, and not dropped here */
+	__u16 l3;	  /* offset of the IP header, 0: not found */
+	__u32 len;	  /* of the frame */
+	__u32 kept;	  /* of it, in `bytes` */
 	__u8 bytes[XGW_CAPTURE_BYTES];
 };
 XGW_LAYOUT(struct xgw_captured, 288);
+#define XGW_CAPTURED_IN	 0x100u /* as it came out of the link */
+#define XGW_CAPTURED_OUT 0x101u /* as it goes into the link */
 
 /*
  * Explanation of a verdict: a test run whose packet has an xgw_trace with the magic as XDP metadata

@@ -49,6 +49,8 @@ test=(
 [ "$(dpkg --print-architecture)" = amd64 ] && test+=(user-mode-linux kmod)
 # machines with Debian's stock kernels, emulated: what their verifiers say
 [ "$(dpkg --print-architecture)" = amd64 ] && test+=(qemu-system-x86)
+# somebody else's XDP program beside ours there: xdp-filter
+test+=(xdp-tools)
 # what libreswan needs, a peer that the tests run in such a machine
 test+=(libnss3-tools libldns3 libunbound8 libcurl3-nss libcap-ng0 libevent-pthreads-2.1-7)
 # peers that can't be installed beside strongSwan, or would listen on this host: their files alone, under build-peers/, with

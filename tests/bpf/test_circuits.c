@@ -619,6 +619,78 @@ static unsigned reason_of(const struct row *r)
 	return reason;
 }
 
+struct kept {
+	unsigned n;
+	struct xgw_captured last;
+	struct ring_buffer *ring;
+};
+
+static int keep(void *owner, void *record, size_t size)
+{
+	struct kept *k = owner;
+
+	assert_int_equal(size, sizeof(k->last));
+	k->n++;
+	memcpy(&k->last, record, size);
+	return 0;
+}
+
+/* How many records a packet of this row makes while `whom` is captured; the last one is of `f`. */
+static unsigned captured(struct kept *k, uint32_t whom, const struct row *row, struct frame *in,
+			 struct frame *out)
+{
+	w.maps.config->capture = whom;
+	build(row, in);
+	k->n = 0;
+	world_run(&w, row->port, in, out);
+	ring_buffer__consume(k->ring);
+	w.maps.config->capture = 0;
+	return k->n;
+}
+
+static void has_frame(const struct kept *k, const struct frame *f, unsigned how)
+{
+	assert_int_equal(k->last.drop, how);
+	assert_int_equal(k->last.port_id, ER);
+	assert_int_equal(k->last.vnet, DOMAIN);
+	assert_int_equal(k->last.len, f->len);
+	assert_int_equal(k->last.kept, f->len);
+	assert_memory_equal(k->last.bytes, f->b, f->len);
+}
+
+/* Frames of the links, with their tags: as they come, and as they leave; of the circuit that is
+ * asked for, and of nobody when nobody asks. */
+static void test_captures(void **state)
+{
+	const struct row in_rows[] = {{ON_DOUBLE, SITE_TO("10.11.0.4")},
+				      {ON_SINGLE, SITE_TO("192.168.5.7")},
+				      {ON_DOUBLE, .ethertype = 0x0806}};
+	const struct row out_rows[] = {{HOST_TO("10.88.0.1")},
+				       {HOST_TO("10.89.0.1")},
+				       {.port = LINK, .ethertype = 0x0806}};
+	const struct row local = {HOST_TO("10.11.1.4")},
+			 refused = {ON_SINGLE, .from = "10.11.0.5", .to = "10.11.0.4"};
+	static struct frame in, out;
+	static struct kept k;
+
+	(void)state;
+	k.ring = ring_buffer__new(w.maps.fd[MAPS_captures], keep, &k, NULL);
+	assert_non_null(k.ring);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(captured(&k, 0, &in_rows[i], &in, &out), 0);
+		assert_int_equal(captured(&k, OTHER_DOMAIN, &in_rows[i], &in, &out), 0);
+		assert_int_equal(captured(&k, DOMAIN, &in_rows[i], &in, &out), 1);
+		has_frame(&k, &in, XGW_CAPTURED_IN);
+		assert_int_equal(captured(&k, XGW_CAPTURE_ALL, &out_rows[i], &in, &out), 1);
+		has_frame(&k, &out, XGW_CAPTURED_OUT);
+		assert_int_equal(captured(&k, OTHER_DOMAIN, &out_rows[i], &in, &out), 0);
+	}
+	assert_int_equal(captured(&k, XGW_CAPTURE_ALL, &local, &in, &out), 0);
+	assert_int_equal(captured(&k, DOMAIN, &refused, &in, &out), 1);
+	has_frame(&k, &in, XGW_DROP_CIRCUIT_SOURCE);
+	ring_buffer__free(k.ring);
+}
+
 /* Without the daemon's sockets, without a device, without the wire: a reason each. */
 static void test_without(void **state)
 {
@@ -895,9 +967,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),	     cmocka_unit_test(test_explanations),
 		cmocka_unit_test(test_every_length), cmocka_unit_test(test_every_byte),
-		cmocka_unit_test(test_without),	     cmocka_unit_test(test_groups),
-		cmocka_unit_test(test_flip),	     cmocka_unit_test(test_bandwidth),
-		cmocka_unit_test(test_limiter),
+		cmocka_unit_test(test_captures),     cmocka_unit_test(test_without),
+		cmocka_unit_test(test_groups),	     cmocka_unit_test(test_flip),
+		cmocka_unit_test(test_bandwidth),    cmocka_unit_test(test_limiter),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -13,6 +13,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 import lab as rig  # noqa: E402
+from test_circuits import World, config  # noqa: E402
 from test_keys import POLICIES, allow  # noqa: E402
 from test_tunnels import gateways  # noqa: E402
 
@@ -163,3 +164,48 @@ def test_refusals(lab):
     g1.process.stop()
     rig.wait_for(lambda: not last.process.alive(), 'the capture to end')
     clean(last)
+
+
+LINK_FIELDS = ['frame.interface_name', 'frame.comment', 'frame.packet_flags_direction', 'ip.src', 'ip.dst', 'ip.ttl']
+
+
+@pytest.fixture
+def circuit(request):
+    made = rig.Lab()
+    made.captures = 0
+    yield World(made)
+    made.close()
+
+
+def test_of_a_circuit(circuit):
+    """The frames of its links as they came and as they leave, the routers' own, and drops; nothing of others."""
+    w = circuit
+    c = config()
+    c['localNetworkGateways'][0]['addressSpace'].append('10.98.0.0/16')
+    # detection of three times 300 ms: a busy machine does not lose the links meanwhile
+    w.start(ms=300, given=c, bfdIntervalMilliseconds=300)
+    w.alice.ping('10.99.0.4', count=3)
+    watches = [Watch(w.g, name) for name in ('Circuit1', 'to-circuit', 'to-site')] + [Watch(w.g)]
+    w.alice.ping('10.99.0.4', count=5)
+    w.alice.ping('10.98.0.4', count=2, check=False)  # the tunnel's
+    w.pe.route('10.77.0.0/16', 'via', '192.168.16.254')
+    w.pe.ping('10.77.0.1', count=2, check=False)  # nobody's
+    rig.wait_for(lambda: any('dropped' in row[1] for row in watches[0].rows()), 'the drops', explain=lambda: str(watches[0].rows()))
+    for watch in watches:
+        watch.stop()
+        clean(watch)
+    for watch in (watches[0], watches[1], watches[3]):
+        rows = watch.rows('-Y', 'icmp && ip.addr == 10.99.0.4', fields=LINK_FIELDS)
+        # 1: it came, 2: it goes; a TTL less than alice gave it, and what bob's router has left of his
+        sent = [row for row in rows if row[3:5] == ['10.11.0.4', '10.99.0.4']]
+        came = [row for row in rows if row[3:5] == ['10.99.0.4', '10.11.0.4']]
+        assert len(sent) == len(came) == 5, rows
+        assert {tuple(row[1:3]) + (row[5],) for row in sent} == {('Circuit1: sent on a link', '0x00000002', '63')}, sent
+        assert {tuple(row[1:3]) + (row[5],) for row in came} == {('Circuit1: received on a link', '0x00000001', '63')}, came
+        assert {row[0] for row in rows} <= {'er0', 'er1'}
+        for source in ('192.168.16.253', '192.168.16.254'):
+            assert watch.rows('-Y', f'bfd && ip.src == {source}'), source
+    dropped = [row for row in watches[0].rows('-Y', 'ip.dst == 10.77.0.1') if 'dropped' in row[1]]
+    assert dropped and all(row[1].startswith('Circuit1: dropped by XDP: no-route (') for row in dropped), dropped
+    assert not watches[0].rows('-Y', 'ip.dst == 10.98.0.4') and watches[2].count('icmp && ip.dst == 10.98.0.4', 'clear') == 2
+    assert not watches[2].rows('-Y', 'ip.addr == 10.99.0.4')

@@ -79,12 +79,16 @@ class World:
         self.pe.route('10.11.0.0/16', 'via', '10.99.0.2', 'metric', '900')
         self.bird = None
 
-    def start(self, ms=30, more=None, given=None, **peering):
+    def start(self, ms=30, more=None, given=None, site=None, **peering):
+        """site: changes the configuration of the site's VPN router."""
         self.bird = bird.Neighbour(self.pe, PROVIDER % {'ms': ms} + (more or ''))
         far = rig.gateway_config('Site', 1099, ['10.99.0.0/16'], '10.99.0.2/24', self.public[1], [{
             'name': 'to-cloud', 'connectionType': 'IPsec', 'virtualNetworkGateway1': 'SiteGW', 'localNetworkGateway2': 'Cloud', 'sharedKey': rig.PSK}],
             [{'name': 'Cloud', 'gatewayIpAddress': self.public[0], 'addressSpace': ['10.11.0.0/16']}])
-        given = given or config(**peering)
+        if site:
+            site(far)
+        given = given or config()
+        given['expressRouteCircuits'][0]['peerings'][0].update(peering)
         given['virtualNetworkGateways'][0]['publicIPAddress'] = self.public[0]
         given['localNetworkGateways'][0]['gatewayIpAddress'] = self.public[1]
         self.g = rig.Xgw(self.gw, given)

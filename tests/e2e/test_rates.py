@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A gateway's bandwidth, which all of its connections share, and what is counted where."""
+"""A gateway's bandwidth, which all of its connections share, a circuit's, and what is counted where."""
 import json
 
 import lab as rig
+from test_circuits import World, config
 from test_tunnels import gateways
 
 
@@ -67,3 +68,34 @@ def test_accounts_agree(pair):
         assert sum(r['buckets']) == r['samples'] > 0
         assert 0 < r['p50'] <= r['p99'] <= r['max']
         assert 0 < workers[0]['busy'] < 1
+
+
+def through_circuit(w, *more):
+    """(Mbit/s that arrived of four flows of 10 Mbit/s each, packets that came by each of the two links)."""
+    def packets():
+        return [int(w.pe.run('cat', f'/sys/class/net/er{i}/statistics/rx_packets').stdout) for i in (0, 1)]
+    server = w.bob.start('iperf3', '-s', '-1', name=f'iperf3-{len(w.lab.processes)}')
+    rig.wait_for(lambda: ':5201' in w.bob.run('ss', '-ltn').stdout, 'iperf3 to listen')
+    before = packets()
+    said = json.loads(w.alice.run('iperf3', '-J', '-c', '10.99.0.4', '-t', '3', '-u', '-b', '10M', '-l', '1200', '-P', '4', *more).stdout)
+    server.stop()
+    end = said['end']['sum']
+    return end['bytes'] * 8 * (1 - end['lost_percent'] / 100) / end['seconds'] / 1e6, [b - a for a, b in zip(before, packets())]
+
+
+def test_circuit_shares_its_bandwidth(lab):
+    """Both links of a circuit together have its bandwidth, each direction of its own; what routers say to each other is free of it."""
+    w = World(lab)
+    c = config()
+    c['expressRouteCircuits'][0]['bandwidthInMbps'] = 20
+    # detection of three times 300 ms: a busy machine does not lose the links meanwhile
+    w.start(ms=300, given=c, bfdIntervalMilliseconds=300)
+    w.alice.ping('10.99.0.4', count=3)
+    mbps, by_link = through_circuit(w)
+    # the rate is of IP packets, iperf3 tells payload; the time is of a busy machine
+    assert 14 < mbps < 20.5 and min(by_link) > 500, (mbps, by_link)
+    assert w.g.drops()['circuit-rate'] > 2000
+    mbps, _ = through_circuit(w, '-R')
+    assert 14 < mbps < 20.5, mbps
+    assert w.links() == ['up', 'up'] and w.tunnel_packets() == 0
+    assert w.g.json('status')['circuits'][0]['bandwidthInMbps'] == 20

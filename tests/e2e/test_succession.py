@@ -47,6 +47,12 @@ def programs(host):
     return {x['ifname']: x['xdp']['prog']['id'] for x in json.loads(host.run('ip', '-j', '-d', 'link').stdout) if 'prog' in x.get('xdp', {})}
 
 
+def gone(g, replaced):
+    """Programs that were replaced, with their maps: nobody keeps them open."""
+    rig.wait_for(lambda: all(g.host.run('bpftool', 'prog', 'show', 'id', str(n), check=False).returncode for n in replaced),
+                 f'programs {replaced} to be gone', 10, g.explain)
+
+
 def nothing_left(g):
     assert not programs(g.host)
     for directory in ('/sys/fs/bpf/xgw', '/run/xgw'):
@@ -191,7 +197,9 @@ def test_peered_networks_lose_nothing(lab):
         if end:
             end(g)
         send_what_looks_partial(one, two, '10.10.0.4', '10.11.0.4')
+        replaced = programs(g.host).values()
         g.start()
+        gone(g, replaced)
     send_what_looks_partial(one, two, '10.10.0.4', '10.11.0.4')
     time.sleep(0.3)
     sent, received = stream.finish()

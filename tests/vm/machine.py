@@ -64,7 +64,7 @@ class Initramfs:
 class Machine:
     def __init__(self, name, directory):
         """name: of the kernel's folder under build-peers"""
-        self.directory, self.files = directory, Initramfs()
+        self.directory, self.files, self.modules = directory, Initramfs(), 0
         kernels = glob.glob(os.path.join(PEERS, name, 'boot', 'vmlinuz-*'))
         assert len(kernels) == 1, f'{PEERS}/{name} has no kernel: run scripts/dependencies.sh test'
         self.kernel = kernels[0]
@@ -80,6 +80,7 @@ class Machine:
         self.files.file(os.path.join(HERE, 'guest-init.sh'), 'init')
 
     def module(self, name, may_be_built_in=False):
+        """They are loaded in the order in which they are given."""
         # below lib, or usr/lib since Debian 13
         found = glob.glob(os.path.join(self.package, '**', 'kernel', '**', f'{name}.ko*'), recursive=True)
         if may_be_built_in and not found:
@@ -87,7 +88,8 @@ class Machine:
         assert len(found) == 1, f'{name} in {self.package}: {found}'
         opened = lzma.open(found[0]) if found[0].endswith('.xz') else open(found[0], 'rb')
         with opened as f:
-            self.files.data(f'modules/{name}.ko', f.read())
+            self.files.data(f'modules/{self.modules:02}-{name}.ko', f.read())
+        self.modules += 1
 
     def start(self):
         initrd, self.log = (os.path.join(self.directory, n) for n in ('initrd', 'console'))
