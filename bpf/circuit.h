@@ -59,7 +59,7 @@ static __always_inline int find_way_of_link(struct packet *p)
 		k->generation = p->generation;
 	}
 	if (p->hop->kind == XGW_HOP_CHOICE) {
-		__u32 id = choose_member(p->hop, flow_of(p), true);
+		__u32 id = choose_member(p->hop, flow_of(p), 0);
 
 		p->hop = bpf_map_lookup_elem(&next_hops, &id);
 	}
