@@ -140,6 +140,7 @@ static void make_peer(struct bird_peer *out, const struct routing *r, const stru
 		return;
 	}
 	const struct plan_connection *c = &r->h.plan->connections[p->of];
+	out->disabled = !standby_is_active(r->h.standby, r->h.plan->gateways[p->gateway].slot);
 	if (p->ipv6 && p->local.family == IP_V4)
 		out->next_hop = next_hop_of(r->h.model, p->gateway);
 	take_secret(out, &model_far_bgp(r->h.model, &r->h.model->connections[c->model])->md5);
