@@ -245,6 +245,27 @@ def test_bgp_goes_along(lab):
     assert all(0 <= n < 20000 for case in lost.values() for n in case), lost
 
 
+def test_keepalived_alone_dies(lab):
+    """
+    Nobody takes the addresses away: both hosts have them, and both work. Who took over last has the peers and the hosts, as its
+    announcements and its IKE SAs are the newer ones; each host says Active since when, and the earlier one falls silent.
+    """
+    w = World(lab)
+    first = w.state(0)['since']
+    w.k[0].kill()
+    w.works(1)
+    assert [w.state(i)['state'] for i in range(2)] == ['Active', 'Active'] and w.state(0)['since'] == first < w.state(1)['since']
+    assert PUBLIC in w.a.run('ip', 'address', 'show', 'dev', 'wan').stdout
+    before = [g.connection('toSite')['ingressPackets'] for g in w.g]
+    w.alice.ping('192.168.5.4', count=5)
+    now = [g.connection('toSite')['ingressPackets'] for g in w.g]
+    assert [n - b for n, b in zip(now, before)] == [0, 5], f'{before} {now}'
+    # what mends it: keepalived runs again
+    w.k[0].start()
+    w.works(0)
+    w.stands_by(1)
+
+
 def test_order_and_reload_in_standby(lab):
     """What is new in a configuration stands by, too; what was taken down stays so; without activeStandby the address is needed."""
     w = World(lab)
