@@ -58,11 +58,8 @@ static __always_inline int find_way_of_link(struct packet *p)
 			return (__u32)rc < XGW_DROP_COUNT ? rc : VERDICT_ROUTER;
 		k->generation = p->generation;
 	}
-	if (p->hop->kind == XGW_HOP_CHOICE) {
-		__u32 id = choose_member(p->hop, flow_of(p), true);
-
-		p->hop = bpf_map_lookup_elem(&next_hops, &id);
-	}
+	if (p->hop->kind == XGW_HOP_CHOICE)
+		p->hop = take_member(p, p->hop);
 	return p->hop ? 0 : XGW_DROP_NO_NEXT_HOP;
 }
 

@@ -22,12 +22,19 @@ static __noinline const struct xgw_route *route_ask(__u32 vnet, __u8 family, con
 	return route_find(vnet, family, addr);
 }
 
+#define BIT_OF(kind) (1u << (kind))
+
+static __always_inline __u32 barred_kinds(bool barred)
+{
+	return barred ? BIT_OF(XGW_HOP_CIRCUIT) : 0;
+}
+
 /*
  * Of a choice's members (four, 0 ends) the id of the one that takes a flow: in the first group that
  * has one that is up, the one of those that weighs most; none is up: the first. 0: none is there.
- * by_tunnel: else as if no tunnel were there.
+ * barred: kinds of next hops, as bits, of which it is as if none were there.
  */
-__noinline __u32 choose_member(const struct xgw_next_hop *choice, __u32 flow, bool by_tunnel)
+__noinline __u32 choose_member(const struct xgw_next_hop *choice, __u32 flow, __u32 barred)
 {
 	__u32 best = 0, most = 0;
 	bool is_up = false;
@@ -41,7 +48,7 @@ __noinline __u32 choose_member(const struct xgw_next_hop *choice, __u32 flow, bo
 		if (!id || (is_up && routing_begins_group(choice, i)))
 			break;
 		h = bpf_map_lookup_elem(&next_hops, &id);
-		if (!h || h->kind == XGW_HOP_CHOICE || (h->kind == XGW_HOP_TUNNEL && !by_tunnel))
+		if (!h || h->kind >= 32 || (BIT_OF(XGW_HOP_CHOICE) | barred) & BIT_OF(h->kind))
 			continue;
 		if (!(h->flags & XGW_HOP_UP)) {
 			best = i ? best : id;
@@ -65,7 +72,7 @@ static __always_inline __u32 find_sender(struct known_decision *k)
 	const struct xgw_route *r = route_ask(k->vnet, k->family, k->source);
 
 	k->forwarded = !r || !(r->flags & XGW_ROUTE_LOCAL);
-	if (k->returned)
+	if (k->returned && !k->handed)
 		r = route_ask(k->vnet, is_mapped(k->appliance) ? 4 : 6, k->appliance);
 	k->withheld = !k->forwarded && r && r->flags & XGW_ROUTE_WITHHELD;
 	return k->forwarded || !r ? 0 : r->table;
@@ -108,18 +115,22 @@ static __always_inline int find_member(struct known_decision *k)
 {
 	if (k->hop.kind != XGW_HOP_CHOICE || k->hop.flags & XGW_HOP_SPREAD)
 		return 0;
-	return hop_copy(k, choose_member(&k->hop, 0, true)) ? 0 : XGW_DROP_NO_NEXT_HOP;
+	return hop_copy(k, choose_member(&k->hop, 0, barred_kinds(k->barred)))
+		       ? 0
+		       : XGW_DROP_NO_NEXT_HOP;
 }
 
-/* The route that counts goes into the answer. */
-static __always_inline void keep_route(struct known_decision *k, const struct xgw_route *own,
+/* The route that counts goes into the answer. False: there is none. */
+static __always_inline bool keep_route(struct known_decision *k, const struct xgw_route *own,
 				       const struct xgw_route *user)
 {
 	const struct xgw_route *r = routing_prefer(own, user);
 
 	k->from_table = user && r == user;
-	if (r)
-		k->route = *r;
+	if (!r)
+		return false;
+	k->route = *r;
+	return true;
 }
 
 /* For the gateway itself, whatever a user's route says. */
@@ -166,10 +177,69 @@ static __always_inline int find_route(struct known_decision *k, __u32 table)
 	return has_hop ? find_member(k) : XGW_DROP_NO_NEXT_HOP;
 }
 
+/*
+ * Whose a packet is that the other instance hands over and that no host of the VNet has sent. Of
+ * hosts of a network that uses the gateway it is decided as if they had sent it here. False: the
+ * source is the gateway's own, or one of its clients', or one that no other instance may speak for.
+ */
+static __always_inline bool find_beginning(struct known_decision *k)
+{
+	const struct xgw_route *r = route_ask(k->vnet, k->family, k->source);
+	const struct xgw_next_hop *h;
+	__u32 id;
+
+	k->barred = !(k->flags & XGW_HOP_BRANCHES);
+	if (!r)
+		return true;
+	id = r->next_hop;
+	h = bpf_map_lookup_elem(&next_hops, &id);
+	if (!h || h->kind == XGW_HOP_GATEWAY || h->kind == XGW_HOP_CLIENT)
+		return false;
+	if (h->kind != XGW_HOP_LOCAL)
+		return true;
+	r = route_ask(h->vnet, k->family, k->source);
+	if (!r || !(r->flags & XGW_ROUTE_LOCAL))
+		return false;
+	k->vnet = h->vnet;
+	k->table = r->table;
+	k->barred = false;
+	k->forwarded = false;
+	return true;
+}
+
+/*
+ * What it hands over goes into a tunnel, to a client, or into a circuit where tunnels' packets may;
+ * to hosts it sends itself.
+ */
+static __always_inline int find_route_of_handed(struct known_decision *k)
+{
+	const struct xgw_route *own, *user = NULL;
+
+	if (!find_beginning(k))
+		return XGW_DROP_SOURCE;
+	own = route_ask(k->vnet, k->family, k->destination);
+	if (k->table)
+		user = route_ask(k->table, k->family, k->destination);
+	if (!keep_route(k, own, user))
+		return XGW_DROP_NO_ROUTE;
+	if (!hop_copy(k, k->route.next_hop))
+		return XGW_DROP_NO_NEXT_HOP;
+	switch (k->hop.kind) {
+	case XGW_HOP_CIRCUIT: return k->barred ? XGW_DROP_BRANCH : 0;
+	case XGW_HOP_TUNNEL:
+	case XGW_HOP_CLIENT: return 0;
+	case XGW_HOP_CHOICE: return find_member(k);
+	/* back to the other instance: a loop, which who knows the sender finds (vnet.h) */
+	case XGW_HOP_APPLIANCE: return k->hop.flags & XGW_HOP_INSTANCE ? 0 : XGW_DROP_SOURCE;
+	}
+	return XGW_DROP_SOURCE;
+}
+
 /* 0, a drop reason, VERDICT_PASS, or VERDICT_ANSWER_ECHO: it is for the gateway itself. */
 __noinline int decide_by_maps(struct known_decision *k)
 {
 	__u32 table;
+	int rc;
 
 	if (!k)
 		return XGW_DROP_MAP_FULL;
@@ -177,7 +247,11 @@ __noinline int decide_by_maps(struct known_decision *k)
 	/* the kernel judges by its own rules what is for itself */
 	if (k->forwarded && k->is_kernels && find_own_address(k) == VERDICT_PASS)
 		return VERDICT_PASS;
-	return find_route(k, table);
+	if (k->forwarded && k->handed)
+		return find_route_of_handed(k);
+	rc = find_route(k, table);
+	/* whether that one has sent it the packet must tell (vnet.h) */
+	return rc == XGW_DROP_SOURCE && k->instance && hop_copy(k, k->instance) ? 0 : rc;
 }
 
 /*

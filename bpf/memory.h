@@ -34,18 +34,21 @@ struct known_decision {
 	/* the question */
 	__u32 source[4], destination[4];
 	__u32 attachment, vnet;
+	__u32 instance; /* next hop to another instance of the gateway, in this attachment */
+	__u32 table;
+	__u32 flags;
 	__u8 family;
 	bool is_kernels; /* the kernel's own address is there */
 	bool returned;	 /* an appliance sends on what was sent to it: */
+	bool handed;	 /* that is another instance of the gateway, with these flags and table */
 	/* the answer (decide.h) */
 	bool forwarded;	 /* the source is none of the VNet's: its sender forwards for others */
 	bool from_table; /* the route is a user's */
 	bool withheld;	 /* the sender's subnet has none of the gateway's routes */
-	__u8 padding[2];
+	bool barred;	 /* from circuits */
 	__u32 appliance[4];
 	struct xgw_route route;
 	struct xgw_next_hop hop; /* of a choice the member, unless it spreads flows */
-	__u32 padding2;
 };
 
 #define MEMORY(name_, value_, entries_)                  \
@@ -171,8 +174,12 @@ static __always_inline void decision_ask(const struct packet *p, struct known_de
 	k->vnet = p->in->vnet;
 	k->family = p->ip.family;
 	k->is_kernels = attachment_is_kernels(p->in);
+	k->instance = p->in->instance;
 	if (p->appliance) {
 		k->returned = true;
+		k->handed = p->appliance->flags & XGW_HOP_INSTANCE;
+		k->flags = p->appliance->flags;
+		k->table = p->appliance->table;
 		copy_addr(k->appliance, p->appliance->address);
 	}
 }

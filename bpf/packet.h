@@ -71,6 +71,7 @@ struct packet {
 	/* decided */
 	bool forwarded;	 /* the source is none of the VNet's: its sender forwards for others */
 	bool from_table; /* the route is a user's */
+	bool barred;	 /* from circuits: a choice is as if it had none */
 	/* it sends on what had been sent to it; NULL: the usual packet */
 	const struct xgw_next_hop *appliance;
 	const struct xgw_route *route;

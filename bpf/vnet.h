@@ -48,6 +48,7 @@ static __always_inline int decide_anew(struct packet *p, struct known_decision *
 	rc = decide_by_maps(k);
 	p->forwarded = k->forwarded;
 	p->from_table = k->from_table;
+	p->barred = k->barred;
 	if (!rc)
 		k->generation = p->generation;
 	if (rc == VERDICT_ANSWER_ECHO)
@@ -69,6 +70,7 @@ static __always_inline int decide(struct packet *p)
 	if (!known)
 		return decide_anew(p, k);
 	p->forwarded = k->forwarded;
+	p->barred = k->barred;
 	return 0;
 }
 
@@ -88,12 +90,13 @@ static __noinline bool is_of_appliance(const struct packet *p, const struct ethh
 static __always_inline const struct xgw_next_hop *take_member(const struct packet *p,
 							      const struct xgw_next_hop *choice)
 {
-	__u32 flow = flow_of(p), id = choose_member(choice, flow, true);
+	__u32 flow = flow_of(p), barred = barred_kinds(p->barred),
+	      id = choose_member(choice, flow, barred);
 	const struct xgw_next_hop *h = bpf_map_lookup_elem(&next_hops, &id), *other;
 
 	if (!h || h->kind != XGW_HOP_TUNNEL || handoff_is_possible(p))
 		return h;
-	id = choose_member(choice, flow, false);
+	id = choose_member(choice, flow, barred | BIT_OF(XGW_HOP_TUNNEL));
 	other = bpf_map_lookup_elem(&next_hops, &id);
 	return other ? other : h;
 }
@@ -120,6 +123,9 @@ static __always_inline int find_way(struct packet *p, const struct ethhdr *eth)
 			return 0;
 		if (is_of_appliance(p, eth))
 			return XGW_DROP_LOOP;
+	} else if (p->hop->kind == XGW_HOP_APPLIANCE && p->forwarded) {
+		/* only the other instance of the gateway may send that */
+		return XGW_DROP_SOURCE;
 	}
 	if (p->hop->kind == XGW_HOP_CHOICE) {
 		p->hop = take_member(p, p->hop);

@@ -412,6 +412,8 @@ static void put_session(struct text *t, const struct bird_peer *p)
 	put(t, "protocol bgp peer_%u {\n\tlocal %s as %u;\n\tneighbor %s as %u;\n", p->number,
 	    ip_addr_format(&p->local, local), p->local_asn, ip_addr_format(&p->peer, peer),
 	    p->peer_asn);
+	if (p->disabled)
+		put(t, "\tdisabled on;\n");
 	if (p->device)
 		put(t, "\tdirect;\n\tinterface \"%s\";\n", p->device);
 	else

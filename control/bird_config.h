@@ -57,6 +57,7 @@ struct bird_peer {
 	uint32_t retry_seconds;
 	uint32_t hold_seconds; /* 0: 180 */
 	bool bfd;
+	bool disabled; /* no session: what was learnt by one goes at once, and its end is told */
 };
 
 /* What peers are told beside what others told. */

@@ -193,6 +193,8 @@ void former_copy_gateway(struct former_shift *s, struct model_gateway *to,
 	move_certificate(s, &to->certificate);
 	copy_clients(s, &to->clients);
 	copy_bgp(s, &to->bgp);
+	COPY(s, to->other.pool, to->other.n_pool);
+	copy_places(s, &to->other.pool_at, to->other.n_pool);
 	move_gateway(s, to);
 }
 

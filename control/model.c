@@ -305,6 +305,8 @@ static void free_gateway(struct model_gateway *g)
 	free(c->roots);
 	free(c->pool);
 	free(c->pool_at);
+	free(g->other.pool);
+	free(g->other.pool_at);
 	free(g->name);
 	free(g->identity);
 	free(g->sku);

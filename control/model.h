@@ -247,6 +247,9 @@ enum model_sku {
 struct model_instance {
 	struct ip_addr address;	    /* in the VNet; family IP_NONE: none */
 	struct ip_addr bgp_address; /* that it speaks BGP from; family IP_NONE: not with us */
+	struct ip_prefix *pool;	    /* of its clients */
+	struct model_place *pool_at;
+	uint32_t n_pool;
 	struct model_place place, address_at, bgp_at;
 };
 

@@ -253,6 +253,7 @@ int offer_of_clients(const struct model *m, uint32_t gateway, struct offer *out)
 	*out = default_offer;
 	int err = any_to_any(out, true);
 	const struct model_clients *c = &m->gateways[gateway].clients;
+	const struct model_instance *other = &m->gateways[gateway].other;
 	out->n_local_ts = 0;
 	if (!err)
 		err = add_near_side(m, gateway, out);
@@ -260,5 +261,7 @@ int offer_of_clients(const struct model *m, uint32_t gateway, struct offer *out)
 		err = add_missing(out->local_ts, &out->n_local_ts, c->routes, c->n_routes);
 	if (!err && c->to_each_other)
 		err = add_missing(out->local_ts, &out->n_local_ts, c->pool, c->n_pool);
+	if (!err && c->to_each_other)
+		err = add_missing(out->local_ts, &out->n_local_ts, other->pool, other->n_pool);
 	return err;
 }

@@ -102,11 +102,12 @@ uint32_t plan_take_id(struct plan_maker *k, enum plan_id_kind kind, const char *
 void plan_make_vnet_routes(struct plan_maker *k, uint32_t vnet);
 /* What is behind every gateway, in its VNet and in those that use it. */
 void plan_make_gateway_routes(struct plan_maker *k);
-/* The next hop to the gateway's other instance, when it has one. */
+/* The next hop to the gateway's other instance, when it has one, where that is, and the way to its
+ * clients. */
 void plan_add_instance(struct plan_maker *k, uint32_t gateway);
 /* The next hop of connections of a gateway that lead to one prefix, in order of preference; n > 0.
- * relayed: the other instance of the gateway takes what none of them can. */
-uint32_t plan_hop_of(struct plan_maker *k, const uint32_t *connections, uint32_t n, bool relayed);
+ * Behind them the other instance of the gateway, when it has one. */
+uint32_t plan_hop_of(struct plan_maker *k, const uint32_t *connections, uint32_t n);
 /* The preferred first: place of each connection among all, the larger weight first, then by name.
  * To be freed; NULL without memory. */
 uint32_t *plan_orders(struct plan_maker *k);

@@ -53,6 +53,25 @@ static void add_static(struct plan_maker *k, struct plan_static value)
 
 /* ---- static routes of connections ---- */
 
+/* Into the network and those that use its gateway, and for what may come out of circuits. */
+static void add_statics(struct plan_maker *k, uint32_t vnet, struct plan_static s)
+{
+	const struct model_vnet *v = &k->m->vnets[vnet];
+	uint32_t n;
+	const struct plan_way *ways = plan_ways_of(k, vnet, &n);
+	s.table = v->id;
+	add_static(k, s);
+	for (uint32_t i = 0; i < v->n_peerings; i++) {
+		s.table = k->m->vnets[v->peerings[i].remote].id;
+		if (model_peering_gives_transit(k->m, &v->peerings[i]))
+			add_static(k, s);
+	}
+	for (uint32_t i = 0; v->branch_to_branch && s.prefix.len && i < n; i++) {
+		s.table = ways[i].domain;
+		add_static(k, s);
+	}
+}
+
 void plan_add_candidate(struct plan_maker *k, uint32_t connection, uint32_t order,
 			const struct ip_prefix *prefix)
 {
@@ -60,26 +79,17 @@ void plan_add_candidate(struct plan_maker *k, uint32_t connection, uint32_t orde
 	uint32_t vnet = k->m->gateways[c->gateway].vnet, n;
 	const struct model_vnet *v = &k->m->vnets[vnet];
 	const struct plan_way *ways = plan_ways_of(k, vnet, &n);
-	struct plan_static s = {.table = v->id,
-				.prefix = ip_prefix_canonical(*prefix),
+	struct plan_static s = {.prefix = ip_prefix_canonical(*prefix),
 				.weight = c->routing_weight,
 				.order = order,
 				.hop = plan_connection_id(k, connection),
 				.class = PLAN_CLASS_TUNNEL};
 	if (k->p->gateways[c->gateway].router == MODEL_NONE)
 		return;
-	add_static(k, s);
+	add_statics(k, vnet, s);
 	add_announced(k, v->id, prefix, s.hop);
-	for (uint32_t i = 0; i < v->n_peerings; i++) {
-		s.table = k->m->vnets[v->peerings[i].remote].id;
-		if (model_peering_gives_transit(k->m, &v->peerings[i]))
-			add_static(k, s);
-	}
-	for (uint32_t i = 0; v->branch_to_branch && prefix->len && i < n; i++) {
-		s.table = ways[i].domain;
-		add_static(k, s);
-		add_announced(k, s.table, prefix, s.hop);
-	}
+	for (uint32_t i = 0; v->branch_to_branch && prefix->len && i < n; i++)
+		add_announced(k, ways[i].domain, prefix, s.hop);
 }
 
 void plan_add_other_candidate(struct plan_maker *k, uint32_t gateway,
@@ -87,12 +97,11 @@ void plan_add_other_candidate(struct plan_maker *k, uint32_t gateway,
 {
 	const struct plan_gateway *g = &k->p->gateways[gateway];
 	if (g->other && g->router != MODEL_NONE)
-		add_static(k, (struct plan_static){
-				      .table = k->m->vnets[k->m->gateways[gateway].vnet].id,
-				      .prefix = ip_prefix_canonical(*prefix),
-				      .order = UINT32_MAX,
-				      .hop = g->other,
-				      .class = PLAN_CLASS_INSTANCE});
+		add_statics(k, k->m->gateways[gateway].vnet,
+			    (struct plan_static){.prefix = ip_prefix_canonical(*prefix),
+						 .order = UINT32_MAX,
+						 .hop = g->other,
+						 .class = PLAN_CLASS_INSTANCE});
 }
 
 /* ---- members ---- */
@@ -128,18 +137,11 @@ static void add_link_members(struct plan_maker *k, const struct plan_peer *p)
 	}
 }
 
-static void add_tunnel_members(struct plan_maker *k, const struct plan_peer *p)
+/* And for what may come out of circuits. */
+static void add_everywhere(struct plan_maker *k, uint32_t vnet, struct plan_member value)
 {
-	const struct plan_connection *pc = &k->p->connections[p->of];
-	const struct model_connection *c = &k->m->connections[pc->model];
-	uint32_t vnet = k->m->gateways[c->gateway].vnet, n;
+	uint32_t n;
 	const struct plan_way *ways = plan_ways_of(k, vnet, &n);
-	struct plan_member value = {.peer = p->no,
-				    .hop = pc->id,
-				    .weight =
-					    c->routing_weight + model_far_bgp(k->m, c)->peer_weight,
-				    .class = PLAN_CLASS_TUNNEL,
-				    .announced = true};
 	add_members(k, vnet, value);
 	for (uint32_t i = 0; k->m->vnets[vnet].branch_to_branch && i < n; i++) {
 		value.table = ways[i].domain;
@@ -147,14 +149,26 @@ static void add_tunnel_members(struct plan_maker *k, const struct plan_peer *p)
 	}
 }
 
-/* Only the network's own: see add_everywhere. */
-static void add_instance_member(struct plan_maker *k, const struct plan_peer *p)
+static void add_tunnel_members(struct plan_maker *k, const struct plan_peer *p)
 {
-	add_member(k, (struct plan_member){.peer = p->no,
-					   .table = p->table,
-					   .hop = k->p->gateways[p->gateway].other,
-					   .class = PLAN_CLASS_INSTANCE,
-					   .announced = true});
+	const struct plan_connection *pc = &k->p->connections[p->of];
+	const struct model_connection *c = &k->m->connections[pc->model];
+	add_everywhere(k, k->m->gateways[c->gateway].vnet,
+		       (struct plan_member){.peer = p->no,
+					    .hop = pc->id,
+					    .weight = c->routing_weight +
+						      model_far_bgp(k->m, c)->peer_weight,
+					    .class = PLAN_CLASS_TUNNEL,
+					    .announced = true});
+}
+
+static void add_instance_members(struct plan_maker *k, const struct plan_peer *p)
+{
+	add_everywhere(k, k->m->gateways[p->gateway].vnet,
+		       (struct plan_member){.peer = p->no,
+					    .hop = k->p->gateways[p->gateway].other,
+					    .class = PLAN_CLASS_INSTANCE,
+					    .announced = true});
 }
 
 /* ---- what leads to those who speak BGP ---- */
@@ -225,6 +239,9 @@ static void announce(struct plan_maker *k)
 		announce_network(k, k->m->vnets[g->vnet].id, g->vnet);
 		for (uint32_t j = 0; j < g->clients.n_pool; j++)
 			add_announced(k, k->m->vnets[g->vnet].id, &g->clients.pool[j], 0);
+		/* with iBGP it says so itself */
+		for (uint32_t j = 0; !g->other.bgp_address.family && j < g->other.n_pool; j++)
+			add_announced(k, k->m->vnets[g->vnet].id, &g->other.pool[j], 0);
 	}
 }
 
@@ -292,7 +309,7 @@ void plan_make_peers(struct plan_maker *k)
 		}
 		if (p->kind == PLAN_PEER_INSTANCE) {
 			add_instance_route(k, p);
-			add_instance_member(k, p);
+			add_instance_members(k, p);
 			continue;
 		}
 		add_peer_route(k, p);

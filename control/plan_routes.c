@@ -80,12 +80,44 @@ void plan_make_vnet_routes(struct plan_maker *k, uint32_t vnet)
 
 /* ---- behind gateways ---- */
 
+/* Where frames of the other instance come in. */
+static void note_instance(struct plan_maker *k, const struct model_gateway *g, uint32_t id)
+{
+	const struct model_vnet *v = &k->m->vnets[g->vnet];
+	uint32_t at = model_attachment_of(v, &g->other.address);
+	for (uint32_t i = 0; at != MODEL_NONE && i < k->p->n_places; i++) {
+		const struct plan_attachment *a = &k->p->places[i];
+		for (uint32_t j = 0;
+		     a->vnet == g->vnet && a->index == at && j < k->p->n_attachments; j++) {
+			if (k->p->attachments[j].id == a->id)
+				k->p->attachments[j].instance = id;
+		}
+	}
+}
+
+/* In the gateway's network and in those that use it. */
+static void add_behind(struct plan_maker *k, uint32_t vnet, const struct ip_prefix *prefix,
+		       uint32_t hop, enum xgw_route_source source)
+{
+	const struct model_vnet *v = &k->m->vnets[vnet];
+	plan_add_route(k, v->id, prefix, hop, source, 0);
+	for (uint32_t i = 0; i < v->n_peerings; i++) {
+		if (model_peering_gives_transit(k->m, &v->peerings[i]))
+			plan_add_route(k, k->m->vnets[v->peerings[i].remote].id, prefix, hop,
+				       source, 0);
+	}
+}
+
 void plan_add_instance(struct plan_maker *k, uint32_t gateway)
 {
 	const struct model_gateway *g = &k->m->gateways[gateway];
+	const struct model_vnet *v = &k->m->vnets[g->vnet];
 	uint32_t id = k->p->gateways[gateway].other;
-	struct xgw_next_hop hop = {
-		.kind = XGW_HOP_APPLIANCE, .vnet = k->m->vnets[g->vnet].id, .flags = XGW_HOP_UP};
+	struct xgw_next_hop hop = {.kind = XGW_HOP_APPLIANCE,
+				   .vnet = v->id,
+				   .table = k->gateway_tables[g->vnet],
+				   .flags = XGW_HOP_UP | XGW_HOP_INSTANCE |
+					    (v->branch_to_branch ? XGW_HOP_BRANCHES : 0)};
 	char text[XGW_NAME], shown[IP_TEXT];
 	if (!id)
 		return;
@@ -93,6 +125,9 @@ void plan_add_instance(struct plan_maker *k, uint32_t gateway)
 	plan_add_hop(k, id, hop);
 	snprintf(text, sizeof text, "instance %s", ip_addr_format(&g->other.address, shown));
 	plan_add_name(k, XGW_NAME_HOP, id, text);
+	note_instance(k, g, id);
+	for (uint32_t i = 0; i < g->other.n_pool; i++)
+		add_behind(k, g->vnet, &g->other.pool[i], id, XGW_ROUTE_CLIENT);
 }
 
 static void name_choice(struct plan_maker *k, uint32_t id, const uint32_t *connections, uint32_t n,
@@ -168,11 +203,11 @@ static struct xgw_next_hop choice_of(const struct plan_maker *k, const uint32_t 
 	return hop;
 }
 
-uint32_t plan_hop_of(struct plan_maker *k, const uint32_t *connections, uint32_t n, bool relayed)
+uint32_t plan_hop_of(struct plan_maker *k, const uint32_t *connections, uint32_t n)
 {
 	uint32_t member[XGW_HOP_MEMBERS] = {0};
 	uint32_t gateway = k->m->connections[connections[0]].gateway;
-	uint32_t other = relayed ? k->p->gateways[gateway].other : 0;
+	uint32_t other = k->p->gateways[gateway].other;
 	uint32_t most = XGW_HOP_MEMBERS - !!other;
 	if (n == 1 && !other)
 		return plan_connection_id(k, connections[0]);
@@ -257,25 +292,16 @@ static uint32_t collect(const struct model *m, const uint32_t *order, struct rea
 	return total;
 }
 
-/*
- * In the gateway's network, in those that use it, and for what may come out of circuits. The other
- * instance takes from this one what the network's own hosts send, and nothing else.
- */
+/* In the gateway's network, in those that use it, and for what may come out of circuits. */
 static void add_everywhere(struct plan_maker *k, uint32_t gateway, const struct ip_prefix *prefix,
 			   const uint32_t *connections, uint32_t n_connections)
 {
-	const struct model_vnet *v = &k->m->vnets[k->m->gateways[gateway].vnet];
-	uint32_t hop = plan_hop_of(k, connections, n_connections, true);
+	uint32_t vnet = k->m->gateways[gateway].vnet, n;
+	const struct model_vnet *v = &k->m->vnets[vnet];
+	const struct plan_way *ways = plan_ways_of(k, vnet, &n);
+	uint32_t hop = plan_hop_of(k, connections, n_connections);
 	plan_add_other_candidate(k, gateway, prefix);
-	plan_add_route(k, v->id, prefix, hop, XGW_ROUTE_STATIC, 0);
-	hop = plan_hop_of(k, connections, n_connections, false);
-	for (uint32_t i = 0; i < v->n_peerings; i++) {
-		if (model_peering_gives_transit(k->m, &v->peerings[i]))
-			plan_add_route(k, k->m->vnets[v->peerings[i].remote].id, prefix, hop,
-				       XGW_ROUTE_STATIC, 0);
-	}
-	uint32_t n;
-	const struct plan_way *ways = plan_ways_of(k, k->m->gateways[gateway].vnet, &n);
+	add_behind(k, vnet, prefix, hop, XGW_ROUTE_STATIC);
 	for (uint32_t i = 0; v->branch_to_branch && prefix->len && i < n; i++)
 		plan_add_route(k, ways[i].domain, prefix, hop, XGW_ROUTE_STATIC, 0);
 }

@@ -169,7 +169,7 @@ static uint32_t default_site_hop(struct plan_maker *k, uint32_t gateway)
 		if (at < XGW_HOP_MEMBERS)
 			found[at] = i;
 	}
-	return n ? plan_hop_of(k, found, n, false) : PLAN_HOP_NONE;
+	return n ? plan_hop_of(k, found, n) : PLAN_HOP_NONE;
 }
 
 /*

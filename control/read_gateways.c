@@ -57,7 +57,7 @@ static void read_gateway_bgp(struct read *r, const struct tree_node *map, struct
 					 &r->sites, "local network gateway");
 }
 
-static void read_instances(const struct tree_node *map, struct model_gateway *g)
+static void read_instances(struct read *r, const struct tree_node *map, struct model_gateway *g)
 {
 	const struct tree_node *v = schema_value(map, P_virtualNetworkGateway_otherInstance);
 	g->active_active = read_boolean(map, P_virtualNetworkGateway_activeActive);
@@ -66,6 +66,8 @@ static void read_instances(const struct tree_node *map, struct model_gateway *g)
 		return;
 	g->other.address = read_address(v, P_otherInstance_address);
 	g->other.bgp_address = read_address(v, P_otherInstance_bgpPeeringAddress);
+	g->other.n_pool = read_prefixes(r, v, P_otherInstance_vpnClientAddressPool, &g->other.pool,
+					&g->other.pool_at);
 	g->other.place = read_place(map, P_virtualNetworkGateway_otherInstance);
 	g->other.address_at = read_place(v, P_otherInstance_address);
 	g->other.bgp_at = read_place(v, P_otherInstance_bgpPeeringAddress);
@@ -96,7 +98,7 @@ void read_gateway(struct read *r, const struct tree_node *item, struct model_gat
 				 "virtual network");
 	read_kind(r, item, g);
 	read_gateway_bgp(r, item, g);
-	read_instances(item, g);
+	read_instances(r, item, g);
 	g->public_address = read_address(item, P_virtualNetworkGateway_publicIPAddress);
 	g->identity = identity(r, item, P_virtualNetworkGateway_identity, &g->public_address);
 	g->sku = read_copy(r, read_text(item, P_virtualNetworkGateway_sku));

@@ -5,15 +5,21 @@
 
 #include <string.h>
 
-static void check_pool_against(struct judge *j, const struct model_clients *c, uint32_t i,
+/* A prefix of the pool, of this instance or of the other one. */
+struct pooled {
+	const struct ip_prefix *prefix;
+	struct model_place at;
+};
+
+static void check_pool_against(struct judge *j, const struct pooled *p,
 			       const struct ip_prefix *other, const char *whose)
 {
 	char a[PREFIX_TEXT], b[PREFIX_TEXT];
-	if (ip_prefix_overlaps(&c->pool[i], other))
-		findings_error(j->findings, c->pool_at[i],
+	if (ip_prefix_overlaps(p->prefix, other))
+		findings_error(j->findings, p->at,
 			       "vpnClientAddressPool: %s overlaps %s of %.64s; clients need "
 			       "addresses that nobody else has",
-			       ip_prefix_format(&c->pool[i], a), ip_prefix_format(other, b), whose);
+			       ip_prefix_format(p->prefix, a), ip_prefix_format(other, b), whose);
 }
 
 /* Of a connection that has prefixes at its far end. */
@@ -23,20 +29,17 @@ static const char *far_name(const struct model *m, const struct model_connection
 				     : m->vnets[m->gateways[x->peer_gateway].vnet].name;
 }
 
-static void check_pool(struct judge *j, const struct model_gateway *g, uint32_t i)
+static void check_pool(struct judge *j, const struct model_gateway *g, const struct pooled *pooled)
 {
 	const struct model *m = j->m;
-	const struct model_clients *c = &g->clients;
 	const struct model_vnet *v = &m->vnets[g->vnet];
-	for (uint32_t k = 0; k < i; k++)
-		check_pool_against(j, c, i, &c->pool[k], "the pool itself");
 	for (uint32_t k = 0; k < v->n_address_space; k++)
-		check_pool_against(j, c, i, &v->address_space[k], v->name);
+		check_pool_against(j, pooled, &v->address_space[k], v->name);
 	for (uint32_t k = 0; k < v->n_peerings; k++) {
 		const struct model_peering *p = &v->peerings[k];
 		const struct model_vnet *far = p->incomplete ? NULL : &m->vnets[p->remote];
 		for (uint32_t n = 0; far && n < far->n_address_space; n++)
-			check_pool_against(j, c, i, &far->address_space[n], far->name);
+			check_pool_against(j, pooled, &far->address_space[n], far->name);
 	}
 	uint32_t gateway = (uint32_t)(g - m->gateways);
 	for (uint32_t n = j->first[gateway]; n < j->first[gateway + 1]; n++) {
@@ -44,7 +47,26 @@ static void check_pool(struct judge *j, const struct model_gateway *g, uint32_t 
 		uint32_t space;
 		const struct ip_prefix *far = offer_remote_space(m, x, &space);
 		for (uint32_t k = 0; k < space; k++)
-			check_pool_against(j, c, i, &far[k], far_name(m, x));
+			check_pool_against(j, pooled, &far[k], far_name(m, x));
+	}
+}
+
+static void check_pools(struct judge *j, const struct model_gateway *g)
+{
+	const struct model_clients *c = &g->clients;
+	for (uint32_t i = 0; i < c->n_pool; i++) {
+		const struct pooled own = {&c->pool[i], c->pool_at[i]};
+		for (uint32_t k = 0; k < i; k++)
+			check_pool_against(j, &own, &c->pool[k], "the pool itself");
+		check_pool(j, g, &own);
+	}
+	for (uint32_t i = 0; i < g->other.n_pool; i++) {
+		const struct pooled other = {&g->other.pool[i], g->other.pool_at[i]};
+		for (uint32_t k = 0; k < i; k++)
+			check_pool_against(j, &other, &g->other.pool[k], "the pool itself");
+		for (uint32_t k = 0; k < c->n_pool; k++)
+			check_pool_against(j, &other, &c->pool[k], "this instance's own pool");
+		check_pool(j, g, &other);
 	}
 }
 
@@ -200,9 +222,14 @@ static void check(struct judge *j, const struct model_gateway *g)
 			       "vpnClientConfiguration: clients can be told of %d prefixes, %s, "
 			       "the networks that use its gateway and customRoutes have more",
 			       CHILD_SA_MAX_TS, j->m->vnets[g->vnet].name);
-	for (uint32_t i = 0; i < c->n_pool; i++)
-		check_pool(j, g, i);
 	check_routes(j, g);
+	if (g->active_active && !g->other.n_pool && !g->other.bgp_address.family)
+		findings_warn(
+			j->findings, c->place,
+			"vpnClientConfiguration: what is for clients of the other instance of "
+			"%s has no way from here; give its pool as vpnClientAddressPool of "
+			"otherInstance",
+			g->name);
 	if (g->public_address.family)
 		check_own_address(j, g);
 }
@@ -229,6 +256,8 @@ void validate_clients(struct judge *j)
 			check_listener(j, i);
 	for (uint32_t i = 0; i < j->m->n_gateways; i++) {
 		const struct model_gateway *g = &j->m->gateways[i];
+		if (g->vnet != MODEL_NONE)
+			check_pools(j, g);
 		if (g->clients.n_pool)
 			check(j, g);
 		else if (g->clients.custom_at.line && !g->incomplete)

@@ -167,6 +167,12 @@ static void check_coexistence(struct judge *j, const struct model_vnet *v)
 		findings_error(j->findings, vpn->vpn_type_at,
 			       "vpnType: beside the ExpressRoute gateway %s it must be RouteBased",
 			       er->name);
+	if (vpn->active_standby && v->branch_to_branch)
+		findings_error(j->findings, vpn->standby_at,
+			       "activeStandby: with allowBranchToBranchTraffic of %s the host that "
+			       "stands by would announce the sites of %s in its circuits and drop "
+			       "what comes for them",
+			       v->name, vpn->name);
 	if (vpn->size == MODEL_SKU_BASIC || er->size == MODEL_SKU_BASIC)
 		findings_error(
 			j->findings, vpn->size == MODEL_SKU_BASIC ? vpn->sku_at : er->sku_at,

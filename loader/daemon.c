@@ -466,6 +466,7 @@ static int start_routing(struct daemon *d, struct fault *f)
 				       .datapath = d->datapath,
 				       .model = &d->model,
 				       .plan = &d->plan,
+				       .standby = &d->standby,
 				       .ports = d->ports,
 				       .succeeds = attach_succeeds(d->attach),
 				       .plan_again = plan_again,

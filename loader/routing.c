@@ -175,6 +175,26 @@ static int follow_router(struct routing *r, uint32_t i, struct fault *f)
 	return err;
 }
 
+static bool may_stand_by(const struct routing *r, const struct plan_router *of)
+{
+	bool may = false;
+	for (uint32_t i = 0; i < of->n_gateways; i++) {
+		uint32_t gateway = r->h.plan->router_gateways[of->first_gateway + i];
+		may |= r->h.model->gateways[gateway].active_standby;
+	}
+	return may;
+}
+
+void routing_stand_by(struct routing *r)
+{
+	struct fault f = {0};
+	char text[FAULT_TEXT];
+	for (uint32_t i = 0; r && i < r->h.plan->n_routers; i++) {
+		if (may_stand_by(r, &r->h.plan->routers[i]) && follow_router(r, i, &f))
+			log_error(LOG_NET, "router-not-changed: %s", fault_format(&f, text));
+	}
+}
+
 /* A plan that knows the wires, then the wires themselves: they need their ports' entries. */
 static int wire(struct routing *r, struct fault *f)
 {

@@ -8,6 +8,7 @@
 #define XGW_LOADER_ROUTING_H
 
 #include "control/plan.h"
+#include "control/standby.h"
 #include "datapath/datapath.h"
 #include "loader/attach.h"
 #include "loader/instance.h"
@@ -27,6 +28,7 @@ struct routing_host {
 	struct datapath *datapath;
 	const struct model *model;
 	const struct plan *plan;
+	const struct standby *standby;	 /* which gateways work */
 	const struct attach_port *ports; /* as in the model */
 	bool succeeds; /* what an earlier daemon left still forwards: a start that fails leaves it
 			* so
@@ -57,6 +59,8 @@ void routing_leave(struct routing *r, bool only_adopted);
  */
 void routing_settle(struct routing *r);
 
+/* Others of the gateways than before work here: sessions in tunnels of those that stand by end. */
+void routing_stand_by(struct routing *r);
 /* Once a second: hold-downs, what the ports' devices say, next hops that nobody needs. */
 void routing_second(struct routing *r);
 /* A port's device went up or down. */

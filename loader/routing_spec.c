@@ -143,6 +143,7 @@ static void make_peer(struct bird_peer *out, const struct routing *r, const stru
 		return;
 	}
 	const struct plan_connection *c = &r->h.plan->connections[p->of];
+	out->disabled = !standby_is_active(r->h.standby, r->h.plan->gateways[p->gateway].slot);
 	take_secret(out, &model_far_bgp(r->h.model, &r->h.model->connections[c->model])->md5);
 }
 

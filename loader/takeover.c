@@ -91,6 +91,7 @@ void takeover_look(struct daemon *d, bool rewritten)
 	struct own o;
 	struct ip_addr *sorted;
 	uint32_t slot;
+	bool changed = false;
 	int err = look(d, &o, &sorted);
 	if (err) {
 		log_error(LOG_NET, "addresses-unknown: %s; asked again", strerror(-err));
@@ -107,7 +108,10 @@ void takeover_look(struct daemon *d, bool rewritten)
 			take_over(d, slot, name, &o);
 		else
 			stand_by(d, slot, name);
+		changed = true;
 	}
+	if (changed)
+		routing_stand_by(d->routing);
 	free(o.at);
 	free(sorted);
 }

@@ -154,6 +154,7 @@ static void decode_attachments(const struct maps *m, const void *key, const void
 	put_number(o, "mtu", a->mtu);
 	put_number(o, "localIfindex", a->local_ifindex);
 	put_number(o, "limiter", a->limiter);
+	put_number(o, "instance", a->instance);
 	PUT_FLAGS(o, flags, a->flags);
 }
 
@@ -311,7 +312,7 @@ static void decode_routes6(const struct maps *m, const void *key, const void *va
 
 static void decode_next_hops(const struct maps *m, const void *key, const void *value, json_t *o)
 {
-	static const char *const flags[] = {"up", "spread", "branches"};
+	static const char *const flags[] = {"up", "spread", "branches", "instance"};
 	const struct xgw_next_hop *h = value;
 	uint32_t id = *(const uint32_t *)key;
 	bool has_address = h->kind == XGW_HOP_APPLIANCE || h->kind == XGW_HOP_CIRCUIT;

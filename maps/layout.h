@@ -93,8 +93,9 @@ struct xgw_attachment {
 	__u32 local_ifindex; /* link: where what is for the gateway's router goes, untagged; 0: none
 			      */
 	__u32 limiter;	     /* link: whose bandwidth it uses, in `limiters`; 0: without a limit */
+	__u32 instance; /* next hop to the other instance of the VNet's gateway, here; 0: none */
 };
-XGW_LAYOUT(struct xgw_attachment, 64);
+XGW_LAYOUT(struct xgw_attachment, 68);
 #define XGW_ATTACHMENT_LEARN 1u /* vxlan: endpoints learnt from traffic */
 #define XGW_ATTACHMENT_ANSWERS \
 	2u		       /* ARP and neighbour discovery for our addresses answered by XDP */
@@ -224,7 +225,8 @@ struct xgw_next_hop {
 	__u32 vnet;
 	__u32 connection; /* TUNNEL, CLIENT */
 	__u32 flags;  /* XGW_HOP_UP: a tunnel has a child SA, a link works; an instance: always */
-	__u32 table;  /* TUNNEL, CLIENT: user routes that packets out of it ask too, 0 = none */
+	__u32 table;  /* TUNNEL, CLIENT, INSTANCE: user routes that packets out of it ask too; or 0
+		       */
 	__u32 groups; /* CHOICE that spreads: bit i: member i begins another group; bit 0: ignored
 		       */
 	union {
@@ -237,8 +239,11 @@ XGW_LAYOUT(struct xgw_next_hop, 40);
 /* CHOICE: over all members of a group that are up, a flow to one of them; else each member is a
  * group of its own */
 #define XGW_HOP_SPREAD 2u
-/* TUNNEL, CLIENT: what comes out of it may go into circuits */
+/* TUNNEL, CLIENT, INSTANCE: what comes out of it may go into circuits */
 #define XGW_HOP_BRANCHES 4u
+/* APPLIANCE: another instance of the gateway of `vnet`, which hands over what is for tunnels: of
+ * hosts of networks that use the gateway, and of others what came out of tunnels and clients */
+#define XGW_HOP_INSTANCE 8u
 
 /* `sas_in`: inbound child SAs, by the outer destination and SPI. */
 struct xgw_sa_key {

@@ -22,7 +22,7 @@
 enum { TCP = 6, UDP = 17, DOMAIN = XGW_FIRST_DOMAIN + 5, OTHER_DOMAIN };
 enum { BARE = 40, SINGLE, DOUBLE, ALONE, LIMITED, ELSEWHERE, NO_LINK };
 enum { VIA_BARE = 3000, VIA_SINGLE, VIA_DOUBLE, VIA_NOBODY, VIA_LIMITED, VIA_ELSEWHERE };
-enum { T_UP = 3100, T_DOWN, T_UP2, INTERNET, TO_APPLIANCE };
+enum { T_UP = 3100, T_DOWN, T_UP2, INTERNET, TO_APPLIANCE, TO_INSTANCE, TUNNEL_OR_INSTANCE };
 enum { FIRST_CHOICE = 3200, ER_TAG = 100, OUTER = 200, INNER = 300 };
 
 #define ROUTER_MAC "02:00:00:00:0e:99"
@@ -691,10 +691,34 @@ static void test_captures(void **state)
 	ring_buffer__free(k.ring);
 }
 
+/* Behind a tunnel that is up, the other instance of the gateway. */
+static void put_instance(void)
+{
+	const struct xgw_next_hop tunnel = {.kind = XGW_HOP_TUNNEL,
+					    .vnet = VNET,
+					    .connection = T_UP,
+					    .flags = XGW_HOP_UP},
+				  choice = {.kind = XGW_HOP_CHOICE,
+					    .flags = XGW_HOP_SPREAD,
+					    .groups = 2,
+					    .member = {T_UP, TO_INSTANCE}};
+	struct xgw_next_hop other = {
+		.kind = XGW_HOP_APPLIANCE, .vnet = VNET, .flags = XGW_HOP_UP | XGW_HOP_INSTANCE};
+	const uint32_t ids[] = {T_UP, TO_INSTANCE, TUNNEL_OR_INSTANCE};
+
+	world_mapped(other.address, "10.11.0.4");
+	must(maps_put(&w.maps, MAPS_next_hops, &ids[0], &tunnel) == 0);
+	must(maps_put(&w.maps, MAPS_next_hops, &ids[1], &other) == 0);
+	must(maps_put(&w.maps, MAPS_next_hops, &ids[2], &choice) == 0);
+	world_route(&w, DOMAIN, "10.98.0.0/16", TUNNEL_OR_INSTANCE, 0);
+	maps_bump(&w.maps);
+}
+
 /* Without the daemon's sockets, without a device, without the wire: a reason each. */
 static void test_without(void **state)
 {
 	const struct row tunnel = {ON_SINGLE, SITE_TO("192.168.5.7")};
+	const struct row either = {ON_SINGLE, SITE_TO("10.98.0.1")};
 	const struct row arp = {.port = LINK, .ethertype = 0x0806};
 	const struct row host = {HOST_TO("10.88.0.1")};
 	const struct row old = {ON_SINGLE, SITE_TO("10.11.0.4"), .ttl = 1};
@@ -704,10 +728,12 @@ static void test_without(void **state)
 	struct xgw_port link;
 
 	(void)state;
+	put_instance();
 	must(maps_delete(&w.maps, MAPS_xsks, &sockets) == 0);
 	assert_int_equal(reason_of(&tunnel), XGW_DROP_NO_SOCKET);
 	assert_int_equal(reason_of(&old), XGW_DROP_TTL);
 	assert_int_equal(reason_of(&large), XGW_DROP_TOO_BIG);
+	assert_int_equal(reason_of(&either), XGW_DROP_NONE);
 	must(maps_put(&w.maps, MAPS_xsks, &sockets, &fd) == 0);
 	must(maps_delete(&w.maps, MAPS_tx_ports, &port) == 0);
 	assert_int_equal(reason_of(&host), XGW_DROP_REDIRECT);

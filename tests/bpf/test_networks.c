@@ -12,11 +12,11 @@
 
 #include <cmocka.h>
 
-enum { TABLE = XGW_FIRST_TABLE + 1, OTHER_TABLE };
+enum { TABLE = XGW_FIRST_TABLE + 1, OTHER_TABLE, HANDED_TABLE, PEERS_TABLE };
 enum { PEER = 1003, PEER_VLAN = 20, SPOOFED = 1004 };
 enum { A = 1100, B, C, CHOICE_UP, CHOICE_DOWN, CHOICE_GAP, CHOICE_NONE, CHOICE_NESTED, SPREAD };
 enum { TO_APPLIANCE = 1200, TO_NOBODY, TO_APPLIANCE6, TO_PEERS_APPLIANCE, INTERNET, TO_INSTANCE };
-enum { BOTH_DOWN = 1220, OWN_UP };
+enum { BOTH_DOWN = 1220, OWN_UP, TO_CIRCUIT, CIRCUIT_FIRST, CIRCUIT_SPREAD };
 #define APPLIANCE_MAC "02:00:00:00:00:aa"
 #define APPLIANCE     "10.11.40.4"
 
@@ -99,7 +99,12 @@ static void put_endpoint(uint32_t vnet, const char *addr, uint32_t attachment, c
  */
 static void put_instance(void)
 {
-	struct xgw_next_hop other = {.kind = XGW_HOP_APPLIANCE, .vnet = VNET, .flags = XGW_HOP_UP};
+	struct xgw_next_hop other = {.kind = XGW_HOP_APPLIANCE,
+				     .vnet = VNET,
+				     .table = HANDED_TABLE,
+				     .flags = XGW_HOP_UP | XGW_HOP_INSTANCE};
+	struct xgw_attachment at;
+	uint32_t vlan = VLAN;
 	struct xgw_next_hop choice = {.kind = XGW_HOP_CHOICE,
 				      .flags = XGW_HOP_SPREAD,
 				      .groups = 2,
@@ -112,6 +117,34 @@ static void put_instance(void)
 	put_hop(OWN_UP, choice);
 	put_route(VNET, "10.90.0.0/16", BOTH_DOWN, (struct xgw_route){.source = XGW_ROUTE_STATIC});
 	put_route(VNET, "10.91.0.0/16", OWN_UP, (struct xgw_route){.source = XGW_ROUTE_STATIC});
+	must(maps_get(&w.maps, MAPS_attachments, &vlan, &at) == 0);
+	at.instance = TO_INSTANCE;
+	must(maps_put(&w.maps, MAPS_attachments, &vlan, &at) == 0);
+}
+
+/* Where what the other instance hands over may go and may not. */
+static void put_handed(void)
+{
+	const struct xgw_route system = {.source = XGW_ROUTE_SYSTEM},
+			       site = {.source = XGW_ROUTE_STATIC};
+
+	put_hop(TO_CIRCUIT, (struct xgw_next_hop){.kind = XGW_HOP_CIRCUIT, .flags = XGW_HOP_UP});
+	put_choice(CIRCUIT_FIRST, 0, TO_CIRCUIT, B, TO_INSTANCE);
+	put_hop(CIRCUIT_SPREAD, (struct xgw_next_hop){.kind = XGW_HOP_CHOICE,
+						      .flags = XGW_HOP_SPREAD,
+						      .groups = 6,
+						      .member = {TO_CIRCUIT, B, TO_INSTANCE}});
+	put_route(VNET, "10.96.0.0/16", TO_CIRCUIT, site);
+	put_route(VNET, "10.97.0.0/16", CIRCUIT_FIRST, site);
+	put_route(VNET, "10.98.0.0/16", CIRCUIT_SPREAD, site);
+	put_route(VNET, "172.18.0.0/16", TO_INSTANCE, site);
+	put_route(VNET, "10.16.0.1/32", GATEWAY, system);
+	put_route(HANDED_TABLE, "10.95.0.0/16", C, (struct xgw_route){.source = XGW_ROUTE_USER});
+	put_route(PEER, "10.90.0.0/16", BOTH_DOWN, site);
+	put_route(PEER, "10.91.0.0/16", OWN_UP, site);
+	put_route(PEER, "10.13.16.0/24", LOCAL + PEER,
+		  (struct xgw_route){.flags = XGW_ROUTE_LOCAL, .table = PEERS_TABLE});
+	put_route(PEERS_TABLE, "0.0.0.0/0", C, (struct xgw_route){.source = XGW_ROUTE_USER});
 }
 
 static void make_hops(void)
@@ -130,6 +163,7 @@ static void make_hops(void)
 	put_appliance(TO_PEERS_APPLIANCE, PEER, "10.13.0.40");
 	put_appliance(TO_NOBODY, VNET, "10.11.40.99");
 	put_instance();
+	put_handed();
 	put_hop(INTERNET, (struct xgw_next_hop){.kind = XGW_HOP_INTERNET});
 	put_hop(LOCAL + PEER, (struct xgw_next_hop){.kind = XGW_HOP_LOCAL, .vnet = PEER});
 }
@@ -218,6 +252,8 @@ static void make_peerings(void)
 #define ALONE	       .from = "10.11.61.4"
 #define STRANGER       .from = "172.16.9.9"
 #define STRANGER6      .from = "fd00:77::9"
+#define HANDED	       .vlan = 11, .mac = APPLIANCE_MAC
+#define SPOKE	       .from = "10.13.72.9"
 #define OUT_OF(vtep_)  .vtep = vtep_
 
 static const struct row rows[] = {
@@ -256,8 +292,34 @@ static const struct row rows[] = {
 	 .to = "10.91.0.1", TUNNELS(B)},
 	{"of the other one, both down", .vlan = 11, .mac = APPLIANCE_MAC, HOST, .to = "10.90.0.1",
 	 DROPS(LOOP)},
-	{"of the other one, for others", .vlan = 11, .mac = APPLIANCE_MAC, STRANGER,
-	 .to = "10.91.0.1", DROPS(SOURCE)},
+	{"handed over", HANDED, STRANGER, .to = "10.91.0.1", TUNNELS(B)},
+	{"handed over, both down", HANDED, STRANGER, .to = "10.90.0.1", DROPS(LOOP)},
+	{"handed over by another", .vlan = 11, STRANGER, .to = "10.91.0.1", DROPS(SOURCE)},
+	{"handed over elsewhere", .mac = APPLIANCE_MAC, STRANGER, .to = "10.91.0.1", DROPS(SOURCE)},
+	{"handed over, the gateway's table", HANDED, STRANGER, .to = "10.95.0.1", TUNNELS(C),
+	 BY_TABLE},
+	{"handed over, to nowhere", HANDED, STRANGER, .to = "172.16.0.1", DROPS(NO_ROUTE)},
+	{"handed over, to a client", HANDED, STRANGER, .to = "172.16.201.3", .kind = XGW_HOP_CLIENT,
+	 .connection = CLIENT},
+	{"handed over, to a client of its own", HANDED, STRANGER, .to = "172.18.0.1", DROPS(LOOP)},
+	{"of its client", HANDED, .from = "172.18.0.1", .to = "10.91.0.1", TUNNELS(B)},
+	{"of our client", HANDED, .from = "172.16.201.3", .to = "10.91.0.1", DROPS(SOURCE)},
+	{"of ourselves", HANDED, .from = "10.16.0.1", .to = "10.91.0.1", DROPS(SOURCE)},
+	{"to its client", HOST, .to = "172.18.0.1", .kind = XGW_HOP_APPLIANCE, .attachment = VLAN},
+	{"of another, for its client", STRANGER, .to = "172.18.0.1", DROPS(SOURCE)},
+	{"of it, for its client", .vlan = 11, .mac = APPLIANCE_MAC, HOST, .to = "172.18.0.1",
+	 DROPS(LOOP)},
+	{"handed over, to a host", HANDED, STRANGER, .to = "10.11.0.4", DROPS(SOURCE)},
+	{"handed over, into a peering", HANDED, STRANGER, .to = "10.13.72.4", DROPS(PEERING)},
+	{"handed over, into a circuit", HANDED, STRANGER, .to = "10.96.0.1", DROPS(BRANCH)},
+	{"handed over, circuit or tunnel", HANDED, STRANGER, .to = "10.97.0.1", TUNNELS(B)},
+	{"handed over, flow by flow", HANDED, STRANGER, .to = "10.98.0.1", TUNNELS(B)},
+	{"of a spoke", HANDED, SPOKE, .to = "10.91.0.1", TUNNELS(B)},
+	{"of a spoke, both down", HANDED, SPOKE, .to = "10.90.0.1", DROPS(LOOP)},
+	{"of a spoke, to what it has no way to", HANDED, SPOKE, .to = "10.95.0.1", DROPS(NO_ROUTE)},
+	{"of a spoke, by its table", HANDED, .from = "10.13.16.9", .to = "10.99.0.1", TUNNELS(C),
+	 BY_TABLE},
+	{"of a spoke, not by the other one", .vlan = 11, SPOKE, .to = "10.91.0.1", DROPS(SOURCE)},
 	/* appliances */
 	{"appliance", TABLED, .to = "10.70.0.1", .kind = XGW_HOP_APPLIANCE, .attachment = VLAN,
 	 BY_TABLE},

@@ -959,7 +959,7 @@ static unsigned kept_decisions(void)
 {
 	int fd = bpf_map__fd(w.skel->maps.known_decisions), cpus = libbpf_num_possible_cpus();
 	struct known_decision {
-		uint64_t generation, rest[15];
+		uint64_t generation, rest[16];
 	} *all = calloc((size_t)cpus, sizeof(*all));
 	unsigned n = 0;
 

@@ -10,16 +10,20 @@ no tunnel for goes to the other, by XDP alone.
 import json
 import os
 import signal
+import subprocess
 
 import bird
 import lab as rig
 import pytest
+from cryptography import x509
+from pki import Entity
+from test_sstp_load import LOAD, PASSWORD
 from test_tunnels import UdpStream
 from test_virtual_networks import explain, gateway, reaches, site, to_site, vnet
 
 os.environ.setdefault('XGW_BIRD', bird.BIRD)
 
-PUBLIC = {'gw1': '203.0.113.1', 'gw2': '203.0.113.2', 'gw3': '203.0.113.3'}
+PUBLIC = {'gw1': '203.0.113.1', 'gw2': '203.0.113.2', 'gw3': '203.0.113.3', 'gw4': '203.0.113.4'}
 INSIDE = {'gw1': '10.11.0.1', 'gw2': '10.11.0.2'}
 OTHER = {'gw1': 'gw2', 'gw2': 'gw1'}
 FLOWS = 64
@@ -28,17 +32,19 @@ FLOWS = 64
 class Net:
     """The hosts of the picture; the two instances, not started."""
 
-    def __init__(self, lab, **connection):
-        self.lab = lab
-        self.wire, lan = lab.switch('wire'), lab.switch('lan')
+    def __init__(self, lab, vlan=None, **connection):
+        self.lab, self.vlan = lab, vlan
+        self.wire, self.lan = lab.switch('wire'), lab.switch('lan')
         self.alice, self.bob = lab.host('alice'), lab.host('bob')
         for name in ('gw1', 'gw2', 'gw3'):
             gw = lab.host(name)
             lab.plug(self.wire, gw, 'wan')
             gw.address('wan', PUBLIC[name] + '/24')
             if name in INSIDE:
-                lab.plug(lan, gw, 'lan0')
-        lab.plug(lan, self.alice, 'eth0')
+                lab.plug(self.lan, gw, 'lan0')
+                # else the bridge keeps tags beside the frame, and XDP sees none
+                self.lan.run('ethtool', '-K', f'p-{name}', 'txvlan', 'off')
+        lab.plug(self.lan, self.alice, 'eth0')
         self.alice.address('eth0', '10.11.0.4/24')
         self.alice.run('sysctl', '-q', 'net.ipv4.fib_multipath_hash_policy=1')
         self.alice.route('10.22.0.0/16', *(w for a in INSIDE.values() for w in ('nexthop', 'via', a)))
@@ -52,10 +58,14 @@ class Net:
         return {'ports': [{'name': 'wan', 'device': 'wan', 'role': 'uplink'}, {'name': 'lan0', 'device': 'lan0', 'role': 'vnet'}]}
 
     def instance(self, name, **connection):
+        net, other = vnet('VNet1', 1001, ['10.11.0.0/16'], {'lan0': INSIDE[name]}), INSIDE[OTHER[name]]
+        if self.vlan:
+            other = other.replace('10.11.0', '10.11.1')
+            net['attachments'].append({'port': 'lan0', 'encapsulation': 'vlan', 'vlanId': self.vlan,
+                                       'address': INSIDE[name].replace('10.11.0', '10.11.1') + '/24'})
         return {'host': self.ports(),
-                'virtualNetworks': [vnet('VNet1', 1001, ['10.11.0.0/16'], {'lan0': INSIDE[name]})],
-                'virtualNetworkGateways': [gateway('VNet1', PUBLIC[name], activeActive=True,
-                                                   otherInstance={'address': INSIDE[OTHER[name]]})],
+                'virtualNetworks': [net],
+                'virtualNetworkGateways': [gateway('VNet1', PUBLIC[name], activeActive=True, otherInstance={'address': other})],
                 'localNetworkGateways': [site('Site', PUBLIC['gw3'], ['10.22.0.0/16'])],
                 'connections': [to_site('to-site', 'VNet1GW', 'Site', **connection)]}
 
@@ -215,6 +225,166 @@ def test_both_tunnels_are_down(net):
     reaches(net.alice, '10.22.0.4', net.g1, net.g2, net.g3)
 
 
+def test_by_a_vlan(lab):
+    """The instances find each other by a VLAN of their own, where XDP answers for the gateway's addresses."""
+    n = Net(lab, vlan=11)
+    g3 = n.site(dpdTimeoutSeconds=9)
+    everyone = n.g1, n.g2, g3
+    for g in everyone:
+        g.start()
+    for g, name in ((n.g1, 'to-site'), (n.g2, 'to-site'), (g3, 'gw1'), (g3, 'gw2')):
+        g.wait_connected(name, 40)
+    n.by('gw1')
+    reaches(n.alice, '10.22.0.4', *everyone)
+    n.g1.command('down', 'to-site')
+    reaches(n.alice, '10.22.0.4', *everyone)
+    assert sent_by(n.g2, ['to-site'], lambda: n.alice.ping('10.22.0.4', count=5)) == [5], explain(*everyone)()
+    hop = n.g1.json('next-hop', '--vnet', 'VNet1', '10.22.0.4')
+    assert (hop['verdict'], hop['appliance'], hop['nextHop']) == ('local', '10.11.1.2', 'lan0/vlan11'), hop
+    n.g2.command('down', 'to-site')
+    before = n.g2.drops().get('loop', 0)
+    assert n.alice.ping('10.22.0.4', count=3, check=False, more=('-W', '1')).returncode != 0
+    assert n.g2.drops().get('loop', 0) == before + 3, f'{n.g1.drops()} {n.g2.drops()}'
+
+
+class Hub(Net):
+    """
+    VNet1 with a spoke, VNet2, and a second site with Dan; Eve is in a subnet that sends all to the default site; a client of each
+    instance's pool.
+
+      sam 10.12.0.4 ─┬─ lan1 ─ gw1, pool 172.16.1.0/24 ─┬─ wire ─ gw3 10.22.0.0/16, and behind it 10.99.0.4
+                     └─ lan1 ─ gw2, pool 172.16.2.0/24 ─┘       └ gw4 10.33.0.0/16 ─ dan
+    """
+    POOL = {'gw1': '172.16.1.0/24', 'gw2': '172.16.2.0/24'}
+    OURS = ['10.11.0.0/16', '10.12.0.0/16', '172.16.0.0/16']
+
+    def __init__(self, lab):
+        self.own = Entity('gw.example.org', by=Entity('root', ca=True), san=x509.DNSName('gw.example.org'))
+        super().__init__(lab)
+        self.sam, self.eve, self.dan, self.road = (lab.host(n) for n in ('sam', 'eve', 'dan', 'road'))
+        spoke, gw4 = lab.switch('spoke'), lab.host('gw4')
+        for name in INSIDE:
+            lab.plug(spoke, lab.hosts[name], 'lan1')
+        lab.plug(spoke, self.sam, 'eth0')
+        lab.plug(self.lan, self.eve, 'eth0')
+        lab.plug(self.wire, self.road, 'wan')
+        lab.plug(self.wire, gw4, 'wan')
+        lab.cable(self.dan, 'eth0', gw4, 'lan0')
+        gw4.address('wan', '203.0.113.4/24')
+        self.road.address('wan', '203.0.113.9/24')
+        for host, address, via in ((self.sam, '10.12.0.4', '10.12.0.1'), (self.eve, '10.11.0.200', '10.11.0.1'), (self.dan, '10.33.0.4', '10.33.0.1')):
+            host.address('eth0', address + '/24')
+            host.route('default', 'via', via)
+        self.bob.address('eth0', '10.99.0.4/24')
+        self.g3 = self.far('gw3', 'There', 2000, '10.22', ['10.99.0.0/16', '10.33.0.0/16'])
+        self.g4 = self.far('gw4', 'Four', 2001, '10.33', ['10.22.0.0/16'])
+
+    def instance(self, name, **connection):
+        c = super().instance(name, **connection)
+        c['host']['ports'].append({'name': 'lan1', 'device': 'lan1', 'role': 'vnet'})
+        net, g = c['virtualNetworks'][0], c['virtualNetworkGateways'][0]
+        net['peerings'] = [{'name': 'to-spoke', 'remoteVirtualNetwork': 'VNet2', 'allowGatewayTransit': True}]
+        net['subnets'].append({'name': 'Forced', 'addressPrefix': '10.11.0.128/25', 'routeTable': 'forced'})
+        c['virtualNetworks'].append(vnet('VNet2', 1002, ['10.12.0.0/16'], {'lan1': INSIDE[name].replace('10.11', '10.12')},
+                                         peerings=[{'name': 'to-hub', 'remoteVirtualNetwork': 'VNet1', 'useRemoteGateways': True}]))
+        c['routeTables'] = [{'name': 'forced', 'routes': [{'name': 'default', 'addressPrefix': '0.0.0.0/0', 'nextHopType': 'VirtualNetworkGateway'}]}]
+        g.update(gatewayDefaultSite='Site', customRoutes={'addressPrefixes': ['10.22.0.0/16']},
+                 certificate={'chain': self.lab.file('gw.pem', self.own.pem().decode()),
+                              'key': {'file': self.lab.file('gw.key', self.own.private().decode())}},
+                 vpnClientConfiguration={'vpnClientAddressPool': [self.POOL[name]], 'vpnClientProtocols': ['SSTP'],
+                                         'users': [{'name': 'bob', 'password': {'file': self.lab.file('bob', PASSWORD)}}]})
+        g['otherInstance']['vpnClientAddressPool'] = [self.POOL[OTHER[name]]]
+        c['localNetworkGateways'].append(site('Four', '203.0.113.4', ['10.33.0.0/16']))
+        c['connections'].append(to_site('to-four', 'VNet1GW', 'Four'))
+        return c
+
+    def far(self, name, network, number, space, more):
+        """A site with a connection to each instance: the first is preferred while it is up."""
+        return rig.Xgw(self.lab.hosts[name], {
+            'host': self.ports(),
+            'virtualNetworks': [vnet(network, number, [space + '.0.0/16'] + [m for m in more if m == '10.99.0.0/16'], {'lan0': space + '.0.1'})],
+            'virtualNetworkGateways': [gateway(network, PUBLIC[name])],
+            'localNetworkGateways': [site('at-' + n, PUBLIC[n], self.OURS + [m for m in more if m != '10.99.0.0/16']) for n in INSIDE],
+            'connections': [to_site(n, network + 'GW', 'at-' + n, routingWeight=w, dpdTimeoutSeconds=9) for n, w in zip(INSIDE, (20, 10))]})
+
+    def start(self):
+        everyone = self.g1, self.g2, self.g3, self.g4
+        for g in everyone:
+            g.start()
+        for g, names in ((self.g1, ('to-site', 'to-four')), (self.g2, ('to-site', 'to-four')), (self.g3, INSIDE), (self.g4, INSIDE)):
+            for name in names:
+                g.wait_connected(name, 60)
+        return everyone
+
+    def dial(self, number, name):
+        """A client of this instance, as a device of Road's; its address."""
+        popen = subprocess.Popen(self.road.enter() + [LOAD, PUBLIC[name], '443', 'bob', PASSWORD, '1', 'tun', str(number)],
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        line = popen.stdout.readline()
+        assert line.startswith('['), line
+        address = json.loads(line)[0]
+        self.road.address(f'sstp{number}', address + '/32')
+        self.road.run('ip', 'link', 'set', f'sstp{number}', 'up')
+        self.road.run('ip', 'rule', 'add', 'from', address, 'table', str(100 + number))
+        self.road.route('default', 'dev', f'sstp{number}', 'table', str(100 + number))
+        return popen, address
+
+
+def hand_over(n):
+    """Everybody's packets that reach the instance without the tunnel."""
+    everyone = n.start()
+    n.by('gw1')
+    client, address = n.dial(0, 'gw1')
+    n.road.route('10.22.0.0/16', 'dev', 'sstp0', 'src', address)
+    second, other = n.dial(1, 'gw2')
+    try:
+        ways = ((n.alice, '10.22.0.4'), (n.sam, '10.22.0.4'), (n.eve, '10.99.0.4'), (n.dan, '10.22.0.4'), (n.road, '10.22.0.4'))
+        for host, to in ways:
+            reaches(host, to, *everyone)
+        # of a host of the network to a client of the other instance, which knows it alone
+        for a in (address, other):
+            n.alice.run('ip', 'route', 'replace', a, 'via', INSIDE['gw2' if a == address else 'gw1'])
+            reaches(n.alice, a, *everyone)
+        n.g1.command('down', 'to-site')
+        clear = rig.Capture(n.wire, 'br0', rig.Capture.NEITHER_ESP_NOR_IKE + ' and not tcp port 443')
+        for host, to in ways:
+            reaches(host, to, *everyone)
+            assert sent_by(n.g2, ['to-site'], lambda host=host, to=to: host.ping(to, count=5)) == [5], explain(*everyone)()
+        # both are half: what Dan sends goes from the first to the second, what he gets from the second to the first
+        n.g2.command('down', 'to-four')
+        before = packets_out(n.g2, 'to-site'), packets_out(n.g1, 'to-four')
+        reaches(n.dan, '10.22.0.4', *everyone)
+        assert packets_out(n.g2, 'to-site') > before[0] and packets_out(n.g1, 'to-four') > before[1]
+        # from a site to a client of the other instance
+        n.bob.ping(address)
+        # neither has a tunnel: what was handed over is not handed back
+        n.g2.command('down', 'to-site')
+        for host, to in ways:
+            loops = n.g2.drops().get('loop', 0)
+            assert host.ping(to, count=3, check=False, more=('-W', '1')).returncode != 0
+            assert n.g2.drops().get('loop', 0) >= loops + 3, f'{host.name} {n.g1.drops()} {n.g2.drops()}'
+        clear.stop()
+        assert clear.tshark('-Y', 'ip.addr == 10.0.0.0/8 or ip.addr == 172.16.0.0/12') == ''
+        # nobody else may send for others, even in the name of who may
+        lies = n.g2.drops().get('source', 0)
+        n.alice.address('eth0', '192.168.7.7/32')
+        assert n.alice.ping('10.22.0.4', count=3, check=False, more=('-I', '192.168.7.7', '-W', '1')).returncode != 0
+        assert n.g1.drops().get('source', 0) + n.g2.drops().get('source', 0) >= lies + 3
+        # and a daemon that was killed hands over spokes' packets too
+        n.g2.command('up', 'to-site')
+        n.g2.wait_connected('to-site')
+        n.g1.process.popen.send_signal(signal.SIGKILL)
+        for host, to in ways[1:3]:
+            reaches(host, to, n.g2, n.g3)
+    finally:
+        for popen in (client, second):
+            popen.kill()
+            popen.wait()
+
+
+def test_what_others_send_is_handed_over(lab):
+    """Of spokes, by the default site's route, between sites, of clients."""
+    hand_over(Hub(lab))
 
 
 def test_instances_tell_each_other_what_they_learn(lab):

@@ -13,6 +13,7 @@ import struct
 import sys
 import time
 
+import bird
 import lab as rig
 import pytest
 from cryptography import x509
@@ -20,6 +21,8 @@ from keepalived import Keepalived
 from pki import Entity
 from test_sstp_load import Load
 from test_tunnels import UdpStream
+
+os.environ.setdefault('XGW_BIRD', bird.BIRD)
 
 PUBLIC, ROUTER = '203.0.113.1', '10.11.0.1'
 WHY = f'standby: {PUBLIC} is not on this host'
@@ -56,12 +59,15 @@ class World:
             self.site.run('sysctl', '-qw', 'net.ipv4.ip_forward=1')
             self.swan = rig.StrongSwan(self.site, '203.0.113.5', PUBLIC, '192.168.5.0/24', '10.11.0.0/16')
             return
+        self.s = rig.Xgw(self.site, self.site_configuration(mode)).start()
+
+    def site_configuration(self, mode):
         c = rig.gateway_config('VNet5', 1005, ['192.168.5.0/24'], '192.168.5.1/24', '203.0.113.5',
                                [{'name': 'toVNet1', 'connectionType': 'IPsec', 'localNetworkGateway2': 'VNet1', 'connectionMode': mode,
                                  'dpdTimeoutSeconds': 30}],
                                sites=[{'name': 'VNet1', 'gatewayIpAddress': PUBLIC, 'addressSpace': ['10.11.0.0/16']}])
         c['virtualNetworks'][0]['subnets'][0]['addressPrefix'] = '192.168.5.224/27'
-        self.s = rig.Xgw(self.site, c).start()
+        return c
 
     def configuration(self, i, mode='Default'):
         c = rig.gateway_config('VNet1', 1001, ['10.11.0.0/16'], f'10.11.0.{2 + i}/24', PUBLIC,
@@ -124,6 +130,30 @@ class World:
         for device, address in (('wan', PUBLIC), ('lan', ROUTER)):
             self.a.run('ip', 'address', 'del', f'{address}/32', 'dev', device, check=False)
         self.g[0].start()
+
+
+class BgpWorld(World):
+    """BGP in the tunnel: what the gateway knows of the site, and the site of the network, it knows by BGP alone."""
+    OURS, THEIRS = (65010, '10.11.255.30'), (65521, '192.168.5.254')
+
+    @staticmethod
+    def by_bgp(c, own, far):
+        c['virtualNetworkGateways'][0].update(enableBgp=True, bgpSettings={'asn': own[0], 'bgpPeeringAddress': own[1]})
+        c['localNetworkGateways'][0].update(addressSpace=[], bgpSettings={'asn': far[0], 'bgpPeeringAddress': far[1]})
+        c['connections'][0]['enableBgp'] = True
+        return c
+
+    def site_configuration(self, mode):
+        return self.by_bgp(super().site_configuration(mode), self.THEIRS, self.OURS)
+
+    def configuration(self, i, mode='Default'):
+        return self.by_bgp(super().configuration(i, mode), self.OURS, self.THEIRS)
+
+    def peer(self, i):
+        return self.g[i].json('status')['bgpPeers'][0]
+
+    def explain(self):
+        return super().explain() + self.s.explain() + ''.join(str(g.json('status')['bgpPeers']) + str(g.drops()) for g in (*self.g, self.s))
 
 
 def frames_from(capture, mac, since):
@@ -199,6 +229,39 @@ def test_a_killed_daemon_gives_way(lab):
     assert w.a.run('ip', 'address', 'show', 'dev', 'wan').stdout.find(f'{PUBLIC}/') < 0
     assert all(0 <= n < 8000 for n in lost), lost
     w.g[0].start()
+    w.works(0)
+    w.stands_by(1)
+
+
+def test_bgp_goes_along(lab):
+    """The session is the gateway's, by the same address on both hosts: it ends with one and begins with the other."""
+    w = BgpWorld(lab)
+    assert not w.peer(1)['up']
+    lost = {'planned': w.planned()}
+    assert w.peer(1)['up'] and not w.peer(0)['up'], w.explain()
+    lost['back'] = w.back()
+    assert w.peer(0)['up'], w.explain()
+    print('lost', lost, file=sys.stderr)
+    assert all(0 <= n < 20000 for case in lost.values() for n in case), lost
+
+
+def test_keepalived_alone_dies(lab):
+    """
+    Nobody takes the addresses away: both hosts have them, and both work. Who took over last has the peers and the hosts, as its
+    announcements and its IKE SAs are the newer ones; each host says Active since when, and the earlier one falls silent.
+    """
+    w = World(lab)
+    first = w.state(0)['since']
+    w.k[0].kill()
+    w.works(1)
+    assert [w.state(i)['state'] for i in range(2)] == ['Active', 'Active'] and w.state(0)['since'] == first < w.state(1)['since']
+    assert PUBLIC in w.a.run('ip', 'address', 'show', 'dev', 'wan').stdout
+    before = [g.connection('toSite')['ingressPackets'] for g in w.g]
+    w.alice.ping('192.168.5.4', count=5)
+    now = [g.connection('toSite')['ingressPackets'] for g in w.g]
+    assert [n - b for n, b in zip(now, before)] == [0, 5], f'{before} {now}'
+    # what mends it: keepalived runs again
+    w.k[0].start()
     w.works(0)
     w.stands_by(1)
 

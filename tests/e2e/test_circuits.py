@@ -276,6 +276,37 @@ protocol static more { ipv4; route 10.11.0.0/16 unreachable; route 10.11.7.0/24 
     assert w.way('192.0.2.77')['route']['prefix'] == '0.0.0.0/0'
 
 
+def test_gateway_beside_stands_by(world):
+    """The circuit goes on while the tunnel's gateway has no address; the tunnel stands by for it again when the address is back."""
+    given = config()
+    given['virtualNetworkGateways'][0]['activeStandby'] = True
+    w = world
+    w.gw.address('wan', '203.0.113.11/24')
+    w.start(given=given)
+    w.alice.ping('10.99.0.4', count=3)
+    streams = [UdpStream(w.alice, w.bob, '10.99.0.4'), UdpStream(w.bob, w.alice, '10.11.0.4')]
+    w.gw.run('ip', 'address', 'del', GW + '/24', 'dev', 'wan')
+    rig.wait_for(lambda: w.g.json('status')['gateways'][0]['activeStandby']['state'] == 'Standby', 'the gateway to stand by', explain=w.explain)
+    time.sleep(0.5)
+    for s in streams:
+        sent, received = s.finish()
+        assert received == sent, f'{sent - received} of {sent} lost'
+    assert w.way()['verdict'] == 'circuit' and w.links() == ['up', 'up'], w.explain()
+    both_down(w)
+    w.wait_links('down', 'down')
+    no_sa = w.g.drops().get('no-sa', 0)
+    assert w.alice.ping('10.99.0.4', count=3, check=False, more=('-W', '1')).returncode != 0
+    assert w.g.drops()['no-sa'] >= no_sa + 3
+    w.gw.address('wan', GW + '/24')
+    w.g.wait_connected('to-site')
+    # the site's own router knows by BGP's hold time alone, as it is behind a switch
+    rig.wait_for(lambda: w.alice.ping('10.99.0.4', count=1, check=False).returncode == 0, 'the tunnel to carry', 60, w.explain)
+    for m in w.middle:
+        m.run('ip', 'link', 'set', 'p-gw', 'up')
+    w.wait_links('up', 'up', seconds=120)
+    rig.wait_for(lambda: w.way()['verdict'] == 'circuit', 'the circuit to be used again', 30, w.explain)
+
+
 def test_planned_switch_loses_nothing(world):
     w = world.start()
     w.alice.ping('10.99.0.4', count=3)

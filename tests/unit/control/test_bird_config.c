@@ -85,7 +85,8 @@ static void make_world(struct world *w)
 					 .local = addr("fd00:1::30"),
 					 .peer = addr("fd00:52::254"),
 					 .v4 = true,
-					 .v6 = true};
+					 .v6 = true,
+					 .disabled = true};
 	w->networks[0] = (struct bird_network){prefix("10.1.0.0/16"), 3, false};
 	w->networks[1] = (struct bird_network){prefix("10.60.0.7/32"), 1, true};
 	w->networks[2] = (struct bird_network){prefix("fd00:1::/48"), 2, false};
@@ -176,6 +177,8 @@ static void test_contents(void **state)
 	has(t, "allow local as;");
 	has(t, "if 12076 ~ bgp_path then reject;");
 	has(t, "if 65515 ~ bgp_path then reject;");
+	has(t, "neighbor fd00:52::254 as 65020;\n\tdisabled on;\n\tmultihop;\n");
+	assert_null(strstr(strstr(t, "disabled on;") + 1, "disabled on;"));
 	/* once, as the VNet's own, to those of groups 0, 1 and 63; typed ones say so */
 	has(t, "\troute 10.1.0.0/16 blackhole;\n\troute 10.60.0.7/32 blackhole { bgp_origin = "
 	       "ORIGIN_INCOMPLETE; };\n}");

@@ -206,6 +206,10 @@ static const struct row rows[] = {
 	/* branches */
 	{{{"    subnets: [{name: GatewaySubnet, addressPrefix: 10.2.255.0/27}]\n", "    subnets: [{name: GatewaySubnet, addressPrefix: 10.2.255.0/27}]\n    allowBranchToBranchTraffic: true\n"}, {"  - {name: BV, virtualNetwork: B, publicIPAddress: 203.0.113.2, enableBgp: true, bgpSettings: {asn: 65516}}\n", ""}},
 	 "19:33: warning: allowBranchToBranchTraffic: B has not both a Vpn and an ExpressRoute gateway, so there is nothing between them\n"},
+	{{{"publicIPAddress: 203.0.113.1, ", "publicIPAddress: 203.0.113.1, activeStandby: true, "}},
+	 "26:80: error: activeStandby: with allowBranchToBranchTraffic of A the host that stands by would announce the sites of AV in its circuits and drop what comes for them\n"},
+	{{{"publicIPAddress: 203.0.113.2, ", "publicIPAddress: 203.0.113.2, activeStandby: true, "}},
+	 ""},
 	/* circuits alone need no uplink */
 	{{{"    - {name: wan0, device: eth0, role: uplink}\n", ""}},
 	 "3:14: error: ports: no port has role uplink, connections need one\n"},

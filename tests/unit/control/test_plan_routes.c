@@ -875,22 +875,35 @@ static void choices_are_shared(void **state)
 	model_free(&m);
 }
 
-/* A hub with two instances: behind its tunnels, in order of weight, the other one, for the hub's
- * own hosts; never more than three tunnels beside it. */
-static void other_instance(void **state)
+/* How many rows of other instances a table has. */
+static uint32_t others_in(const struct plan *p, uint32_t table)
 {
-	(void)state;
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < p->n_statics; i++)
+		n += p->statics[i].table == table && p->statics[i].class == PLAN_CLASS_INSTANCE;
+	return n;
+}
+
+/* A hub with two instances, four tunnels, a spoke, and a default site. */
+static void two_instances(struct model *m)
+{
 	char text[8192] =
 		"host: {ports: [{name: w, device: e0, role: uplink}, {name: l, device: e1, role: "
 		"vnet}]}\n"
 		"virtualNetworks:\n"
 		"  - {name: V, id: 1, addressSpace: [10.0.0.0/16], subnets: [{name: GatewaySubnet, "
-		"addressPrefix: 10.0.255.0/27}], attachments: [{port: l, address: 10.0.0.1/24}], "
+		"addressPrefix: 10.0.255.0/27, routeTable: U}, {name: F, addressPrefix: 10.0.7.0/24, "
+		"routeTable: T}], attachments: [{port: l, encapsulation: vlan, vlanId: 5, address: "
+		"10.0.9.1/24}, {port: l, address: 10.0.0.1/24}], "
 		"peerings: [{name: s, remoteVirtualNetwork: S, allowGatewayTransit: true}]}\n"
 		"  - {name: S, id: 2, addressSpace: [10.1.0.0/16], peerings: [{name: v, "
 		"remoteVirtualNetwork: V, useRemoteGateways: true}]}\n"
 		"virtualNetworkGateways: [{name: G, virtualNetwork: V, publicIPAddress: 203.0.113.1, "
-		"activeActive: true, enableBgp: true, otherInstance: {address: 10.0.0.2, bgpPeeringAddress: 10.0.255.29}}]\n";
+		"gatewayDefaultSite: S4, activeActive: true, enableBgp: true, otherInstance: {address: "
+		"10.0.0.2, bgpPeeringAddress: 10.0.255.29, vpnClientAddressPool: [172.16.2.0/24]}}]\n"
+		"routeTables: [{name: T, routes: [{name: d, addressPrefix: 0.0.0.0/0, nextHopType: "
+		"VirtualNetworkGateway}]}, {name: U, routes: [{name: d, addressPrefix: 10.9.0.0/16, "
+		"nextHopType: None}]}]\n";
 	strcat(text, "localNetworkGateways:\n");
 	for (int i = 1; i <= 4; i++)
 		sprintf(text + strlen(text),
@@ -903,10 +916,44 @@ static void other_instance(void **state)
 			"  - {name: C%d, connectionType: IPsec, virtualNetworkGateway1: G, "
 			"localNetworkGateway2: S%d, sharedKey: {file: /k}, routingWeight: %d}\n",
 			i, i, i == 3 ? 20 : 10);
+	test_model(m, text);
+}
+
+/* The other one's clients are behind it, and the two speak iBGP over the network. */
+static void check_other(const struct plan *p)
+{
+	struct ip_addr to;
+	assert_int_equal(ip_addr_parse(&to, "172.16.2.9"), 0);
+	for (uint32_t vnet = 1; vnet <= 2; vnet++) {
+		assert_int_equal(longest(p, vnet, &to)->value.next_hop, p->gateways[0].other);
+		assert_int_equal(longest(p, vnet, &to)->value.source, XGW_ROUTE_CLIENT);
+	}
+	assert_int_equal(p->n_peers, 1);
+	assert_int_equal(p->peers[0].kind, PLAN_PEER_INSTANCE);
+	assert_int_equal(p->peers[0].local_asn, p->peers[0].peer_asn);
+	assert_int_equal(p->n_members, 2);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_int_equal(p->members[i].table, i + 1);
+		assert_int_equal(p->members[i].hop, p->gateways[0].other);
+		assert_int_equal(p->members[i].class, PLAN_CLASS_INSTANCE);
+		assert_int_equal(p->members[i].announced, !i);
+	}
+	assert_int_equal(ip_addr_parse(&to, "10.0.255.29"), 0);
+	assert_int_equal(longest(p, 1, &to)->value.next_hop, p->gateways[0].other);
+	assert_int_equal(longest(p, 1, &to)->value.flags, XGW_ROUTE_LOCAL);
+	assert_int_equal(others_in(p, 1), 2);
+	assert_int_equal(others_in(p, 2), 2);
+}
+
+/* Behind its tunnels, in order of weight, the other one, for its own hosts, spokes and default
+ * site; never more than three tunnels beside it. */
+static void other_instance(void **state)
+{
+	(void)state;
 	struct model m;
 	struct plan p;
 	struct ip_addr to, own;
-	test_model(&m, text);
+	two_instances(&m);
 	test_plan(&p, &m);
 	assert_int_equal(ip_addr_parse(&to, "192.168.9.1"), 0);
 	const struct xgw_next_hop *h = hop(&p, longest(&p, 1, &to)->value.next_hop);
@@ -919,7 +966,12 @@ static void other_instance(void **state)
 	assert_int_equal(h->member[1], p.gateways[0].other);
 	assert_int_equal(h->member[2], 0);
 	assert_int_equal(other->kind, XGW_HOP_APPLIANCE);
-	assert_int_equal(other->flags, XGW_HOP_UP);
+	assert_int_equal(other->flags, XGW_HOP_UP | XGW_HOP_INSTANCE);
+	assert_int_equal(other->table, p.connections[0].table);
+	assert_true(other->table >= XGW_FIRST_TABLE);
+	for (uint32_t i = 0; i < p.n_attachments; i++)
+		assert_int_equal(p.attachments[i].instance,
+				 p.attachments[i].kind == XGW_TAG_NONE ? p.gateways[0].other : 0);
 	assert_int_equal(other->vnet, 1);
 	own = ip_addr_from_mapped(other->address);
 	assert_int_equal(ip_addr_parse(&to, "10.0.0.2"), 0);
@@ -929,26 +981,15 @@ static void other_instance(void **state)
 	const uint32_t want[XGW_HOP_MEMBERS] = {first + 2, first, first + 1, p.gateways[0].other};
 	assert_memory_equal(h->member, want, sizeof want);
 	assert_int_equal(h->groups, 2 | 8);
-	/* who uses the gateway by a peering is not taken by the other one, and has all four */
-	h = hop(&p, longest(&p, 2, &to)->value.next_hop);
-	const uint32_t spokes[XGW_HOP_MEMBERS] = {first + 2, first, first + 1, first + 3};
-	assert_memory_equal(h->member, spokes, sizeof spokes);
-	assert_int_equal(h->groups, 2);
-	/* and they speak iBGP, over the network */
-	assert_int_equal(p.n_peers, 1);
-	assert_int_equal(p.peers[0].kind, PLAN_PEER_INSTANCE);
-	assert_int_equal(p.peers[0].local_asn, p.peers[0].peer_asn);
-	assert_int_equal(p.n_members, 1);
-	assert_int_equal(p.members[0].table, 1);
-	assert_int_equal(p.members[0].hop, p.gateways[0].other);
-	assert_int_equal(p.members[0].class, PLAN_CLASS_INSTANCE);
-	assert_int_equal(ip_addr_parse(&to, "10.0.255.29"), 0);
-	assert_int_equal(longest(&p, 1, &to)->value.next_hop, p.gateways[0].other);
-	assert_int_equal(longest(&p, 1, &to)->value.flags, XGW_ROUTE_LOCAL);
-	uint32_t others = 0;
-	for (uint32_t i = 0; i < p.n_statics; i++)
-		others += p.statics[i].class == PLAN_CLASS_INSTANCE;
-	assert_int_equal(others, 2);
+	/* and so for who uses the gateway by a peering, and for what the default site takes */
+	assert_int_equal(longest(&p, 2, &to)->value.next_hop, longest(&p, 1, &to)->value.next_hop);
+	assert_int_equal(ip_addr_parse(&to, "10.0.7.1"), 0);
+	uint32_t table = longest(&p, 1, &to)->value.table;
+	assert_int_equal(ip_addr_parse(&to, "8.8.8.8"), 0);
+	h = hop(&p, longest(&p, table, &to)->value.next_hop);
+	assert_int_equal(h->member[0], first + 3);
+	assert_int_equal(h->member[1], p.gateways[0].other);
+	check_other(&p);
 	plan_free(&p);
 	model_free(&m);
 }
