@@ -384,6 +384,18 @@ static int check_items(struct merge *k)
 	return k->r->findings->errors ? -EAGAIN : 0;
 }
 
+/* Networks about which there was nothing to tell, and is nothing now. */
+static bool find_quiet(struct merge *k)
+{
+	const bool *noisy = k->c->was->noisy;
+	bool *quiet = k->c->quiet = calloc(k->count[FORMER_VNETS] + 1u, sizeof *quiet);
+	uint32_t i;
+	for (uint32_t j = 0; quiet && noisy && j < k->count[FORMER_VNETS]; j++)
+		quiet[j] = is_kept(&k->c->edits[FORMER_VNETS], j, &i) && !noisy[i] &&
+			   !k->c->changed[j];
+	return quiet;
+}
+
 static int merge(struct merge *k)
 {
 	struct read *r = k->r;
@@ -407,7 +419,8 @@ static int merge(struct merge *k)
 	    !follow_connections(k))
 		return -EAGAIN;
 	read_note_gateways(r->model);
-	return read_match_peerings(r->model);
+	k->c->changed = former_scope(k->c, k->was, r->model, k->now, k->count[FORMER_SITES]);
+	return k->c->changed && find_quiet(k) ? read_match_peerings(r->model) : -ENOMEM;
 }
 
 int former_read(struct read *r, struct former_change *c, const struct model *was)

@@ -45,6 +45,11 @@ struct plan_maker {
 	const struct model *m;
 	const struct plan_facts *facts;
 	struct plan *p;
+	/* By VNet of the model, whether its routes have to be made; NULL: all. The others are those
+	 * of this plan. */
+	const bool *changed;
+	const struct plan *previous;
+	bool routes_kept; /* of what is being made */
 	struct fault *f;
 	int err; /* that is in f */
 	uint32_t room[PLAN_TABLES];
@@ -107,6 +112,15 @@ void plan_add_instance(struct plan_maker *k, uint32_t gateway);
 /* The next hop of connections of a gateway that lead to one prefix, in order of preference; n > 0.
  * relayed: the other instance of the gateway takes what none of them can. */
 uint32_t plan_hop_of(struct plan_maker *k, const uint32_t *connections, uint32_t n, bool relayed);
+/* Such a choice, under its number. false with k->no_memory or k->err. */
+bool plan_add_choice(struct plan_maker *k, const uint32_t member[XGW_HOP_MEMBERS],
+		     struct xgw_next_hop hop);
+/* plan_reuse.c: before anything is made, before routes of gateways are, and once routes are chosen.
+ */
+bool plan_may_keep(const struct plan_maker *k);
+bool plan_is_kept(const struct plan_maker *k, uint32_t vnet);
+void plan_keep_choices(struct plan_maker *k);
+void plan_keep_routes(struct plan_maker *k);
 /* The preferred first: place of each connection among all, the larger weight first, then by name.
  * To be freed; NULL without memory. */
 uint32_t *plan_orders(struct plan_maker *k);
