@@ -101,14 +101,22 @@ static bool index_ports(struct merge *k, struct read_names *out)
 	return true;
 }
 
+/* Lists that new items name resources of, and those of which items have been replaced. */
 static bool index_all(struct merge *k)
 {
 	struct read *r = k->r;
-	return index_ports(k, &r->ports) && index_names(k, FORMER_TABLES, 0, &r->tables) &&
-	       index_names(k, FORMER_VNETS, 0, &r->vnets) &&
-	       index_names(k, FORMER_GATEWAYS, 0, &r->gateways) &&
-	       index_names(k, FORMER_SITES, 0, &r->sites) &&
-	       index_names(k, FORMER_REMOTES, k->count[FORMER_SITES], &r->remotes);
+	const struct former_edit *e = k->c->edits;
+	bool vnets = e[FORMER_VNETS].changed, gateways = e[FORMER_GATEWAYS].changed,
+	     connections = e[FORMER_CONNECTIONS].changed;
+	return (!vnets || index_ports(k, &r->ports)) &&
+	       (!(vnets || e[FORMER_TABLES].changed) ||
+		index_names(k, FORMER_TABLES, 0, &r->tables)) &&
+	       (!(vnets || gateways) || index_names(k, FORMER_VNETS, 0, &r->vnets)) &&
+	       (!(gateways || connections) || index_names(k, FORMER_GATEWAYS, 0, &r->gateways)) &&
+	       (!(gateways || connections || e[FORMER_SITES].changed) ||
+		index_names(k, FORMER_SITES, 0, &r->sites)) &&
+	       (!(connections || e[FORMER_REMOTES].changed) ||
+		index_names(k, FORMER_REMOTES, k->count[FORMER_SITES], &r->remotes));
 }
 
 static void free_names(struct read *r)

@@ -249,13 +249,15 @@ static void unite_vteps(struct plan *p)
 	p->n_vteps = kept;
 }
 
-/* Validation leaves no doubles; a port's interface index is the host's word. */
-static int check_unique(const struct plan *p, struct fault *f)
+/* Validation leaves no doubles; a port's interface index is the host's word. Routes have been
+ * chosen from, and those of a plan before were looked at then. */
+static int check_unique(const struct plan *p, bool routes_kept, struct fault *f)
 {
 	for (enum plan_map map = 0; map < PLAN_TABLES; map++) {
 		const struct plan_table *t = plan_table(map);
 		const uint8_t *at = *plan_array_const(p, map);
-		for (uint32_t i = 1; i < *plan_count_const(p, map); i++) {
+		uint32_t n = map == PLAN_ROUTES && routes_kept ? 0 : *plan_count_const(p, map);
+		for (uint32_t i = 1; i < n; i++) {
 			if (plan_compare(map, at + (i - 1) * t->size, at + i * t->size) != 0)
 				continue;
 			fault_set(f, -EINVAL, "two entries of '%s' have one key", t->name);
@@ -318,6 +320,8 @@ int plan_make_changed(struct plan *out, const struct model *m, const struct plan
 	free(k.gateway_tables);
 	free(k.pairs);
 	free(k.choices);
+	free(k.site_first);
+	free(k.site_next);
 	free(k.ways);
 	if (err || k.no_memory) {
 		plan_free(out);
@@ -325,9 +329,9 @@ int plan_make_changed(struct plan *out, const struct model *m, const struct plan
 			       ? err
 			       : fault_set(f, -ENOMEM, "not enough memory for the plan");
 	}
-	plan_sort(out);
+	plan_sort(out, k.changed != NULL);
 	unite_vteps(out);
-	err = check_unique(out, f);
+	err = check_unique(out, k.changed != NULL, f);
 	if (err)
 		plan_free(out);
 	return err;

@@ -28,7 +28,8 @@ const uint32_t *plan_count_const(const struct plan *p, enum plan_map map);
 /* By key. */
 int plan_compare(enum plan_map map, const void *a, const void *b);
 bool plan_same_value(enum plan_map map, const void *a, const void *b);
-void plan_sort(struct plan *p);
+/* routes_in_order: they are not looked at. */
+void plan_sort(struct plan *p, bool routes_in_order);
 /* plan_numbers.c: numbers of all that the model names, before anything is made of them; tables,
  * choices and appliances get theirs while routes are made, and then p->ids is to be closed. */
 int plan_number(struct plan *p, const struct model *m, const struct plan *previous,
@@ -57,6 +58,8 @@ struct plan_maker {
 	uint32_t *gateway_tables;
 	struct plan_pair *pairs; /* tables in use, by VNet and table of the model */
 	uint32_t n_pairs, n_choices;
+	/* connections by site, in their order: the first one, and the next one; MODEL_NONE ends */
+	uint32_t *site_first, *site_next;
 	struct plan_choice *choices; /* in no order */
 	uint32_t room_choices;
 	struct plan_way *ways; /* by (vnet, domain) */
