@@ -3,6 +3,7 @@
 #include "control/config.h"
 
 #include "control/former_internal.h"
+#include "control/validate_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -49,11 +50,16 @@ static bool may_be_kept(const struct read *r)
 }
 
 static struct config_former *keep(const struct read *r, struct former_change *c,
-				  const struct config_findings *told, char *text, size_t len)
+				  const struct config_findings *told, bool **noisy, char *text,
+				  size_t len)
 {
 	if (told->truncated || told->errors || !may_be_kept(r))
 		return NULL;
 	struct config_former *f = c ? former_next(c, text, len) : former_new(text, len, r->tree);
+	if (f) {
+		f->noisy = *noisy;
+		*noisy = NULL;
+	}
 	for (size_t i = 0; f && i < told->n; i++)
 		tell_again(&f->told, &told->at[i]);
 	return f;
@@ -65,6 +71,7 @@ static int parse_all(struct model *out, char *text, size_t len, const struct con
 {
 	struct tree tree;
 	struct config_findings told = {0};
+	bool *noisy = NULL;
 	*out = (struct model){0};
 	*findings = (struct config_findings){0};
 	struct read r = {.tree = &tree, .model = out, .findings = findings, .files = files};
@@ -75,11 +82,14 @@ static int parse_all(struct model *out, char *text, size_t len, const struct con
 		for (size_t i = 0; kept && i < findings->n; i++)
 			tell_again(&told, &findings->at[i]);
 		told.truncated |= findings->truncated;
+		noisy = kept ? calloc(out->n_vnets + 1u, sizeof *noisy) : NULL;
 		if (!err)
-			validate(out, findings);
+			validate_but(out, findings, NULL, noisy);
+		told.truncated |= findings->truncated;
 	}
 	if (!err && kept && !findings->errors)
-		*kept = keep(&r, NULL, &told, text, len);
+		*kept = keep(&r, NULL, &told, &noisy, text, len);
+	free(noisy);
 	config_findings_free(&told);
 	tree_free(&tree);
 	findings_sort(findings);
@@ -120,6 +130,7 @@ static int parse_change(struct model *out, char *text, size_t len, const struct 
 {
 	struct former_change c;
 	struct config_findings told = {0};
+	bool *noisy = NULL;
 	struct read r = {.model = out, .findings = &told, .files = files};
 	*out = (struct model){0};
 	*findings = (struct config_findings){0};
@@ -132,11 +143,13 @@ static int parse_change(struct model *out, char *text, size_t len, const struct 
 		for (size_t i = 0; i < told.n; i++)
 			tell_again(findings, &told.at[i]);
 		findings->truncated |= told.truncated;
-		validate(out, findings);
+		noisy = calloc(out->n_vnets + 1u, sizeof *noisy);
+		validate_but(out, findings, noisy ? c.quiet : NULL, noisy);
 		err = findings->errors || findings->truncated ? -EAGAIN : 0;
 	}
 	if (!err)
-		*kept = keep(&r, &c, &told, text, len);
+		*kept = keep(&r, &c, &told, &noisy, text, len);
+	free(noisy);
 	findings_sort(findings);
 	config_findings_free(&told);
 	former_change_free(&c);
@@ -145,6 +158,11 @@ static int parse_change(struct model *out, char *text, size_t len, const struct 
 	model_free(out);
 	config_findings_free(findings);
 	return err;
+}
+
+const bool *config_former_changed(const struct config_former *f)
+{
+	return f ? f->changed : NULL;
 }
 
 int config_parse_kept(struct model *out, char *text, size_t len, const struct config_files *files,

@@ -59,6 +59,9 @@ struct config_former;
 int config_parse_kept(struct model *out, char *text, size_t len, const struct config_files *files,
 		      struct config_findings *findings, const struct config_former *former,
 		      const struct model *was, struct config_former **kept);
+/* By VNet of the model, whether its routes, or the connections of its gateways, may be others than
+ * in the model of before; NULL: all of them. */
+const bool *config_former_changed(const struct config_former *f);
 void config_former_free(struct config_former *f); /* wipes the text: it may hold keys */
 /* Of who looks closer than the parser does; keeps the order of places. */
 void config_findings_add(struct config_findings *f, enum config_severity severity,

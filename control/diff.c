@@ -121,10 +121,10 @@ static bool is_sorted(const struct plan *p, enum plan_map map)
 	return true;
 }
 
-void plan_sort(struct plan *p)
+void plan_sort(struct plan *p, bool routes_in_order)
 {
 	for (enum plan_map map = 0; map < PLAN_TABLES; map++) {
-		if (!is_sorted(p, map))
+		if (!(map == PLAN_ROUTES && routes_in_order) && !is_sorted(p, map))
 			qsort_r(*plan_array(p, map), *plan_count(p, map), tables[map].size, by_key,
 				&map);
 	}

@@ -175,6 +175,8 @@ void config_former_free(struct config_former *f)
 		wipe(f->text, f->len);
 	free(f->text);
 	config_findings_free(&f->told);
+	free(f->noisy);
+	free(f->changed);
 	free(f);
 }
 
@@ -485,6 +487,8 @@ void former_change_free(struct former_change *c)
 		tree_free(&c->edits[id].tree);
 		free_list(&c->lists[id]);
 	}
+	free(c->changed);
+	free(c->quiet);
 }
 
 uint32_t former_line(const struct former_change *c, uint32_t line)
@@ -509,5 +513,7 @@ struct config_former *former_next(struct former_change *c, char *text, size_t le
 	f->nodes = c->nodes;
 	memcpy(f->lists, c->lists, sizeof f->lists);
 	memset(c->lists, 0, sizeof c->lists);
+	f->changed = c->changed;
+	c->changed = NULL;
 	return f;
 }

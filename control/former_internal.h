@@ -33,6 +33,9 @@ struct config_former {
 	size_t len, nodes;
 	struct former_list lists[FORMER_LISTS];
 	struct config_findings told; /* of reading, without the rules between resources */
+	/* by VNet: what the rules told of what is behind its gateways; and whether it may be
+	 * another way than in the model of before, NULL: anything may */
+	bool *noisy, *changed;
 };
 
 /* Items [first, behind) of a list of before have become these of the tree. */
@@ -52,6 +55,7 @@ struct former_change {
 	struct former_list lists[FORMER_LISTS]; /* of the new text */
 	uint32_t order[FORMER_LISTS], n_order;	/* lists with items, as they come in the text */
 	size_t nodes;
+	bool *changed, *quiet; /* by VNet of the new model, once it is read */
 };
 
 enum schema_property former_property(enum former_list_id id);
@@ -70,6 +74,11 @@ struct config_former *former_next(struct former_change *c, char *text, size_t le
 /* The model of the new text, without the rules between resources: r has everything but names. 0,
  * -EAGAIN (read all; findings are to be thrown away), -ENOMEM. */
 int former_read(struct read *r, struct former_change *c, const struct model *was);
+
+/* former_scope.c: by VNet of m, whether something changed that its routes depend on. now: by list
+ * and index of before the index in the list, MODEL_NONE. NULL: no memory. */
+bool *former_scope(const struct former_change *c, const struct model *was, const struct model *m,
+		   uint32_t *const now[FORMER_LISTS], uint32_t n_sites);
 
 /* former_copy.c: what an item of before is now, but for what it names. false: no memory. */
 struct former_shift {

@@ -101,14 +101,22 @@ static bool index_ports(struct merge *k, struct read_names *out)
 	return true;
 }
 
+/* Lists that new items name resources of, and those of which items have been replaced. */
 static bool index_all(struct merge *k)
 {
 	struct read *r = k->r;
-	return index_ports(k, &r->ports) && index_names(k, FORMER_TABLES, 0, &r->tables) &&
-	       index_names(k, FORMER_VNETS, 0, &r->vnets) &&
-	       index_names(k, FORMER_GATEWAYS, 0, &r->gateways) &&
-	       index_names(k, FORMER_SITES, 0, &r->sites) &&
-	       index_names(k, FORMER_REMOTES, k->count[FORMER_SITES], &r->remotes);
+	const struct former_edit *e = k->c->edits;
+	bool vnets = e[FORMER_VNETS].changed, gateways = e[FORMER_GATEWAYS].changed,
+	     connections = e[FORMER_CONNECTIONS].changed;
+	return (!vnets || index_ports(k, &r->ports)) &&
+	       (!(vnets || e[FORMER_TABLES].changed) ||
+		index_names(k, FORMER_TABLES, 0, &r->tables)) &&
+	       (!(vnets || gateways) || index_names(k, FORMER_VNETS, 0, &r->vnets)) &&
+	       (!(gateways || connections) || index_names(k, FORMER_GATEWAYS, 0, &r->gateways)) &&
+	       (!(gateways || connections || e[FORMER_SITES].changed) ||
+		index_names(k, FORMER_SITES, 0, &r->sites)) &&
+	       (!(connections || e[FORMER_REMOTES].changed) ||
+		index_names(k, FORMER_REMOTES, k->count[FORMER_SITES], &r->remotes));
 }
 
 static void free_names(struct read *r)
@@ -384,6 +392,18 @@ static int check_items(struct merge *k)
 	return k->r->findings->errors ? -EAGAIN : 0;
 }
 
+/* Networks about which there was nothing to tell, and is nothing now. */
+static bool find_quiet(struct merge *k)
+{
+	const bool *noisy = k->c->was->noisy;
+	bool *quiet = k->c->quiet = calloc(k->count[FORMER_VNETS] + 1u, sizeof *quiet);
+	uint32_t i;
+	for (uint32_t j = 0; quiet && noisy && j < k->count[FORMER_VNETS]; j++)
+		quiet[j] = is_kept(&k->c->edits[FORMER_VNETS], j, &i) && !noisy[i] &&
+			   !k->c->changed[j];
+	return quiet;
+}
+
 static int merge(struct merge *k)
 {
 	struct read *r = k->r;
@@ -407,7 +427,8 @@ static int merge(struct merge *k)
 	    !follow_connections(k))
 		return -EAGAIN;
 	read_note_gateways(r->model);
-	return read_match_peerings(r->model);
+	k->c->changed = former_scope(k->c, k->was, r->model, k->now, k->count[FORMER_SITES]);
+	return k->c->changed && find_quiet(k) ? read_match_peerings(r->model) : -ENOMEM;
 }
 
 int former_read(struct read *r, struct former_change *c, const struct model *was)

@@ -132,7 +132,8 @@ void plan_add_address(struct plan_maker *k, uint32_t vnet, uint32_t attachment,
 	e->key.vnet = vnet;
 	ip_addr_to_mapped(address, e->key.addr);
 	e->value.attachment = attachment;
-	plan_add_route(k, vnet, &alone, PLAN_HOP_GATEWAY, XGW_ROUTE_SYSTEM, 0);
+	if (!k->routes_kept)
+		plan_add_route(k, vnet, &alone, PLAN_HOP_GATEWAY, XGW_ROUTE_SYSTEM, 0);
 }
 
 static void add_vtep(struct plan_maker *k, uint32_t attachment, const struct ip_prefix *prefix)
@@ -203,12 +204,15 @@ static void make_vnets(struct plan_maker *k)
 		uint32_t hop = plan_local_id(k, i);
 		plan_add_name(k, XGW_NAME_VNET, v->id, v->name);
 		plan_add_hop(k, hop, (struct xgw_next_hop){.kind = XGW_HOP_LOCAL, .vnet = v->id});
-		plan_make_vnet_routes(k, i);
+		k->routes_kept = plan_is_kept(k, i);
+		if (!k->routes_kept)
+			plan_make_vnet_routes(k, i);
 		for (uint32_t j = 0; j < v->n_attachments; j++)
 			make_attachment(k, v, &v->attachments[j], at[j].id);
 		make_endpoints(k, v, at);
 		at += v->n_attachments;
 	}
+	k->routes_kept = false;
 	for (uint32_t i = 0; i < k->m->n_gateways; i++) {
 		const struct model_vnet *v = &k->m->vnets[k->m->gateways[i].vnet];
 		if (v->vpn_gateway == i || v->vpn_gateway == MODEL_NONE)
@@ -245,13 +249,15 @@ static void unite_vteps(struct plan *p)
 	p->n_vteps = kept;
 }
 
-/* Validation leaves no doubles; a port's interface index is the host's word. */
-static int check_unique(const struct plan *p, struct fault *f)
+/* Validation leaves no doubles; a port's interface index is the host's word. Routes have been
+ * chosen from, and those of a plan before were looked at then. */
+static int check_unique(const struct plan *p, bool routes_kept, struct fault *f)
 {
 	for (enum plan_map map = 0; map < PLAN_TABLES; map++) {
 		const struct plan_table *t = plan_table(map);
 		const uint8_t *at = *plan_array_const(p, map);
-		for (uint32_t i = 1; i < *plan_count_const(p, map); i++) {
+		uint32_t n = map == PLAN_ROUTES && routes_kept ? 0 : *plan_count_const(p, map);
+		for (uint32_t i = 1; i < n; i++) {
 			if (plan_compare(map, at + (i - 1) * t->size, at + i * t->size) != 0)
 				continue;
 			fault_set(f, -EINVAL, "two entries of '%s' have one key", t->name);
@@ -275,9 +281,11 @@ static int make_all(struct plan_maker *k)
 	for (uint32_t i = 0; i < k->p->n_connections; i++)
 		make_connection(k, i);
 	plan_make_circuits(k);
+	plan_keep_choices(k);
 	plan_make_gateway_routes(k);
 	plan_make_peers(k);
 	plan_choose_routes(k);
+	plan_keep_routes(k);
 	uint32_t chosen = k->p->n_routes;
 	plan_make_table_routes(k);
 	plan_make_domain_tables(k, chosen);
@@ -287,13 +295,22 @@ static int make_all(struct plan_maker *k)
 int plan_make(struct plan *out, const struct model *m, const struct plan_facts *facts,
 	      const struct plan *previous, struct fault *f)
 {
-	struct plan_maker k = {.m = m, .facts = facts, .p = out, .f = f};
+	return plan_make_changed(out, m, facts, previous, NULL, f);
+}
+
+int plan_make_changed(struct plan *out, const struct model *m, const struct plan_facts *facts,
+		      const struct plan *previous, const bool *changed, struct fault *f)
+{
+	struct plan_maker k = {
+		.m = m, .facts = facts, .p = out, .changed = changed, .previous = previous, .f = f};
 	*out = (struct plan){0};
 	int err = plan_number(out, m, previous, f);
 	if (err) {
 		plan_free(out);
 		return err;
 	}
+	if (!plan_may_keep(&k))
+		k.changed = NULL;
 	make_ports(&k);
 	plan_add_hop(&k, PLAN_HOP_NONE, (struct xgw_next_hop){.kind = XGW_HOP_DROP});
 	plan_add_hop(&k, PLAN_HOP_GATEWAY, (struct xgw_next_hop){.kind = XGW_HOP_GATEWAY});
@@ -303,6 +320,8 @@ int plan_make(struct plan *out, const struct model *m, const struct plan_facts *
 	free(k.gateway_tables);
 	free(k.pairs);
 	free(k.choices);
+	free(k.site_first);
+	free(k.site_next);
 	free(k.ways);
 	if (err || k.no_memory) {
 		plan_free(out);
@@ -310,9 +329,9 @@ int plan_make(struct plan *out, const struct model *m, const struct plan_facts *
 			       ? err
 			       : fault_set(f, -ENOMEM, "not enough memory for the plan");
 	}
-	plan_sort(out);
+	plan_sort(out, k.changed != NULL);
 	unite_vteps(out);
-	err = check_unique(out, f);
+	err = check_unique(out, k.changed != NULL, f);
 	if (err)
 		plan_free(out);
 	return err;

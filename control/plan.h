@@ -304,6 +304,11 @@ struct plan {
  */
 int must_check plan_make(struct plan *out, const struct model *m, const struct plan_facts *facts,
 			 const struct plan *previous, struct fault *f);
+/* The same. changed: by VNet of the model, whether its routes may be others than in the plan in
+ * force; NULL: all may. */
+int must_check plan_make_changed(struct plan *out, const struct model *m,
+				 const struct plan_facts *facts, const struct plan *previous,
+				 const bool *changed, struct fault *f);
 void plan_free(struct plan *p);
 
 /* From a number to what has it, in constant time; NULL: nobody. */

@@ -28,7 +28,8 @@ const uint32_t *plan_count_const(const struct plan *p, enum plan_map map);
 /* By key. */
 int plan_compare(enum plan_map map, const void *a, const void *b);
 bool plan_same_value(enum plan_map map, const void *a, const void *b);
-void plan_sort(struct plan *p);
+/* routes_in_order: they are not looked at. */
+void plan_sort(struct plan *p, bool routes_in_order);
 /* plan_numbers.c: numbers of all that the model names, before anything is made of them; tables,
  * choices and appliances get theirs while routes are made, and then p->ids is to be closed. */
 int plan_number(struct plan *p, const struct model *m, const struct plan *previous,
@@ -45,6 +46,11 @@ struct plan_maker {
 	const struct model *m;
 	const struct plan_facts *facts;
 	struct plan *p;
+	/* By VNet of the model, whether its routes have to be made; NULL: all. The others are those
+	 * of this plan. */
+	const bool *changed;
+	const struct plan *previous;
+	bool routes_kept; /* of what is being made */
 	struct fault *f;
 	int err; /* that is in f */
 	uint32_t room[PLAN_TABLES];
@@ -52,6 +58,8 @@ struct plan_maker {
 	uint32_t *gateway_tables;
 	struct plan_pair *pairs; /* tables in use, by VNet and table of the model */
 	uint32_t n_pairs, n_choices;
+	/* connections by site, in their order: the first one, and the next one; MODEL_NONE ends */
+	uint32_t *site_first, *site_next;
 	struct plan_choice *choices; /* in no order */
 	uint32_t room_choices;
 	struct plan_way *ways; /* by (vnet, domain) */
@@ -108,6 +116,15 @@ void plan_add_instance(struct plan_maker *k, uint32_t gateway);
 /* The next hop of connections of a gateway that lead to one prefix, in order of preference; n > 0.
  * Behind them the other instance of the gateway, when it has one. */
 uint32_t plan_hop_of(struct plan_maker *k, const uint32_t *connections, uint32_t n);
+/* Such a choice, under its number. false with k->no_memory or k->err. */
+bool plan_add_choice(struct plan_maker *k, const uint32_t member[XGW_HOP_MEMBERS],
+		     struct xgw_next_hop hop);
+/* plan_reuse.c: before anything is made, before routes of gateways are, and once routes are chosen.
+ */
+bool plan_may_keep(const struct plan_maker *k);
+bool plan_is_kept(const struct plan_maker *k, uint32_t vnet);
+void plan_keep_choices(struct plan_maker *k);
+void plan_keep_routes(struct plan_maker *k);
 /* The preferred first: place of each connection among all, the larger weight first, then by name.
  * To be freed; NULL without memory. */
 uint32_t *plan_orders(struct plan_maker *k);

@@ -203,6 +203,21 @@ static struct xgw_next_hop choice_of(const struct plan_maker *k, const uint32_t 
 	return hop;
 }
 
+bool plan_add_choice(struct plan_maker *k, const uint32_t member[XGW_HOP_MEMBERS],
+		     struct xgw_next_hop hop)
+{
+	char key[XGW_HOP_MEMBERS * 11 + 1];
+	if (!reserve_choice(k))
+		return false;
+	struct plan_choice *c = slot_of(k->choices, k->room_choices, member);
+	memcpy(c->member, member, sizeof c->member);
+	snprintf(key, sizeof key, "%u/%u/%u/%u", member[0], member[1], member[2], member[3]);
+	c->id = plan_take_id(k, PLAN_ID_CHOICE, key, k->n_choices++);
+	if (c->id)
+		plan_add_hop(k, c->id, hop);
+	return c->id != 0;
+}
+
 uint32_t plan_hop_of(struct plan_maker *k, const uint32_t *connections, uint32_t n)
 {
 	uint32_t member[XGW_HOP_MEMBERS] = {0};
@@ -221,14 +236,8 @@ uint32_t plan_hop_of(struct plan_maker *k, const uint32_t *connections, uint32_t
 	struct plan_choice *c = slot_of(k->choices, k->room_choices, member);
 	if (c->id)
 		return c->id;
-	struct xgw_next_hop hop = choice_of(k, connections, n, member);
-	memcpy(c->member, member, sizeof member);
-	char key[XGW_HOP_MEMBERS * 11 + 1];
-	snprintf(key, sizeof key, "%u/%u/%u/%u", member[0], member[1], member[2], member[3]);
-	c->id = plan_take_id(k, PLAN_ID_CHOICE, key, k->n_choices++);
-	if (!c->id)
+	if (!plan_add_choice(k, member, choice_of(k, connections, n, member)))
 		return PLAN_HOP_NONE;
-	plan_add_hop(k, c->id, hop);
 	name_choice(k, c->id, connections, n, other);
 	return c->id;
 }
@@ -278,12 +287,15 @@ static int by_reach(const void *a, const void *b)
 }
 
 /* Of all connections, or how many they are. */
-static uint32_t collect(const struct model *m, const uint32_t *order, struct reach *out)
+static uint32_t collect(const struct plan_maker *k, const uint32_t *order, struct reach *out)
 {
+	const struct model *m = k->m;
 	uint32_t total = 0, n;
 	for (uint32_t i = 0; i < m->n_connections; i++) {
 		const struct model_connection *c = &m->connections[i];
 		const struct ip_prefix *far = offer_remote_space(m, c, &n);
+		if (plan_is_kept(k, m->gateways[c->gateway].vnet))
+			continue;
 		for (uint32_t j = 0; j < n; j++, total++)
 			if (out)
 				out[total] = (struct reach){ip_prefix_canonical(far[j]), c->gateway,
@@ -310,11 +322,11 @@ static void add_everywhere(struct plan_maker *k, uint32_t gateway, const struct 
 static struct reach *sort_reach(struct plan_maker *k, uint32_t *n)
 {
 	uint32_t *order = plan_orders(k);
-	*n = order ? collect(k->m, order, NULL) : 0;
+	*n = order ? collect(k, order, NULL) : 0;
 	struct reach *at = *n ? reallocarray(NULL, *n, sizeof *at) : NULL;
 	uint32_t *gateway = *n ? reallocarray(NULL, *n, sizeof *gateway) : NULL;
 	if (at)
-		collect(k->m, order, at);
+		collect(k, order, at);
 	for (uint32_t i = 0; at && gateway && i < *n; i++)
 		gateway[i] = at[i].gateway;
 	if (!at || !gateway ||

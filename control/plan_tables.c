@@ -146,14 +146,40 @@ struct tabling {
 	struct span own, hubs; /* those of this one, and of the hub */
 };
 
+/* Once for all tables. */
+static bool index_sites(struct plan_maker *k)
+{
+	const struct model *m = k->m;
+	if (k->site_first)
+		return true;
+	k->site_first = reallocarray(NULL, m->n_sites + 1u, sizeof *k->site_first);
+	k->site_next = reallocarray(NULL, m->n_connections + 1u, sizeof *k->site_next);
+	if (!k->site_first || !k->site_next) {
+		k->no_memory = true;
+		return false;
+	}
+	for (uint32_t i = 0; i < m->n_sites; i++)
+		k->site_first[i] = MODEL_NONE;
+	for (uint32_t i = m->n_connections; i-- > 0;) {
+		if (m->connections[i].site == MODEL_NONE)
+			continue;
+		k->site_next[i] = k->site_first[m->connections[i].site];
+		k->site_first[m->connections[i].site] = i;
+	}
+	return true;
+}
+
 /* All connections of a gateway to its default site. */
 static uint32_t default_site_hop(struct plan_maker *k, uint32_t gateway)
 {
 	const struct model *m = k->m;
 	uint32_t found[XGW_HOP_MEMBERS], n = 0;
-	for (uint32_t i = 0; i < m->n_connections; i++) {
+	if (!index_sites(k))
+		return PLAN_HOP_NONE;
+	for (uint32_t i = k->site_first[m->gateways[gateway].default_site]; i != MODEL_NONE;
+	     i = k->site_next[i]) {
 		const struct model_connection *c = &m->connections[i];
-		if (c->gateway != gateway || c->site != m->gateways[gateway].default_site)
+		if (c->gateway != gateway)
 			continue;
 		uint32_t at = n < XGW_HOP_MEMBERS ? n++ : XGW_HOP_MEMBERS;
 		for (; at > 0; at--) {

@@ -233,7 +233,13 @@ static bool index_connections(struct judge *j)
 
 void validate(const struct model *m, struct config_findings *findings)
 {
-	struct judge j = {.m = m, .findings = findings};
+	validate_but(m, findings, NULL, NULL);
+}
+
+void validate_but(const struct model *m, struct config_findings *findings, const bool *quiet,
+		  bool *told)
+{
+	struct judge j = {.m = m, .findings = findings, .quiet = quiet, .told = told};
 	j.no_memory = !index_connections(&j);
 	if (!j.no_memory) {
 		validate_names(&j);

@@ -12,6 +12,10 @@ struct judge {
 	/* Connections of each gateway, in the order of the file: by_gateway[first[g]] up to,
 	 * without, by_gateway[first[g + 1]]. */
 	uint32_t *by_gateway, *first;
+	/* By VNet; may be NULL. Of what is behind the gateways of these nothing has to be told; of
+	 * those something was. */
+	const bool *quiet;
+	bool *told;
 	bool no_memory;
 };
 
@@ -60,6 +64,16 @@ static inline int length_of(const struct ip_prefix *p, int host_bits)
 	return (int)ip_addr_bits(&p->addr) - host_bits;
 }
 
+/* Whether what is behind a gateway is to be judged. */
+static inline bool is_judged(const struct judge *j, uint32_t gateway)
+{
+	uint32_t vnet = j->m->gateways[gateway].vnet;
+	return !j->quiet || vnet == MODEL_NONE || !j->quiet[vnet];
+}
+
+/* The rules of all, as config.h has them. */
+void validate_but(const struct model *m, struct config_findings *findings, const bool *quiet,
+		  bool *told);
 void validate_names(struct judge *j);
 void validate_ports(struct judge *j);
 void validate_vnets(struct judge *j);

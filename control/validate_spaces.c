@@ -131,7 +131,7 @@ static uint32_t collect(const struct judge *j, struct reach *out)
 	uint32_t total = 0, n;
 	for (uint32_t i = 0; i < j->m->n_connections; i++) {
 		const struct model_connection *c = &j->m->connections[i];
-		if (c->express_route || !validate_is_known(j->m, c))
+		if (c->express_route || !validate_is_known(j->m, c) || !is_judged(j, c->gateway))
 			continue;
 		const struct ip_prefix *remote = offer_remote_space(j->m, c, &n);
 		for (uint32_t k = 0; k < n; k++, total++)
@@ -266,16 +266,29 @@ static uint32_t users_of(const struct model *m, uint32_t gateway)
 	return n;
 }
 
+static uint32_t count_v6(const struct ip_prefix *p, uint32_t n)
+{
+	uint32_t v6 = 0;
+	for (uint32_t i = 0; i < n; i++)
+		v6 += p[i].addr.family == IP_V6;
+	return v6;
+}
+
 /* What the maps routes4 and routes6 take (maps.def). */
-static void check_number(struct judge *j, const struct reach *at, uint32_t n)
+static void check_number(struct judge *j)
 {
 	static const uint32_t most[2] = {2097152, 1048576};
+	const struct model *m = j->m;
 	uint64_t count[2] = {0};
-	uint32_t users = 0;
-	for (uint32_t i = 0; i < n; i++) {
-		if (!i || at[i].gateway != at[i - 1].gateway)
-			users = users_of(j->m, at[i].gateway);
-		count[at[i].prefix.addr.family == IP_V6] += users;
+	uint32_t n;
+	for (uint32_t i = 0; i < m->n_connections; i++) {
+		const struct model_connection *c = &m->connections[i];
+		if (c->express_route || !validate_is_known(m, c))
+			continue;
+		const struct ip_prefix *far = offer_remote_space(m, c, &n);
+		uint64_t users = users_of(m, c->gateway), v6 = count_v6(far, n);
+		count[0] += (n - v6) * users;
+		count[1] += v6 * users;
 	}
 	for (int v6 = 0; v6 < 2; v6++) {
 		count[v6] += validate_user_routes(j, v6);
@@ -287,17 +300,37 @@ static void check_number(struct judge *j, const struct reach *at, uint32_t n)
 	}
 }
 
+/* What has been found since there were `before` is of this gateway. */
+static void note_told(struct judge *j, uint32_t gateway, size_t before)
+{
+	uint32_t vnet = j->m->gateways[gateway].vnet;
+	if (j->told && vnet != MODEL_NONE && j->findings->n + j->findings->truncated != before)
+		j->told[vnet] = true;
+}
+
+static void check_reach(struct judge *j, const struct reach *at, uint32_t n)
+{
+	for (uint32_t i = 0, end; i < n; i = end) {
+		size_t before = j->findings->n + j->findings->truncated;
+		for (end = i; end < n && at[end].gateway == at[i].gateway;)
+			end += check_equal(j, &at[end], n - end);
+		check_nested(j, &at[i], end - i);
+		note_told(j, at[i].gateway, before);
+	}
+}
+
 void validate_spaces(struct judge *j)
 {
 	for (uint32_t i = 0; i < j->m->n_gateways; i++) {
-		if (j->first[i] != j->first[i + 1] && j->m->gateways[i].vnet != MODEL_NONE)
+		size_t before = j->findings->n + j->findings->truncated;
+		if (j->first[i] != j->first[i + 1] && j->m->gateways[i].vnet != MODEL_NONE &&
+		    is_judged(j, i))
 			check_gateway(j, i);
+		note_told(j, i, before);
 	}
 	uint32_t n;
 	struct reach *at = sort_reach(j, &n);
-	for (uint32_t i = 0; i < n;)
-		i += check_equal(j, &at[i], n - i);
-	check_nested(j, at, n);
-	check_number(j, at, n);
+	check_reach(j, at, n);
+	check_number(j);
 	free(at);
 }

@@ -86,10 +86,11 @@ struct ike_host_counts {
 /*
  * What another model and plan mean, of which the plan was made behind this host's (plan_make). For
  * a thread of its own, while nobody changes the model, the plan and the connections' settings of
- * the host. 0 or with a fault.
+ * the host. changed: by VNet, see config_former_changed. 0 or with a fault.
  */
 int must_check ike_host_compare(struct ike_host_changes **out, const struct ike_host *h,
-				const struct model *m, const struct plan *p, struct fault *f);
+				const struct model *m, const struct plan *p, const bool *changed,
+				struct fault *f);
 struct ike_host_counts ike_host_counts(const struct ike_host_changes *c);
 /* For who else serves clients of that model, until ike_host_follow(). */
 struct clients_change;

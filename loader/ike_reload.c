@@ -39,6 +39,7 @@ struct comparing {
 	const struct ike_host *h;
 	const struct model *m, *was;
 	const struct plan *p, *had;
+	const bool *changed;		      /* by VNet; NULL: any may be */
 	struct ike_connection *mine, *theirs; /* room */
 	struct fault *f;
 };
@@ -60,11 +61,22 @@ static bool same_outer(const struct model_connection *a, const struct model_conn
 	       a->dont_fragment == b->dont_fragment;
 }
 
+/* Nothing that the configuration says of it, and nothing that is known beside that: the address of
+ * a site by name, or certificates. */
+static bool is_unchanged(const struct comparing *k, const struct plan_connection *pc)
+{
+	const struct model_connection *c = &k->m->connections[pc->model];
+	return k->changed && !k->changed[k->m->gateways[c->gateway].vnet] && !c->by_certificate &&
+	       (c->site == MODEL_NONE || !k->m->sites[c->site].fqdn);
+}
+
 static int compare_connection(struct comparing *k, uint32_t i)
 {
 	struct ike_host_changes *c = k->c;
 	const struct plan_connection *pc = &k->p->connections[i];
 	const struct plan_connection *old = plan_connection(k->had, pc->id);
+	if (old && is_unchanged(k, pc))
+		return 0;
 	int err = ike_host_translate(k->mine, k->m, pc, k->f);
 	if (err)
 		return err;
@@ -176,7 +188,7 @@ static bool make_room(struct comparing *k)
 }
 
 int ike_host_compare(struct ike_host_changes **out, const struct ike_host *h, const struct model *m,
-		     const struct plan *p, struct fault *f)
+		     const struct plan *p, const bool *changed, struct fault *f)
 {
 	struct comparing k = {.c = calloc(1, sizeof *k.c),
 			      .h = h,
@@ -184,6 +196,7 @@ int ike_host_compare(struct ike_host_changes **out, const struct ike_host *h, co
 			      .was = h->o.model,
 			      .p = p,
 			      .had = h->o.plan,
+			      .changed = changed,
 			      .f = f};
 	*out = k.c;
 	if (!k.c)

@@ -96,14 +96,16 @@ static int compare(struct job *j, struct daemon *d)
 	    site_names_follow_model(&j->model, &d->model))
 		return fault_set(&j->fault, -ENOMEM, "not enough memory to compare the models");
 	const struct plan_facts all = {facts, veths, routing_veths(d->routing, veths)};
-	int err = plan_make(&j->plan, &j->model, &all, &d->plan, &j->fault);
+	int err = plan_make_changed(&j->plan, &j->model, &all, &d->plan,
+				    config_former_changed(j->former), &j->fault);
 	if (!err && plan_diff(&j->changes, &d->plan, &j->plan))
 		err = fault_set(&j->fault, -ENOMEM, "not enough memory to compare the plans");
 	if (!err)
 		err = reload_judge_room(&d->plan, &j->changes, &j->fault);
 	j->planned_ns = clock_now_ns();
 	if (!err)
-		err = ike_host_compare(&j->ike, d->ike, &j->model, &j->plan, &j->fault);
+		err = ike_host_compare(&j->ike, d->ike, &j->model, &j->plan,
+				       config_former_changed(j->former), &j->fault);
 	j->compared_ns = clock_now_ns();
 	return err;
 }

@@ -553,7 +553,7 @@ static void walk(const struct plan *have, const struct plan *want, struct mirror
 		check_references(w, have, want);
 	}
 	plan_changes_free(&changes);
-	plan_sort(&w->p);
+	plan_sort(&w->p, false);
 	assert_true(same_plans(&w->p, want));
 	assert_true(same_plans(want, &w->p));
 }
