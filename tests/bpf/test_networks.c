@@ -180,8 +180,8 @@ static void make_withheld(void)
 	put_route(VNET, "10.92.0.0/16", B, (struct xgw_route){.source = XGW_ROUTE_STATIC});
 	put_route(VNET, "10.94.0.0/16", B, (struct xgw_route){.source = XGW_ROUTE_BGP});
 	put_route(VNET, "10.95.0.0/16", B, (struct xgw_route){.source = XGW_ROUTE_CLIENT});
-	put_route(VNET, "10.96.0.0/16", B, (struct xgw_route){.source = XGW_ROUTE_BGP});
-	put_route(OTHER_TABLE, "10.96.0.0/15", A,
+	put_route(VNET, "10.108.0.0/16", B, (struct xgw_route){.source = XGW_ROUTE_BGP});
+	put_route(OTHER_TABLE, "10.108.0.0/15", A,
 		  (struct xgw_route){.source = XGW_ROUTE_USER, .flags = XGW_ROUTE_GATEWAY});
 }
 
@@ -275,8 +275,8 @@ static const struct row rows[] = {
 	{"withheld, no route in the table", ALONE, .to = "10.92.0.1", DROPS(NO_ROUTE)},
 	{"withheld, what is learnt", ALONE, .to = "10.94.0.1", DROPS(NO_ROUTE)},
 	{"withheld, clients", ALONE, .to = "10.95.0.1", DROPS(NO_ROUTE)},
-	{"withheld, but the user leads there", ALONE, .to = "10.96.0.1", TUNNELS(B)},
-	{"withheld, the user's alone", ALONE, .to = "10.97.0.1", TUNNELS(A), BY_TABLE},
+	{"withheld, but the user leads there", ALONE, .to = "10.108.0.1", TUNNELS(B)},
+	{"withheld, the user's alone", ALONE, .to = "10.109.0.1", TUNNELS(A), BY_TABLE},
 	{"withheld, a peer", ALONE, .to = "10.13.8.4", REACHES(PEER_VLAN)},
 	{"withheld, the network's own", ALONE, .to = APPLIANCE, REACHES(VLAN)},
 	/* choices */
