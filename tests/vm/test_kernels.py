@@ -22,7 +22,7 @@ TLS_TEST = os.path.join(vm.ROOT, 'build', 'tests', 'unit', 'loader', 'test_sstp_
 DISPATCHER = glob.glob('/usr/lib/*/bpf/xdp-dispatcher.o')
 FILTERS = glob.glob('/usr/lib/*/bpf/xdpfilt_*.o')
 # a busy machine needs longer than a quiet one: see the time that each step took in what the test says
-SECONDS = 400
+SECONDS = 600
 
 CONFIG = '''host:
   ports:
