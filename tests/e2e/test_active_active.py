@@ -393,14 +393,22 @@ def test_instances_tell_each_other_what_they_learn(lab):
     ours, theirs = 65010, 65521
     peering = {'gw1': '10.11.255.30', 'gw2': '10.11.255.29', 'gw3': '10.22.255.30'}
     made = []
+
+    def add_v6(c, network, host):
+        """Its routes go over sessions of IPv4 too."""
+        v = c['virtualNetworks'][0]
+        v['addressSpace'].append(f'{network}::/48')
+        v['attachments'][0]['address'] = [v['attachments'][0]['address'], f'{network}::{host}/64']
     for name, g in zip(INSIDE, (net.g1, net.g2)):
         c = net.instance(name, enableBgp=True)
+        add_v6(c, 'fd00:11', name[2])
         c['localNetworkGateways'] = [{**site('Site', PUBLIC['gw3'], []), 'bgpSettings': {'asn': theirs, 'bgpPeeringAddress': peering['gw3']}}]
         c['virtualNetworkGateways'][0].update(
             enableBgp=True, bgpSettings={'asn': ours, 'bgpPeeringAddress': peering[name]},
             otherInstance={'address': INSIDE[OTHER[name]], 'bgpPeeringAddress': peering[OTHER[name]]})
         made.append(rig.Xgw(g.host, c))
     c = json.loads(open(net.site().config).read())
+    add_v6(c, 'fd00:22', 1)
     c['virtualNetworkGateways'][0].update(enableBgp=True, bgpSettings={'asn': theirs, 'bgpPeeringAddress': peering['gw3']})
     for s, n in zip(c['localNetworkGateways'], INSIDE):
         s.update(addressSpace=[], bgpSettings={'asn': ours, 'bgpPeeringAddress': peering[n]})
@@ -411,13 +419,14 @@ def test_instances_tell_each_other_what_they_learn(lab):
         g.start()
     everyone = explain(*made)
 
-    def candidates(g):
-        routes = [r for r in g.json('dump', 'routes', '--all')['routes'] if r['prefix'] == '10.22.0.0/16']
+    def candidates(g, prefix):
+        routes = [r for r in g.json('dump', 'routes', '--all')['routes'] if r['prefix'] == prefix]
         return [x['reason'] for r in routes for x in r['candidates'] if x['inUse']]
     for g, name in zip(made, INSIDE):
         rig.wait_for(lambda g=g: all(p['up'] for p in g.json('status')['bgpPeers']), 'the sessions', 60, everyone)
-        rig.wait_for(lambda g=g: candidates(g) == ['best', 'stands-by-class'], 'a way by the tunnel, and one by the other instance', 30,
-                     lambda g=g: everyone() + str(g.json('dump', 'routes', '--all')) + str(g.json('status')['bgpPeers']))
+        for prefix in ('10.22.0.0/16', 'fd00:22::/48'):
+            rig.wait_for(lambda g=g, p=prefix: candidates(g, p) == ['best', 'stands-by-class'], f'a way to {prefix} by the tunnel, and one by the other instance',
+                         30, lambda g=g: everyone() + str(g.json('dump', 'routes', '--all')) + str(g.json('status')['bgpPeers']))
     net.by('gw1')
     reaches(net.alice, '10.22.0.4', *made)
     made[0].command('down', 'to-site')

@@ -83,6 +83,8 @@ class Tagged:
         pid = {name: str(h.holder.pid) for name, h in self.routers.items()}
         self.kernel = not self.pe.run('ip', 'link', 'add', 'link', device, 'name', 'pe1.q', 'type', 'vlan', 'id', '100', check=False).returncode
         if self.kernel:
+            # tags are in the frame, as on a wire, not beside it
+            self.pe.run('ethtool', '-K', device, 'txvlan', 'off', 'tx-vlan-stag-hw-insert', 'off')
             self.pe.run('ip', 'link', 'add', 'link', device, 'name', f'{device}.outer', 'type', 'vlan', 'proto', '802.1ad', 'id', '10')
             self.pe.run('ip', 'link', 'set', f'{device}.outer', 'up')
             self.pe.run('ip', 'link', 'add', 'link', f'{device}.outer', 'name', 'pe2.q', 'type', 'vlan', 'id', '200')

@@ -13,7 +13,7 @@ import subprocess
 HERE = os.path.realpath(os.path.dirname(__file__))
 ROOT = os.path.realpath(os.path.join(HERE, '..', '..'))
 PEERS = os.path.join(ROOT, 'build-peers')
-APPLETS = ('awk', 'cat', 'cut', 'echo', 'grep', 'insmod', 'ls', 'mkdir', 'mount', 'poweroff', 'sleep', 'uname')
+APPLETS = ('awk', 'cat', 'cut', 'echo', 'grep', 'insmod', 'ls', 'mkdir', 'mount', 'ping', 'poweroff', 'sleep', 'uname')
 
 
 class Initramfs:

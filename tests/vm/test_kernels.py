@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 The oldest kernel that xgw supports and a later one, as Debian ships them: each takes the XDP programs, and they do there
-what they do on the kernel of this host. And they have what that may not: TLS, and libxdp's dispatcher, in which one daemon's
-programs take the place of another's beside a program of somebody else.
+what they do on the kernel of this host. And they have what that may not: TLS, VLAN devices, and libxdp's dispatcher, in which one
+daemon's programs take the place of another's beside a program of somebody else.
 """
 import glob
 import json
@@ -16,6 +16,8 @@ import machine as vm
 KERNELS = ('6.1', '6.12')
 DISPATCHED = '6.1'  # that takes our programs into the dispatcher of Debian 12's libxdp
 BINARIES = os.path.join(vm.ROOT, 'build', 'tests', 'bpf')
+# in the order in which they need each other
+VLAN_MODULES = ('llc', 'stp', 'garp', 'mrp', '8021q')
 # as insmod takes them, by name: what TLS of the kernel needs
 TLS_MODULES = ('crypto_null', 'ctr', 'gcm', 'gf128mul', 'ghash-generic')
 TLS_TEST = os.path.join(vm.ROOT, 'build', 'tests', 'unit', 'loader', 'test_sstp_tls')
@@ -44,6 +46,59 @@ virtualNetworks:
 '''
 # without the uplink, which whoever takes over lets go
 INNER = CONFIG.replace('    - {name: wan0, device: wan, role: uplink}\n', '')
+# a provider's router with the kernel's VLAN devices, which the kernel of this host may not have
+PROVIDER = '''
+router id 192.168.16.253;
+protocol device {}
+protocol kernel { ipv4 { export where source = RTS_BGP; }; }
+protocol static one { ipv4; route 10.98.0.0/16 unreachable; }
+protocol static two { ipv4; route 10.99.0.0/16 unreachable; }
+template bgp er { local as 65010; neighbor as 65515; error wait time 1, 2; connect delay time 1; connect retry time 2; }
+protocol bgp single from er { local 192.168.16.253; neighbor 192.168.16.254; ipv4 { import all; export where proto = "one"; }; }
+protocol bgp double from er { local 192.168.17.253; neighbor 192.168.17.254; ipv4 { import all; export where proto = "two"; }; }
+'''
+NETWORK = {n: {'name': f'VNet{n}', 'id': 1000 + n, 'addressSpace': [f'10.1{n}.0.0/16'],
+               'subnets': [{'name': 'GatewaySubnet', 'addressPrefix': f'10.1{n}.255.0/27'}],
+               'attachments': [{'port': f'lan{n}', 'address': f'10.1{n}.0.1/24'}]} for n in (1, 2)}
+TAGS = {1: {'vlanId': 100}, 2: {'vlanId': 200, 'outerVlanId': 10}}
+CIRCUITS = {
+    'host': {'ports': [{'name': 'er', 'device': 'er', 'role': 'circuit'}] + [{'name': f'lan{n}', 'device': f'lan{n}', 'role': 'vnet'} for n in (1, 2)]},
+    'virtualNetworks': list(NETWORK.values()),
+    'virtualNetworkGateways': [{'name': f'ER{n}', 'virtualNetwork': f'VNet{n}', 'gatewayType': 'ExpressRoute'} for n in (1, 2)],
+    'expressRouteCircuits': [{'name': f'C{n}', 'peerings': [{'port': 'er', 'peerASN': 65010, 'primaryPeerAddressPrefix': f'192.168.{15 + n}.252/30', **TAGS[n]}]}
+                             for n in (1, 2)],
+    'connections': [{'name': f'to-C{n}', 'connectionType': 'ExpressRoute', 'virtualNetworkGateway1': f'ER{n}', 'expressRouteCircuit': f'C{n}'} for n in (1, 2)]}
+VLAN_DEVICES = f'for m in {" ".join(VLAN_MODULES)}; do insmod /modules/$m.ko 2> /dev/null; done' + '''
+set -e
+for n in pe host1 host2; do ip netns add $n; ip -n $n link set lo up; done
+ip link add er type veth peer name er netns pe
+for n in 1 2; do
+  ip link add lan$n type veth peer name eth0 netns host$n
+  ip netns exec host$n ethtool -K eth0 gro on tx off tso off gso off > /dev/null
+  ip -n host$n link set eth0 up; ip link set lan$n up
+  ip -n host$n addr add 10.1$n.0.4/24 dev eth0; ip -n host$n route add default via 10.1$n.0.1
+done
+# tags are in the frame, as on a wire, not beside it
+ip netns exec pe ethtool -K er gro on tx off tso off gso off txvlan off tx-vlan-stag-hw-insert off > /dev/null
+ip link set er up; ip -n pe link set er up
+ip -n pe link add link er name single type vlan id 100
+ip -n pe link add link er name outer type vlan proto 802.1ad id 10
+ip -n pe link set outer up
+ip -n pe link add link outer name double type vlan id 200
+ip -n pe link set double mtu 1496
+for d in single double; do ip -n pe link set $d up; done
+ip -n pe addr add 192.168.16.253/30 dev single; ip -n pe addr add 192.168.17.253/30 dev double
+ip -n pe addr add 10.98.0.4/32 dev lo; ip -n pe addr add 10.99.0.4/32 dev lo
+ip netns exec pe bird -c /provider.conf -s /run/provider.ctl
+xgw run -c /circuits.yaml > /tmp/xgw.log 2>&1 &
+daemon=$!
+reach() { i=0; until ip netns exec host$1 ping -c 1 -W 1 -s $3 $2 > /dev/null; do i=$((i + 1)); [ $i -lt 60 ] || return 1; sleep 1; done; echo "host$1 reaches $2 with $3 bytes"; }
+set +e
+reach 1 10.98.0.4 1472 && reach 2 10.99.0.4 1468
+code=$?
+if [ $code != 0 ]; then cat /tmp/xgw.log; xgw status; xgw dump drops; ip -n pe -s link; fi
+kill $daemon; wait $daemon
+exit $code'''
 STEPS = {
     'attach': '''ip link add wan type veth peer name wan-end && ip link add lan type veth peer name lan-end || exit 1
 # GRO gives a veth the NAPI that XDP's redirect into it needs; XDP sees tags that are in the frame
@@ -55,6 +110,7 @@ xgw -vv attach -c /gateway.yaml''',
     'detach': 'xgw detach',
     'detached': 'bpftool prog show > /tmp/left && cat /tmp/left && ! grep -q -e " ext " -e xgw -e dispatcher /tmp/left',
     'kernel-tls': 'XGW_KERNEL_TLS=1 test_sstp_tls',
+    'vlan-devices': VLAN_DEVICES,
 }
 # where there is a dispatcher, behind `attached`: xdp-filter comes beside the programs, which are replaced twice while hosts of two
 # networks talk. It asks first, and drops what one address sends.
@@ -118,13 +174,13 @@ def steps_of(kernel):
 def prepare(kernel, directory):
     """The machine, and the names of its steps."""
     m = vm.Machine(f'linux-{kernel}', directory)
+    bird = os.path.join(vm.PEERS, 'bird2', 'usr', 'sbin', 'bird')
     m.module('veth')
     m.module('tls')
-    for name in TLS_MODULES:
+    m.module('tun')
+    for name in TLS_MODULES + VLAN_MODULES:
         m.module(name, may_be_built_in=True)
-    for name in ('llc', 'stp', 'garp', 'mrp', '8021q'):
-        m.module(name)
-    for path in ('/usr/sbin/bpftool', '/usr/sbin/ethtool', '/usr/sbin/xdp-filter', '/bin/ip', '/bin/ping'):
+    for path in ('/usr/sbin/bpftool', '/usr/sbin/ethtool', '/usr/sbin/xdp-filter', '/bin/ip', '/bin/ping', bird):
         m.files.program(path, f'usr/sbin/{os.path.basename(path)}')
     m.files.program(os.path.join(vm.ROOT, 'build', 'xgw'), 'usr/bin/xgw')
     m.files.program(TLS_TEST, 'usr/bin/test_sstp_tls')
@@ -132,6 +188,8 @@ def prepare(kernel, directory):
         m.files.file(path)
     m.files.data('gateway.yaml', CONFIG.encode(), 0o600)
     m.files.data('inner.yaml', INNER.encode(), 0o600)
+    m.files.data('circuits.yaml', json.dumps(CIRCUITS).encode(), 0o600)
+    m.files.data('provider.conf', PROVIDER.encode())
     steps = []
     tests = sorted(t for t in glob.glob(os.path.join(BINARIES, 'test_*')) if os.access(t, os.X_OK))
     assert tests, f'nothing in {BINARIES}: make bpf-bins'

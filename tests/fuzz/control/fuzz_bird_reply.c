@@ -3,10 +3,26 @@
  * Answers of BIRD's control socket: the same bytes give the same, whole or cut in two where the
  * first byte says; texts are printable, or as long as they may be. Seeds: corpus_bird_reply.
  */
+#include "control/bird_log.h"
 #include "control/bird_reply.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* As a line of BIRD's log: what stands behind the first '<' alone says something. */
+static void as_log_line(const uint8_t *bytes, size_t len)
+{
+	char *line = calloc(1, len + 1);
+	if (!line)
+		return;
+	memcpy(line, bytes, len);
+	const char *at = strchr(line, '<');
+	if (bird_log_limit(line) != (at ? bird_log_limit(at) : 0))
+		abort();
+	if (bird_log_limit(line) && !strstr(at, ": Route limit exceeded"))
+		abort();
+	free(line);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
@@ -64,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	size_t cut = bytes[0] * (len - 1) / 255;
 	bytes++;
 	len--;
+	as_log_line(bytes, len);
 	bird_reply_init(&r, &whole, on_session, on_done);
 	bool ok = bird_reply_feed(&r, bytes, len);
 	bird_reply_init(&r, &pieces, on_session, on_done);
