@@ -20,15 +20,8 @@ enum { SEEDS = 16, BATCHES = 6, PACKETS = 400, FIRST_VNET = 7, FIRST_IN = 20 };
 enum { VNETS = 4, ROUTES = 500, HOPS = 64, HOSTS = 128, INS = 16, OWN = 28, VTEPS = 4 };
 enum { HOP_NONE = 2000, HOP_KERNEL, HOP_WORLD, HOP_HERE = 2010, HOP_TUNNEL = 2020 };
 enum { HOP_LINK = 2030, DOMAIN = XGW_FIRST_DOMAIN + 9, DOMAINS = 2, LINKS = 4 };
-enum {
-	HOP_CHOICE = 2040,
-	HOP_APPLIANCE = 2060,
-	HOP_INSTANCE = 2080,
-	HOP_GONE = 2099,
-	INSTANCES = 3,
-	TUNNELS = 6,
-	SPACES = 6
-};
+enum { HOP_CHOICE = 2040, HOP_APPLIANCE = 2060, HOP_GONE = 2099, TUNNELS = 6, SPACES = 6 };
+enum { HOP_INSTANCE = 2068, APPLIANCES = 8, INSTANCES = 4 };
 
 struct m_route {
 	uint32_t of; /* VNet or table */
@@ -47,6 +40,7 @@ struct m_host {
 };
 struct m_in {
 	uint32_t id, vnet, kind, tag;
+	uint32_t instance; /* the next hop to another instance of the gateway, 0: there is none */
 };
 struct m_own {
 	uint32_t vnet, in;
@@ -59,7 +53,7 @@ static struct m_hop hops[HOPS];
 static struct m_host hosts[HOSTS];
 static struct m_in ins[INS];
 static struct m_own own[OWN];
-static unsigned n_routes, n_hops, n_hosts, n_ins, n_own, first_router;
+static unsigned n_routes, n_hops, n_hosts, n_ins, n_own, first_router, n_handed, n_of_spokes;
 static const char *const vteps[VTEPS] = {"192.0.2.21", "192.0.2.22", "192.0.2.23", "192.0.2.24"};
 /* the last one is a stranger to the kernel */
 static const bool is_neighbour[VTEPS] = {true, true, true, false};
@@ -228,7 +222,7 @@ static struct answer alone(const struct packet *p, const struct xgw_next_hop *c,
 	return a;
 }
 
-static struct answer choose(const struct packet *p, const struct xgw_next_hop *c)
+static struct answer choose(const struct packet *p, const struct xgw_next_hop *c, bool has_circuits)
 {
 	const struct xgw_next_hop *h;
 	struct answer up = {0};
@@ -239,14 +233,15 @@ static struct answer choose(const struct packet *p, const struct xgw_next_hop *c
 		if (begins && up.kind)
 			break;
 		h = hop_of(c->member[i]);
-		if (h && h->kind != XGW_HOP_CHOICE && h->flags & XGW_HOP_UP)
+		if (h && h->kind != XGW_HOP_CHOICE && h->flags & XGW_HOP_UP &&
+		    (has_circuits || h->kind != XGW_HOP_CIRCUIT))
 			may_take(&up, h);
 	}
 	if (up.kind)
 		return alone(p, c, up);
 	/* none is up: the first */
 	h = c->member[0] ? hop_of(c->member[0]) : NULL;
-	if (!h || h->kind == XGW_HOP_CHOICE)
+	if (!h || h->kind == XGW_HOP_CHOICE || (!has_circuits && h->kind == XGW_HOP_CIRCUIT))
 		return drop(XGW_DROP_NO_NEXT_HOP);
 	may_take(&up, h);
 	return alone(p, c, up);
@@ -262,7 +257,7 @@ static struct answer follow(const struct packet *p, const struct xgw_next_hop *h
 	case XGW_HOP_GATEWAY: return in->kind == XGW_TAG_NONE ? a : drop(XGW_DROP_UNANSWERED);
 	case XGW_HOP_INTERNET: return in->kind == XGW_TAG_VXLAN ? drop(XGW_DROP_INTERNET) : a;
 	case XGW_HOP_LOCAL: return deliver(p, h->vnet, &p->to, XGW_HOP_LOCAL);
-	case XGW_HOP_CHOICE: return choose(p, h);
+	case XGW_HOP_CHOICE: return choose(p, h, true);
 	case XGW_HOP_CIRCUIT:
 		a.n_links = 1;
 		a.link[0] = router_of(h);
@@ -375,11 +370,58 @@ static bool sent_by(const struct packet *p, const struct xgw_next_hop *appliance
 static struct answer from_appliance(const struct packet *p, const struct answer *to)
 {
 	struct ip_addr addr = ip_addr_from_mapped(to->appliance->address);
-	const struct m_route *home = longest(ins[p->in].vnet, &addr);
+	bool instance = to->appliance->flags & XGW_HOP_INSTANCE;
+	const struct m_route *home = longest(ins[p->in].vnet, instance ? &p->from : &addr);
 	struct answer a = from_host(p, home);
 
 	met[MET_SENT_ON] += !a.drop;
 	met[MET_SENT_ON_TO_PEER] += a.kind == XGW_HOP_LOCAL && a.host->vnet != ins[p->in].vnet;
+	return sent_by(p, a.appliance) ? drop(XGW_DROP_LOOP) : a;
+}
+
+/*
+ * Another instance of the gateway sends for somebody who is no host of the VNet: of a peered one,
+ * as if its host had sent it here; else as a tunnel's packets go. Into tunnels and circuits alone.
+ */
+static struct answer handed(const struct packet *p, const struct xgw_next_hop *by)
+{
+	uint32_t vnet = ins[p->in].vnet, table = by->table;
+	const struct m_route *r = longest(vnet, &p->from), *u;
+	const struct xgw_next_hop *h = r ? hop_of(r->is.next_hop) : NULL;
+	bool has_circuits = by->flags & XGW_HOP_BRANCHES;
+	struct answer a;
+
+	if (r && (!h || h->kind == XGW_HOP_GATEWAY))
+		return drop(XGW_DROP_SOURCE);
+	if (h && h->kind == XGW_HOP_LOCAL) {
+		if (!lives_in(h->vnet, &p->from))
+			return drop(XGW_DROP_SOURCE);
+		vnet = h->vnet;
+		table = longest(vnet, &p->from)->is.table;
+		has_circuits = true;
+	}
+	r = longest(vnet, &p->to);
+	u = table ? longest(table, &p->to) : NULL;
+	bool users = u && (!r || u->prefix.len >= r->prefix.len);
+	if (users)
+		r = u;
+	if (!r)
+		return drop(XGW_DROP_NO_ROUTE);
+	h = hop_of(r->is.next_hop);
+	if (!h)
+		return drop(XGW_DROP_NO_NEXT_HOP);
+	if (h->kind == XGW_HOP_CIRCUIT && !has_circuits)
+		return drop(XGW_DROP_BRANCH);
+	if (h->kind == XGW_HOP_CHOICE)
+		a = choose(p, h, has_circuits);
+	else if (h->kind == XGW_HOP_TUNNEL || h->kind == XGW_HOP_CIRCUIT ||
+		 h->flags & XGW_HOP_INSTANCE)
+		a = follow(p, h);
+	else
+		return drop(XGW_DROP_SOURCE);
+	a.by_table = users;
+	n_handed += !a.drop;
+	n_of_spokes += !a.drop && vnet != ins[p->in].vnet;
 	return sent_by(p, a.appliance) ? drop(XGW_DROP_LOOP) : a;
 }
 
@@ -436,6 +478,10 @@ static struct answer judge(const struct packet *p)
 	bool for_others = !lives_in(in->vnet, &p->from);
 	struct answer a = for_others ? forwarded(p) : from_host(p, longest(in->vnet, &p->from));
 
+	const struct xgw_next_hop *other = in->instance ? hop_of(in->instance) : NULL;
+
+	if (a.drop == XGW_DROP_SOURCE && sent_by(p, other))
+		return handed(p, other);
 	if (sent_by(p, a.appliance)) {
 		a = from_appliance(p, &a);
 		for_others = true;
@@ -501,6 +547,31 @@ static uint32_t draw_member(void)
 			: HOP_TUNNEL + draw(TUNNELS);
 }
 
+/* Somebody on a plain or VLAN attachment that has none yet is another instance of its gateway. */
+static void make_instance(uint32_t id)
+{
+	const struct m_host *at = &hosts[draw(n_hosts)];
+	struct m_in *in = &ins[at->in - FIRST_IN];
+	struct xgw_next_hop h = {.kind = XGW_HOP_APPLIANCE,
+				 .vnet = at->vnet,
+				 .flags = XGW_HOP_UP | XGW_HOP_INSTANCE |
+					  (draw(2) ? XGW_HOP_BRANCHES : 0)};
+	struct xgw_attachment a;
+
+	while (is_link(in) || in->kind == XGW_TAG_VXLAN) {
+		at = &hosts[draw(n_hosts)];
+		in = &ins[at->in - FIRST_IN];
+	}
+	h.vnet = at->vnet;
+	h.table = draw(2) ? XGW_FIRST_TABLE + draw(2 * VNETS) : 0;
+	ip_addr_to_mapped(&at->addr, h.address);
+	add_hop(id, h);
+	in->instance = id;
+	must(maps_get(&w.maps, MAPS_attachments, &in->id, &a) == 0);
+	a.instance = id;
+	must(maps_put(&w.maps, MAPS_attachments, &in->id, &a) == 0);
+}
+
 static void make_hops(void)
 {
 	add_hop(HOP_NONE, (struct xgw_next_hop){.kind = XGW_HOP_DROP});
@@ -530,7 +601,7 @@ static void make_hops(void)
 			h.member[k] = draw_member();
 		add_hop(HOP_CHOICE + i, h);
 	}
-	for (unsigned i = 0; i < 8; i++) {
+	for (unsigned i = 0; i < APPLIANCES; i++) {
 		const struct m_host *at = &hosts[draw(n_hosts)];
 		struct ip_addr nobody = draw_addr(5);
 		struct xgw_next_hop h = {.kind = XGW_HOP_APPLIANCE, .vnet = at->vnet};
@@ -538,19 +609,8 @@ static void make_hops(void)
 		ip_addr_to_mapped(draw(8) ? &at->addr : &nobody, h.address);
 		add_hop(HOP_APPLIANCE + i, h);
 	}
-}
-
-/* Appliances that are up: other instances of a gateway. */
-static void make_instances(void)
-{
-	for (unsigned i = 0; i < INSTANCES; i++) {
-		const struct m_host *at = &hosts[draw(first_router)];
-		struct xgw_next_hop h = {
-			.kind = XGW_HOP_APPLIANCE, .vnet = at->vnet, .flags = XGW_HOP_UP};
-
-		ip_addr_to_mapped(&at->addr, h.address);
-		add_hop(HOP_INSTANCE + i, h);
-	}
+	for (unsigned i = 0; i < INSTANCES; i++)
+		make_instance(HOP_INSTANCE + i);
 }
 
 static uint32_t draw_hop(void)
@@ -562,7 +622,7 @@ static uint32_t draw_hop(void)
 	case 2:
 	case 3: return HOP_CHOICE + draw(8);
 	case 4:
-	case 5: return HOP_APPLIANCE + draw(8);
+	case 5: return HOP_APPLIANCE + draw(APPLIANCES + INSTANCES);
 	case 6:
 	case 7: return HOP_HERE + draw(VNETS);
 	default: return HOP_TUNNEL + draw(TUNNELS);
@@ -574,7 +634,7 @@ static void add_in(uint32_t vnet, uint32_t kind)
 	struct m_in *x = &ins[n_ins];
 	struct xgw_attachment a = {.kind = kind, .vnet = vnet};
 
-	*x = (struct m_in){FIRST_IN + n_ins, vnet, kind, kind ? 100 + n_ins : 0};
+	*x = (struct m_in){FIRST_IN + n_ins, vnet, kind, kind ? 100 + n_ins : 0, 0};
 	a.id = x->id;
 	a.flags = kind ? XGW_ATTACHMENT_ANSWERS : 0;
 	world_attachment(&w, a, kind == XGW_TAG_VXLAN ? "192.0.2.1" : NULL, x->tag);
@@ -655,7 +715,7 @@ static void make_link(uint32_t i)
 	struct xgw_endpoint e = {.attachment = a.id, .flags = XGW_ENDPOINT_KERNEL};
 
 	frame_mac(a.mac, ER_MAC);
-	*x = (struct m_in){a.id, a.vnet, a.kind, a.tag};
+	*x = (struct m_in){a.id, a.vnet, a.kind, a.tag, 0};
 	must(maps_put(&w.maps, MAPS_attachments, &a.id, &a) == 0);
 	must(maps_put(&w.maps, MAPS_attachments_in, &key, &a.id) == 0);
 	*router = (struct m_host){.vnet = a.vnet, .in = a.id, .mac = {2, 1, 0, 0, 0, (uint8_t)i}};
@@ -760,7 +820,6 @@ static void make_networks(void)
 	for (unsigned i = 0; i < LINKS; i++)
 		make_link(i);
 	make_hops();
-	make_instances();
 	for (unsigned i = 0; i < VNETS; i++)
 		make_routes(i, space);
 	for (unsigned i = 0; i < DOMAINS; i++)
@@ -907,7 +966,7 @@ static struct packet draw_packet(void)
 	sender = host_at(ins[p.in].vnet, &p.from);
 	/* or what an appliance would send on */
 	if (!sender || draw(3) == 0) {
-		const struct xgw_next_hop *h = hop_of(HOP_APPLIANCE + draw(8));
+		const struct xgw_next_hop *h = hop_of(HOP_APPLIANCE + draw(APPLIANCES + INSTANCES));
 		must(h);
 		struct ip_addr a = ip_addr_from_mapped(h->address);
 
@@ -1120,7 +1179,8 @@ static void check_all_met(void)
 		XGW_DROP_SOURCE,      XGW_DROP_NO_ROUTE,    XGW_DROP_ROUTE_NONE,
 		XGW_DROP_NO_NEXT_HOP, XGW_DROP_NO_ENDPOINT, XGW_DROP_NO_NEIGHBOUR,
 		XGW_DROP_VTEP,	      XGW_DROP_PEERING,	    XGW_DROP_LOOP,
-		XGW_DROP_INTERNET,    XGW_DROP_UNANSWERED,  XGW_DROP_CIRCUIT_SOURCE};
+		XGW_DROP_INTERNET,    XGW_DROP_UNANSWERED,  XGW_DROP_CIRCUIT_SOURCE,
+		XGW_DROP_BRANCH};
 
 	for (unsigned i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 		if (!seen[kinds[i]][0])
@@ -1131,6 +1191,8 @@ static void check_all_met(void)
 	for (unsigned i = 0; i < METS; i++)
 		if (!met[i])
 			fail_msg("no packet met %s", mets[i]);
+	if (!n_handed || !n_of_spokes)
+		fail_msg("no packet was handed over by another instance, or none of a spoke");
 }
 
 static void test_model(void **unused)
