@@ -442,7 +442,7 @@ static int place_list(struct former_change *c, uint32_t id, struct former_list *
 		return -ENOMEM;
 	now->dash = was->dash;
 	append(now, &n, was, 0, e->first, *bytes, *lines);
-	if (e->n) {
+	if (e->n && parsed->at && parsed->line) {
 		int64_t to_bytes = (int64_t)was->at[e->first] + *bytes - (int64_t)parsed->at[0],
 			to_lines = (int64_t)was->line[e->first] + *lines - parsed->line[0];
 		append(now, &n, parsed, 0, e->n, to_bytes, to_lines);

@@ -82,12 +82,12 @@ static uint32_t table_begin(const struct plan *p, uint32_t from, uint32_t behind
 	return from;
 }
 
-static void append(struct plan_entry_route *to, uint32_t *n, const struct plan_entry_route *from,
-		   uint32_t count)
+static void append(struct plan_entry_route *to, uint32_t *n, const struct plan *from,
+		   uint32_t first, uint32_t behind)
 {
-	if (count)
-		memcpy(&to[*n], from, count * sizeof *to);
-	*n += count;
+	if (first < behind)
+		memcpy(&to[*n], &from->routes[first], (behind - first) * sizeof *to);
+	*n += behind - first;
 }
 
 /* Those of before of kept networks and the new ones of the others, both in order. */
@@ -98,14 +98,14 @@ static uint32_t unite(const struct plan_maker *k, struct plan_entry_route *to, u
 	while (i < behind) {
 		uint32_t table = was->routes[i].vnet;
 		end = table_begin(p, j, p->n_routes, table);
-		append(to, &n, &p->routes[j], end - j);
+		append(to, &n, p, j, end);
 		j = end;
 		end = table_begin(was, i, behind, table + 1);
 		if (is_kept_id(k, table))
-			append(to, &n, &was->routes[i], end - i);
+			append(to, &n, was, i, end);
 		i = end;
 	}
-	append(to, &n, &p->routes[j], p->n_routes - j);
+	append(to, &n, p, j, p->n_routes);
 	return n;
 }
 

@@ -87,7 +87,7 @@ static void note_gateway(struct model *m, uint32_t i)
 
 void read_note_gateways(struct model *m)
 {
-	for (uint32_t i = 0; i < m->n_gateways; i++)
+	for (uint32_t i = 0; m->gateways && i < m->n_gateways; i++)
 		note_gateway(m, i);
 }
 

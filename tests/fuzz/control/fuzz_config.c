@@ -2,13 +2,15 @@
 /*
  * The YAML front end, and behind it validation, offers and the plan: any text either has findings,
  * or can be planned and compared with itself. A text that is accepted and kept is then read with a
- * part of it somewhere else, as it says itself, and what is found is what reading all finds. Seeds:
+ * part of it somewhere else, as it says itself, and what is found and planned is what reading all
+ * makes of it. Seeds:
  * docs/examples and corpus_config beside this file.
  */
 #include "control/config.h"
 #include "control/offer.h"
 #include "control/plan.h"
 #include "tests/unit/control/same_model.h"
+#include "tests/unit/control/same_plan.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +98,26 @@ static void same_findings(const struct config_findings *a, const struct config_f
 	}
 }
 
+/* What a plan takes over from the one before is what it would make. */
+static void plan_again(const struct model *was, const struct model *now, const struct model *all,
+		       const bool *changed)
+{
+	struct plan_port ports[64];
+	const struct plan_facts facts = {.ports = ports};
+	struct plan before, taken, made;
+	struct fault fault;
+	for (uint32_t i = 0; i < 64; i++)
+		ports[i] = (struct plan_port){.ifindex = i + 1, .mtu = 1500};
+	if (plan_make(&before, was, &facts, NULL, &fault) ||
+	    plan_make(&made, all, &facts, &before, &fault) ||
+	    plan_make_changed(&taken, now, &facts, &before, changed, &fault) ||
+	    !same_plan(&taken, &made))
+		abort();
+	plan_free(&before);
+	plan_free(&made);
+	plan_free(&taken);
+}
+
 static void read_again(const struct config_former *former, const struct model *was, char *text,
 		       size_t len, const struct config_files *files)
 {
@@ -109,6 +131,8 @@ static void read_again(const struct config_former *former, const struct model *w
 	same_findings(&findings, &wanted);
 	if (kept && !same_model(&m, &all))
 		abort();
+	if (kept)
+		plan_again(was, &m, &all, config_former_changed(kept));
 	config_findings_free(&findings);
 	config_findings_free(&wanted);
 	config_former_free(kept);
