@@ -424,6 +424,8 @@ static int begin(struct attach *a, struct netlink *n, struct attach_port *ports,
 static void close_strays(const struct attach *a, struct program_fds *known)
 {
 	program_fds_keep_object(known, a->base);
+	for (unsigned role = 0; role < XGW_ROLE_LINK; role++)
+		program_fds_keep(known, a->programs[role]);
 	for (unsigned i = 0; i < a->n; i++) {
 		program_fds_keep_object(known, a->at[i].object);
 		program_fds_keep(known, xdp_program__fd(a->at[i].program));
