@@ -6,6 +6,7 @@ One gateway on two hosts, of which the one works that has its addresses, moved b
                           └ b  .3 (203.0.113.12) ┘
                   10.11.0.1   203.0.113.1           the shared addresses
 """
+import copy
 import json
 import os
 import signal
@@ -71,7 +72,8 @@ class World:
 
     def configuration(self, i, mode='Default'):
         c = rig.gateway_config('VNet1', 1001, ['10.11.0.0/16'], f'10.11.0.{2 + i}/24', PUBLIC,
-                               [{'name': 'toSite', 'connectionType': 'IPsec', 'localNetworkGateway2': 'Site5', 'connectionMode': mode}], sites=SITES)
+                               [{'name': 'toSite', 'connectionType': 'IPsec', 'localNetworkGateway2': 'Site5', 'connectionMode': mode}],
+                               sites=copy.deepcopy(SITES))
         c['virtualNetworkGateways'][0]['activeStandby'] = True
         return c
 
