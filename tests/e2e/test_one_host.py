@@ -103,7 +103,7 @@ def test_without_the_tunnel_nothing_passes(house):
     rig.wait_for(lambda: all(c['connectionStatus'] != 'Connected' for c in g.json('status')['connections']), 'both to go down')
     before = g.drops().get('no-sa', 0)
     assert house.alice.ping('10.22.0.4', count=2, check=False).returncode != 0
-    assert g.drops()['no-sa'] >= before + 2
+    rig.wait_for(lambda: g.drops().get('no-sa', 0) >= before + 2, 'the drops', 5, g.explain)
     for name in ('1-to-2', '2-to-1'):
         g.command('up', name)
     rig.wait_for(lambda: house.alice.once('10.22.0.4'), 'traffic again',
@@ -134,7 +134,7 @@ def test_gateways_that_stand_by(house, family):
     states('Standby', 'Standby')
     before = g.drops().get('no-sa', 0)
     assert house.alice.ping('10.22.0.4', count=2, check=False, more=('-p', MARKER[:16].hex())).returncode != 0
-    assert g.drops()['no-sa'] >= before + 2
+    rig.wait_for(lambda: g.drops().get('no-sa', 0) >= before + 2, 'the drops', 5, g.explain)
     move('add', 0)
     move('add', 1)
     states('Active', 'Active')

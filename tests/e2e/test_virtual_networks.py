@@ -480,7 +480,7 @@ def test_over_three_networks_to_a_site(lab):
     rig.wait_for(lambda: b.connection('to-C')['connectionStatus'] != 'Connected', 'the middle to go down', explain=explain(b, c))
     before = b.drops().get('no-sa', 0)
     never_reaches(hosts['A'], '10.44.0.4')
-    assert b.drops()['no-sa'] >= before + 3
+    rig.wait_for(lambda: b.drops().get('no-sa', 0) >= before + 3, 'the drops', 5, b.explain)
     reaches(hosts['A'], '10.12.0.4', a, b)
     b.command('up', 'to-C')
     reaches(hosts['A'], '10.44.0.4', a, b, c, site_gw)
