@@ -294,6 +294,8 @@ def test_gateway_beside_stands_by(world):
     assert w.way()['verdict'] == 'circuit' and w.links() == ['up', 'up'], w.explain()
     both_down(w)
     w.wait_links('down', 'down')
+    # until BGP takes the circuit's routes back its dead link is the first of those that are all down
+    rig.wait_for(lambda: w.way()['verdict'] == 'tunnel', 'the tunnel to be the way', explain=w.explain)
     no_sa = w.g.drops().get('no-sa', 0)
     assert w.alice.ping('10.99.0.4', count=3, check=False, more=('-W', '1')).returncode != 0
     # workers' drops are in the maps within a second
