@@ -269,6 +269,20 @@ bool model_is_own_address(const struct model_vnet *v, const struct ip_addr *a)
 	return false;
 }
 
+bool model_has_v6(const struct ip_prefix *p, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (p[i].addr.family == IP_V6)
+			return true;
+	}
+	return false;
+}
+
+bool model_vnet_has_v6(const struct model_vnet *v)
+{
+	return model_has_v6(v->address_space, v->n_address_space);
+}
+
 struct ip_addr model_own_address6(const struct model_vnet *v)
 {
 	for (uint32_t i = 0; i < v->n_attachments; i++) {

@@ -446,6 +446,9 @@ uint32_t model_gateway_of(const struct model *m, uint32_t vnet);
 int model_join_gateways(const struct model *m, uint32_t *set);
 /* The address is one of the gateway's own at an attachment of the VNet. */
 bool model_is_own_address(const struct model_vnet *v, const struct ip_addr *a);
+/* Any of these prefixes is of IPv6; of the network's own. */
+bool model_has_v6(const struct ip_prefix *p, uint32_t n);
+bool model_vnet_has_v6(const struct model_vnet *v);
 /* The gateway's IPv6 address at the first attachment that has one; without a family: none has. */
 struct ip_addr model_own_address6(const struct model_vnet *v);
 /*

@@ -152,15 +152,6 @@ static int add_missing(struct traffic_selector *list, uint8_t *n, const struct i
 	return err;
 }
 
-static bool has_v6(const struct ip_prefix *p, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++) {
-		if (p[i].addr.family == IP_V6)
-			return true;
-	}
-	return false;
-}
-
 const struct ip_prefix *offer_remote_space(const struct model *m, const struct model_connection *c,
 					   uint32_t *n)
 {
@@ -207,11 +198,10 @@ static int add_near_side(const struct model *m, uint32_t gateway, struct offer *
 static bool near_side_has_v6(const struct model *m, uint32_t gateway)
 {
 	const struct model_vnet *v = &m->vnets[m->gateways[gateway].vnet];
-	bool found = has_v6(v->address_space, v->n_address_space);
+	bool found = model_vnet_has_v6(v);
 	for (uint32_t i = 0; !found && i < v->n_peerings; i++) {
 		const struct model_vnet *far = &m->vnets[v->peerings[i].remote];
-		found = model_peering_gives_transit(m, &v->peerings[i]) &&
-			has_v6(far->address_space, far->n_address_space);
+		found = model_peering_gives_transit(m, &v->peerings[i]) && model_vnet_has_v6(far);
 	}
 	return found;
 }
@@ -223,7 +213,7 @@ static int take_selectors(const struct model *m, const struct model_connection *
 	const struct ip_prefix *remote = offer_remote_space(m, c, &n);
 	if (!c->n_ts_policies && !c->policy_based_selectors &&
 	    !m->gateways[c->gateway].policy_based)
-		return any_to_any(o, has_v6(remote, n) || near_side_has_v6(m, c->gateway));
+		return any_to_any(o, model_has_v6(remote, n) || near_side_has_v6(m, c->gateway));
 	for (uint32_t i = 0; !err && i < c->n_ts_policies; i++) {
 		const struct model_ts_policy *t = &c->ts_policies[i];
 		err = add_ranges(o->local_ts, &o->n_local_ts, t->local, t->n_local);

@@ -225,15 +225,6 @@ static int number_links(struct numbering *k, uint32_t router)
 
 /* ---- peers in tunnels ---- */
 
-static bool has_v6(const struct model_vnet *v)
-{
-	for (uint32_t i = 0; i < v->n_address_space; i++) {
-		if (v->address_space[i].addr.family == IP_V6)
-			return true;
-	}
-	return false;
-}
-
 /* IPv6 routes come over a session of IPv4 too when there is somebody to use them. */
 static int number_tunnel_peer(struct numbering *k, uint32_t i)
 {
@@ -254,7 +245,7 @@ static int number_tunnel_peer(struct numbering *k, uint32_t i)
 		.remote = far->address,
 		.ipv4 = true,
 		.ipv6 = far->address.family == IP_V6 ||
-			has_v6(&k->m->vnets[k->m->gateways[c->gateway].vnet]),
+			model_vnet_has_v6(&k->m->vnets[k->m->gateways[c->gateway].vnet]),
 		.max_prefixes = far->max_prefixes,
 		.table = pc->vnet,
 	};
@@ -289,7 +280,7 @@ static int number_instance(struct numbering *k, uint32_t gateway)
 		.local = g->bgp.address,
 		.remote = g->other.bgp_address,
 		.ipv4 = true,
-		.ipv6 = g->bgp.address.family == IP_V6 || has_v6(&k->m->vnets[g->vnet]),
+		.ipv6 = g->bgp.address.family == IP_V6 || model_vnet_has_v6(&k->m->vnets[g->vnet]),
 		.max_prefixes = g->bgp.max_prefixes,
 		.table = k->m->vnets[g->vnet].id,
 	};

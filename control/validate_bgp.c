@@ -232,19 +232,10 @@ static void check_connection(struct judge *j, const struct model_connection *c)
 		check_far_end(j, c, far);
 }
 
-static bool has_v6(const struct model_vnet *v)
-{
-	for (uint32_t i = 0; i < v->n_address_space; i++) {
-		if (v->address_space[i].addr.family == IP_V6)
-			return true;
-	}
-	return false;
-}
-
 static void check_next_hop6(struct judge *j, const struct model_gateway *g)
 {
 	const struct model_vnet *v = g->vnet == MODEL_NONE ? NULL : &j->m->vnets[g->vnet];
-	if (v && g->enable_bgp && !g->express_route && !v->incomplete && has_v6(v) &&
+	if (v && g->enable_bgp && !g->express_route && !v->incomplete && model_vnet_has_v6(v) &&
 	    !model_own_address6(v).family)
 		findings_warn(j->findings, g->bgp_at,
 			      "enableBgp: %s has IPv6 prefixes, but no attachment with an IPv6 "

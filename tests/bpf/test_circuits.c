@@ -619,22 +619,6 @@ static unsigned reason_of(const struct row *r)
 	return reason;
 }
 
-struct kept {
-	unsigned n;
-	struct xgw_captured last;
-	struct ring_buffer *ring;
-};
-
-static int keep(void *owner, void *record, size_t size)
-{
-	struct kept *k = owner;
-
-	assert_int_equal(size, sizeof(k->last));
-	k->n++;
-	memcpy(&k->last, record, size);
-	return 0;
-}
-
 /* How many records a packet of this row makes while `whom` is captured; the last one is of `f`. */
 static unsigned captured(struct kept *k, uint32_t whom, const struct row *row, struct frame *in,
 			 struct frame *out)

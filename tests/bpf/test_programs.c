@@ -1558,32 +1558,17 @@ static void test_events(void **state)
 	ring_buffer__free(ring);
 }
 
-struct kept {
-	unsigned n;
-	struct xgw_captured last;
-};
-
-static int keep(void *owner, void *record, size_t size)
-{
-	struct kept *k = owner;
-
-	assert_int_equal(size, sizeof(k->last));
-	k->n++;
-	memcpy(&k->last, record, size);
-	return 0;
-}
-
 /* What is captured of a packet with this row while `whom` is. */
-static unsigned captured(struct ring_buffer *ring, struct kept *k, uint32_t whom,
-			 const struct row *row, int port)
+static unsigned captured(struct kept *k, uint32_t whom, const struct row *row, int port)
 {
 	static struct frame in, out;
 
 	w.maps.config->capture = whom;
 	build(row, &in);
-	memset(k, 0, sizeof(*k));
+	k->n = 0;
+	memset(&k->last, 0, sizeof(k->last));
 	world_run(&w, port, &in, &out);
-	ring_buffer__consume(ring);
+	ring_buffer__consume(k->ring);
 	w.maps.config->capture = 0;
 	if (k->n && k->last.kept) {
 		assert_int_equal(k->last.len, in.len);
@@ -1598,34 +1583,34 @@ static void test_captures(void **state)
 {
 	const struct row unknown = {OUTER4, .proto = ESP, .first = 0xc0000009, .payload = 600};
 	const struct row host = {HOST4("10.11.200.201")}, site = {SITE4};
-	struct kept k;
-	struct ring_buffer *ring = ring_buffer__new(w.maps.fd[MAPS_captures], keep, &k, NULL);
+	struct kept k = {0};
 	__u32 key = LAN * XGW_MAX_QUEUES;
 	int fd = xsk_socket__fd(w.socket[LAN]);
 
 	(void)state;
-	assert_non_null(ring);
-	assert_int_equal(captured(ring, &k, 0, &unknown, WAN), 0);
-	assert_int_equal(captured(ring, &k, XGW_CAPTURE_ALL, &unknown, WAN), 1);
+	k.ring = ring_buffer__new(w.maps.fd[MAPS_captures], keep, &k, NULL);
+	assert_non_null(k.ring);
+	assert_int_equal(captured(&k, 0, &unknown, WAN), 0);
+	assert_int_equal(captured(&k, XGW_CAPTURE_ALL, &unknown, WAN), 1);
 	assert_int_equal(k.last.drop, XGW_DROP_UNKNOWN_SPI);
 	assert_int_equal(k.last.connection, 0);
 	assert_int_equal(k.last.kept, XGW_CAPTURE_BYTES);
 	assert_int_equal(k.last.l3, 14);
 	assert_true(k.last.at_ns != 0);
 	/* it may be of the connection: the daemon looks who sent it */
-	assert_int_equal(captured(ring, &k, TUNNEL, &unknown, WAN), 1);
-	assert_int_equal(captured(ring, &k, TUNNEL, &host, LAN), 1);
+	assert_int_equal(captured(&k, TUNNEL, &unknown, WAN), 1);
+	assert_int_equal(captured(&k, TUNNEL, &host, LAN), 1);
 	assert_int_equal(k.last.drop, XGW_DROP_NO_ENDPOINT);
 	assert_int_equal(k.last.vnet, VNET);
-	assert_int_equal(captured(ring, &k, XGW_CAPTURE_ALL, &site, LAN), 0);
+	assert_int_equal(captured(&k, XGW_CAPTURE_ALL, &site, LAN), 0);
 	/* without what had been put in front of it already */
 	assert_int_equal(maps_delete(&w.maps, MAPS_xsks, &key), 0);
-	assert_int_equal(captured(ring, &k, TUNNEL, &site, LAN), 1);
+	assert_int_equal(captured(&k, TUNNEL, &site, LAN), 1);
 	assert_int_equal(k.last.connection, TUNNEL);
 	assert_int_equal(k.last.drop, XGW_DROP_NO_SOCKET);
-	assert_int_equal(captured(ring, &k, TUNNEL + 1, &site, LAN), 0);
+	assert_int_equal(captured(&k, TUNNEL + 1, &site, LAN), 0);
 	assert_int_equal(maps_put(&w.maps, MAPS_xsks, &key, &fd), 0);
-	ring_buffer__free(ring);
+	ring_buffer__free(k.ring);
 }
 
 static void set_mtu(uint32_t attachment, uint32_t mtu)
